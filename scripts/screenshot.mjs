@@ -1,0 +1,75 @@
+// `npm run screenshot`: takes the README's pictures of the page, light and dark, from the compiled server in Chromium.
+// @ts-check
+import "./node-version.mjs";
+import { spawn } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { prepare } from "./build.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = path.join(root, "docs", "images");
+/** A README is loaded by everybody who looks at the project. */
+const mostBytes = 300_000;
+const size = { width: 1200, height: 750 };
+
+await prepare();
+// After prepare(): playwright-core is one of the things that it installs.
+const { chromiumMissing, findChromium, openChromium } = await import("./chromium.mjs");
+const executablePath = findChromium();
+if (executablePath === undefined) {
+  console.error(`There is ${chromiumMissing}.`);
+  process.exit(8);
+}
+const server = spawn(
+  process.execPath,
+  [path.join(root, "dist", "cli", "main.js"), "serve", "--port", "0", "--log-level", "warn"],
+  { stdio: ["ignore", "pipe", "inherit"] },
+);
+try {
+  const url = await readAddress();
+  const browser = await openChromium(executablePath);
+  mkdirSync(folder, { recursive: true });
+  for (const scheme of /** @type {const} */ (["light", "dark"])) {
+    const page = await browser.newPage({
+      viewport: size,
+      deviceScaleFactor: 1.25,
+      colorScheme: scheme,
+      reducedMotion: "reduce",
+    });
+    await page.goto(url);
+    await page.getByText("Ready", { exact: true }).waitFor();
+    await page.getByRole("button", { name: /lighthouse/ }).click();
+    await page.getByLabel("Number of sentences").fill("5");
+    await page.getByRole("button", { name: "Summarize" }).click();
+    // Pointing at a sentence shows what the page is for: its source lights up on the other side.
+    await page.locator("#summary-3").hover();
+    await page.locator("#source-3[data-on]").waitFor();
+    const file = path.join(folder, `playground-${scheme}.png`);
+    await page.screenshot({ path: file, animations: "disabled", caret: "hide" });
+    await page.close();
+    const { size: sizeBytes } = statSync(file);
+    console.log(`${path.relative(root, file)}: ${Math.round(sizeBytes / 1000)} kB`);
+    if (sizeBytes > mostBytes) {
+      console.error(`It should stay below ${mostBytes / 1000} kB; make the picture smaller.`);
+      process.exitCode = 1;
+    }
+  }
+  await browser.close();
+} finally {
+  server.kill("SIGTERM");
+}
+
+/** @returns {Promise<string>} */
+function readAddress() {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    server.stdout.on("data", (chunk) => {
+      said += chunk;
+      const url = /listening on (http:\/\/\S+)/.exec(said)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+    server.once("exit", (code) => reject(new Error(`bridle serve ended with ${code}: ${said}`)));
+  });
+}

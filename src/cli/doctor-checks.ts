@@ -1,0 +1,248 @@
+// The checks of `bridle doctor`, each on its own, so that one that breaks does not hide the others.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { availableParallelism, totalmem } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { bridleVersion } from "../config/version.js";
+import { toBridleError } from "../errors/error.js";
+
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  /** What was found. */
+  readonly message: string;
+  /** What to do about it; absent where nothing needs doing. */
+  readonly next?: string;
+}
+
+type Finding = Omit<Check, "name">;
+
+export interface Surroundings {
+  readonly port: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where the package lies: the folder of its package.json. */
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const megabyte = 1_000_000;
+
+/** Runs every check, in order of how much hangs on it. */
+export async function* runChecks(surroundings: Surroundings): AsyncGenerator<Check> {
+  for (const [name, look] of Object.entries(looks)) {
+    let finding: Finding;
+    try {
+      finding = await look(surroundings);
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      finding = {
+        status: "fail",
+        message,
+        next: "Run with BRIDLE_DEBUG=1 and report what it says.",
+      };
+    }
+    yield { name, ...finding };
+  }
+}
+
+const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | Promise<Finding>>> =
+  {
+    node: checkNode,
+    machine: checkMachine,
+    installation: checkInstallation,
+    build: checkBuild,
+    page: checkPage,
+    port: ({ port }) => checkPort(port),
+    state: checkState,
+    "api keys": checkKeys,
+    network: checkNetwork,
+    threads: checkThreads,
+    summary: checkSummary,
+  };
+
+function checkNode(): Finding {
+  const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  const wanted = String(manifest.engines.node).replace(/^\D+/, "");
+  const [major = 0, minor = 0] = wanted.split(".").map(Number);
+  const [haveMajor = 0, haveMinor = 0] = process.versions.node.split(".").map(Number);
+  const message = `Node ${process.versions.node} on ${process.platform}-${process.arch}; Bridle ${bridleVersion}`;
+  if (haveMajor > major || (haveMajor === major && haveMinor >= minor)) {
+    return { status: "ok", message };
+  }
+  return {
+    status: "fail",
+    message,
+    next: `Install Node ${wanted} or newer from https://nodejs.org/.`,
+  };
+}
+
+function checkMachine(): Finding {
+  const constrained = process.constrainedMemory();
+  // Without a limit this is 0 or a number beyond any machine.
+  const limited = constrained > 0 && constrained < totalmem();
+  const memory = limited ? constrained : totalmem();
+  const limit = limited ? " (limit of the container)" : "";
+  const message = `${availableParallelism()} processors, ${Math.round(memory / megabyte)} MB memory${limit}`;
+  if (memory >= 512 * megabyte) return { status: "ok", message };
+  return {
+    status: "warn",
+    message,
+    next: "Give it 512 MB, or lower --max-body-bytes and --concurrency of bridle serve.",
+  };
+}
+
+/** What scripts/build.mjs says of a checkout; undefined in an installed package, which has no scripts. */
+async function askCheckout(): Promise<{ installed: boolean; built: boolean } | undefined> {
+  const script = path.join(root, "scripts", "build.mjs");
+  if (!existsSync(script)) return undefined;
+  const child = spawn(process.execPath, [script, "--check"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return JSON.parse(await text(child.stdout));
+}
+
+async function checkInstallation(): Promise<Finding> {
+  const manifest = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+  const names = Object.keys(manifest.dependencies);
+  const absent = names.filter((name) => !isInstalled(name));
+  if (absent.length > 0) {
+    return { status: "fail", message: `missing: ${absent.join(", ")}`, next: "Run npm install." };
+  }
+  const checkout = await askCheckout();
+  if (checkout?.installed === false) {
+    const message = "node_modules differs from package-lock.json";
+    return { status: "warn", message, next: "Run npm start, or npm ci --ignore-scripts." };
+  }
+  return { status: "ok", message: `all ${names.length} dependencies are there` };
+}
+
+/** Whether Node finds a package from here, which may lie in any node_modules above. */
+function isInstalled(name: string): boolean {
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    if (existsSync(path.join(folder, "node_modules", name, "package.json"))) return true;
+    if (path.dirname(folder) === folder) return false;
+  }
+}
+
+async function checkBuild(): Promise<Finding> {
+  const checkout = await askCheckout();
+  if (checkout === undefined) return { status: "ok", message: "installed as a package" };
+  if (checkout.built) return { status: "ok", message: "dist/ was built from these sources" };
+  const message = "dist/ is older than the sources";
+  return { status: "warn", message, next: "Run npm run build." };
+}
+
+function checkPage(): Finding {
+  const page = path.join(root, "dist", "dashboard", "index.html");
+  if (existsSync(page)) return { status: "ok", message: "the page at / is built" };
+  return { status: "warn", message: "the page at / is not built", next: "Run npm run build." };
+}
+
+function checkPort(port: number): Promise<Finding> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const reason = error.code === "EADDRINUSE" ? "is taken" : `cannot be used (${error.code})`;
+      resolve({
+        status: "warn",
+        message: `${port} ${reason}`,
+        next: "Stop what holds it, or choose another: bridle serve --port 8080.",
+      });
+    });
+    server.listen(port, "127.0.0.1", () => {
+      const message = port === 0 ? "a free one will be taken" : `${port} is free`;
+      server.close(() => resolve({ status: "ok", message }));
+    });
+  });
+}
+
+async function checkState({ env }: Surroundings): Promise<Finding> {
+  const folder = path.resolve(env.BRIDLE_HOME || ".bridle");
+  const file = path.join(folder, `doctor-${process.pid}`);
+  try {
+    // The first folder that had to be made, so that it can be taken away again.
+    const made = await mkdir(folder, { recursive: true });
+    await writeFile(file, "");
+    await rm(file);
+    if (made !== undefined) await rm(made, { recursive: true });
+    return { status: "ok", message: `${folder} can be written` };
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    return {
+      status: "warn",
+      message: `${folder} cannot be written: ${reason}`,
+      next: "Run in a folder you own, or set BRIDLE_HOME to one.",
+    };
+  }
+}
+
+/** Reads the environment as `bridle serve` does, so that what it would refuse is told here. */
+async function checkKeys({ env }: Surroundings): Promise<Finding> {
+  const [{ resolveServeConfig }, { loadKeyRing }] = await Promise.all([
+    import("../config/serve-config.js"),
+    import("../server/api-keys.js"),
+  ]);
+  try {
+    const config = resolveServeConfig({ port: 0 }, env);
+    const { size } = await loadKeyRing(config);
+    if (size > 0) return { status: "ok", message: `${size} set` };
+    return { status: "ok", message: "none set; the service answers everybody who reaches it" };
+  } catch (thrown) {
+    const { message, hint } = toBridleError(thrown);
+    return { status: "fail", message, next: hint };
+  }
+}
+
+function checkNetwork({ env }: Surroundings): Finding {
+  const proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
+    (name) => env[name],
+  );
+  const seen = proxy === undefined ? "no proxy is set" : `${proxy} is set, for other programs`;
+  return { status: "ok", message: `Bridle sends nothing anywhere, no telemetry either; ${seen}` };
+}
+
+function checkThreads(): Promise<Finding> {
+  return new Promise((resolve) => {
+    const worker = new Worker(new URL("./doctor-worker.js", import.meta.url));
+    const failed = (reason: string) =>
+      resolve({
+        status: "fail",
+        message: `a worker thread does not start: ${reason}`,
+        next: "Check the limits on threads and memory (ulimit -u, the container's limits).",
+      });
+    worker.once("error", (error) => failed(error.message));
+    worker.once("message", () => {
+      resolve({ status: "ok", message: "worker threads start" });
+      void worker.terminate();
+    });
+    worker.postMessage("are you there?");
+  });
+}
+
+const sample =
+  "The harbour was closed for three days after the storm. Two ships had lost their anchors and drifted " +
+  "towards the pier. Pilots brought both ships back to the harbour before the pier was damaged. " +
+  "The lighthouse keeper had a cold that week.";
+
+async function checkSummary(): Promise<Finding> {
+  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const summarizer = await createSummarizer();
+  try {
+    const { summary, sources, timingsMs } = await summarizer.summarize(sample, {
+      parameters: { sentences: 1 },
+    });
+    const [source] = sources;
+    const named = source === undefined ? "" : sample.slice(source.start, source.end);
+    if (summary === "" || summary.trim() !== named.trim()) {
+      return { status: "fail", message: `a summary came out wrong: ${JSON.stringify(summary)}` };
+    }
+    return { status: "ok", message: `a summary was made in ${Math.ceil(timingsMs.total)} ms` };
+  } finally {
+    await summarizer.close();
+  }
+}

@@ -1,0 +1,168 @@
+// `bridle evaluate`: scores a model on files of documents with reference summaries, next to simple systems.
+import type { Command } from "commander";
+import type { Evaluation } from "../evaluate/evaluation.js";
+import type { Summarizer } from "../summarize/summarizer.js";
+import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
+import { addExamples, addJsonOption, share, wholeNumber } from "./options.js";
+import { openProgress } from "./progress.js";
+import { printJson, printLine, type Terminal, write } from "./terminal.js";
+
+interface Options {
+  readonly model?: string;
+  readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
+  readonly sentences?: number | "reference";
+  readonly ratio?: number;
+  readonly maxWords?: number;
+  readonly baselines?: readonly string[];
+  readonly language?: string;
+  readonly limit?: number;
+  readonly every?: number;
+  readonly documentColumn?: string;
+  readonly summaryColumn?: string;
+  readonly samples?: number;
+  readonly seed?: number;
+  readonly concurrency?: number;
+  readonly markdown?: boolean;
+  readonly json?: boolean;
+}
+
+/** One file's figures. */
+export interface DataEvaluation extends Evaluation {
+  readonly data: string;
+}
+
+export function addEvaluateCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("evaluate")
+    .summary("score a model on documents with reference summaries")
+    .description(
+      "Summarizes every row of JSON Lines files (or .gz) and scores the summaries against the references: " +
+        "ROUGE with bootstrap intervals, lengths, novelty. Each file is scored on its own. Rows hold a document " +
+        "(column document, text, content or article) and one or several references (column references, " +
+        "summary, highlights or target).",
+    )
+    .argument("<data...>", "files of rows")
+    .option("--model <name>", "extractive (default), or a folder with a model")
+    .option(
+      "--sentences <n>",
+      "sentences of a summary, or reference: as many as the row's reference has",
+      (value) => (value === "reference" ? value : wholeNumber("--sentences")(value)),
+    )
+    .option("--ratio <r>", "or: share of the document's sentences", share("--ratio"))
+    .option("--max-words <n>", "at most so many words", wholeNumber("--max-words"))
+    .option(
+      "--baselines <list>",
+      "simple systems to score too: lead1, lead3, leadK, textrankK, oracle3",
+      words,
+    )
+    .option("--language <code>", "language of the data, such as en (default: detected)")
+    .option("--limit <n>", "at most so many rows of each file", wholeNumber("--limit"))
+    .option("--every <n>", "every n-th row, from the first", wholeNumber("--every"))
+    .option("--document-column <name>", "column of the documents")
+    .option("--summary-column <name>", "column of the references")
+    .option("--samples <n>", "bootstrap resamples (default: 1000)", wholeNumber("--samples"))
+    .option("--seed <n>", "seed of the resamples (default: 0)", wholeNumber("--seed", 0))
+    .option("--concurrency <n>", "documents in work at once", wholeNumber("--concurrency"))
+    .option("--markdown", "print the table as Markdown");
+  addGenerateFlags(addDeviceFlag(command), ["seed"]);
+  addJsonOption(command);
+  addExamples(command, [
+    [
+      "bridle evaluate test.jsonl.gz --sentences reference",
+      "with as many sentences as the references have",
+    ],
+    [
+      "bridle evaluate *.jsonl --baselines lead3,textrankK --markdown",
+      "several files, as a table for a report",
+    ],
+    ["bridle evaluate test.jsonl --limit 100 --json", "every figure, for a program"],
+  ]).action((data: readonly string[], options: Options) => run(data, options, terminal));
+}
+
+function words(value: string): readonly string[] {
+  return value.split(",").map((word) => word.trim());
+}
+
+async function run(data: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const { model, device } = options;
+  const summarizer = await createSummarizer({
+    ...(model === undefined ? {} : { model }),
+    ...(device === undefined ? {} : { device }),
+  });
+  const evaluations: DataEvaluation[] = [];
+  try {
+    for (const file of data) {
+      const evaluation = await evaluateFile(file, summarizer, options, terminal);
+      evaluations.push({ data: file, ...evaluation });
+    }
+  } finally {
+    await summarizer.close();
+  }
+  if (options.json) return await printJson(terminal, { evaluations });
+  const { formatTable, toRows } = await import("./evaluation-table.js");
+  const table = formatTable(evaluations.flatMap(toRows), options.markdown === true);
+  await write(terminal.stdout, table);
+  for (const { data: file, notes, rows } of evaluations) {
+    if (rows.failed > 0)
+      await printLine(terminal, `${file}: the model failed on ${rows.failed} rows.`);
+    if (rows.empty > 0)
+      await printLine(terminal, `${file}: ${rows.empty} rows have no text and are left out.`);
+    for (const note of notes) await printLine(terminal, `${file}: ${note}`);
+  }
+}
+
+async function evaluateFile(
+  file: string,
+  summarizer: Summarizer,
+  options: Options,
+  terminal: Terminal,
+): Promise<Evaluation> {
+  const [{ evaluate }, { readPairs }] = await Promise.all([
+    import("../evaluate/evaluate.js"),
+    import("../data/pairs.js"),
+  ]);
+  const { sentences, ratio, maxWords, documentColumn, summaryColumn } = options;
+  const progress = await openProgress(terminal, "rows");
+  let read = { readBytes: 0, sizeBytes: 0 };
+  const rows = readPairs(file, {
+    columns: defined({ document: documentColumn, summary: summaryColumn }),
+    ...defined({ every: options.every, limit: options.limit }),
+    onRead: (now) => {
+      read = now;
+    },
+  });
+  const { seed: _, ...rest } = options;
+  const parameters = { ...defined({ sentences, ratio, maxWords }), ...generateOptionsOf(rest) };
+  try {
+    return await evaluate(summarizer, rows, {
+      ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
+      ...defined({
+        baselines: options.baselines,
+        language: options.language,
+        samples: options.samples,
+        seed: options.seed,
+        concurrency: options.concurrency,
+      }),
+      signal: terminal.signal,
+      onProgress: ({ scored, failed }) =>
+        progress.update({
+          done: read.readBytes,
+          total: read.sizeBytes,
+          items: scored,
+          itemsInAll: scored,
+          ...(failed === 0 ? {} : { note: `${failed} failed` }),
+        }),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+/** What was said, without what was not: an option left out is not the same as one that is undefined. */
+function defined<T extends object>(values: T): Defined<T> {
+  const said = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(said) as Defined<T>;
+}

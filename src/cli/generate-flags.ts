@@ -1,0 +1,66 @@
+// The options of neural models as flags, made from the schema that checks them everywhere else.
+import { type Command, Option } from "commander";
+import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
+import { BridleError } from "../errors/error.js";
+import { oneOf } from "./options.js";
+
+type Name = keyof GenerateOptions;
+
+const names = Object.keys(generateOptionsSchema.shape) as Name[];
+const flagOf = (name: string) =>
+  `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** A word of the command line as the JSON value it reads as, else as itself. */
+function readValue(word: string): unknown {
+  try {
+    return JSON.parse(word);
+  } catch {
+    return word;
+  }
+}
+
+/**
+ * Adds a flag for every option; each takes a JSON value, such as 4, true or [[7, 9]].
+ * @param except options whose names mean something else to the command
+ */
+export function addGenerateFlags(command: Command, except: readonly Name[] = []): Command {
+  for (const name of names.filter((each) => !except.includes(each))) {
+    const field = generateOptionsSchema.shape[name];
+    const option = new Option(`${flagOf(name)} <value>`, field.description ?? name).helpGroup(
+      "Neural models:",
+    );
+    option.argParser((word) => {
+      const parsed = field.safeParse(readValue(word));
+      if (parsed.success) return parsed.data;
+      const expected = parsed.error.issues[0]?.message ?? "valid";
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: flagOf(name),
+        value: JSON.stringify(word),
+        expected,
+      });
+    });
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** The generation options among a command's options. */
+export function generateOptionsOf(options: object): GenerateOptions {
+  const given = Object.entries(options).filter(
+    ([name, value]) => names.includes(name as Name) && value !== undefined,
+  );
+  return Object.fromEntries(given);
+}
+
+const devices = ["auto", "cpu", "webgpu", "cuda"] as const;
+
+/** Where a neural model runs. */
+export function addDeviceFlag(command: Command): Command {
+  const option = new Option(
+    "--device <name>",
+    `where it runs: ${devices.join(", ")} (default: auto)`,
+  );
+  return command.addOption(
+    option.argParser(oneOf("--device", devices)).helpGroup("Neural models:"),
+  );
+}

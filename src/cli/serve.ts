@@ -1,0 +1,64 @@
+// `bridle serve`: the HTTP API and the page, until it is told to stop.
+import type { Command } from "commander";
+import { addExamples, addJsonOption } from "./options.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+/**
+ * Adds the command.
+ * @param wanted whether its options are needed; they come with a schema library that other commands need not load
+ */
+export async function addServeCommand(
+  program: Command,
+  terminal: Terminal,
+  wanted: boolean,
+): Promise<void> {
+  const command = program
+    .command("serve")
+    .summary("serve the HTTP API and the page")
+    .description(
+      "Serves the API (/bert, /bert-file/, /v1/summaries, …; see /docs) and the page at /, until SIGINT or " +
+        "SIGTERM; requests in flight are then finished. Options count before the environment.",
+    );
+  if (!wanted) return;
+  const { givenFields, serveOptions } = await import("./serve-options.js");
+  for (const { option } of serveOptions) command.addOption(option);
+  addJsonOption(command);
+  addExamples(command, [
+    ["bridle serve", "on http://127.0.0.1:8000, for this machine only"],
+    ["bridle serve --port 9000 --log-format json", "another port, logs for machines"],
+    ["BRIDLE_API_KEYS=secret bridle serve --host 0.0.0.0", "for the network, with a key"],
+  ]).action((parsed: Record<string, unknown>) =>
+    run(givenFields(parsed), parsed.json === true, terminal),
+  );
+}
+
+async function run(
+  given: Record<string, unknown>,
+  asJson: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const [{ resolveServeConfig }, { compose }, { startServer }] = await Promise.all([
+    import("../config/serve-config.js"),
+    import("../compose.js"),
+    import("../server/server.js"),
+  ]);
+  const config = resolveServeConfig(given, terminal.env);
+  const service = await compose(config);
+  try {
+    const server = await startServer(config, service);
+    const stopped = new Promise<void>((resolve) => {
+      if (terminal.signal.aborted) resolve();
+      terminal.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    if (asJson) await printJson(terminal, { listening: server.url });
+    else await printLine(terminal, `Bridle is listening on ${server.url}`);
+    try {
+      // Models that cannot be loaded end the command; else it waits to be stopped.
+      await Promise.race([stopped, server.ready.then(() => stopped)]);
+    } finally {
+      await server.close();
+    }
+  } finally {
+    await service.close();
+  }
+}

@@ -1,0 +1,204 @@
+// `bridle summarize`: one document from a file or standard input, or a whole file of documents.
+import path from "node:path";
+import type { Command } from "commander";
+import { BridleError } from "../errors/error.js";
+import type { BatchReport } from "../summarize/batch.js";
+import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
+import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
+import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
+import { formatDuration, openProgress } from "./progress.js";
+import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
+
+interface Options {
+  readonly model?: string;
+  readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
+  readonly sentences?: number;
+  readonly ratio?: number;
+  readonly maxWords?: number;
+  readonly input?: string;
+  readonly output?: string;
+  readonly column?: string;
+  readonly concurrency?: number;
+  readonly overwrite?: boolean;
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+/** Options that only a batch takes. */
+const batchOnly = ["column", "concurrency", "overwrite", "strict"] as const;
+
+export function addSummarizeCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("summarize")
+    .summary("summarize a document, or a file of them")
+    .description(
+      "Summarizes a document (txt, md, html, pdf, docx) from FILE or, with - or no FILE, from standard input. " +
+        "With --input and --output, summarizes every row of a JSON Lines file: results come in the order of " +
+        "the rows, and the same command takes up a batch that was stopped where it stopped.",
+    )
+    .argument("[file]", "the document; - for standard input")
+    .option("--model <name>", "extractive (default), or a folder with a model");
+  addLengthOptions(command)
+    .option("--output <file>", "write there instead of to standard output")
+    .option("--input <file>", "batch: JSON Lines, plain or .gz, with one document a row")
+    .option(
+      "--column <name>",
+      "batch: column of the text (default: document, text, content or article)",
+    )
+    .option(
+      "--concurrency <n>",
+      "batch: documents in work at once (default: one per processor)",
+      wholeNumber("--concurrency"),
+    )
+    .option("--overwrite", "batch: begin anew, losing what the output holds")
+    .option("--strict", "batch: exit code 6 if any row has an error in place of a summary");
+  addGenerateFlags(addDeviceFlag(command));
+  addJsonOption(command);
+  addExamples(command, [
+    ["bridle summarize report.pdf --sentences 3", "three sentences of a PDF"],
+    ["cat notes.txt | bridle summarize --ratio 20%", "a fifth of the sentences of standard input"],
+    ["bridle summarize page.html --json", "with the spans it came from and how much was read"],
+    ["bridle summarize --input news.jsonl.gz --output summaries.jsonl", "a whole file, resumable"],
+  ]).action((file: string | undefined, options: Options) => run(file, options, terminal));
+}
+
+async function run(file: string | undefined, options: Options, terminal: Terminal): Promise<void> {
+  const batch = options.input !== undefined;
+  if (batch && file !== undefined) throw contradiction("FILE and --input exclude each other.");
+  if (batch && options.output === undefined) throw contradiction("--input needs --output.");
+  const misplaced = batch ? undefined : batchOnly.find((name) => options[name] !== undefined);
+  if (misplaced !== undefined) throw contradiction(`--${misplaced} goes with --input.`);
+  for (const given of [file, options.input]) refuseUrl(given);
+
+  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const { model, device } = options;
+  const summarizer = await createSummarizer({
+    ...(model === undefined ? {} : { model }),
+    ...(device === undefined ? {} : { device }),
+  });
+  try {
+    if (batch) await summarizeMany(summarizer, options, terminal);
+    else await summarizeOne(summarizer, file, options, terminal);
+  } finally {
+    await summarizer.close();
+  }
+}
+
+function contradiction(problem: string): BridleError {
+  return new BridleError("COMMAND_LINE_INVALID", { problem, typed: "bridle summarize" });
+}
+
+function refuseUrl(given: string | undefined): void {
+  if (given === undefined || !/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) return;
+  throw new BridleError("URL_NOT_FETCHED", { url: given });
+}
+
+function parametersOf(options: Options): SummaryParameters {
+  const { sentences, ratio, maxWords } = options;
+  return {
+    ...generateOptionsOf(options),
+    ...(sentences === undefined ? {} : { sentences }),
+    ...(ratio === undefined ? {} : { ratio }),
+    ...(maxWords === undefined ? {} : { maxWords }),
+  };
+}
+
+async function summarizeOne(
+  summarizer: Summarizer,
+  file: string | undefined,
+  options: Options,
+  terminal: Terminal,
+): Promise<void> {
+  const read = await readDocument(file, terminal);
+  for (const warning of read.warnings) terminal.stderr.write(`note: ${warning}\n`);
+  const result = await summarizer.summarize(read.text, {
+    parameters: parametersOf(options),
+    signal: terminal.signal,
+  });
+  const { format, encoding, pages, title, warnings } = read;
+  const told = options.json
+    ? JSON.stringify({ ...result, document: { format, encoding, pages, title, warnings } })
+    : result.summary;
+  if (options.output === undefined) return await printLine(terminal, told);
+  const [{ default: writeFileAtomic }, { writeError }] = await Promise.all([
+    import("write-file-atomic"),
+    import("../errors/file-errors.js"),
+  ]);
+  try {
+    await writeFileAtomic(options.output, `${told}\n`);
+  } catch (thrown) {
+    throw writeError(thrown, options.output);
+  }
+  terminal.stderr.write(`Written to ${options.output}.\n`);
+}
+
+async function readDocument(file: string | undefined, terminal: Terminal) {
+  const fromStdin = file === undefined || file === "-";
+  if (fromStdin && terminal.stdin.isTTY) {
+    throw contradiction("it needs a FILE, or text on standard input.");
+  }
+  const [{ createDocumentReader }, { readBytes }] = await Promise.all([
+    import("../text/files/reader.js"),
+    import("./read-bytes.js"),
+  ]);
+  const bytes = await readBytes(fromStdin ? undefined : file, terminal);
+  const reader = createDocumentReader();
+  const hints = fromStdin ? {} : { fileName: path.basename(file) };
+  try {
+    return await reader.read(bytes, hints, { signal: terminal.signal });
+  } finally {
+    await reader.close();
+  }
+}
+
+async function summarizeMany(
+  summarizer: Summarizer,
+  options: Options,
+  terminal: Terminal,
+): Promise<void> {
+  const { summarizeFile } = await import("../summarize/batch.js");
+  const { column, concurrency } = options;
+  const output = options.output!;
+  const progress = await openProgress(terminal, "rows");
+  let report: BatchReport;
+  try {
+    report = await summarizeFile(summarizer, {
+      input: options.input!,
+      output,
+      parameters: parametersOf(options),
+      ...(column === undefined ? {} : { column }),
+      ...(concurrency === undefined ? {} : { concurrency }),
+      overwrite: options.overwrite === true,
+      signal: terminal.signal,
+      onProgress: ({ rows, failed, resumedRows, readBytes, sizeBytes }) =>
+        progress.update({
+          done: readBytes,
+          total: sizeBytes,
+          items: rows - resumedRows,
+          itemsInAll: rows,
+          ...(failed === 0 ? {} : { note: `${failed} failed` }),
+        }),
+    });
+  } catch (thrown) {
+    progress.stop();
+    if (terminal.signal.aborted) {
+      terminal.stderr.write("Stopped. The same command goes on from here.\n");
+    }
+    throw thrown;
+  }
+  progress.stop();
+  if (options.json) await printJson(terminal, report);
+  else await printLine(terminal, describe(report));
+  if (options.strict && report.failed > 0) {
+    const { failed, rows } = report;
+    throw markTold(new BridleError("BATCH_ROWS_FAILED", { failed, rows, file: output }));
+  }
+}
+
+function describe({ rows, failed, resumedRows, output, seconds }: BatchReport): string {
+  const done = rows - resumedRows;
+  const earlier = resumedRows === 0 ? "" : `, ${resumedRows} of them by earlier runs`;
+  const errors = failed === 0 ? "" : `, ${failed} with an error`;
+  const rate = done === 0 || seconds === 0 ? "" : ` (${(done / seconds).toFixed(1)} rows/s)`;
+  return `${rows} rows in ${output}${earlier}${errors}; ${formatDuration(seconds)}${rate}`;
+}

@@ -1,0 +1,71 @@
+// The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
+import type { ServeConfig } from "./config/serve-config.js";
+import { bridleVersion } from "./config/version.js";
+import { BridleError } from "./errors/error.js";
+import { createSummarizer } from "./summarize/create-summarizer.js";
+import type { Summarizer } from "./summarize/summarizer.js";
+import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
+
+/** What a server needs, already built. */
+export interface Service {
+  /** Version of this package. */
+  readonly version: string;
+  /** The summarizers by the name a request uses; the first is the default. */
+  readonly summarizers: ReadonlyMap<string, Summarizer>;
+  readonly reader: DocumentReader;
+  /** Makes the first request to every model as quick as the next ones. */
+  warmUp(): Promise<void>;
+  /** Ends every thread; work still under way is cancelled. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds what a configuration asks for. Nothing is loaded yet that warmUp would load.
+ * @throws MODEL_NOT_FOUND
+ */
+export async function compose(
+  config: Pick<ServeConfig, "models" | "workers" | "maxBodyBytes"> & {
+    device?: ServeConfig["device"];
+  },
+): Promise<Service> {
+  const summarizers = new Map<string, Summarizer>();
+  const reader = createDocumentReader({
+    threads: config.workers,
+    limits: { maxBytes: config.maxBodyBytes },
+  });
+  const close = async (): Promise<void> => {
+    await Promise.all([reader, ...summarizers.values()].map((part) => part.close()));
+  };
+  try {
+    for (const model of config.models) {
+      if (summarizers.has(model)) continue;
+      summarizers.set(
+        model,
+        await createSummarizer({ model, threads: config.workers, device: config.device ?? "auto" }),
+      );
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+  return {
+    version: bridleVersion,
+    summarizers,
+    reader,
+    async warmUp() {
+      for (const summarizer of summarizers.values()) await summarizer.warmUp();
+    },
+    close,
+  };
+}
+
+/** The summarizer a request names, or the default where it names none. @throws MODEL_NOT_FOUND */
+export function getSummarizer(service: Service, name?: string): Summarizer {
+  const [first] = service.summarizers.values();
+  const found = name === undefined ? first : service.summarizers.get(name);
+  if (found) return found;
+  throw new BridleError("MODEL_NOT_FOUND", {
+    model: JSON.stringify((name ?? "").slice(0, 200)),
+    available: [...service.summarizers.keys()].join(", "),
+  });
+}

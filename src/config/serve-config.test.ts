@@ -1,0 +1,63 @@
+// Tests what a server can be told: defaults, the environment, options, and what each refuses.
+import { describe, expect, it } from "vitest";
+import { isLoopback, resolveServeConfig, ServeConfig } from "./serve-config.js";
+
+describe("resolveServeConfig", () => {
+  it("listens on loopback, port 8000, unless told otherwise", () => {
+    expect(resolveServeConfig({}, {})).toMatchObject({ host: "127.0.0.1", port: 8000 });
+  });
+
+  it("takes the port from the environment, and what is given over the environment", () => {
+    expect(resolveServeConfig({}, { PORT: "8123" }).port).toBe(8123);
+    expect(resolveServeConfig({ port: 0 }, { PORT: "8123" }).port).toBe(0);
+    expect(resolveServeConfig({ port: undefined }, { PORT: " 8123 " }).port).toBe(8123);
+    expect(resolveServeConfig({}, { PORT: "" }).port).toBe(8000);
+  });
+
+  it("reads keys from the environment, parted by commas or white space", () => {
+    expect(resolveServeConfig({}, { BRIDLE_API_KEYS: "a, b=read\nc" }).apiKeys).toEqual([
+      "a",
+      "b=read",
+      "c",
+    ]);
+  });
+
+  it.each([
+    [{ port: 70_000 }, {}, "port"],
+    [{}, { PORT: "http" }, "port"],
+    [{}, { PORT: "-1" }, "port"],
+    [{ maxBodyBytes: 1.5 }, {}, "maxBodyBytes"],
+    [{ corsOrigins: ["https://a.example/"] }, {}, "corsOrigins.0"],
+    [{ logFormat: "xml" as "json" }, {}, "logFormat"],
+    [{ colour: 1 } as object, {}, "colour"],
+  ])("refuses %j with %j, naming the field", (given, env, field) => {
+    expect(() => resolveServeConfig(given, env)).toThrow(
+      expect.objectContaining({
+        code: "SERVE_OPTION_INVALID",
+        message: expect.stringContaining(field),
+      }),
+    );
+  });
+
+  it("describes every field, for flags and help", () => {
+    for (const [name, field] of Object.entries(ServeConfig.shape)) {
+      expect(field.description, name).toMatch(/\w/);
+    }
+  });
+});
+
+describe("isLoopback", () => {
+  it.each(["127.0.0.1", "127.8.8.8", "localhost", "::1", "[::1]", "::ffff:127.0.0.1"])(
+    "%s is",
+    (host) => {
+      expect(isLoopback(host)).toBe(true);
+    },
+  );
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "127.0.0.1.example", "example.com"])(
+    "%s is not",
+    (host) => {
+      expect(isLoopback(host)).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,149 @@
+// ServeConfig: what `bridle serve` can be told, with every default, unit and description in one schema.
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { BridleError } from "../errors/error.js";
+
+const megabyte = 1_000_000;
+
+const wholeNumber = (least: number, most: number) => z.number().int().min(least).max(most);
+
+/** An origin as browsers send it: scheme, host and port, without a path. */
+const origin = z
+  .string()
+  .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
+    error: "must be an origin such as https://app.example (no path, no trailing slash)",
+  });
+
+export const logFormats = ["text", "json", "gcp"] as const;
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
+export const ServeConfig = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe("Address to listen on; beyond loopback, operator routes need an API key"),
+  port: wholeNumber(0, 65_535)
+    .default(8000)
+    .describe("Port to listen on; 0 takes a free one; environment: PORT"),
+  models: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(["extractive"])
+    .describe(
+      "Models to serve: extractive, or folders with a model; the first answers where a request names none",
+    ),
+  device: z
+    .enum(["auto", "cpu", "webgpu", "cuda"])
+    .default("auto")
+    .describe(
+      "Where neural models run; auto is CUDA where it is installed and answers, else the CPU",
+    ),
+  workers: wholeNumber(1, 256)
+    .default(availableParallelism())
+    .describe("Worker threads for long documents; for a neural model threads of one operator"),
+  maxBodyBytes: wholeNumber(1024, 2_000 * megabyte)
+    .default(25 * megabyte)
+    .describe("Largest request body, in bytes"),
+  maxBufferedBytes: wholeNumber(1024, 64_000 * megabyte)
+    .default(256 * megabyte)
+    .describe("How many bytes of request bodies may be held at once, over all requests"),
+  maxBatchDocuments: wholeNumber(1, 100_000)
+    .default(1000)
+    .describe("Most documents in one /v1/summaries:batch request"),
+  // More than there are threads, so that a short document does not wait behind long ones.
+  concurrency: wholeNumber(1, 4096)
+    .default(4 * availableParallelism())
+    .describe("How many requests are worked on at once; long documents also wait for a thread"),
+  queueLimit: wholeNumber(0, 1_000_000)
+    .default(256)
+    .describe("How many requests may wait for their turn; the next one is answered 429"),
+  deadlineMs: wholeNumber(1, 86_400_000)
+    .default(120_000)
+    .describe("Longest time for one request, in ms; a caller may ask for less with x-timeout-ms"),
+  bodyIdleMs: wholeNumber(10, 3_600_000)
+    .default(15_000)
+    .describe("How long a request's body may pause while it is being sent, in ms"),
+  headersTimeoutMs: wholeNumber(10, 3_600_000)
+    .default(10_000)
+    .describe("How long a connection may take to send a request's headers, in ms"),
+  keepAliveMs: wholeNumber(0, 3_600_000)
+    .default(65_000)
+    .describe("How long an idle connection is kept, in ms; longer than a load balancer's 60 s"),
+  heartbeatMs: wholeNumber(10, 3_600_000)
+    .default(10_000)
+    .describe("Pause after which a stream sends a comment line to stay open, in ms"),
+  drainDelayMs: wholeNumber(0, 3_600_000)
+    .default(0)
+    .describe("On SIGTERM, how long new work is still taken while /ready already says no, in ms"),
+  graceMs: wholeNumber(0, 3_600_000)
+    .default(30_000)
+    .describe("On SIGTERM, how long requests in flight may take to finish, in ms"),
+  apiKeys: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("API keys, each KEY or KEY=scope+scope; environment only: BRIDLE_API_KEYS"),
+  apiKeysFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File of hashed API keys; environment: BRIDLE_API_KEYS_FILE"),
+  corsOrigins: z
+    .array(z.union([z.literal("*"), origin]))
+    .default([])
+    .describe("Origins whose pages may call the API (* for all); none unless said"),
+  logFormat: z
+    .enum(logFormats)
+    .default("text")
+    .describe(
+      "text: a short line each; json: one object each; gcp: as Google Cloud Logging reads it",
+    ),
+  logLevel: z.enum(logLevels).default("info").describe("Least severe level that is logged"),
+  googleCloudProject: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Project for trace links in gcp logs; environment: GOOGLE_CLOUD_PROJECT"),
+});
+
+/** A checked configuration; every field has a value but the optional file and project. */
+export type ServeConfig = z.output<typeof ServeConfig>;
+export type ServeConfigInput = z.input<typeof ServeConfig>;
+
+/** What the environment says, where a name is set and not empty. */
+function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
+  const said = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const port = said("PORT");
+  const keys = said("BRIDLE_API_KEYS");
+  const values = {
+    port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : port,
+    apiKeys: keys?.split(/[\s,]+/).filter((key) => key !== ""),
+    apiKeysFile: said("BRIDLE_API_KEYS_FILE"),
+    googleCloudProject: said("GOOGLE_CLOUD_PROJECT"),
+  };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * The configuration a server starts with: defaults, then the environment, then what is given.
+ * Fields given as undefined count as not given.
+ * @throws SERVE_OPTION_INVALID naming every field that is wrong
+ */
+export function resolveServeConfig(
+  given: { [Name in keyof ServeConfigInput]?: ServeConfigInput[Name] | undefined } = {},
+  env: NodeJS.ProcessEnv = process.env,
+): ServeConfig {
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const checked = ServeConfig.safeParse({ ...fromEnvironment(env), ...said });
+  if (checked.success) return checked.data;
+  const problems = checked.error.issues
+    .map((issue) => `${issue.path.join(".") || "the configuration"}: ${issue.message}`)
+    .join("; ");
+  throw new BridleError("SERVE_OPTION_INVALID", { problems });
+}
+
+/** True where an address reaches this machine only. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return bare === "localhost" || bare === "::1" || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(bare);
+}

@@ -1,0 +1,487 @@
+// The table of every error Bridle raises: what kind it is, what it says and what to do next.
+
+/** A kind decides the HTTP status and the process exit code; see `kinds`. */
+export const kinds = {
+  invalid: { status: 400, exit: 2 },
+  unauthenticated: { status: 401, exit: 3 },
+  denied: { status: 403, exit: 3 },
+  missing: { status: 404, exit: 4 },
+  method: { status: 405, exit: 2 },
+  conflict: { status: 409, exit: 5 },
+  "too-large": { status: 413, exit: 2 },
+  "unsupported-media": { status: 415, exit: 2 },
+  "gate-failed": { status: 422, exit: 6 },
+  busy: { status: 429, exit: 7 },
+  stalled: { status: 408, exit: 8 },
+  unavailable: { status: 503, exit: 8 },
+  timeout: { status: 504, exit: 8 },
+  bug: { status: 500, exit: 1 },
+} as const;
+
+export type ErrorKind = keyof typeof kinds;
+
+export interface ErrorRow {
+  readonly kind: ErrorKind;
+  /** What happened; `{name}` is filled from the error's details. */
+  readonly message: string;
+  /** The next thing to do; `{name}` is filled from the error's details. */
+  readonly hint: string;
+}
+
+export const codes = {
+  BUG: {
+    kind: "bug",
+    message: "Bridle failed in a way it should not: {reason}",
+    hint: "Report it with the request id or the command line; nothing you sent was kept.",
+  },
+  CANCELLED: {
+    kind: "timeout",
+    message: "The work was cancelled before it was done.",
+    hint: "Send it again, or give it a longer deadline.",
+  },
+  DEADLINE_EXCEEDED: {
+    kind: "timeout",
+    message: "The work was not done within {timeoutMs} ms.",
+    hint: "Send a shorter document, or raise the deadline.",
+  },
+  BUSY: {
+    kind: "busy",
+    message: "{queued} requests are waiting already and the queue holds {limit}.",
+    hint: "Try again after {retryAfterS} s.",
+  },
+  EMPTY_TEXT: {
+    kind: "invalid",
+    message: "There is no text to summarize in {where}.",
+    hint: "Send a document with at least one word.",
+  },
+  TEXT_TOO_LARGE: {
+    kind: "too-large",
+    message: "{where} is {size} long; the limit is {limit}.",
+    hint: "Split the document, or raise the limit when starting the server.",
+  },
+  INVALID_PARAMETER: {
+    kind: "invalid",
+    message: "{parameter} is {value}; it must be {expected}.",
+    hint: "Correct {parameter}; see `bridle summarize --help` or /docs for what each option takes.",
+  },
+  PARAMETER_NOT_SUPPORTED: {
+    kind: "invalid",
+    message: "{parameter} does not apply to the model {model}.",
+    hint: "Leave it out; this model takes {supported}.",
+  },
+  MODEL_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no model named {model} here.",
+    hint: "Use one of: {available}.",
+  },
+  DOCUMENT_TOO_COMPLEX: {
+    kind: "too-large",
+    message: "Summarizing the document took more than {limitMb} MB of memory.",
+    hint: "Split the document and summarize its parts.",
+  },
+  WORKER_ENDED: {
+    kind: "bug",
+    message: "The thread that did the work ended before it was done: {reason}",
+    hint: "Send it again; if it happens again, report it with the document's size and kind.",
+  },
+  // Files and rows of data.
+  FILE_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no file {file}.",
+    hint: "Check the path; a relative one starts at the folder the command runs in.",
+  },
+  FILE_NOT_READABLE: {
+    kind: "denied",
+    message: "{file} cannot be read: {reason}.",
+    hint: "Check that it is a file and that you may read it.",
+  },
+  FILE_NOT_WRITABLE: {
+    kind: "unavailable",
+    message: "{file} cannot be written: {reason}.",
+    hint: "Check that its folder exists, that you may write there and that the disk has room.",
+  },
+  GZIP_CORRUPT: {
+    kind: "invalid",
+    message: "{file} is not whole: its gzip data cannot be read ({reason}).",
+    hint: "Fetch or compress it again; `gzip -t` tells whether a file is whole.",
+  },
+  ROW_NOT_JSON: {
+    kind: "invalid",
+    message: "Line {line} is not a JSON object: {reason}.",
+    hint: 'Write one object a line, such as {"document": "The text."}.',
+  },
+  ROW_NOT_UTF8: {
+    kind: "invalid",
+    message: "Line {line} is not UTF-8 text.",
+    hint: "Convert the file: iconv -f latin1 -t utf-8 x.jsonl > y.jsonl",
+  },
+  ROW_TOO_LARGE: {
+    kind: "too-large",
+    message: "Line {line} has {size} bytes; the limit is {limit}.",
+    hint: "Split its document into several rows.",
+  },
+  COLUMN_MISSING: {
+    kind: "invalid",
+    message: "Line {line} has no text in {column}; its columns are {columns}.",
+    hint: "Name the column that holds it; `--help` tells the option.",
+  },
+  // Text from files.
+  UNSUPPORTED_FILE_TYPE: {
+    kind: "unsupported-media",
+    message: "{where} looks like {looksLike}, which is not read here.",
+    hint: "Accepted are txt, md, html, pdf and docx; {advice}.",
+  },
+  UNKNOWN_ENCODING: {
+    kind: "unsupported-media",
+    message: "{where} is no text in any encoding known here.",
+    hint: "Save it as UTF-8, or name its charset in the Content-Type: text/plain; charset=shift_jis.",
+  },
+  FILE_TOO_LARGE: {
+    kind: "too-large",
+    message: "{where} has {sizeBytes} bytes; the limit is {limitBytes}.",
+    hint: "Split the document, or take its pictures out.",
+  },
+  FILE_UNPACKS_TOO_LARGE: {
+    kind: "too-large",
+    message: "{where} unpacks to more than {limit}.",
+    hint: "No ordinary document does; if this one is real, save its text alone as .txt and send that.",
+  },
+  FILE_TOO_COMPLEX: {
+    kind: "too-large",
+    message: "Reading {where} took more than {limitMb} MB of memory.",
+    hint: "Split the document, or save its text alone as .txt and send that.",
+  },
+  TOO_MANY_PAGES: {
+    kind: "too-large",
+    message: "{where} has {pages} pages; the limit is {limit}.",
+    hint: "Split it: qpdf --pages . 1-{limit} -- in.pdf part.pdf",
+  },
+  FILE_ENCRYPTED: {
+    kind: "invalid",
+    message: "{where} is encrypted and opens only with a password.",
+    hint: "Save a copy without the password; for a PDF: qpdf --decrypt --password=SECRET in.pdf out.pdf",
+  },
+  FILE_DAMAGED: {
+    kind: "invalid",
+    message: "{where} cannot be read as {format}: {reason}.",
+    hint: "Check that it came over whole and opens in its own program, then save it anew and send that.",
+  },
+  NO_TEXT_LAYER: {
+    kind: "invalid",
+    message: "{where} has no text that can be read out: {reason}.",
+    hint: "Run OCR first, for example: ocrmypdf in.pdf out.pdf",
+  },
+  // Evaluation.
+  NOTHING_TO_EVALUATE: {
+    kind: "invalid",
+    message: "No row can be scored: {reason}.",
+    hint: "Give rows whose document and summary hold text; `bridle evaluate --help` tells how columns are named.",
+  },
+  // Batches of documents.
+  BATCH_OUTPUT_EXISTS: {
+    kind: "conflict",
+    message: "{file} is there already and was not begun by this batch.",
+    hint: "Name another --output, or add --overwrite to lose what it holds.",
+  },
+  BATCH_CHANGED: {
+    kind: "conflict",
+    message: "{file} was begun with {what}, so going on would mix two batches.",
+    hint: "Run it as it was begun, name another --output, or add --overwrite to begin anew.",
+  },
+  BATCH_RUNNING: {
+    kind: "conflict",
+    message: "Process {pid} on {host} is writing {file} now.",
+    hint: "Wait for it or end it; if that process is something else, delete {lock} and try again.",
+  },
+  BATCH_ROWS_FAILED: {
+    kind: "gate-failed",
+    message: "{failed} of {rows} rows have an error in place of a summary.",
+    hint: "Their lines in {file} say why; without --strict they do not fail the command.",
+  },
+  // The command line.
+  UNKNOWN_COMMAND: {
+    kind: "invalid",
+    message: "There is no command {name}.",
+    hint: "{suggestion}`{typed} --help` lists the commands.",
+  },
+  UNKNOWN_OPTION: {
+    kind: "invalid",
+    message: "There is no option {name}.",
+    hint: "{suggestion}`{typed} --help` lists the options.",
+  },
+  COMMAND_LINE_INVALID: {
+    kind: "invalid",
+    message: "The command line is incomplete or contradicts itself: {problem}",
+    hint: "See `{typed} --help`.",
+  },
+  DOCTOR_FAILED: {
+    kind: "unavailable",
+    message: "{count} of the checks failed: {names}.",
+    hint: "Do what the report says under each, then run `bridle doctor` again.",
+  },
+  URL_NOT_FETCHED: {
+    kind: "invalid",
+    message: "{url} is a web address; Bridle reads files and standard input and fetches nothing.",
+    hint: "Download it first: curl -L {url} -o page.html && bridle summarize page.html",
+  },
+  // The HTTP service.
+  ROUTE_NOT_FOUND: {
+    kind: "missing",
+    message: "There is nothing at {path}.",
+    hint: "See /docs for the routes of this service.",
+  },
+  METHOD_NOT_ALLOWED: {
+    kind: "method",
+    message: "{method} does not apply to {path}.",
+    hint: "Use {allow}.",
+  },
+  REQUEST_MALFORMED: {
+    kind: "invalid",
+    message: "What was sent is not a valid HTTP/1.1 request.",
+    hint: "Use an HTTP client; check the request line, the headers and the chunk sizes.",
+  },
+  REQUEST_STALLED: {
+    kind: "stalled",
+    message: "The request did not come in time.",
+    hint: "Send the whole request at once.",
+  },
+  HEADERS_TOO_LARGE: {
+    kind: "too-large",
+    message: "The request's headers are over the limit of 16 KB.",
+    hint: "Send fewer or shorter headers.",
+  },
+  BODY_MISSING: {
+    kind: "invalid",
+    message: "The request has no body.",
+    hint: "Send {expected}.",
+  },
+  BODY_TOO_LARGE: {
+    kind: "too-large",
+    message: "The request's body is over the limit of {limit} bytes.",
+    hint: "Send a smaller document, or start the server with a higher maxBodyBytes.",
+  },
+  BODY_STALLED: {
+    kind: "stalled",
+    message: "The rest of the request's body did not come within {timeoutMs} ms.",
+    hint: "Send the whole body; check its Content-Length.",
+  },
+  BODY_CUT: {
+    kind: "invalid",
+    message: "The connection ended before the whole body was sent.",
+    hint: "Send the request again.",
+  },
+  BODY_NOT_UTF8: {
+    kind: "invalid",
+    message: "The body is not UTF-8 text: byte {offset} fits no character.",
+    hint: "Encode JSON as UTF-8; send files in other encodings to /bert-file/ or /v1/documents:extract.",
+  },
+  JSON_INVALID: {
+    kind: "invalid",
+    message: "The body is not JSON: {reason} at line {line}, column {column}.",
+    hint: "Correct the JSON there.",
+  },
+  JSON_TOO_DEEP: {
+    kind: "invalid",
+    message: "The JSON is nested deeper than {limit} levels.",
+    hint: "No request of this service needs more than a few.",
+  },
+  JSON_TOO_LONG: {
+    kind: "too-large",
+    message: "The JSON has more than {limit} characters outside of its texts.",
+    hint: "Texts may be long; send fewer members, or a batch in parts.",
+  },
+  FIELDS_INVALID: {
+    kind: "invalid",
+    message: "The request does not have the expected fields: {problems}",
+    hint: "Correct them; /docs shows what each route takes.",
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    kind: "unsupported-media",
+    message: "The body is declared as {mediaType}; this route takes {expected}.",
+    hint: "Set the Content-Type header to {expected}.",
+  },
+  CONTENT_ENCODING_UNSUPPORTED: {
+    kind: "unsupported-media",
+    message: "The body is compressed with {encoding}, which this service does not take.",
+    hint: "Send the body as it is, without a Content-Encoding header.",
+  },
+  MULTIPART_INVALID: {
+    kind: "invalid",
+    message: "The form cannot be read: {reason}",
+    hint: "Send multipart/form-data with one file: curl -F 'file=@text.txt'.",
+  },
+  FILE_MISSING: {
+    kind: "invalid",
+    message: "The form has no file in the field {field}.",
+    hint: "Send one: curl -F '{field}=@text.txt'.",
+  },
+  TOO_MANY_FILES: {
+    kind: "invalid",
+    message: "The form has {count} files; this route takes one.",
+    hint: "Send each file in a request of its own.",
+  },
+  BATCH_TOO_LARGE: {
+    kind: "too-large",
+    message: "The batch has {count} documents; the limit is {limit}.",
+    hint: "Send it in parts.",
+  },
+  TOO_MUCH_IN_FLIGHT: {
+    kind: "busy",
+    message: "The requests being read hold {limit} bytes already.",
+    hint: "Try again after {retryAfterS} s.",
+  },
+  SHUTTING_DOWN: {
+    kind: "unavailable",
+    message: "The server is shutting down and takes no new work.",
+    hint: "Send the request again; another instance will take it.",
+  },
+  WARMING_UP: {
+    kind: "unavailable",
+    message: "The server is loading its models.",
+    hint: "Ask /ready again in a moment.",
+  },
+  KEY_MISSING: {
+    kind: "unauthenticated",
+    message: "This route needs an API key.",
+    hint: "Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.",
+  },
+  KEY_UNKNOWN: {
+    kind: "unauthenticated",
+    message: "The API key is not one of this server's, or it has expired.",
+    hint: "Check the key, or ask the operator for a new one.",
+  },
+  SCOPE_MISSING: {
+    kind: "denied",
+    message: "The API key {name} may not do this; it lacks the scope {scope}.",
+    hint: "Use a key with the scope {scope}.",
+  },
+  OPERATOR_ROUTE_CLOSED: {
+    kind: "denied",
+    message:
+      "This route is for operators, and no API key is set on a server that listens beyond loopback.",
+    hint: "Set BRIDLE_API_KEYS or an API key file and send a key with the scope {scope}.",
+  },
+  KEY_FILE_INVALID: {
+    kind: "invalid",
+    message: "The API key file {file} cannot be used: {reason}",
+    hint: "Correct it, or make another: bridle api-key create --name NAME --file FILE",
+  },
+  SERVE_OPTION_INVALID: {
+    kind: "invalid",
+    message: "The server cannot start: {problems}",
+    hint: "Correct it; `bridle serve --help` lists what each option takes.",
+  },
+  ADDRESS_NOT_AVAILABLE: {
+    kind: "unavailable",
+    message: "The server cannot listen on {host}:{port}: {reason}.",
+    hint: "Choose another port with --port, or stop what holds it.",
+  },
+  GRAPH_INVALID: {
+    kind: "bug",
+    message: "The graph is not legal: {reason}.",
+    hint: "Correct the code that built the graph; verify() checks it without running it.",
+  },
+  SHAPE_MISMATCH: {
+    kind: "invalid",
+    message: "{op}: {reason}.",
+    hint: "Make the shapes agree; config.json and the weights may belong to different models.",
+  },
+  ONNX_CORRUPT: {
+    kind: "invalid",
+    message: "This is no ONNX model that Bridle reads: {reason} (at byte {offset}).",
+    hint: "Write the model again with encodeModel().",
+  },
+  DEVICE_UNAVAILABLE: {
+    kind: "unavailable",
+    message: "The device {device} did not open: {reason}",
+    hint: "It needs {needs}. Use --device cpu, which is always there.",
+  },
+  DEPENDENCY_MISSING: {
+    kind: "unavailable",
+    message: "{name} could not be loaded: {reason}",
+    hint: "Install it: {install}",
+  },
+  RUN_FAILED: {
+    kind: "bug",
+    message: "The model's graph failed to run: {reason}",
+    hint: "Report it with the model's config.json and the device.",
+  },
+  WEIGHT_MISSING: {
+    kind: "invalid",
+    message: "The checkpoint has no tensor named {name}.",
+    hint: "Its weights and config.json may belong to different models; download it again.",
+  },
+  CONFIG_INVALID: {
+    kind: "invalid",
+    message: "{key} of config.json is {value}; it must be {expected}.",
+    hint: "Correct config.json, or download the model again.",
+  },
+  WEIGHTS_CORRUPT: {
+    kind: "invalid",
+    message: "{file} is no valid weight file: {reason}.",
+    hint: "Download it again; the file may have been cut off or changed.",
+  },
+  INPUT_TOO_LONG: {
+    kind: "too-large",
+    message: "The input has {tokens} tokens; the model reads {limit}.",
+    hint: "Truncate it, or summarize it in parts with createSummarizer().",
+  },
+  LOGITS_INVALID: {
+    kind: "invalid",
+    message: "The model answered NaN for row {row}.",
+    hint: "Its weights may be damaged, or overflow in half precision; load it as fp32 or download it again.",
+  },
+  PROTOBUF_CORRUPT: {
+    kind: "invalid",
+    message: "This is no valid protobuf message: {reason} (at byte {offset}).",
+    hint: "Download or write the file again; it may have been cut off or changed.",
+  },
+  TOKENIZER_INVALID: {
+    kind: "invalid",
+    message: "The tokenizer file {file} cannot be used: {reason}.",
+    hint: "Download it again, or use a model whose tokenizer is SentencePiece Unigram (spiece.model or tokenizer.json).",
+  },
+  PICKLE_FORBIDDEN: {
+    kind: "denied",
+    message: "{file} asks to run {name}, which no weight file needs. Nothing was run.",
+    hint: "Do not trust this file. Take the model's safetensors, or weights from another source.",
+  },
+  WEIGHT_UNEXPECTED: {
+    kind: "invalid",
+    message: "{file} holds the tensor {name}, which this model has no place for.",
+    hint: "Its weights and config.json may belong to different models; download it again.",
+  },
+  WEIGHTS_NOT_FOUND: {
+    kind: "missing",
+    message: "{folder} has no weights: {looked} is not there.",
+    hint: "Give a folder as save_pretrained() writes it, or download the model again.",
+  },
+  FILE_INVALID: {
+    kind: "invalid",
+    message: "{file} cannot be used: {reason}.",
+    hint: "Correct the file, or download the model again.",
+  },
+  WRITE_FAILED: {
+    kind: "unavailable",
+    message: "{file} could not be written: {reason}.",
+    hint: "Make room or give another folder, then try again; what was there before is unchanged.",
+  },
+  TOKENIZER_NOT_FOUND: {
+    kind: "missing",
+    message: "{folder} has neither spiece.model nor tokenizer.json.",
+    hint: "Give a folder as save_pretrained() writes it for model and tokenizer, or download the model again.",
+  },
+  ARCHITECTURE_NOT_SUPPORTED: {
+    kind: "invalid",
+    message: "The model is a {architecture}, which is not supported.",
+    hint: "Use a model of one of these: {supported}.",
+  },
+  WORKER_FAILED: {
+    kind: "unavailable",
+    message: "The model's thread stopped: {reason}.",
+    hint: "Send it again: the model is loaded anew. If it happens again, give the process more memory or use a smaller model.",
+  },
+  // The hub of models, and its cache on disk.
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof codes;

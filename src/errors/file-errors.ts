@@ -1,0 +1,45 @@
+// What the operating system objects to about a file, as rows of the error table.
+import { BridleError } from "./error.js";
+
+const reasons: Readonly<Record<string, string>> = {
+  EISDIR: "it is a folder",
+  ENOENT: "its folder does not exist",
+  ENOTDIR: "a part of its path is no folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+};
+
+/** The code of a system error, such as ENOENT; empty for anything else. */
+export function systemCode(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+}
+
+function reasonOf(thrown: unknown): string {
+  const told = thrown instanceof Error ? thrown.message : String(thrown);
+  return reasons[systemCode(thrown)] ?? told;
+}
+
+/** A failure to read `file`, as FILE_NOT_FOUND or FILE_NOT_READABLE; a BridleError stays what it is. */
+export function readError(thrown: unknown, file: string): BridleError {
+  if (thrown instanceof BridleError) return thrown;
+  if (systemCode(thrown) === "ENOENT") {
+    return new BridleError("FILE_NOT_FOUND", { file }, { cause: thrown });
+  }
+  return new BridleError(
+    "FILE_NOT_READABLE",
+    { file, reason: reasonOf(thrown) },
+    { cause: thrown },
+  );
+}
+
+/** A failure to write `file`, as FILE_NOT_WRITABLE; a BridleError stays what it is. */
+export function writeError(thrown: unknown, file: string): BridleError {
+  if (thrown instanceof BridleError) return thrown;
+  return new BridleError(
+    "FILE_NOT_WRITABLE",
+    { file, reason: reasonOf(thrown) },
+    { cause: thrown },
+  );
+}

@@ -1,0 +1,211 @@
+// Runs searches over a batch of documents: one encoder run, then one step run for each token.
+import { BridleError } from "../errors/error.js";
+import type { Family, ModelConfig } from "../model/family.js";
+import { additiveMask, positions } from "../model/forward.js";
+import {
+  openSession,
+  type Session,
+  type SessionOptions,
+  type Weights,
+} from "../runtime/session.js";
+import { int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { createBeamSearch } from "./beam.js";
+import { encoderGraph, SelfAttentionCache, selfAttentionInputs, stepGraph } from "./cache.js";
+import { createDiverseBeamSearch } from "./diverse-beam.js";
+import { createGreedySearch } from "./greedy.js";
+import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import type { Search } from "./search.js";
+
+export interface GenerateInput {
+  /** [B][S], padded to equal length. */
+  readonly inputIds: readonly (readonly number[])[];
+  /** [B][S], 1 for a token and 0 for padding; all tokens unless given. */
+  readonly attentionMask?: readonly (readonly number[])[] | undefined;
+}
+
+export interface GenerateResult {
+  /** [B·numReturnSequences][T], padded to equal length; a document's sequences stand together, best first. */
+  readonly sequences: number[][];
+  /** Score of each sequence. */
+  readonly scores: (number | undefined)[];
+  /** [B·numReturnSequences][T−1]: the beam, counted through the batch, that each token came from; −1 after the end. */
+  readonly beamIndices: number[][] | undefined;
+}
+
+export interface GenerateHooks {
+  /** Checked before every step. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every step with the tokens of the first document that can no longer change. */
+  readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
+}
+
+export interface Generator {
+  /**
+   * @throws INVALID_PARAMETER, SHAPE_MISMATCH, CANCELLED, LOGITS_INVALID when the model answers NaN
+   */
+  generate(
+    input: GenerateInput,
+    options?: GenerateOptions,
+    hooks?: GenerateHooks,
+  ): Promise<GenerateResult>;
+  close(): Promise<void>;
+}
+
+function createSearch(options: ResolvedOptions, source: readonly number[], stream: number): Search {
+  if (options.numBeamGroups > 1) return createDiverseBeamSearch(options, source);
+  if (options.numBeams > 1) return createBeamSearch(options, source, stream);
+  return createGreedySearch(options, source, stream);
+}
+
+/** Throws what an aborted signal asks for. */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw signal.reason instanceof BridleError ? signal.reason : new BridleError("CANCELLED");
+}
+
+/** Opens the encoder and step sessions of a model. */
+export async function openGenerator<C extends ModelConfig>(
+  family: Family<C>,
+  config: C,
+  weights: Weights,
+  sessionOptions: SessionOptions = {},
+): Promise<Generator> {
+  const step = stepGraph(family, config);
+  const encoder = await openSession(encoderGraph(family, config), weights, sessionOptions);
+  const decoder = await openSession(step, weights, sessionOptions);
+  return {
+    generate: (input, options = {}, hooks = {}) =>
+      generate(
+        { encoder, decoder, config, cacheInputs: selfAttentionInputs(step) },
+        input,
+        options,
+        hooks,
+      ),
+    async close() {
+      await encoder.close();
+      await decoder.close();
+    },
+  };
+}
+
+interface Engine {
+  readonly encoder: Session;
+  readonly decoder: Session;
+  readonly config: ModelConfig;
+  readonly cacheInputs: readonly string[];
+}
+
+async function generate(
+  engine: Engine,
+  input: GenerateInput,
+  asked: GenerateOptions,
+  hooks: GenerateHooks,
+): Promise<GenerateResult> {
+  const { encoder, decoder, config } = engine;
+  const options = resolveOptions(asked, config);
+  const ids = int64Rows("inputIds", input.inputIds);
+  const [batch = 0, source = 0] = ids.shape;
+  checkIds(input.inputIds, config);
+  const attention = input.attentionMask ?? input.inputIds.map((row) => row.map(() => 1));
+  const mask = additiveMask(attention);
+  if (mask.shape[0] !== batch || mask.shape[3] !== source) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: "attentionMask",
+      reason: `it is [${mask.shape[0]},${mask.shape[3]}], inputIds [${batch},${source}]`,
+    });
+  }
+  checkAborted(hooks.signal);
+  const memory = await encoder.run({ ids, mask, positions: positions(source) });
+  const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
+  const width = searches[0]?.width ?? 1;
+  const cache = new SelfAttentionCache(engine.cacheInputs, {
+    batch,
+    width,
+    heads: config.decoderHeads,
+    headWidth: config.headWidth,
+  });
+
+  while (searches.some((search) => !search.done)) {
+    checkAborted(hooks.signal);
+    const rows = searches.map((search) => search.rows);
+    const { feeds, fetches } = cache.next(rows.map((of) => of.map(({ parent }) => parent)));
+    const tokens = int64(
+      rows.flatMap((of) => of.map(({ token }) => token)),
+      [batch, width],
+    );
+    const { logits } = await decoder.run({ ...memory, ...feeds, mask, ids: tokens }, fetches);
+    advance(searches, logits as Tensor<"float32">, width);
+    hooks.onTokens?.(searches[0]?.stablePrefix() ?? []);
+    // The step has blocked this thread: let its messages in, so that it can be cancelled.
+    await new Promise(setImmediate);
+  }
+  return collect(searches, options);
+}
+
+function checkIds(rows: readonly (readonly number[])[], config: ModelConfig): void {
+  for (const [r, row] of rows.entries()) {
+    const bad = row.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
+    if (bad !== undefined) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: `inputIds[${r}]`,
+        value: bad,
+        expected: `token ids below ${config.vocabSize}`,
+      });
+    }
+    if (config.maxPositions !== undefined && row.length > config.maxPositions) {
+      throw new BridleError("INPUT_TOO_LONG", { tokens: row.length, limit: config.maxPositions });
+    }
+  }
+}
+
+function advance(searches: readonly Search[], logits: Tensor<"float32">, width: number): void {
+  const vocabulary = logits.shape[2] ?? 0;
+  for (const [b, search] of searches.entries()) {
+    if (search.done) continue;
+    const rows: Float32Array[] = [];
+    for (let row = 0; row < width; row++) {
+      const start = (b * width + row) * vocabulary;
+      const scores = logits.data.subarray(start, start + vocabulary);
+      if (Number.isNaN(scores[0]) || scores.some(Number.isNaN))
+        throw new BridleError("LOGITS_INVALID", { row: b });
+      rows.push(scores);
+    }
+    search.advance(rows);
+  }
+}
+
+/**
+ * What fills sequences up: the pad token, but in beam search the end token where the pad token is 0.
+ * Source: transformers 5, `_beam_search`: `pad_token_id or eos_token_id[0]`.
+ */
+function fillerOf(options: ResolvedOptions): number {
+  const beams = options.numBeams > 1 && options.numBeamGroups === 1;
+  return beams && options.padTokenId === 0
+    ? (options.eosTokenIds[0] as number)
+    : options.padTokenId;
+}
+
+/** All sequences padded to the longest, as transformers returns them. */
+function collect(searches: readonly Search[], options: ResolvedOptions): GenerateResult {
+  const found = searches.flatMap((search, b) =>
+    search.result().map((sequence) => ({ ...sequence, offset: b * search.width })),
+  );
+  const longest = Math.max(...found.map(({ ids }) => ids.length));
+  const pad = (row: readonly number[], length: number, filler: number) => [
+    ...row,
+    ...new Array<number>(length - row.length).fill(filler),
+  ];
+  return {
+    sequences: found.map(({ ids }) => pad(ids, longest, fillerOf(options))),
+    scores: found.map(({ score }) => score),
+    beamIndices: found.every(({ beams }) => beams !== undefined)
+      ? found.map(({ beams = [], offset }) =>
+          pad(
+            beams.map((beam) => beam + offset),
+            longest - 1,
+            -1,
+          ),
+        )
+      : undefined,
+  };
+}

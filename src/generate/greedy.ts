@@ -1,0 +1,71 @@
+// Greedy search and sampling: each row goes its own way, one token a step.
+import { largest, logSoftmax, softmax } from "./math.js";
+import type { ResolvedOptions } from "./options.js";
+import { type LogitsProcessor, processorsOf } from "./processors.js";
+import { createRandom, drawWithoutReplacement } from "./random.js";
+import type { Row, Search, Sequence } from "./search.js";
+import { warpersOf } from "./warpers.js";
+
+interface Path {
+  readonly ids: number[];
+  finished: boolean;
+  logProbability: number;
+}
+
+/**
+ * One document's greedy search, or with `doSample` as many independent draws as sequences are asked for.
+ * @param source the document's tokens
+ * @param stream sets this document's draws apart from the others of a batch
+ */
+export function createGreedySearch(
+  options: ResolvedOptions,
+  source: readonly number[],
+  stream: number,
+): Search {
+  const processors: LogitsProcessor[] = processorsOf(options);
+  const warpers = options.doSample ? warpersOf(options) : [];
+  const random = createRandom(options.seed, stream);
+  const paths: Path[] = Array.from({ length: options.numReturnSequences }, () => ({
+    ids: [options.decoderStartTokenId],
+    finished: false,
+    logProbability: 0,
+  }));
+
+  function next(scores: Float32Array): number | undefined {
+    if (!options.doSample) return largest(scores, 1)[0]?.index;
+    return drawWithoutReplacement(softmax(scores), 1, random)[0];
+  }
+
+  return {
+    width: paths.length,
+    get rows(): Row[] {
+      return paths.map(({ ids, finished }, parent) => ({
+        token: finished ? options.padTokenId : (ids.at(-1) as number),
+        parent,
+      }));
+    },
+    get done() {
+      return paths.every(({ finished }) => finished);
+    },
+    advance(logits) {
+      for (const [i, path] of paths.entries()) {
+        const scores = logits[i];
+        if (path.finished || scores === undefined) continue;
+        for (const processor of processors) processor({ ids: path.ids, source }, scores);
+        for (const warper of warpers) warper(scores);
+        // Where every token is forbidden transformers takes the first; ending is what a reader can use.
+        const token = next(scores) ?? (options.eosTokenIds[0] as number);
+        path.logProbability += logSoftmax(scores)[token] as number;
+        path.ids.push(token);
+        path.finished = options.eosTokenIds.includes(token) || path.ids.length >= options.maxLength;
+      }
+    },
+    stablePrefix: () => paths[0]?.ids.slice(1) ?? [],
+    result: (): Sequence[] =>
+      paths.map(({ ids, logProbability }) => ({
+        ids,
+        score: logProbability / (ids.length - 1) ** options.lengthPenalty,
+        beams: undefined,
+      })),
+  };
+}

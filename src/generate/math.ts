@@ -1,0 +1,70 @@
+// Softmax, entropy and the k largest of a row, with float32 results as PyTorch gives them.
+
+/** Stable log-softmax of a row into `out`. */
+export function logSoftmax(
+  row: Float32Array,
+  out: Float32Array = new Float32Array(row.length),
+): Float32Array {
+  let max = Number.NEGATIVE_INFINITY;
+  for (const x of row) if (x > max) max = x;
+  let total = 0;
+  for (const x of row) total += Math.exp(x - max);
+  const shift = max + Math.log(total);
+  for (let i = 0; i < row.length; i++) out[i] = (row[i] as number) - shift;
+  return out;
+}
+
+/** Softmax of a row. */
+export function softmax(row: Float32Array): Float32Array {
+  const out = new Float32Array(row.length);
+  let max = Number.NEGATIVE_INFINITY;
+  for (const x of row) if (x > max) max = x;
+  let total = 0;
+  for (const x of row) total += Math.exp(x - max);
+  for (let i = 0; i < row.length; i++) out[i] = Math.exp((row[i] as number) - max) / total;
+  return out;
+}
+
+/** Entropy in nats of the distribution whose logits are given; impossible entries count nothing. */
+export function entropy(row: Float32Array): number {
+  let sum = 0;
+  for (const x of logSoftmax(row)) if (x !== Number.NEGATIVE_INFINITY) sum -= x * Math.exp(x);
+  return Math.fround(sum);
+}
+
+/** Running sums, each rounded to float32 as it is stored. */
+export function cumulativeSum(row: Float32Array): Float32Array {
+  let sum = 0;
+  return row.map((x) => {
+    sum += x;
+    return sum;
+  });
+}
+
+/** Indices of the row in ascending order of value; equal values keep their order. */
+export function argsort(row: Float32Array): Uint32Array {
+  const order = Uint32Array.from(row, (_, i) => i);
+  return order.sort((a, b) => (row[a] as number) - (row[b] as number) || a - b);
+}
+
+export interface Ranked {
+  readonly index: number;
+  readonly value: number;
+}
+
+/** The k largest values, largest first; of equal ones the earlier. NaN never ranks. */
+export function largest(row: ArrayLike<number>, k: number): Ranked[] {
+  const best: Ranked[] = [];
+  let threshold = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < row.length; index++) {
+    const value = row[index] as number;
+    if (best.length === k && !(value > threshold)) continue;
+    if (Number.isNaN(value)) continue;
+    let at = best.length;
+    while (at > 0 && (best[at - 1] as Ranked).value < value) at--;
+    best.splice(at, 0, { index, value });
+    if (best.length > k) best.pop();
+    if (best.length === k) threshold = (best[k - 1] as Ranked).value;
+  }
+  return best;
+}

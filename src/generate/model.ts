@@ -1,0 +1,214 @@
+// A model opened from its folder: config, weights, forward pass and generation behind one object.
+import { join } from "node:path";
+import { BridleError } from "../errors/error.js";
+import { readJson, readWeights } from "../model/checkpoint/folder.js";
+import { saveModel } from "../model/checkpoint/save.js";
+import { findFamily } from "../model/families.js";
+import type { ModelConfig } from "../model/family.js";
+import {
+  additiveMask,
+  causalMask,
+  type ForwardInput,
+  forwardGraph,
+  positions,
+  shiftRight,
+} from "../model/forward.js";
+import { crossEntropy } from "../model/loss.js";
+import type { Device } from "../runtime/devices.js";
+import {
+  chooseDevice,
+  openSession,
+  type Session,
+  type SessionOptions,
+  type Weights,
+} from "../runtime/session.js";
+import { int64Rows, type Tensor } from "../runtime/tensor.js";
+import {
+  type GenerateHooks,
+  type GenerateInput,
+  type GenerateResult,
+  type Generator,
+  openGenerator,
+} from "./generator.js";
+import type { GenerateOptions } from "./options.js";
+
+export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
+  /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
+  readonly device?: Device | "auto";
+}
+
+export interface ForwardResult {
+  /** [B,S,D] */
+  readonly encoderLastHidden: Tensor<"float32">;
+  /** [B,T,V] */
+  readonly logits: Tensor<"float32">;
+  /** After the embedding and after each layer, where asked for. */
+  readonly encoderHidden?: readonly Tensor<"float32">[];
+  readonly decoderHidden?: readonly Tensor<"float32">[];
+  /** Mean cross-entropy over the labels, where labels were given. */
+  readonly loss?: number;
+}
+
+export interface ForwardOptions {
+  /** Share of the probability that label smoothing spreads over the vocabulary, from 0 to 1. */
+  readonly labelSmoothing?: number;
+  /** Also answers the hidden states of every layer. */
+  readonly hiddenStates?: boolean;
+}
+
+export interface Model {
+  readonly config: ModelConfig;
+  /** Options that the folder's generation_config.json (or an older config.json) sets. */
+  readonly generationDefaults: GenerateOptions;
+  readonly weights: Weights;
+  /** @throws SHAPE_MISMATCH, INVALID_PARAMETER when neither decoder inputs nor labels are given */
+  forward(input: ForwardInput, options?: ForwardOptions): Promise<ForwardResult>;
+  /** Generates with the given options alone; spread `generationDefaults` into them for the folder's own. */
+  generate(
+    input: GenerateInput,
+    options?: GenerateOptions,
+    hooks?: GenerateHooks,
+  ): Promise<GenerateResult>;
+  /** Writes the model as transformers' save_pretrained would. @throws WRITE_FAILED */
+  save(folder: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Names of generation_config.json that are read, and of the options they set. */
+const generationKeys: Readonly<Record<string, keyof GenerateOptions>> = {
+  max_length: "maxLength",
+  max_new_tokens: "maxNewTokens",
+  min_length: "minLength",
+  min_new_tokens: "minNewTokens",
+  num_beams: "numBeams",
+  num_beam_groups: "numBeamGroups",
+  diversity_penalty: "diversityPenalty",
+  length_penalty: "lengthPenalty",
+  early_stopping: "earlyStopping",
+  do_sample: "doSample",
+  temperature: "temperature",
+  top_k: "topK",
+  top_p: "topP",
+  min_p: "minP",
+  typical_p: "typicalP",
+  repetition_penalty: "repetitionPenalty",
+  encoder_repetition_penalty: "encoderRepetitionPenalty",
+  no_repeat_ngram_size: "noRepeatNgramSize",
+  encoder_no_repeat_ngram_size: "encoderNoRepeatNgramSize",
+  bad_words_ids: "badWordsIds",
+  forced_bos_token_id: "forcedBosTokenId",
+  forced_eos_token_id: "forcedEosTokenId",
+  eos_token_id: "eosTokenId",
+  pad_token_id: "padTokenId",
+  decoder_start_token_id: "decoderStartTokenId",
+  suppress_tokens: "suppressTokens",
+  begin_suppress_tokens: "beginSuppressTokens",
+  renormalize_logits: "renormalizeLogits",
+};
+
+/** Generation defaults of a folder: generation_config.json, or where it is absent the keys older configs carry. */
+function readGenerationDefaults(
+  generation: Record<string, unknown> | undefined,
+  config: Record<string, unknown>,
+): GenerateOptions {
+  const source = generation ?? config;
+  const options: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(generationKeys)) {
+    if (source[key] != null) options[option] = source[key];
+  }
+  return options as GenerateOptions;
+}
+
+/**
+ * Opens a model folder in Hugging Face layout.
+ * @throws FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
+ * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE
+ */
+export async function openModel(folder: string, asked: OpenModelOptions = {}): Promise<Model> {
+  const { device = "auto", ...rest } = asked;
+  const options: SessionOptions = { ...rest, device: await chooseDevice(device) };
+  const configFile = join(folder, "config.json");
+  const json = await readJson(configFile);
+  if (json === undefined)
+    throw new BridleError("FILE_INVALID", { file: configFile, reason: "it is not there" });
+  const family = findFamily(json);
+  const config = family.readConfig(json);
+  const generationDefaults = readGenerationDefaults(
+    await readJson(join(folder, "generation_config.json")),
+    json,
+  );
+  const graph = forwardGraph(family, config);
+  const weights = await readWeights(folder, family, config, graph.parameters);
+  let generator: Promise<Generator> | undefined;
+  /** Sessions of the whole graph, without and with hidden states. */
+  const scorers = new Map<boolean, Promise<Session>>();
+
+  function scorerOf(hiddenStates: boolean): Promise<Session> {
+    let session = scorers.get(hiddenStates);
+    if (session === undefined) {
+      session = openSession(
+        hiddenStates ? forwardGraph(family, config, { hiddenStates }) : graph,
+        weights,
+        options,
+      );
+      scorers.set(hiddenStates, session);
+    }
+    return session;
+  }
+
+  async function forward(
+    input: ForwardInput,
+    { labelSmoothing = 0, hiddenStates = false }: ForwardOptions = {},
+  ): Promise<ForwardResult> {
+    const { inputIds, labels } = input;
+    const decoderInputIds = input.decoderInputIds ?? (labels && shiftRight(labels, config));
+    if (decoderInputIds === undefined) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: "decoderInputIds",
+        value: "missing",
+        expected: "given, or labels in their place",
+      });
+    }
+    const session = await scorerOf(hiddenStates);
+    const ids = int64Rows("inputIds", inputIds);
+    const decoderIds = int64Rows("decoderInputIds", decoderInputIds);
+    const length = decoderIds.shape[1] ?? 0;
+    const outputs = await session.run({
+      ids,
+      mask: additiveMask(input.attentionMask ?? inputIds.map((row) => row.map(() => 1))),
+      positions: positions(ids.shape[1] ?? 0),
+      decoderIds,
+      decoderMask: causalMask(length),
+      decoderPositions: positions(length),
+    });
+    const states = (side: string, layers: number) =>
+      Array.from({ length: layers + 1 }, (_, i) => outputs[`${side}.${i}`] as Tensor<"float32">);
+    const result = {
+      logits: outputs.logits as Tensor<"float32">,
+      encoderLastHidden: outputs.encoderLast as Tensor<"float32">,
+      ...(hiddenStates && {
+        encoderHidden: states("encoder", config.encoderLayers),
+        decoderHidden: states("decoder", config.decoderLayers),
+      }),
+    };
+    return labels === undefined
+      ? result
+      : { ...result, loss: crossEntropy(result.logits, labels, { labelSmoothing }) };
+  }
+
+  return {
+    config,
+    generationDefaults,
+    weights,
+    forward,
+    async generate(input, generateOptions, hooks) {
+      generator ??= openGenerator(family, config, weights, options);
+      return (await generator).generate(input, generateOptions, hooks);
+    },
+    save: (target) => saveModel(folder, weights, target),
+    async close() {
+      await (await generator)?.close();
+      for (const session of scorers.values()) await (await session).close();
+    },
+  };
+}

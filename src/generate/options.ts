@@ -1,0 +1,134 @@
+// Generation options as a search uses them: checked, defaults filled in, lengths worked out.
+import {
+  type GenerateOptions,
+  generateDefaults,
+  generateOptionsSchema,
+} from "../config/generate-options.js";
+import { BridleError } from "../errors/error.js";
+import type { ModelConfig } from "../model/family.js";
+
+export type { GenerateOptions };
+
+type Defaulted = keyof typeof generateDefaults;
+type Filled = { readonly [K in Defaulted]: Exclude<GenerateOptions[K], undefined> };
+
+/** Options with every default and length filled in. */
+export interface ResolvedOptions
+  extends Omit<GenerateOptions, "eosTokenId" | "forcedEosTokenId" | Defaulted>,
+    Filled {
+  readonly maxLength: number;
+  readonly minLength: number;
+  readonly minNewTokens: number;
+  readonly eosTokenIds: readonly number[];
+  readonly forcedEosTokenIds: readonly number[] | undefined;
+  readonly padTokenId: number;
+  readonly decoderStartTokenId: number;
+}
+
+/** What transformers writes where nobody says how long: 20 new tokens. */
+const defaultNewTokens = 20;
+
+function invalid(parameter: string, value: unknown, expected: string): BridleError {
+  return new BridleError("INVALID_PARAMETER", {
+    parameter,
+    value: JSON.stringify(value),
+    expected,
+  });
+}
+
+const list = (ids: number | readonly number[]): readonly number[] =>
+  typeof ids === "number" ? [ids] : ids;
+
+/**
+ * Options as the search uses them.
+ * @throws INVALID_PARAMETER for a value out of range, a name that does not exist, or options that contradict each other.
+ */
+export function resolveOptions(options: GenerateOptions, config: ModelConfig): ResolvedOptions {
+  const parsed = generateOptionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+    const path = unknown ?? issue?.path.join(".") ?? "options";
+    const value = issue?.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown>)?.[key],
+      options,
+    );
+    if (unknown !== undefined)
+      throw invalid(
+        unknown,
+        (options as Record<string, unknown>)[unknown],
+        "left out: no such option exists",
+      );
+    throw invalid(path, value, issue?.message ?? "valid");
+  }
+  const o = fill(parsed.data);
+  const prompt = 1;
+  let maxLength = o.maxLength;
+  if (o.maxNewTokens !== undefined) maxLength = o.maxNewTokens + prompt;
+  maxLength ??= Math.min(
+    defaultNewTokens + prompt,
+    config.maxPositions ?? Number.POSITIVE_INFINITY,
+  );
+  const minLength = o.minNewTokens !== undefined ? o.minNewTokens + prompt : (o.minLength ?? 0);
+  if (maxLength <= prompt) {
+    throw invalid("maxLength", maxLength, "at least 2: the start token and one more");
+  }
+  if (minLength > maxLength) {
+    const name = o.minNewTokens !== undefined ? "minNewTokens" : "minLength";
+    throw invalid(name, options[name], `no more than the maximum, ${o.maxNewTokens ?? maxLength}`);
+  }
+  if (config.maxPositions !== undefined && maxLength - 1 > config.maxPositions) {
+    const name = o.maxNewTokens !== undefined ? "maxNewTokens" : "maxLength";
+    throw invalid(
+      name,
+      options[name],
+      `at most ${config.maxPositions} positions, which is all the model has`,
+    );
+  }
+  if (o.numBeamGroups > 1) {
+    if (o.numBeams % o.numBeamGroups !== 0)
+      throw invalid("numBeamGroups", o.numBeamGroups, `a divisor of numBeams, ${o.numBeams}`);
+    if (o.doSample) throw invalid("doSample", true, "false with numBeamGroups");
+  } else if (o.diversityPenalty > 0) {
+    throw invalid("diversityPenalty", o.diversityPenalty, "0, or used with numBeamGroups above 1");
+  }
+  if (o.numBeams === 1) {
+    if (o.numReturnSequences > 1 && !o.doSample) {
+      throw invalid(
+        "numReturnSequences",
+        o.numReturnSequences,
+        "1 in greedy search; use numBeams or doSample for more",
+      );
+    }
+  } else if (o.numReturnSequences > o.numBeams) {
+    throw invalid("numReturnSequences", o.numReturnSequences, `at most numBeams, ${o.numBeams}`);
+  }
+  const inVocabulary: [string, readonly number[] | undefined][] = [
+    ["badWordsIds", o.badWordsIds?.flat()],
+    ["sequenceBias", o.sequenceBias?.flatMap(([ids]) => ids)],
+    ["forcedBosTokenId", o.forcedBosTokenId == null ? undefined : [o.forcedBosTokenId]],
+    ["forcedEosTokenId", o.forcedEosTokenId == null ? undefined : list(o.forcedEosTokenId)],
+    ["suppressTokens", o.suppressTokens],
+    ["beginSuppressTokens", o.beginSuppressTokens],
+    ["eosTokenId", o.eosTokenId === undefined ? undefined : list(o.eosTokenId)],
+  ];
+  for (const [name, ids] of inVocabulary) {
+    const outside = ids?.find((id) => id >= config.vocabSize);
+    if (outside !== undefined) throw invalid(name, outside, `a token id below ${config.vocabSize}`);
+  }
+  return {
+    ...o,
+    maxLength,
+    minLength,
+    minNewTokens: o.minNewTokens ?? 0,
+    eosTokenIds: list(o.eosTokenId ?? config.eosTokenId),
+    forcedEosTokenIds: o.forcedEosTokenId == null ? undefined : list(o.forcedEosTokenId),
+    padTokenId: o.padTokenId ?? config.padTokenId,
+    decoderStartTokenId: o.decoderStartTokenId ?? config.decoderStartTokenId,
+  };
+}
+
+function fill(options: GenerateOptions): GenerateOptions & Filled {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...generateDefaults, ...Object.fromEntries(given) };
+}

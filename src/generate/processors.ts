@@ -1,0 +1,175 @@
+// Logits processors: rules that change the scores of the next token, in Hugging Face's order and to its figures.
+import type { ResolvedOptions } from "./options.js";
+
+/** What a processor knows besides the scores. */
+export interface Context {
+  /** Tokens so far, the start token included. */
+  readonly ids: readonly number[];
+  /** Tokens of the document, padding included. */
+  readonly source: readonly number[];
+}
+
+/** Changes the scores [V] of one row in place. */
+export type LogitsProcessor = (context: Context, scores: Float32Array) => void;
+
+const never = Number.NEGATIVE_INFINITY;
+
+function ban(scores: Float32Array, ids: Iterable<number>): void {
+  for (const id of ids) if (id < scores.length) scores[id] = never;
+}
+
+/** Scores of the given tokens are divided by the penalty when positive, multiplied when negative. */
+function penalize(scores: Float32Array, ids: readonly number[], penalty: number): void {
+  for (const id of new Set(ids)) {
+    const score = scores[id];
+    if (score !== undefined) scores[id] = score < 0 ? score * penalty : score / penalty;
+  }
+}
+
+/** Source: Keskar et al. 2019, §4.1. */
+export function repetitionPenalty(penalty: number): LogitsProcessor {
+  return ({ ids }, scores) => penalize(scores, ids, penalty);
+}
+
+export function encoderRepetitionPenalty(penalty: number): LogitsProcessor {
+  return ({ source }, scores) => penalize(scores, source, 1 / penalty);
+}
+
+/** Tokens that would complete an n-gram of `text` whose beginning is the end of `ids`. */
+function completions(text: readonly number[], ids: readonly number[], size: number): number[] {
+  const start = ids.length + 1 - size;
+  if (start < 0) return [];
+  const found: number[] = [];
+  for (let at = 0; at + size <= text.length; at++) {
+    let match = true;
+    for (let i = 0; i < size - 1 && match; i++) match = text[at + i] === ids[start + i];
+    if (match) found.push(text[at + size - 1] as number);
+  }
+  return found;
+}
+
+/** Source: Paulus et al. 2017, §2.5. */
+export function noRepeatNgram(size: number): LogitsProcessor {
+  return ({ ids }, scores) => {
+    if (ids.length >= size) ban(scores, completions(ids, ids, size));
+  };
+}
+
+export function encoderNoRepeatNgram(size: number): LogitsProcessor {
+  return ({ ids, source }, scores) => ban(scores, completions(source, ids, size));
+}
+
+/** Adds a bias to the token that would complete a sequence. */
+export function sequenceBias(
+  biases: readonly (readonly [readonly number[], number])[],
+): LogitsProcessor {
+  return ({ ids }, scores) => {
+    for (const [sequence, bias] of biases) {
+      const prefix = sequence.slice(0, -1);
+      const last = sequence.at(-1) as number;
+      if (prefix.length > ids.length) continue;
+      const start = ids.length - prefix.length;
+      if (prefix.every((id, i) => ids[start + i] === id))
+        scores[last] = (scores[last] as number) + bias;
+    }
+  };
+}
+
+/** Sequences that are never completed; one that is an end token alone is left possible. */
+export function badWords(
+  words: readonly (readonly number[])[],
+  eosTokenIds: readonly number[],
+): LogitsProcessor {
+  const kept = words.filter(
+    (word) => !(word.length === 1 && eosTokenIds.includes(word[0] as number)),
+  );
+  return sequenceBias(kept.map((word) => [word, never]));
+}
+
+/** No end token before the sequence has `length` tokens. */
+export function minLength(length: number, eosTokenIds: readonly number[]): LogitsProcessor {
+  return ({ ids }, scores) => {
+    if (ids.length < length) ban(scores, eosTokenIds);
+  };
+}
+
+function force(scores: Float32Array, ids: readonly number[]): void {
+  scores.fill(never);
+  for (const id of ids) scores[id] = 0;
+}
+
+export function forcedBos(id: number): LogitsProcessor {
+  return ({ ids }, scores) => {
+    if (ids.length === 1) force(scores, [id]);
+  };
+}
+
+export function forcedEos(maxLength: number, eos: readonly number[]): LogitsProcessor {
+  return ({ ids }, scores) => {
+    if (ids.length === maxLength - 1) force(scores, eos);
+  };
+}
+
+export const removeInvalid: LogitsProcessor = (_, scores) => {
+  const most = 3.4028234663852886e38;
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i] as number;
+    if (Number.isNaN(score)) scores[i] = 0;
+    else if (score === Number.POSITIVE_INFINITY) scores[i] = most;
+    else if (score === never) scores[i] = -most;
+  }
+};
+
+/** From `start` new tokens on, raises the end tokens' scores by a factor that grows with each token. */
+export function exponentialDecay(
+  [start, factor]: readonly [number, number],
+  eosTokenIds: readonly number[],
+): LogitsProcessor {
+  return ({ ids }, scores) => {
+    const past = ids.length - (start + 1);
+    if (past <= 0) return;
+    for (const id of eosTokenIds) {
+      const score = scores[id];
+      if (score !== undefined && Number.isFinite(score)) {
+        scores[id] = score + Math.abs(score) * (factor ** past - 1);
+      }
+    }
+  };
+}
+
+export function suppress(ids: readonly number[]): LogitsProcessor {
+  return (_, scores) => ban(scores, ids);
+}
+
+/** Suppresses tokens at the first place that is free to choose. */
+export function beginSuppress(tokens: readonly number[], beginLength: number): LogitsProcessor {
+  return ({ ids }, scores) => {
+    if (ids.length === beginLength) ban(scores, tokens);
+  };
+}
+
+/**
+ * The processors that the options ask for, in the order transformers applies them.
+ * @param diversity the processor of diverse beam search, which stands second
+ */
+export function processorsOf(o: ResolvedOptions, diversity?: LogitsProcessor): LogitsProcessor[] {
+  const list: (LogitsProcessor | undefined | false)[] = [
+    o.sequenceBias && sequenceBias(o.sequenceBias),
+    diversity,
+    o.encoderRepetitionPenalty !== 1 && encoderRepetitionPenalty(o.encoderRepetitionPenalty),
+    o.repetitionPenalty !== 1 && repetitionPenalty(o.repetitionPenalty),
+    o.noRepeatNgramSize > 0 && noRepeatNgram(o.noRepeatNgramSize),
+    o.encoderNoRepeatNgramSize > 0 && encoderNoRepeatNgram(o.encoderNoRepeatNgramSize),
+    o.badWordsIds && badWords(o.badWordsIds, o.eosTokenIds),
+    o.minLength > 0 && minLength(o.minLength, o.eosTokenIds),
+    o.forcedBosTokenId != null && forcedBos(o.forcedBosTokenId),
+    o.forcedEosTokenIds && forcedEos(o.maxLength, o.forcedEosTokenIds),
+    o.removeInvalidValues && removeInvalid,
+    o.exponentialDecayLengthPenalty &&
+      exponentialDecay(o.exponentialDecayLengthPenalty, o.eosTokenIds),
+    o.suppressTokens && suppress(o.suppressTokens),
+    o.beginSuppressTokens &&
+      beginSuppress(o.beginSuppressTokens, o.forcedBosTokenId == null ? 1 : 2),
+  ];
+  return list.filter((processor) => typeof processor === "function");
+}

@@ -1,0 +1,32 @@
+// The graph room's public face, `bridle/graph`: build, verify, lower and write ONNX graphs with no dependencies.
+export { GraphBuilder } from "./builder.js";
+export { type LowerOptions, lower } from "./lower.js";
+export type {
+  ExternalData,
+  OnnxAttribute,
+  OnnxInitializer,
+  OnnxModel,
+  OnnxNode,
+  OnnxValueInfo,
+} from "./onnx.js";
+export * from "./ops/attention.js";
+export * from "./ops/elementwise.js";
+export * from "./ops/linear.js";
+export * from "./ops/norm.js";
+export * from "./ops/select.js";
+export * from "./ops/shape.js";
+export { decodeModel, encodeModel } from "./proto.js";
+export type {
+  Attribute,
+  Attributes,
+  Constant,
+  ConstantData,
+  Dim,
+  DType,
+  Graph,
+  Node,
+  Shape,
+  Value,
+  ValueType,
+} from "./value.js";
+export { verify } from "./verify.js";

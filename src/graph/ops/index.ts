@@ -1,0 +1,17 @@
+// The table of every op a graph may hold.
+import type { OpTable } from "../op.js";
+import { attentionOps } from "./attention.js";
+import { elementwise } from "./elementwise.js";
+import { linearOps } from "./linear.js";
+import { normOps } from "./norm.js";
+import { selectOps } from "./select.js";
+import { shapeOps } from "./shape.js";
+
+export const ops: OpTable = {
+  ...elementwise,
+  ...shapeOps,
+  ...linearOps,
+  ...normOps,
+  ...attentionOps,
+  ...selectOps,
+};

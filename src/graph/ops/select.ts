@@ -1,0 +1,37 @@
+// Ops that choose: the k largest of the last axis.
+import type { GraphBuilder } from "../builder.js";
+import { mismatch, type OpTable, required } from "../op.js";
+import type { Value } from "../value.js";
+
+export const selectOps: OpTable = {
+  topK: {
+    infer(inputs, { k }) {
+      const x = required("topK", inputs, 0);
+      const last = x.shape.at(-1);
+      if (typeof k !== "number" || k < 1 || (typeof last === "number" && k > last)) {
+        throw mismatch("topK", `k is ${k}`, x);
+      }
+      const shape = [...x.shape.slice(0, -1), k];
+      return [
+        { dtype: x.dtype, shape },
+        { dtype: "int64", shape },
+      ];
+    },
+    emit(e, node) {
+      const x = required("topK", node.inputs, 0);
+      e.into(
+        node.outputs.map(({ name }) => name),
+        "TopK",
+        [x.name, e.ints([Number(node.attributes.k)])],
+        { attributes: { axis: -1, largest: 1, sorted: 1 } },
+      );
+    },
+  },
+};
+
+/** The k largest of the last axis, largest first: values and their int64 indices. @throws SHAPE_MISMATCH */
+export function topK(g: GraphBuilder, x: Value, k: number): { values: Value; indices: Value } {
+  const [values, indices] = g.apply("topK", [x], { k });
+  if (!values || !indices) throw mismatch("topK", "two outputs expected");
+  return { values, indices };
+}

@@ -1,0 +1,155 @@
+// The protobuf wire format: just enough to write and read the messages Bridle knows.
+// Source: protobuf.dev, "Encoding".
+import { BridleError } from "../errors/error.js";
+
+const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+const utf8 = new TextEncoder();
+const fromUtf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Appends protobuf fields; a nested message is written by a writer of its own. */
+export class Writer {
+  private readonly parts: Uint8Array[] = [];
+  private length = 0;
+
+  private raw(bytes: Uint8Array): this {
+    this.parts.push(bytes);
+    this.length += bytes.length;
+    return this;
+  }
+
+  private varint(value: number | bigint): this {
+    let rest = BigInt.asUintN(64, BigInt(value));
+    const bytes: number[] = [];
+    while (rest > 127n) {
+      bytes.push(Number(rest & 127n) | 128);
+      rest >>= 7n;
+    }
+    bytes.push(Number(rest));
+    return this.raw(Uint8Array.from(bytes));
+  }
+
+  private tag(field: number, type: number): this {
+    return this.varint((field << 3) | type);
+  }
+
+  int(field: number, value: number | bigint): this {
+    return this.tag(field, wire.varint).varint(value);
+  }
+
+  float(field: number, value: number): this {
+    return this.tag(field, wire.fixed32).raw(new Uint8Array(Float32Array.of(value).buffer));
+  }
+
+  bytes(field: number, bytes: Uint8Array): this {
+    return this.tag(field, wire.bytes).varint(bytes.length).raw(bytes);
+  }
+
+  string(field: number, text: string): this {
+    return this.bytes(field, utf8.encode(text));
+  }
+
+  message(field: number, write: (inner: Writer) => void): this {
+    const inner = new Writer();
+    write(inner);
+    return this.bytes(field, inner.finish());
+  }
+
+  finish(): Uint8Array {
+    const out = new Uint8Array(this.length);
+    let at = 0;
+    for (const part of this.parts) {
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
+  }
+}
+
+export type Field =
+  | { readonly field: number; readonly value: number | bigint }
+  | { readonly field: number; readonly bytes: Uint8Array };
+
+/**
+ * The fields of one message, in the order they stand in.
+ * @throws PROTOBUF_CORRUPT where a field is cut off or of a wire type that is no longer used.
+ */
+export function* readFields(bytes: Uint8Array): Generator<Field> {
+  let at = 0;
+  const corrupt = (reason: string) => new BridleError("PROTOBUF_CORRUPT", { reason, offset: at });
+  const varint = (): number | bigint => {
+    let small = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw corrupt("a number is cut off");
+      small |= (byte & 127) << shift;
+      if (byte < 128) return small;
+    }
+    let value = BigInt(small);
+    for (let shift = 28n; shift < 70n; shift += 7n) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw corrupt("a number is cut off");
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return BigInt.asUintN(64, value);
+    }
+    throw corrupt("a number is longer than ten bytes");
+  };
+  const take = (length: number) => {
+    if (at + length > bytes.length) throw corrupt("a field is cut off");
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  while (at < bytes.length) {
+    const tag = Number(varint());
+    const field = Math.floor(tag / 8);
+    const type = tag % 8;
+    if (type === wire.varint) yield { field, value: varint() };
+    else if (type === wire.bytes) yield { field, bytes: take(Number(varint())) };
+    else if (type === wire.fixed32) yield { field, bytes: take(4) };
+    else if (type === wire.fixed64) yield { field, bytes: take(8) };
+    else throw corrupt(`field ${field} has the wire type ${type}`);
+  }
+}
+
+export interface FieldHandler {
+  readonly bytes?: (bytes: Uint8Array) => void;
+  readonly value?: (value: number | bigint) => void;
+}
+
+/** Calls the handler of each field; one without a handler, or of another wire type, is skipped as protobuf readers do. */
+export function visit(bytes: Uint8Array, handlers: Readonly<Record<number, FieldHandler>>): void {
+  for (const f of readFields(bytes)) {
+    const handler = handlers[f.field];
+    if ("bytes" in f) handler?.bytes?.(f.bytes);
+    else handler?.value?.(f.value);
+  }
+}
+
+/** A string field. @throws PROTOBUF_CORRUPT when it is not UTF-8. */
+export function text(bytes: Uint8Array): string {
+  try {
+    return fromUtf8.decode(bytes);
+  } catch (cause) {
+    throw new BridleError(
+      "PROTOBUF_CORRUPT",
+      { reason: "a string is not UTF-8", offset: 0 },
+      { cause },
+    );
+  }
+}
+
+/** A float field. @throws PROTOBUF_CORRUPT when it is not four bytes. */
+export function float(bytes: Uint8Array): number {
+  if (bytes.length !== 4) {
+    throw new BridleError("PROTOBUF_CORRUPT", {
+      reason: `a float has ${bytes.length} bytes`,
+      offset: 0,
+    });
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true);
+}
+
+/** A signed whole number. */
+export function signed(value: number | bigint): number {
+  return typeof value === "number" ? value : Number(BigInt.asIntN(64, value));
+}

@@ -1,0 +1,147 @@
+// The public library: what `import … from "bridle"` gives. Importing it loads no model; that happens when it is asked for.
+
+import { type Pair, type ReadPairsOptions, readPairs } from "./data/pairs.js";
+import type { EvaluateOptions } from "./evaluate/evaluate.js";
+import type { Evaluation } from "./evaluate/evaluation.js";
+import type { Model, OpenModelOptions } from "./generate/model.js";
+import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
+import type { Summarizer } from "./summarize/summarizer.js";
+import type { DocumentText, ReadHints, ReadLimits } from "./text/files/document-text.js";
+import type { Tokenizer } from "./text/tokenizers/tokenizer.js";
+
+export type { GenerateOptions } from "./config/generate-options.js";
+export { bridleVersion as version } from "./config/version.js";
+export { type Pair, type ReadPairsOptions, readPairs } from "./data/pairs.js";
+export type { ErrorCode, ErrorKind } from "./errors/codes.js";
+export { BridleError, type ErrorDetails } from "./errors/error.js";
+export type { EvaluateOptions, EvaluateProgress } from "./evaluate/evaluate.js";
+export type {
+  BaselineEvaluation,
+  EvaluatedRow,
+  Evaluation,
+  EvaluationParameters,
+  Interval,
+  MeanScore,
+  RowProblem,
+  SummaryStatistics,
+} from "./evaluate/evaluation.js";
+export type { GenerateHooks, GenerateInput, GenerateResult } from "./generate/generator.js";
+export type { ForwardOptions, ForwardResult, Model, OpenModelOptions } from "./generate/model.js";
+export type { ForwardInput } from "./model/forward.js";
+export type { Tensor } from "./runtime/tensor.js";
+export type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
+export type {
+  Span,
+  SummarizeOptions,
+  Summarizer,
+  SummaryEvent,
+  SummaryParameters,
+  SummaryResult,
+  SummaryUsage,
+} from "./summarize/summarizer.js";
+export type {
+  DocumentText,
+  FileFormat,
+  ReadHints,
+  ReadLimits,
+} from "./text/files/document-text.js";
+export {
+  type AggregateOptions,
+  type AggregateScore,
+  aggregateRouge,
+} from "./text/rouge/aggregate.js";
+export { type RougeOptions, type RougeType, rouge } from "./text/rouge/rouge.js";
+export type { RougeScore } from "./text/rouge/score.js";
+export type { RougeMode } from "./text/rouge/tokenize.js";
+export { type SentenceOptions, type SentenceSpan, splitSentences } from "./text/sentences.js";
+
+/**
+ * Opens a summarizer; close it when you are done.
+ *
+ * ```js
+ * const summarizer = await createSummarizer();
+ * const { summary, sources } = await summarizer.summarize(text, { parameters: { sentences: 3 } });
+ * await summarizer.close();
+ * ```
+ * @throws MODEL_NOT_FOUND
+ */
+export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
+  const { createSummarizer } = await import("./summarize/create-summarizer.js");
+  return await createSummarizer(options);
+}
+
+/**
+ * The text of a txt, md, html, pdf or docx file in any common encoding, read in a worker thread where it is long.
+ * @param hints what is known of the file, such as its name; its content has the first word
+ * @throws FILE_EMPTY and the other codes that begin with FILE_, TEXT_TOO_LARGE, INVALID_PARAMETER, CANCELLED,
+ *   DEADLINE_EXCEEDED
+ */
+export async function readDocument(
+  bytes: Uint8Array,
+  hints: ReadHints = {},
+  options: { readonly signal?: AbortSignal; readonly limits?: Partial<ReadLimits> } = {},
+): Promise<DocumentText> {
+  const { createDocumentReader } = await import("./text/files/reader.js");
+  const { signal, limits } = options;
+  const reader = createDocumentReader({ threads: 1, ...(limits === undefined ? {} : { limits }) });
+  try {
+    return await reader.read(bytes, hints, { signal });
+  } finally {
+    await reader.close();
+  }
+}
+
+/**
+ * Scores a summarizer on rows of documents and references: ROUGE with bootstrap intervals, lengths, novelty, and the
+ * same for simple systems where `baselines` names some.
+ * @param rows an iterable of pairs, or the names of JSON Lines files to read them from
+ * @throws INVALID_PARAMETER, PARAMETER_NOT_SUPPORTED, NOTHING_TO_EVALUATE, CANCELLED, and what reading the rows throws
+ */
+export async function evaluate(
+  summarizer: Summarizer,
+  rows: AsyncIterable<Pair> | Iterable<Pair> | string | readonly string[],
+  options: EvaluateOptions & { readonly read?: ReadPairsOptions } = {},
+): Promise<Evaluation> {
+  const { evaluate } = await import("./evaluate/evaluate.js");
+  const { read, ...rest } = options;
+  return await evaluate(summarizer, isFiles(rows) ? readPairs(rows, read) : rows, rest);
+}
+
+function isFiles(
+  rows: AsyncIterable<Pair> | Iterable<Pair> | string | readonly string[],
+): rows is string | readonly string[] {
+  return typeof rows === "string" || (Array.isArray(rows) && typeof rows[0] === "string");
+}
+
+/**
+ * Opens a model folder in Hugging Face layout: forward pass, generation, weights. Running it blocks the thread it is
+ * on; `createSummarizer({ model: folder })` keeps it on one of its own.
+ *
+ * ```js
+ * const model = await loadModel("./pegasus");
+ * const { sequences } = await model.generate({ inputIds, attentionMask }, { numBeams: 4, maxNewTokens: 64 });
+ * ```
+ * @throws FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
+ *   WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE, DEPENDENCY_MISSING
+ */
+export async function loadModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
+  const { openModel } = await import("./generate/model.js");
+  return await openModel(folder, options);
+}
+
+/**
+ * The tokenizer of a model folder: `spiece.model`, else what `tokenizer.json` was converted from.
+ * @throws TOKENIZER_INVALID, TOKENIZER_NOT_FOUND
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const { loadTokenizer } = await import("./text/tokenizers/load.js");
+  return await loadTokenizer(folder);
+}
+
+export type {
+  BatchOptions,
+  DecodeOptions,
+  EncodeOptions,
+  Encoding,
+  Tokenizer,
+} from "./text/tokenizers/tokenizer.js";

@@ -1,0 +1,154 @@
+// Finds a model folder's weights, whole or in shards, and reads them as the graph's parameters.
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import type { Value } from "../../graph/index.js";
+import type { Weights } from "../../runtime/session.js";
+import { float32, size, type Tensor } from "../../runtime/tensor.js";
+import type { Family, ModelConfig } from "../family.js";
+import { readSafetensorsHeader } from "./safetensors.js";
+import { readFloat32, type StoredTensor } from "./stored.js";
+import { readTorchHeader } from "./torch-file.js";
+
+type ReadHeader = (file: string) => Promise<Map<string, StoredTensor>>;
+
+/** Weight files in the order transformers looks for them; `.index.json` names shards. */
+export const weightFiles: readonly { readonly name: string; readonly read: ReadHeader }[] = [
+  { name: "model.safetensors", read: readSafetensorsHeader },
+  { name: "model.safetensors.index.json", read: (file) => readShards(file, readSafetensorsHeader) },
+  { name: "pytorch_model.bin", read: readTorchHeader },
+  { name: "pytorch_model.bin.index.json", read: (file) => readShards(file, readTorchHeader) },
+];
+
+/**
+ * JSON of a model folder's file, or undefined when it is absent.
+ * @throws FILE_INVALID when it is no JSON object
+ */
+export async function readJson(file: string): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new BridleError("FILE_INVALID", { file, reason: "it holds no JSON object" });
+  }
+  return value as Record<string, unknown>;
+}
+
+async function readShards(index: string, read: ReadHeader): Promise<Map<string, StoredTensor>> {
+  const map = (await readJson(index))?.weight_map;
+  if (typeof map !== "object" || map === null) {
+    throw new BridleError("FILE_INVALID", { file: index, reason: "it has no weight_map" });
+  }
+  const shards = new Map<string, Map<string, StoredTensor>>();
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, shard] of Object.entries(map as Record<string, unknown>)) {
+    // A shard's name is data from outside: it must not lead out of the folder.
+    if (typeof shard !== "string" || !/^[\w][\w.-]*$/.test(shard)) {
+      throw new BridleError("FILE_INVALID", {
+        file: index,
+        reason: `${name} is said to lie in ${JSON.stringify(shard)}, which is no file name`,
+      });
+    }
+    const file = join(index, "..", shard);
+    if (!shards.has(shard)) {
+      try {
+        shards.set(shard, await read(file));
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+        throw new BridleError(
+          "WEIGHTS_NOT_FOUND",
+          { folder: join(index, ".."), looked: shard },
+          { cause },
+        );
+      }
+    }
+    const tensor = shards.get(shard)?.get(name);
+    if (tensor === undefined) {
+      throw new BridleError("WEIGHTS_CORRUPT", {
+        file,
+        reason: `${name} is not in it, though the index says so`,
+      });
+    }
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+/**
+ * Headers of a folder's weights, by checkpoint name.
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ */
+export async function readWeightHeaders(folder: string): Promise<Map<string, StoredTensor>> {
+  for (const { name, read } of weightFiles) {
+    const file = join(folder, name);
+    const found = await access(file).then(
+      () => true,
+      () => false,
+    );
+    if (found) return read(file);
+  }
+  throw new BridleError("WEIGHTS_NOT_FOUND", {
+    folder,
+    looked: weightFiles.map(({ name }) => name).join(", "),
+  });
+}
+
+/**
+ * Reads the parameters of a graph as float32, one tensor at a time. Tied tensors are held once.
+ * @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT
+ */
+export async function readWeights<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+  parameters: readonly Value[],
+): Promise<Weights> {
+  const stored = await readWeightHeaders(folder);
+  const derived = family.derivedWeights(config);
+  const aliases = new Map(family.tied.map((names) => [names[0] as string, names]));
+  const known = new Set([
+    ...parameters.map(({ name }) => name),
+    ...derived.keys(),
+    ...family.tied.flat(),
+  ]);
+  const extra = [...stored.keys()].find((name) => !known.has(name));
+  if (extra !== undefined)
+    throw new BridleError("WEIGHT_UNEXPECTED", { name: extra, file: stored.get(extra)?.file });
+
+  const weights = new Map<string, Tensor>();
+  for (const { name, shape } of parameters) {
+    const dims = shape.map(Number);
+    const found = (aliases.get(name) ?? [name])
+      .map((alias) => stored.get(alias))
+      .find((tensor) => tensor !== undefined);
+    if (found === undefined) {
+      const made = derived.get(name);
+      if (made === undefined) throw new BridleError("WEIGHT_MISSING", { name });
+      weights.set(name, float32(made.data(), dims));
+      continue;
+    }
+    const fits = found.shape.length === dims.length || name === "final_logits_bias";
+    if (
+      !fits ||
+      size(found.shape) !== size(dims) ||
+      (found.shape.length === dims.length && found.shape.some((dim, i) => dim !== dims[i]))
+    ) {
+      throw new BridleError("SHAPE_MISMATCH", {
+        op: `weight ${name} of ${found.file}`,
+        reason: `it is [${found.shape}], config.json needs [${dims}]`,
+      });
+    }
+    weights.set(name, float32(await readFloat32(found), dims));
+  }
+  return weights;
+}

@@ -1,0 +1,60 @@
+// Saves a model folder as save_pretrained would: config, generation config, tokenizer files and weights.
+import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import type { Weights } from "../../runtime/session.js";
+import { float32, type Tensor } from "../../runtime/tensor.js";
+import { readJson } from "./folder.js";
+import { writeAtomically, writeSafetensors } from "./write.js";
+
+/** Files that go with a model and are copied as they are. */
+const companions = new Set([
+  "spiece.model",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "generation_config.json",
+]);
+
+/** Shapes that checkpoints keep otherwise than the graph does. */
+function storedShape(name: string, { shape }: Tensor): readonly number[] {
+  return name === "final_logits_bias" ? [1, ...shape] : shape;
+}
+
+/**
+ * Writes weights beside copies of the config and tokenizer files of the folder the model came from.
+ * The config comes last: a folder that has one is whole.
+ * @param source folder the model was loaded from
+ * @throws WRITE_FAILED, FILE_INVALID
+ */
+export async function saveModel(source: string, weights: Weights, target: string): Promise<void> {
+  const config = await readJson(join(source, "config.json"));
+  if (config === undefined) {
+    throw new BridleError("FILE_INVALID", {
+      file: join(source, "config.json"),
+      reason: "it is not there",
+    });
+  }
+  try {
+    await mkdir(target, { recursive: true });
+    for (const name of await readdir(source)) {
+      if (companions.has(name)) await copyFile(join(source, name), join(target, name));
+    }
+  } catch (cause) {
+    throw new BridleError(
+      "WRITE_FAILED",
+      { file: target, reason: (cause as Error).message },
+      { cause },
+    );
+  }
+  const tensors = new Map<string, Tensor<"float32">>();
+  for (const [name, weight] of weights) {
+    tensors.set(name, float32(weight.data as Float32Array, storedShape(name, weight)));
+  }
+  await writeSafetensors(join(target, "model.safetensors"), tensors);
+  const { torch_dtype: _, ...rest } = config;
+  await writeAtomically(join(target, "config.json"), (handle) =>
+    handle.writeFile(`${JSON.stringify({ ...rest, dtype: "float32" }, null, 2)}\n`),
+  );
+}

@@ -1,0 +1,59 @@
+// Writes a model folder as save_pretrained would: safetensors and config, each file whole or not at all.
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { BridleError } from "../../errors/error.js";
+import { size, type Tensor } from "../../runtime/tensor.js";
+
+/** Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part. */
+export async function writeAtomically(
+  file: string,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, "wx");
+    await write(handle);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, file);
+  } catch (cause) {
+    await handle?.close().catch(() => {});
+    await rm(temporary, { force: true });
+    if (cause instanceof BridleError) throw cause;
+    throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
+  }
+}
+
+/**
+ * Writes float32 tensors as one safetensors file, sorted by name, its header padded to eight bytes.
+ * @throws WRITE_FAILED naming the file, such as when the disk is full; the file that was there stays.
+ * Source: huggingface/safetensors, README, "Format".
+ */
+export async function writeSafetensors(
+  file: string,
+  tensors: ReadonlyMap<string, Tensor<"float32">>,
+): Promise<void> {
+  const names = [...tensors.keys()].sort();
+  const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
+  let end = 0;
+  for (const name of names) {
+    const { shape } = tensors.get(name) as Tensor<"float32">;
+    const start = end;
+    end += size(shape) * 4;
+    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
+  }
+  let json = JSON.stringify(header);
+  json += " ".repeat((8 - (Buffer.byteLength(json) % 8)) % 8);
+  const head = Buffer.alloc(8 + Buffer.byteLength(json));
+  head.writeBigUInt64LE(BigInt(head.length - 8), 0);
+  head.write(json, 8);
+  await writeAtomically(file, async (handle) => {
+    await handle.writeFile(head);
+    for (const name of names) {
+      const { data } = tensors.get(name) as Tensor<"float32">;
+      await handle.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  });
+}

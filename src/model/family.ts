@@ -1,0 +1,65 @@
+// What a model family tells the rest of the house: its shape, its graph, its special tokens.
+import type { GraphBuilder, Value } from "../graph/index.js";
+import type { KeyValueCache } from "./layers.js";
+
+/** What every family's config.json comes down to. */
+export interface ModelConfig {
+  readonly family: string;
+  readonly vocabSize: number;
+  readonly encoderLayers: number;
+  readonly decoderLayers: number;
+  readonly decoderHeads: number;
+  /** Width of one attention head of the decoder. */
+  readonly headWidth: number;
+  /** Longest input in tokens, or undefined where positions have no end. */
+  readonly maxPositions: number | undefined;
+  readonly padTokenId: number;
+  readonly eosTokenId: number;
+  readonly decoderStartTokenId: number;
+}
+
+export interface EncoderInput {
+  /** [B,S] int64 */
+  readonly ids: Value;
+  /** Added to attention scores, broadcast to [B,H,S,S]. */
+  readonly mask: Value;
+  /** Places of the tokens, [S] int64. */
+  readonly positions: Value;
+}
+
+export interface DecoderInput {
+  /** [B,T] int64 */
+  readonly ids: Value;
+  /** [T] int64, or [1] where all of T stand at one place. */
+  readonly positions: Value;
+  /** The encoder's last hidden states [B,S,D]; absent where a cache holds their keys and values. */
+  readonly memory?: Value | undefined;
+  /** Added to self-attention's scores, broadcast to [B,H,T,T]. */
+  readonly mask?: Value | undefined;
+  /** Added to cross-attention's scores, broadcast to [B,H,T,S]. */
+  readonly memoryMask: Value;
+  readonly cache?: KeyValueCache | undefined;
+}
+
+/** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */
+export type HiddenStates = readonly [Value, ...Value[]];
+
+/** One model definition on one graph: the same functions make the serving and the training graph. */
+export interface Family<C extends ModelConfig = ModelConfig> {
+  /** Names in config.json's `architectures`. */
+  readonly architectures: readonly string[];
+  /** @throws CONFIG_INVALID naming the key. */
+  readConfig(config: Readonly<Record<string, unknown>>): C;
+  encoder(g: GraphBuilder, config: C, input: EncoderInput): HiddenStates;
+  decoder(g: GraphBuilder, config: C, input: DecoderInput): HiddenStates;
+  /** Scores over the vocabulary before softmax: hidden [B,T,D] → [B,T,V] */
+  logits(g: GraphBuilder, config: C, hidden: Value): Value;
+  /** Name of the cross-attention of a decoder layer, whose keys and values depend on the document alone. */
+  crossAttention(layer: number): string;
+  /** Names under which a checkpoint may hold the same tensor; the first is the graph's. */
+  readonly tied: readonly (readonly string[])[];
+  /** Weights that a checkpoint may leave out because the config determines them. */
+  derivedWeights(
+    config: C,
+  ): ReadonlyMap<string, { shape: readonly number[]; data: () => Float32Array }>;
+}

@@ -1,0 +1,84 @@
+// The whole model as one graph, decoder inputs given: what scores a text and, differentiated, trains.
+import { type Graph, GraphBuilder } from "../graph/index.js";
+import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import type { Family, ModelConfig } from "./family.js";
+
+/** Added to the score of what attention must not see; the lowest float32, as transformers uses. */
+export const dropped = -3.4028234663852886e38;
+
+export interface ForwardInput {
+  /** [B][S] */
+  readonly inputIds: readonly (readonly number[])[];
+  /** [B][S], 1 for a token and 0 for padding; all tokens unless given. */
+  readonly attentionMask?: readonly (readonly number[])[];
+  /** [B][T]; made from `labels` by shifting right unless given. */
+  readonly decoderInputIds?: readonly (readonly number[])[];
+  /** [B][T], −100 for places that do not count. */
+  readonly labels?: readonly (readonly number[])[];
+}
+
+/**
+ * Graph from `ids`, `mask`, `positions`, `decoderIds`, `decoderMask`, `decoderPositions` to `logits`
+ * [B,T,V] and `encoderLast` [B,S,D], and with `hiddenStates` also to `encoder.i` and `decoder.i`.
+ */
+export function forwardGraph<C extends ModelConfig>(
+  family: Family<C>,
+  config: C,
+  { hiddenStates = false } = {},
+): Graph {
+  const g = new GraphBuilder();
+  const memoryMask = g.input("mask", "float32", ["batch", 1, 1, "source"]);
+  const encoded = family.encoder(g, config, {
+    ids: g.input("ids", "int64", ["batch", "source"]),
+    mask: memoryMask,
+    positions: g.input("positions", "int64", ["source"]),
+  });
+  const memory = encoded.at(-1) ?? encoded[0];
+  const decoded = family.decoder(g, config, {
+    ids: g.input("decoderIds", "int64", ["batch", "target"]),
+    positions: g.input("decoderPositions", "int64", ["target"]),
+    mask: g.input("decoderMask", "float32", [1, 1, "target", "target"]),
+    memory,
+    memoryMask,
+  });
+  const logits = family.logits(g, config, decoded.at(-1) ?? decoded[0]);
+  const outputs = [g.output("logits", logits), g.output("encoderLast", memory)];
+  if (hiddenStates) {
+    for (const [i, state] of encoded.entries()) outputs.push(g.output(`encoder.${i}`, state));
+    for (const [i, state] of decoded.entries()) outputs.push(g.output(`decoder.${i}`, state));
+  }
+  return g.finish(outputs);
+}
+
+/** The numbers 0 … length − 1. */
+export function positions(length: number): Tensor<"int64"> {
+  return int64(
+    Array.from({ length }, (_, i) => i),
+    [length],
+  );
+}
+
+/** 1 keep, 0 drop → 0 and the lowest float, [B,1,1,S] */
+export function additiveMask(mask: readonly (readonly number[])[]): Tensor<"float32"> {
+  const rows = int64Rows("attentionMask", mask);
+  const data = Float32Array.from(mask.flat(), (keep) => (keep === 0 ? dropped : 0));
+  return float32(data, [rows.shape[0] ?? 0, 1, 1, rows.shape[1] ?? 0]);
+}
+
+/** Each place sees itself and what lies before it, [1,1,T,T]. */
+export function causalMask(length: number): Tensor<"float32"> {
+  const data = new Float32Array(length * length);
+  for (let i = 0; i < length; i++) data.fill(dropped, i * length + i + 1, (i + 1) * length);
+  return float32(data, [1, 1, length, length]);
+}
+
+/** Decoder inputs for labels: the start token, then the labels but the last; ignored places become padding. */
+export function shiftRight(
+  labels: readonly (readonly number[])[],
+  config: ModelConfig,
+): number[][] {
+  return labels.map((row) => [
+    config.decoderStartTokenId,
+    ...row.slice(0, -1).map((id) => (id === -100 ? config.padTokenId : id)),
+  ]);
+}

@@ -1,0 +1,122 @@
+// The layers that encoder-decoder models are made of, as plain functions over the graph.
+import { BridleError } from "../errors/error.js";
+import type { GraphBuilder, Value } from "../graph/index.js";
+import * as ops from "../graph/index.js";
+
+/** Last dimension of x, which a layer's weights depend on and so must be known. */
+function width(x: Value): number {
+  const last = x.shape.at(-1);
+  if (typeof last !== "number") {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: "layer",
+      reason: `the width of [${x.shape}] is not known`,
+    });
+  }
+  return last;
+}
+
+/** x·Wᵀ + b with `name.weight` [size, D] and `name.bias` [size]: x [...,D] → [...,size] */
+export function linear(
+  g: GraphBuilder,
+  x: Value,
+  name: string,
+  size: number,
+  { bias = true } = {},
+): Value {
+  const weight = g.parameter(`${name}.weight`, [size, width(x)]);
+  return ops.linear(g, x, weight, bias ? g.parameter(`${name}.bias`, [size]) : undefined);
+}
+
+/** Layer norm with `name.weight` and `name.bias` [D] over the last axis. */
+export function layerNorm(g: GraphBuilder, x: Value, name: string): Value {
+  const d = width(x);
+  return ops.layerNorm(g, x, g.parameter(`${name}.weight`, [d]), g.parameter(`${name}.bias`, [d]));
+}
+
+/** Rows of `name.weight` [size, width] at the ids: ids [...] → [...,width] */
+export function embedding(
+  g: GraphBuilder,
+  ids: Value,
+  name: string,
+  size: number,
+  width: number,
+): Value {
+  return ops.gather(g, g.parameter(`${name}.weight`, [size, width]), ids);
+}
+
+export interface KeyValue {
+  /** [B,H,S,D] */
+  readonly k: Value;
+  /** [B,H,S,D] */
+  readonly v: Value;
+}
+
+/**
+ * Where attention takes its keys and values from: `project` computes those of the current input.
+ * A cache may answer with more than that, or without computing it.
+ */
+export type KeyValueCache = (name: string, project: () => KeyValue) => KeyValue;
+
+/** [B,T,H·D] → [B,H,T,D] */
+function splitHeads(g: GraphBuilder, x: Value, heads: number): Value {
+  const perHead = width(x) / heads;
+  return ops.transpose(g, ops.reshape(g, x, [0, 0, heads, perHead]), [0, 2, 1, 3]);
+}
+
+/** [B,H,T,D] → [B,T,H·D] */
+function mergeHeads(g: GraphBuilder, x: Value, heads: number): Value {
+  return ops.reshape(g, ops.transpose(g, x, [0, 2, 1, 3]), [0, 0, heads * width(x)]);
+}
+
+/** Keys and values of `memory` [B,S,D] for the attention called `name`. */
+export function keyValue(g: GraphBuilder, memory: Value, name: string, heads: number): KeyValue {
+  const size = width(memory);
+  return {
+    k: splitHeads(g, linear(g, memory, `${name}.k_proj`, size), heads),
+    v: splitHeads(g, linear(g, memory, `${name}.v_proj`, size), heads),
+  };
+}
+
+export interface AttentionInput {
+  /** What asks: [B,T,D] */
+  readonly x: Value;
+  /** What is looked at, [B,S,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
+  readonly memory?: Value | undefined;
+  readonly heads: number;
+  /** Added to the scores, broadcast to [B,H,T,S]: 0 keep, −inf drop. */
+  readonly mask?: Value | undefined;
+  readonly cache?: KeyValueCache | undefined;
+}
+
+/**
+ * Multi-head attention with projections `name.{q,k,v,out}_proj`: x [B,T,D] → [B,T,D]
+ * Source: Vaswani et al. 2017, §3.2.
+ */
+export function multiHeadAttention(g: GraphBuilder, name: string, input: AttentionInput): Value {
+  const { x, memory, heads, mask, cache = (_, project) => project() } = input;
+  const size = width(x);
+  const q = splitHeads(g, linear(g, x, `${name}.q_proj`, size), heads);
+  const { k, v } = cache(name, () => {
+    if (memory === undefined) {
+      throw new BridleError("GRAPH_INVALID", {
+        reason: `${name} has neither a memory nor a cache`,
+      });
+    }
+    return keyValue(g, memory, name, heads);
+  });
+  const mixed = ops.attention(g, { q, k, v, mask, scale: (size / heads) ** -0.5 });
+  return linear(g, mergeHeads(g, mixed, heads), `${name}.out_proj`, size);
+}
+
+export const activations = {
+  relu: ops.relu,
+  gelu: ops.gelu,
+  gelu_new: ops.geluTanh,
+  gelu_pytorch_tanh: ops.geluTanh,
+  tanh: ops.tanh,
+  sigmoid: ops.sigmoid,
+  silu: (g: GraphBuilder, x: Value) => ops.mul(g, x, ops.sigmoid(g, x)),
+  swish: (g: GraphBuilder, x: Value) => ops.mul(g, x, ops.sigmoid(g, x)),
+} as const;
+
+export type Activation = keyof typeof activations;

@@ -1,0 +1,176 @@
+// Pegasus: a pre-norm transformer encoder-decoder with sinusoidal positions and one embedding table for everything.
+// Source: Zhang et al. 2020 (PEGASUS); the layers as Vaswani et al. 2017 with layer norm before each block.
+
+import type { GraphBuilder, Value } from "../graph/index.js";
+import * as ops from "../graph/index.js";
+import { readFields } from "./config.js";
+import type { DecoderInput, EncoderInput, Family, HiddenStates, ModelConfig } from "./family.js";
+import {
+  type Activation,
+  activations,
+  embedding,
+  layerNorm,
+  linear,
+  multiHeadAttention,
+} from "./layers.js";
+
+export interface PegasusConfig extends ModelConfig {
+  readonly family: "pegasus";
+  readonly dModel: number;
+  readonly encoderHeads: number;
+  readonly encoderFfn: number;
+  readonly decoderFfn: number;
+  readonly activation: Activation;
+  readonly scaleEmbedding: boolean;
+  readonly maxPositions: number;
+}
+
+/** Token embeddings, scaled by √d, plus the table's row for each position. */
+function embed(
+  g: GraphBuilder,
+  c: PegasusConfig,
+  ids: Value,
+  positions: Value,
+  side: string,
+): Value {
+  const tokens = embedding(g, ids, "model.shared", c.vocabSize, c.dModel);
+  const scaled = c.scaleEmbedding ? ops.scale(g, tokens, Math.sqrt(c.dModel)) : tokens;
+  const places = embedding(g, positions, `model.${side}.embed_positions`, c.maxPositions, c.dModel);
+  return ops.add(g, scaled, places);
+}
+
+function feedForward(
+  g: GraphBuilder,
+  c: PegasusConfig,
+  x: Value,
+  layer: string,
+  size: number,
+): Value {
+  const inner = linear(g, layerNorm(g, x, `${layer}.final_layer_norm`), `${layer}.fc1`, size);
+  return linear(g, activations[c.activation](g, inner), `${layer}.fc2`, c.dModel);
+}
+
+function encoder(
+  g: GraphBuilder,
+  c: PegasusConfig,
+  { ids, mask, positions }: EncoderInput,
+): HiddenStates {
+  let x = embed(g, c, ids, positions, "encoder");
+  const states: [Value, ...Value[]] = [x];
+  for (let i = 0; i < c.encoderLayers; i++) {
+    const layer = `model.encoder.layers.${i}`;
+    const normal = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
+    const heads = c.encoderHeads;
+    x = ops.add(
+      g,
+      x,
+      multiHeadAttention(g, `${layer}.self_attn`, { x: normal, memory: normal, heads, mask }),
+    );
+    x = ops.add(g, x, feedForward(g, c, x, layer, c.encoderFfn));
+    states.push(x);
+  }
+  states[states.length - 1] = layerNorm(g, x, "model.encoder.layer_norm");
+  return states;
+}
+
+function decoder(g: GraphBuilder, c: PegasusConfig, input: DecoderInput): HiddenStates {
+  const { ids, positions, memory, mask, memoryMask, cache } = input;
+  const heads = c.decoderHeads;
+  let x = embed(g, c, ids, positions, "decoder");
+  const states: [Value, ...Value[]] = [x];
+  for (let i = 0; i < c.decoderLayers; i++) {
+    const layer = `model.decoder.layers.${i}`;
+    const own = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
+    x = ops.add(
+      g,
+      x,
+      multiHeadAttention(g, `${layer}.self_attn`, { x: own, memory: own, heads, mask, cache }),
+    );
+    const asking = layerNorm(g, x, `${layer}.encoder_attn_layer_norm`);
+    const cross = { x: asking, memory, heads, mask: memoryMask, cache };
+    x = ops.add(g, x, multiHeadAttention(g, crossAttention(i), cross));
+    x = ops.add(g, x, feedForward(g, c, x, layer, c.decoderFfn));
+    states.push(x);
+  }
+  states[states.length - 1] = layerNorm(g, x, "model.decoder.layer_norm");
+  return states;
+}
+
+function crossAttention(layer: number): string {
+  return `model.decoder.layers.${layer}.encoder_attn`;
+}
+
+/** The embedding table once more as the output layer, plus a bias. */
+function logits(g: GraphBuilder, c: PegasusConfig, hidden: Value): Value {
+  const table = g.parameter("model.shared.weight", [c.vocabSize, c.dModel]);
+  return ops.linear(g, hidden, table, g.parameter("final_logits_bias", [c.vocabSize]));
+}
+
+/**
+ * Sinusoidal positions [length, width]: sines in the first half of a row, cosines in the second.
+ * Source: transformers' PegasusSinusoidalPositionalEmbedding (Vaswani et al. 2017 interleaves them).
+ */
+export function sinusoids(length: number, width: number): Float32Array {
+  const table = new Float32Array(length * width);
+  const half = Math.ceil(width / 2);
+  for (let position = 0; position < length; position++) {
+    for (let j = 0; j < width; j++) {
+      const angle = position / 10000 ** ((2 * (j >> 1)) / width);
+      table[position * width + (j % 2 === 0 ? j / 2 : half + (j - 1) / 2)] =
+        j % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+    }
+  }
+  return table;
+}
+
+export const pegasus: Family<PegasusConfig> = {
+  architectures: ["PegasusForConditionalGeneration"],
+  readConfig(json) {
+    const field = readFields(json);
+    const dModel = field.positive("d_model");
+    const decoderHeads = field.divisor("decoder_attention_heads", dModel);
+    return {
+      family: "pegasus",
+      vocabSize: field.positive("vocab_size"),
+      dModel,
+      encoderLayers: field.positive("encoder_layers"),
+      decoderLayers: field.positive("decoder_layers"),
+      encoderHeads: field.divisor("encoder_attention_heads", dModel),
+      decoderHeads,
+      headWidth: dModel / decoderHeads,
+      encoderFfn: field.positive("encoder_ffn_dim"),
+      decoderFfn: field.positive("decoder_ffn_dim"),
+      activation: field.oneOf(
+        "activation_function",
+        Object.keys(activations) as Activation[],
+        "gelu",
+      ),
+      scaleEmbedding: field.flag("scale_embedding", false),
+      maxPositions: field.positive("max_position_embeddings"),
+      padTokenId: field.count("pad_token_id", 0),
+      eosTokenId: field.count("eos_token_id", 1),
+      decoderStartTokenId: field.count("decoder_start_token_id", 0),
+    };
+  },
+  encoder,
+  decoder,
+  logits,
+  crossAttention,
+  tied: [
+    [
+      "model.shared.weight",
+      "model.encoder.embed_tokens.weight",
+      "model.decoder.embed_tokens.weight",
+      "lm_head.weight",
+    ],
+  ],
+  derivedWeights(c) {
+    const shape = [c.maxPositions, c.dModel];
+    const data = () => sinusoids(c.maxPositions, c.dModel);
+    return new Map([
+      ["model.encoder.embed_positions.weight", { shape, data }],
+      ["model.decoder.embed_positions.weight", { shape, data }],
+      ["final_logits_bias", { shape: [1, c.vocabSize], data: () => new Float32Array(c.vocabSize) }],
+    ]);
+  },
+};

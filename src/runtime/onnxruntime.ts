@@ -1,0 +1,27 @@
+// The one import of onnxruntime-node, loaded when a model is first opened.
+import { createRequire } from "node:module";
+import { BridleError } from "../errors/error.js";
+
+type OnnxRuntime = typeof import("onnxruntime-node");
+
+let loaded: OnnxRuntime | undefined;
+
+/** @throws DEPENDENCY_MISSING when onnxruntime-node, or its library for this platform, is not installed. */
+export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
+  if (loaded !== undefined) return loaded;
+  try {
+    // Through require, because the package is CommonJS whose named exports ESM cannot see.
+    loaded = createRequire(import.meta.url)("onnxruntime-node") as OnnxRuntime;
+    return loaded;
+  } catch (cause) {
+    throw new BridleError(
+      "DEPENDENCY_MISSING",
+      {
+        name: "onnxruntime-node",
+        reason: (cause as Error).message,
+        install: "npm install --ignore-scripts onnxruntime-node",
+      },
+      { cause },
+    );
+  }
+}

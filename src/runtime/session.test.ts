@@ -1,0 +1,255 @@
+// Every op computes what its definition says, on each device that is here; what is missing is named.
+import { describe, expect, it } from "vitest";
+import * as ops from "../graph/index.js";
+import { GraphBuilder, type Value } from "../graph/index.js";
+import { type Device, listDevices } from "./devices.js";
+import { openSession } from "./session.js";
+import { float32, int64, int64Rows, type Tensor } from "./tensor.js";
+
+const numbers = (...shape: number[]) =>
+  float32(
+    Float32Array.from(
+      { length: shape.reduce((a, b) => a * b, 1) },
+      (_, i) => Math.sin(i * 1.7) * 2,
+    ),
+    shape,
+  );
+
+/** Runs one graph on the given tensors and answers its only output. */
+async function run(
+  feeds: Record<string, Tensor>,
+  build: (g: GraphBuilder, inputs: Record<string, Value>) => Value,
+  device: Device = "cpu",
+): Promise<Tensor> {
+  const g = new GraphBuilder();
+  const inputs = Object.fromEntries(
+    Object.entries(feeds).map(([name, { dtype, shape }]) => [name, g.input(name, dtype, shape)]),
+  );
+  const session = await openSession(g.finish([g.output("out", build(g, inputs))]), new Map(), {
+    device,
+    threads: 1,
+  });
+  const { out } = await session.run(feeds);
+  await session.close();
+  return out as Tensor;
+}
+
+/** Each op, its inputs and a plain computation of the same. */
+const cases: [
+  string,
+  Record<string, Tensor>,
+  (g: GraphBuilder, v: Record<string, Value>) => Value,
+  (t: Record<string, Tensor>) => number[],
+][] = [
+  [
+    "gelu",
+    { x: numbers(6) },
+    (g, v) => ops.gelu(g, v.x!),
+    ({ x }) => [...(x!.data as Float32Array)].map((a) => a * 0.5 * (1 + erf(a / Math.SQRT2))),
+  ],
+  [
+    "geluTanh",
+    { x: numbers(6) },
+    (g, v) => ops.geluTanh(g, v.x!),
+    ({ x }) =>
+      [...(x!.data as Float32Array)].map(
+        (a) => a * 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (a + 0.044715 * a ** 3))),
+      ),
+  ],
+  [
+    "softmax",
+    { x: numbers(1, 5) },
+    (g, v) => ops.softmax(g, v.x!),
+    ({ x }) => {
+      const e = [...(x!.data as Float32Array)].map(Math.exp);
+      const s = e.reduce((a, b) => a + b);
+      return e.map((a) => a / s);
+    },
+  ],
+  [
+    "rmsNorm",
+    { x: numbers(1, 4), w: numbers(4) },
+    (g, v) => ops.rmsNorm(g, v.x!, v.w!),
+    ({ x, w }) => {
+      const a = [...(x!.data as Float32Array)];
+      const r = Math.sqrt(a.reduce((s, b) => s + b * b, 0) / 4 + 1e-6);
+      return a.map((b, i) => (b / r) * (w!.data[i] as number));
+    },
+  ],
+  [
+    "layerNorm",
+    { x: numbers(1, 4), w: numbers(4), b: numbers(4) },
+    (g, v) => ops.layerNorm(g, v.x!, v.w!, v.b!),
+    ({ x, w, b }) => {
+      const a = [...(x!.data as Float32Array)];
+      const m = a.reduce((s, c) => s + c) / 4;
+      const d = Math.sqrt(a.reduce((s, c) => s + (c - m) ** 2, 0) / 4 + 1e-5);
+      return a.map((c, i) => ((c - m) / d) * (w!.data[i] as number) + (b!.data[i] as number));
+    },
+  ],
+  [
+    "linear of rank 2",
+    { x: numbers(2, 3), w: numbers(4, 3), b: numbers(4) },
+    (g, v) => ops.linear(g, v.x!, v.w!, v.b!),
+    (t) => linearOf(t, 2),
+  ],
+  [
+    "linear of rank 3",
+    { x: numbers(1, 2, 3), w: numbers(4, 3), b: numbers(4) },
+    (g, v) => ops.linear(g, v.x!, v.w!, v.b!),
+    (t) => linearOf(t, 2),
+  ],
+  [
+    "scatterNd",
+    { x: numbers(3, 2), i: int64([2], [1, 1]), u: numbers(1, 2) },
+    (g, v) => ops.scatterNd(g, v.x!, v.i!, v.u!),
+    ({ x, u }) => [...(x!.data as Float32Array).slice(0, 4), ...(u!.data as Float32Array)],
+  ],
+  [
+    "concat",
+    { x: numbers(1, 2), y: numbers(1, 3) },
+    (g, v) => ops.concat(g, [v.x!, v.y!], 1),
+    ({ x, y }) => [...(x!.data as Float32Array), ...(y!.data as Float32Array)],
+  ],
+  [
+    "slice",
+    { x: numbers(5) },
+    (g, v) => ops.slice(g, v.x!, 0, 1, 3),
+    ({ x }) => [...(x!.data as Float32Array).slice(1, 3)],
+  ],
+  [
+    "topK",
+    { x: numbers(6) },
+    (g, v) => ops.topK(g, v.x!, 2).values,
+    ({ x }) => [...(x!.data as Float32Array)].sort((a, b) => b - a).slice(0, 2),
+  ],
+  [
+    "attention",
+    {
+      q: numbers(1, 1, 2, 3),
+      k: numbers(1, 1, 2, 3),
+      v: numbers(1, 1, 2, 3),
+      mask: float32(Float32Array.of(0, -1e9, 0, 0), [1, 1, 2, 2]),
+    },
+    (g, v) => ops.attention(g, { q: v.q!, k: v.k!, v: v.v!, mask: v.mask, scale: 0.5 }),
+    attentionOf,
+  ],
+];
+
+function erf(x: number): number {
+  let [sum, term] = [x, x];
+  for (let n = 1; n < 60; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+function linearOf({ x, w, b }: Record<string, Tensor>, rows: number): number[] {
+  const out: number[] = [];
+  for (let r = 0; r < rows; r++) {
+    for (let o = 0; o < 4; o++) {
+      let sum = b!.data[o] as number;
+      for (let i = 0; i < 3; i++)
+        sum += (x!.data[r * 3 + i] as number) * (w!.data[o * 3 + i] as number);
+      out.push(sum);
+    }
+  }
+  return out;
+}
+
+function attentionOf({ q, k, v, mask }: Record<string, Tensor>): number[] {
+  const at = (t: Tensor | undefined, r: number, c: number) => t!.data[r * 3 + c] as number;
+  return [0, 1].flatMap((row) => {
+    const scores = [0, 1].map((s) =>
+      Math.exp(
+        [0, 1, 2].reduce((sum, d) => sum + at(q, row, d) * at(k, s, d), 0) * 0.5 +
+          (mask!.data[row * 2 + s] as number),
+      ),
+    );
+    const total = scores[0]! + scores[1]!;
+    return [0, 1, 2].map((d) => (scores[0]! * at(v, 0, d) + scores[1]! * at(v, 1, d)) / total);
+  });
+}
+
+function close(actual: Tensor, expected: number[]): void {
+  expect(actual.data.length).toBe(expected.length);
+  for (const [i, value] of expected.entries()) expect(actual.data[i]).toBeCloseTo(value, 5);
+}
+
+describe("on the CPU", () => {
+  it.each(cases)("%s", async (_, feeds, build, compute) =>
+    close(await run(feeds, build), compute(feeds)),
+  );
+});
+
+/** Whether a WebGPU adapter answers here (SwiftShader counts). */
+const webgpu = await run({ x: numbers(2) }, (g, v) => ops.relu(g, v.x!), "webgpu").then(
+  () => true,
+  () => false,
+);
+
+describe("on WebGPU", () => {
+  it("has an adapter where BRIDLE_EXPECT_WEBGPU says so", () => {
+    if (process.env.BRIDLE_EXPECT_WEBGPU === "1") expect(webgpu).toBe(true);
+    else expect(typeof webgpu).toBe("boolean");
+  });
+  it.runIf(webgpu).each(cases)(
+    "%s (skipped where no WebGPU adapter answers)",
+    async (_, feeds, build, compute) => close(await run(feeds, build, "webgpu"), compute(feeds)),
+  );
+});
+
+describe("a session", () => {
+  const graph = () => {
+    const g = new GraphBuilder();
+    const x = g.input("x", "float32", ["batch", 2]);
+    return g.finish([g.output("y", ops.linear(g, x, g.parameter("w", [3, 2])))]);
+  };
+  const weights = new Map([["w", numbers(3, 2)]]);
+
+  it("names a weight that is missing or of another shape", async () => {
+    await expect(openSession(graph(), new Map())).rejects.toMatchObject({
+      code: "WEIGHT_MISSING",
+      message: expect.stringContaining("w"),
+    });
+    await expect(openSession(graph(), new Map([["w", numbers(2, 2)]]))).rejects.toMatchObject({
+      code: "SHAPE_MISMATCH",
+    });
+  });
+
+  it("names a feed that is missing or of another type, and onnxruntime's own complaint", async () => {
+    const session = await openSession(graph(), weights, { threads: 1 });
+    await expect(session.run({})).rejects.toThrow(/input x: it is not fed/);
+    await expect(session.run({ x: int64([1, 2], [1, 2]) })).rejects.toThrow(
+      /it is int64, the graph takes float32/,
+    );
+    await expect(session.run({ x: numbers(1, 3) })).rejects.toMatchObject({ code: "RUN_FAILED" });
+    expect((await session.run({ x: numbers(4, 2) })).y!.shape).toEqual([4, 3]);
+    await session.close();
+  });
+
+  it("writes into the tensor it is given", async () => {
+    const session = await openSession(graph(), weights, { threads: 1 });
+    const into = float32(new Float32Array(3), [1, 3]);
+    const { y } = await session.run({ x: numbers(1, 2) }, { y: into });
+    expect([...into.data]).toEqual([...(y!.data as Float32Array)]);
+    expect(into.data.some((value) => value !== 0)).toBe(true);
+    await session.close();
+  });
+
+  it("says what CUDA needs where its libraries are not installed", async () => {
+    if ((await listDevices()).includes("cuda")) return expect(true).toBe(true);
+    await expect(openSession(graph(), weights, { device: "cuda" })).rejects.toMatchObject({
+      code: "DEVICE_UNAVAILABLE",
+      hint: expect.stringContaining("libonnxruntime_providers_cuda"),
+    });
+  });
+});
+
+it("refuses rows of unequal length by name", () => {
+  expect(() => int64Rows("inputIds", [[1, 2], [3]])).toThrow(
+    /inputIds: row 1 has 1 elements, row 0 has 2/,
+  );
+  expect(() => int64Rows("inputIds", [])).toThrow(/empty/);
+});

@@ -1,0 +1,75 @@
+// Tests that only so much is worked on at once, that the rest waits in order, and that the wait is bounded.
+import { describe, expect, it } from "vitest";
+import { createAdmission } from "./admission.js";
+
+const never = new AbortController().signal;
+
+describe("admission", () => {
+  it("works on as many as allowed, in order of arrival, and refuses beyond the queue", async () => {
+    const admission = createAdmission({ concurrency: 2, queueLimit: 1, maxBufferedBytes: 10 });
+    const first = admission.enter(never);
+    const second = admission.enter(never);
+    const third = admission.enter(never);
+    expect([admission.active, admission.waiting]).toEqual([2, 1]);
+    expect(() => admission.enter(never)).toThrow(expect.objectContaining({ code: "BUSY" }));
+    expect(() => admission.checkRoom()).toThrow(expect.objectContaining({ code: "BUSY" }));
+    first.leave();
+    first.leave();
+    await third.turn;
+    expect([admission.active, admission.waiting]).toEqual([2, 0]);
+    second.leave();
+    third.leave();
+    expect(admission.active).toBe(0);
+  });
+
+  it("lets a waiter go when its signal fires, and keeps its place for the next", async () => {
+    const admission = createAdmission({ concurrency: 1, queueLimit: 2, maxBufferedBytes: 10 });
+    const working = admission.enter(never);
+    const leaving = new AbortController();
+    const gone = admission.enter(leaving.signal);
+    const next = admission.enter(never);
+    leaving.abort(new Error("gone"));
+    await expect(gone.turn).rejects.toThrow("gone");
+    gone.leave();
+    expect(admission.waiting).toBe(1);
+    working.leave();
+    await next.turn;
+    expect(admission.active).toBe(1);
+  });
+
+  it("tells when to come back from the measured rate", async () => {
+    let clock = 0;
+    const admission = createAdmission(
+      { concurrency: 2, queueLimit: 0, maxBufferedBytes: 10 },
+      () => clock,
+    );
+    for (let round = 0; round < 3; round += 1) {
+      await admission.run(never, async () => {
+        clock += 8000;
+      });
+    }
+    admission.enter(never);
+    admission.enter(never);
+    // Three pieces of 8 s each, two at a time.
+    expect(() => admission.enter(never)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ retryAfterS: 12 }) }),
+    );
+  });
+
+  it("gives the place back when work fails", async () => {
+    const admission = createAdmission({ concurrency: 1, queueLimit: 0, maxBufferedBytes: 10 });
+    await expect(admission.run(never, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await expect(admission.run(never, async () => 1)).resolves.toBe(1);
+  });
+
+  it("bounds the bytes held", () => {
+    const admission = createAdmission({ concurrency: 1, queueLimit: 0, maxBufferedBytes: 10 });
+    admission.hold(6);
+    expect(() => admission.hold(5)).toThrow(
+      expect.objectContaining({ code: "TOO_MUCH_IN_FLIGHT" }),
+    );
+    admission.release(6);
+    admission.hold(10);
+    expect(admission.bufferedBytes).toBe(10);
+  });
+});

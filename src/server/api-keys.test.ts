@@ -1,0 +1,92 @@
+// Tests that keys are kept as digests, found again, and give the scopes they were made with.
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { addApiKey, createApiKey, createKeyRing, grants, loadKeyRing } from "./api-keys.js";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "bridle-keys-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("the key file", () => {
+  it("keeps digests only, adds to what is there, and its keys work", async () => {
+    const file = path.join(folder, "keys.json");
+    const reader = await addApiKey(file, { name: "grafana", scopes: ["read"] });
+    const writer = await addApiKey(file, { name: "newsroom", scopes: ["summarize"] });
+    const text = await readFile(file, "utf8");
+    expect(text).not.toContain(reader);
+    expect(text).not.toContain(writer);
+    const ring = await loadKeyRing({ apiKeys: [], apiKeysFile: file });
+    expect(ring.size).toBe(2);
+    expect(ring.find(reader)).toMatchObject({ name: "grafana", scopes: ["read"] });
+    expect(ring.find(writer)).toMatchObject({ name: "newsroom", scopes: ["summarize"] });
+    expect(ring.find(`${reader}x`)).toBeUndefined();
+    expect(ring.find("")).toBeUndefined();
+  });
+
+  it.skipIf(process.platform === "win32")("can be read by its owner only", async () => {
+    const file = path.join(folder, "keys.json");
+    await addApiKey(file, { name: "a", scopes: ["read"] });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ["{", "it is not JSON"],
+    ["[]", "expected object"],
+    ['{"keys":[{"id":"a"}]}', "keys.0"],
+    ['{"keys":[],"colour":1}', "colour"],
+  ])("refuses %s, saying why", async (text, why) => {
+    const file = path.join(folder, "keys.json");
+    await writeFile(file, text);
+    const refusal = expect.objectContaining({
+      code: "KEY_FILE_INVALID",
+      message: expect.stringContaining(why),
+    });
+    await expect(loadKeyRing({ apiKeys: [], apiKeysFile: file })).rejects.toThrow(refusal);
+    await expect(addApiKey(file, { name: "a", scopes: ["read"] })).rejects.toThrow(refusal);
+    expect(await readFile(file, "utf8")).toBe(text);
+  });
+
+  it("says so where there is no file", async () => {
+    await expect(
+      loadKeyRing({ apiKeys: [], apiKeysFile: path.join(folder, "none") }),
+    ).rejects.toThrow(
+      expect.objectContaining({ message: expect.stringContaining("no such file") }),
+    );
+  });
+});
+
+describe("keys from the environment", () => {
+  it("may do everything, or what is said after the key", async () => {
+    const ring = await loadKeyRing({
+      apiKeys: ["one", "two=read", "c2VjcmV0cw==", "x=summarize+read"],
+    });
+    expect(ring.find("one")?.scopes).toEqual(["summarize", "read", "admin"]);
+    expect(ring.find("two")?.scopes).toEqual(["read"]);
+    expect(ring.find("c2VjcmV0cw==")?.scopes).toEqual(["summarize", "read", "admin"]);
+    expect(ring.find("x")?.scopes).toEqual(["summarize", "read"]);
+    expect(ring.find("x=summarize+read")).toBeUndefined();
+  });
+});
+
+it("a key stops working when it expires", () => {
+  const { key, record } = createApiKey({
+    name: "a",
+    scopes: ["read"],
+    expiresAt: new Date("2030-01-01T00:00:00Z"),
+  });
+  let now = Date.parse("2029-12-31T23:59:59Z");
+  const ring = createKeyRing([record], () => now);
+  expect(ring.find(key)).toBeDefined();
+  now += 1000;
+  expect(ring.find(key)).toBeUndefined();
+});
+
+it("admin includes the other scopes, and no other includes a second", () => {
+  expect(grants(["admin"], "summarize")).toBe(true);
+  expect(grants(["read"], "summarize")).toBe(false);
+  expect(grants(["summarize"], "read")).toBe(false);
+});

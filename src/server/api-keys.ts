@@ -1,0 +1,156 @@
+// API keys: made at random, kept only as SHA-256 digests, compared in constant time.
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import writeFileAtomic from "write-file-atomic";
+import { z } from "zod";
+import { BridleError } from "../errors/error.js";
+
+/** What a key may do: send documents; read models, limits and metrics; operate the service (which includes both). */
+export const scopes = ["summarize", "read", "admin"] as const;
+export type Scope = (typeof scopes)[number];
+
+const KeyRecord = z.strictObject({
+  id: z.string().min(1),
+  name: z.string().min(1),
+  scopes: z.array(z.enum(scopes)).min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime().optional(),
+});
+const KeyFile = z.strictObject({ keys: z.array(KeyRecord) });
+
+/** A key as it is kept: everything but the key. */
+export type ApiKeyRecord = z.output<typeof KeyRecord>;
+
+export interface NewApiKey {
+  /** Who or what uses it; shown in logs. */
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** When it stops working; never unless said. */
+  readonly expiresAt?: Date | undefined;
+}
+
+function digest(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}
+
+/**
+ * Makes a key of 256 random bits. The key itself is returned once and stored nowhere.
+ * A plain digest is enough at rest: nothing can be guessed that holds 256 random bits.
+ */
+export function createApiKey({ name, scopes, expiresAt }: NewApiKey): {
+  key: string;
+  record: ApiKeyRecord;
+} {
+  const key = `bridle_${randomBytes(32).toString("base64url")}`;
+  const record: ApiKeyRecord = {
+    id: randomUUID(),
+    name,
+    scopes: [...scopes],
+    sha256: digest(key).toString("hex"),
+    createdAt: new Date().toISOString(),
+    ...(expiresAt && { expiresAt: expiresAt.toISOString() }),
+  };
+  return { key, record };
+}
+
+/**
+ * Adds a new key to a key file, making the file where there is none (readable by its owner only).
+ * @returns the key, to be shown once
+ * @throws KEY_FILE_INVALID when the file is there but is no key file
+ */
+export async function addApiKey(file: string, wanted: NewApiKey): Promise<string> {
+  const known = await readKeyFile(file, { mayBeAbsent: true });
+  const { key, record } = createApiKey(wanted);
+  const text = `${JSON.stringify({ keys: [...known, record] }, null, 2)}\n`;
+  await writeFileAtomic(file, text, { mode: 0o600 });
+  return key;
+}
+
+async function readKeyFile(
+  file: string,
+  { mayBeAbsent }: { mayBeAbsent: boolean },
+): Promise<ApiKeyRecord[]> {
+  const invalid = (reason: string, cause?: unknown) =>
+    new BridleError("KEY_FILE_INVALID", { file, reason }, { cause });
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" && mayBeAbsent) return [];
+    throw invalid(
+      code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`,
+      cause,
+    );
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw invalid("it is not JSON");
+  }
+  const checked = KeyFile.safeParse(content);
+  if (checked.success) return checked.data.keys;
+  const [issue] = checked.error.issues;
+  throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** A key from the environment: `KEY`, which may do everything, or `KEY=scope+scope`. */
+function parseEnvironmentKey(text: string, index: number): ApiKeyRecord {
+  const cut = text.lastIndexOf("=");
+  const named = text.slice(cut + 1).split("+");
+  // A key may itself end in "=", as base64 does; only a list of scopes after it is read as one.
+  const hasScopes = cut > 0 && named.every((word) => (scopes as readonly string[]).includes(word));
+  return {
+    id: `environment-${index + 1}`,
+    name: `environment-${index + 1}`,
+    scopes: hasScopes ? (named as Scope[]) : [...scopes],
+    sha256: digest(hasScopes ? text.slice(0, cut) : text).toString("hex"),
+    createdAt: new Date(0).toISOString(),
+  };
+}
+
+export interface KeyRing {
+  /** How many keys there are; with none, nobody is asked for one. */
+  readonly size: number;
+  /** The record a presented key belongs to, unless it is unknown or expired. */
+  find(presented: string): ApiKeyRecord | undefined;
+}
+
+export function createKeyRing(records: readonly ApiKeyRecord[], now = () => Date.now()): KeyRing {
+  const entries = records.map((record) => ({ record, digest: Buffer.from(record.sha256, "hex") }));
+  return {
+    size: entries.length,
+    find(presented) {
+      const wanted = digest(presented);
+      let found: ApiKeyRecord | undefined;
+      // Every entry is compared, so that the time taken tells nothing about which one fits.
+      for (const entry of entries) {
+        if (timingSafeEqual(entry.digest, wanted)) found = entry.record;
+      }
+      const expired = found?.expiresAt !== undefined && Date.parse(found.expiresAt) <= now();
+      return expired ? undefined : found;
+    },
+  };
+}
+
+/**
+ * The keys of a server: those of the environment and those of its key file.
+ * @throws KEY_FILE_INVALID
+ */
+export async function loadKeyRing(config: {
+  readonly apiKeys: readonly string[];
+  readonly apiKeysFile?: string | undefined;
+}): Promise<KeyRing> {
+  const fromFile =
+    config.apiKeysFile === undefined
+      ? []
+      : await readKeyFile(config.apiKeysFile, { mayBeAbsent: false });
+  return createKeyRing([...config.apiKeys.map(parseEnvironmentKey), ...fromFile]);
+}
+
+/** True where a key with these scopes may use a route that asks for `wanted`. */
+export function grants(held: readonly Scope[], wanted: Scope): boolean {
+  return held.includes(wanted) || held.includes("admin");
+}

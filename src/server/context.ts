@@ -1,0 +1,41 @@
+// What every resource of the service works with, handed down as an argument.
+import type { HttpBindings } from "@hono/node-server";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context, Handler } from "hono";
+import type { Service } from "../compose.js";
+import type { ServeConfig } from "../config/serve-config.js";
+import type { Admission } from "./admission.js";
+import type { KeyRing } from "./api-keys.js";
+import type { Logger } from "./log.js";
+import type { Metrics } from "./metrics.js";
+import type { RequestScope } from "./request-scope.js";
+
+export interface ServerContext {
+  readonly config: ServeConfig;
+  readonly service: Service;
+  readonly admission: Admission;
+  readonly keys: KeyRing;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Where the server stands between its start and its end. */
+export interface Lifecycle {
+  readonly startedAt: Date;
+  /** True once the models answer at full speed. */
+  warm: boolean;
+  /** True from SIGTERM on: /ready says no. */
+  draining: boolean;
+  /** True once new work is refused, which may be later than `draining`. */
+  closed: boolean;
+}
+
+export interface Env {
+  Bindings: HttpBindings;
+  Variables: { scope: RequestScope };
+}
+
+export type App = OpenAPIHono<Env>;
+export type RequestContext = Context<Env>;
+export type RequestHandler = Handler<Env>;

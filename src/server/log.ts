@@ -1,0 +1,196 @@
+// Structured logs: a short line for people, JSON for machines, or the fields Google Cloud Logging reads. Never a document's text.
+import type { IncomingHttpHeaders } from "node:http";
+import { type DestinationStream, type Logger, pino } from "pino";
+import type { ServeConfig } from "../config/serve-config.js";
+import type { BridleError } from "../errors/error.js";
+
+export type { Logger } from "pino";
+
+type LogConfig = Pick<ServeConfig, "logFormat" | "logLevel" | "googleCloudProject">;
+
+/** What one answered request leaves in the log. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly method: string;
+  /** Without the query, which might hold anything. */
+  readonly path: string;
+  readonly status: number;
+  /** Asked every few seconds by a platform: kept to the debug level. */
+  readonly isProbe: boolean;
+  readonly durationMs: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly remoteAddress: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly httpVersion: string;
+  /** Name of the API key used. */
+  readonly key?: string | undefined;
+  readonly code?: string | undefined;
+  readonly trace?: Trace | undefined;
+}
+
+export interface Trace {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly spanId?: string | undefined;
+  readonly sampled: boolean;
+}
+
+/** Severity names of Google Cloud Logging for pino's levels. */
+const severities: Readonly<Record<string, string>> = {
+  trace: "DEBUG",
+  debug: "DEBUG",
+  info: "INFO",
+  warn: "WARNING",
+  error: "ERROR",
+  fatal: "CRITICAL",
+};
+
+/**
+ * Opens the log.
+ * @param destination where lines go; standard error unless said, so that standard output stays a command's own
+ */
+export function openLog(config: LogConfig, destination?: DestinationStream): Logger {
+  const target = destination ?? pino.destination({ dest: 2, sync: false });
+  const level = config.logLevel;
+  switch (config.logFormat) {
+    case "text":
+      return pino(
+        { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+        readable(target),
+      );
+    case "json":
+      return pino(
+        {
+          level,
+          base: null,
+          timestamp: pino.stdTimeFunctions.isoTime,
+          formatters: { level: (label) => ({ level: label }) },
+        },
+        target,
+      );
+    case "gcp":
+      return pino(
+        {
+          level,
+          base: null,
+          messageKey: "message",
+          timestamp: pino.stdTimeFunctions.isoTime,
+          formatters: { level: (label) => ({ severity: severities[label] ?? "DEFAULT" }) },
+        },
+        target,
+      );
+  }
+}
+
+/** Turns pino's objects into lines such as `12:03:04.112 info  POST /bert 200 12 ms id=…`. */
+function readable(target: DestinationStream): DestinationStream {
+  return {
+    write(line) {
+      const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+      const label = (pino.levels.labels[Number(level)] ?? "").padEnd(5);
+      const fields = Object.entries(rest)
+        .map(
+          ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+        )
+        .join(" ");
+      target.write(`${String(time).slice(11, 23)} ${label} ${msg}${fields && ` ${fields}`}\n`);
+    },
+  };
+}
+
+/** Writes one line for an answered request, in the shape of the log's format. */
+export function logRequest(log: Logger, config: LogConfig, record: RequestRecord): void {
+  const { requestId, key, code, trace } = record;
+  const line = `${record.method} ${record.path} ${record.status} ${Math.round(record.durationMs)} ms`;
+  const level = levelOf(record);
+  const common = { requestId, ...(key && { key }), ...(code && { code }) };
+  if (config.logFormat === "gcp") {
+    log[level](
+      {
+        ...common,
+        ...traceFields(trace, config.googleCloudProject),
+        httpRequest: {
+          requestMethod: record.method,
+          requestUrl: record.path,
+          requestSize: String(record.requestBytes),
+          status: record.status,
+          responseSize: String(record.responseBytes),
+          userAgent: record.userAgent,
+          remoteIp: record.remoteAddress,
+          latency: `${(record.durationMs / 1000).toFixed(6)}s`,
+          protocol: `HTTP/${record.httpVersion}`,
+        },
+      },
+      line,
+    );
+  } else if (config.logFormat === "json") {
+    const { method, path, status, durationMs, requestBytes, responseBytes } = record;
+    const { remoteAddress, userAgent } = record;
+    const request = { method, path, status, durationMs, requestBytes, responseBytes };
+    log[level]({ ...common, ...request, remoteAddress, userAgent, ...trace }, line);
+  } else {
+    log[level](common, line);
+  }
+}
+
+function levelOf({ status, isProbe }: RequestRecord): "debug" | "info" | "warn" | "error" {
+  if (isProbe) return "debug";
+  // Starting, shutting down: not a fault, but somebody was sent away.
+  if (status === 503) return "warn";
+  return status >= 500 ? "error" : "info";
+}
+
+function traceFields(trace: Trace | undefined, project: string | undefined): object {
+  if (!trace) return {};
+  const name =
+    project === undefined ? trace.traceId : `projects/${project}/traces/${trace.traceId}`;
+  return {
+    "logging.googleapis.com/trace": name,
+    ...(trace.spanId && { "logging.googleapis.com/spanId": trace.spanId }),
+    "logging.googleapis.com/trace_sampled": trace.sampled,
+  };
+}
+
+/**
+ * The trace a request belongs to.
+ * Source: W3C Trace Context (traceparent) and Google Cloud's X-Cloud-Trace-Context `TRACE/SPAN;o=1`, span in decimal.
+ */
+export function readTrace(headers: IncomingHttpHeaders): Trace | undefined {
+  const parent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(
+    String(headers.traceparent ?? ""),
+  );
+  if (parent?.[1] && !/^0+$/.test(parent[1])) {
+    const sampled = (Number.parseInt(parent[3] ?? "0", 16) & 1) === 1;
+    return { traceId: parent[1], spanId: parent[2], sampled };
+  }
+  const cloud = /^([0-9a-f]{32})(?:\/(\d{1,20}))?(?:;o=(\d))?$/i.exec(
+    String(headers["x-cloud-trace-context"] ?? ""),
+  );
+  if (!cloud?.[1]) return undefined;
+  const span = cloud[2] === undefined ? undefined : BigInt.asUintN(64, BigInt(cloud[2]));
+  return {
+    traceId: cloud[1].toLowerCase(),
+    spanId: span?.toString(16).padStart(16, "0"),
+    sampled: cloud[3] === "1",
+  };
+}
+
+/**
+ * What may be logged of a failure: where it happened, and its message only where that cannot quote a document
+ * (a parser's message often does).
+ */
+export function describeFailure(error: BridleError): object {
+  const cause = error.code === "BUG" && error.cause instanceof Error ? error.cause : error;
+  const frames = cause.stack?.split("\n").filter((line) => /^\s+at /.test(line));
+  const quotesNothing =
+    cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError;
+  const system = (cause as NodeJS.ErrnoException).syscall !== undefined;
+  return {
+    code: error.code,
+    error: cause.name,
+    ...((quotesNothing || system) && { reason: cause.message }),
+    stack: frames?.slice(0, 12).join("\n"),
+  };
+}

@@ -1,0 +1,102 @@
+// What the service counts, for Prometheus: requests, queue, documents and the process itself.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { SummaryResult } from "../summarize/summarizer.js";
+import type { Admission } from "./admission.js";
+
+export interface Metrics {
+  readonly contentType: string;
+  /** The text that /metrics answers. */
+  render(): Promise<string>;
+  /** @param route the route's pattern, never the path itself, which callers could make endless */
+  countRequest(route: string, method: string, status: number, durationMs: number): void;
+  countDocument(result: SummaryResult): void;
+  /** @param code a row of the error table */
+  countFailure(model: string, code: string): void;
+  close(): void;
+}
+
+const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const wordBuckets = [10, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+export function createMetrics(admission: Admission, version: string): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: "bridle_http_requests_total",
+    help: "Requests answered, by route, method and status.",
+    labelNames: ["route", "method", "status"],
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: "bridle_http_request_seconds",
+    help: "Time from a request's headers to the end of its answer.",
+    labelNames: ["route"],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const documents = new Counter({
+    name: "bridle_documents_total",
+    help: "Documents summarized (outcome ok) or refused (outcome: the error's code), by model.",
+    labelNames: ["model", "outcome"],
+    registers,
+  });
+  const summarySeconds = new Histogram({
+    name: "bridle_summary_seconds",
+    help: "Time the model took for one document.",
+    labelNames: ["model"],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const inputTokens = new Histogram({
+    name: "bridle_document_tokens",
+    help: "Length of documents in the model's tokens (extractive: words).",
+    labelNames: ["model"],
+    buckets: wordBuckets,
+    registers,
+  });
+  const unread = new Counter({
+    name: "bridle_document_tokens_unread_total",
+    help: "Tokens that callers asked to leave unread.",
+    labelNames: ["model"],
+    registers,
+  });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge("bridle_work_active", "Requests being worked on.", () => admission.active);
+  gauge("bridle_work_waiting", "Requests waiting for their turn.", () => admission.waiting);
+  gauge("bridle_buffered_bytes", "Bytes of request bodies held.", () => admission.bufferedBytes);
+  new Gauge({
+    name: "bridle_info",
+    help: "Always 1; the version is in the label.",
+    labelNames: ["version"],
+    registers,
+  }).set({ version }, 1);
+
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    countRequest(route, method, status, durationMs) {
+      requests.inc({ route, method, status });
+      requestSeconds.observe({ route }, durationMs / 1000);
+    },
+    countDocument({ model, usage, timingsMs }) {
+      documents.inc({ model, outcome: "ok" });
+      summarySeconds.observe({ model }, timingsMs.total / 1000);
+      inputTokens.observe({ model }, usage.inputTokens);
+      unread.inc({ model }, Math.max(0, usage.inputTokens - usage.usedTokens));
+    },
+    countFailure(model, code) {
+      documents.inc({ model, outcome: code });
+    },
+    close: () => registry.clear(),
+  };
+}

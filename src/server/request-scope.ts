@@ -1,0 +1,118 @@
+// One request's life: its id, its deadline, the signal that ends its work, and the line it leaves in the log.
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServeConfig } from "../config/serve-config.js";
+import { BridleError } from "../errors/error.js";
+import type { ApiKeyRecord } from "./api-keys.js";
+import { readTrace, type Trace } from "./log.js";
+
+export interface RequestScope {
+  readonly id: string;
+  readonly trace: Trace | undefined;
+  /** Fires when the caller goes away (AbortError), or the deadline passes (TimeoutError). */
+  readonly signal: AbortSignal;
+  /** The deadline in force, in ms from the request's arrival. */
+  readonly timeoutMs: number;
+  readonly startedAt: number;
+  /** The pattern of the route that answers, for metrics. */
+  route: string;
+  isProbe: boolean;
+  key: ApiKeyRecord | undefined;
+  /** Code of the error it was answered with. */
+  code: string | undefined;
+  requestBytes: number;
+  /** Runs when the answer has been sent or can no longer be. */
+  onEnd(task: () => void): void;
+}
+
+export const timeoutHeader = "x-timeout-ms";
+
+/** Ids that a caller may choose: long enough to be told apart, and nothing that could break a log line. */
+const saneId = /^[\w.:+/=@-]{1,128}$/;
+
+/** Opens the scope; it closes itself with the answer. */
+export function openRequestScope(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  config: Pick<ServeConfig, "deadlineMs">,
+): RequestScope {
+  const offered = incoming.headers["x-request-id"];
+  const controller = new AbortController();
+  const timeoutMs = Math.min(config.deadlineMs, askedTimeoutMs(incoming) ?? config.deadlineMs);
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException("The deadline has passed.", "TimeoutError"));
+  }, timeoutMs);
+  const tasks: (() => void)[] = [];
+  outgoing.once("close", () => {
+    clearTimeout(timer);
+    if (!outgoing.writableFinished) {
+      controller.abort(new DOMException("The caller has gone.", "AbortError"));
+    }
+    for (const task of tasks) task();
+  });
+  return {
+    id: typeof offered === "string" && saneId.test(offered) ? offered : randomUUID(),
+    trace: readTrace(incoming.headers),
+    signal: controller.signal,
+    timeoutMs,
+    startedAt: performance.now(),
+    route: "none",
+    isProbe: false,
+    key: undefined,
+    code: undefined,
+    requestBytes: 0,
+    onEnd(task) {
+      if (outgoing.closed) task();
+      else tasks.push(task);
+    },
+  };
+}
+
+function askedTimeoutMs(incoming: IncomingMessage): number | undefined {
+  const text = incoming.headers[timeoutHeader];
+  return typeof text === "string" && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
+}
+
+/** @throws INVALID_PARAMETER where the caller asks for a deadline that is none */
+export function checkTimeoutHeader(incoming: IncomingMessage): void {
+  const text = incoming.headers[timeoutHeader];
+  if (text === undefined || askedTimeoutMs(incoming) !== undefined) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: `The header ${timeoutHeader}`,
+    value: JSON.stringify(text),
+    expected: "a whole number of milliseconds from 1 to 999999999",
+  });
+}
+
+/** Why a scope's signal fired, as an error to answer with. */
+export function abortError(scope: RequestScope): BridleError {
+  const timedOut = (scope.signal.reason as Error | undefined)?.name === "TimeoutError";
+  return timedOut
+    ? new BridleError("DEADLINE_EXCEEDED", { timeoutMs: scope.timeoutMs })
+    : new BridleError("CANCELLED");
+}
+
+/**
+ * Waits for work, but no longer than the scope lasts: work that does not heed its signal cannot hold the answer back.
+ * @throws DEADLINE_EXCEEDED, CANCELLED, or what the work throws
+ */
+export async function withinScope<T>(scope: RequestScope, work: Promise<T>): Promise<T> {
+  const { signal } = scope;
+  let stop: () => void = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(abortError(scope));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } catch (thrown) {
+    // Work that was stopped may fail in its own words; the caller is told what stopped it.
+    throw signal.aborted ? abortError(scope) : thrown;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // The side that lost the race may still reject.
+    work.catch(() => {});
+    stopped.catch(() => {});
+  }
+}

@@ -1,0 +1,186 @@
+// Starts the HTTP server, guards its connections, and ends it without cutting off anybody's answer.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { getRequestListener } from "@hono/node-server";
+import type { DestinationStream } from "pino";
+import type { Service } from "../compose.js";
+import { isLoopback, type ServeConfig } from "../config/serve-config.js";
+import { BridleError, toBridleError } from "../errors/error.js";
+import { createAdmission } from "./admission.js";
+import { loadKeyRing } from "./api-keys.js";
+import { type BuiltFiles, createApp } from "./app.js";
+import { answerMalformed, answerUnparsed } from "./client-errors.js";
+import type { Lifecycle, ServerContext } from "./context.js";
+import { describeFailure, openLog } from "./log.js";
+import { createMetrics } from "./metrics.js";
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  /** Settles when the models are warm; rejects when they cannot be loaded. */
+  readonly ready: Promise<void>;
+  /**
+   * Says no at /ready, finishes what is in flight within the grace time, then stops listening. The service passed to
+   * startServer stays open: who made it closes it.
+   */
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Where log lines go; standard error unless said. */
+  readonly logDestination?: DestinationStream;
+  /** Where built files lie; this package's own dist/ unless said. */
+  readonly files?: BuiltFiles;
+}
+
+/**
+ * Starts to listen, then warms the models up.
+ * @throws ADDRESS_NOT_AVAILABLE, KEY_FILE_INVALID
+ */
+export async function startServer(
+  config: ServeConfig,
+  service: Service,
+  { logDestination, files = builtFiles() }: StartOptions = {},
+): Promise<RunningServer> {
+  const log = openLog(config, logDestination);
+  const admission = createAdmission(config);
+  const lifecycle: Lifecycle = {
+    startedAt: new Date(),
+    warm: false,
+    draining: false,
+    closed: false,
+  };
+  const metrics = createMetrics(admission, service.version);
+  const keys = await loadKeyRing(config);
+  const context: ServerContext = { config, service, admission, keys, metrics, log, lifecycle };
+  const app = await createApp(context, files);
+
+  const answering = new Map<Duplex, ServerResponse>();
+  const listener = getRequestListener(app.fetch, {
+    hostname: "localhost",
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    errorHandler: answerMalformed,
+  });
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const { socket } = incoming;
+    answering.set(socket, outgoing);
+    outgoing.once("close", () => {
+      if (answering.get(socket) === outgoing) answering.delete(socket);
+    });
+    void listener(incoming, outgoing);
+  };
+  const server = createServer(
+    {
+      headersTimeout: config.headersTimeoutMs,
+      // The deadline ends slow requests with an answer; this ends those that never reach a route.
+      requestTimeout: Math.max(config.deadlineMs, config.headersTimeoutMs) + 5000,
+      keepAliveTimeout: config.keepAliveMs,
+      connectionsCheckingInterval: Math.min(5000, config.headersTimeoutMs),
+    },
+    onRequest,
+  );
+  // Whoever asks first gets the answer to a refusal without having sent the body; see readChunks.
+  server.on("checkContinue", onRequest);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    answerUnparsed(error, socket, answering.get(socket));
+  });
+
+  try {
+    await listen(server, config);
+  } catch (thrown) {
+    metrics.close();
+    throw thrown;
+  }
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${hostForUrl(config.host)}:${port}`;
+  log.info({ url, version: service.version, models: [...service.summarizers.keys()] }, "Listening");
+  if (!isLoopback(config.host) && keys.size === 0) {
+    log.warn(
+      "Anybody who reaches this address can use the service: no API key is set. Operator routes are closed. Set BRIDLE_API_KEYS.",
+    );
+  }
+
+  const ready = service.warmUp().then(() => {
+    lifecycle.warm = true;
+  });
+  ready.catch((thrown) =>
+    log.fatal(describeFailure(toBridleError(thrown)), "The models cannot be loaded"),
+  );
+
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    port,
+    ready,
+    close() {
+      closing ??= drain(server, context, answering).finally(() => {
+        metrics.close();
+        log.info("Stopped");
+        log.flush();
+      });
+      return closing;
+    },
+  };
+}
+
+async function listen(server: Server, { host, port }: ServeConfig): Promise<void> {
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: bare, port }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const reasons: Record<string, string> = {
+      EADDRINUSE: "something else listens there already",
+      EACCES: "this user may not listen there",
+      EADDRNOTAVAIL: "this machine has no such address",
+      ENOTFOUND: "there is no such host",
+    };
+    const reason = reasons[cause.code ?? ""] ?? cause.code ?? cause.message;
+    throw new BridleError("ADDRESS_NOT_AVAILABLE", { host, port, reason }, { cause });
+  });
+}
+
+/** An address to type into a browser on this machine. */
+function hostForUrl(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::" || host === "[::]") return "[::1]";
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}
+
+const pollMs = 20;
+
+async function drain(
+  server: Server,
+  { lifecycle, config, log }: ServerContext,
+  answering: ReadonlyMap<Duplex, ServerResponse>,
+): Promise<void> {
+  lifecycle.draining = true;
+  log.info({ inFlight: answering.size }, "Shutting down");
+  if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
+  lifecycle.closed = true;
+  // Still listening, so that probes hear that it is not ready; work that comes now is sent elsewhere.
+  const until = performance.now() + config.graceMs;
+  while (answering.size > 0 && performance.now() < until) await sleep(pollMs);
+  if (answering.size > 0) log.warn({ inFlight: answering.size }, "The grace time is over");
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}
+
+/** dist/ of this package, both for compiled code and for the sources beside it. */
+function builtFiles(): BuiltFiles {
+  const manifest = createRequire(import.meta.url).resolve("../../package.json");
+  const dist = path.join(path.dirname(manifest), "dist");
+  return {
+    dashboard: path.join(dist, "dashboard"),
+    docs: path.join(dist, "server", "docs-assets"),
+  };
+}

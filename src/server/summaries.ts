@@ -1,0 +1,131 @@
+// POST /v1/summaries and POST /v1/summaries:batch: the native routes.
+import { setImmediate as letOthersRun } from "node:timers/promises";
+import { getSummarizer } from "../compose.js";
+import { BridleError, toBridleError } from "../errors/error.js";
+import type { RequestContext, ServerContext } from "./context.js";
+import { toProblem } from "./error-answer.js";
+import { checkFields } from "./field-problems.js";
+import { readJson } from "./request-body.js";
+import { problemResponses, type RouteTable, summarizeAccess } from "./routes.js";
+import {
+  BatchSchema,
+  createRequestSchemas,
+  type RequestSchemas,
+  SummaryEventSchema,
+  SummarySchema,
+} from "./schemas.js";
+import { checkModelAndNames, isRecord, toSummaryParameters } from "./summary-request.js";
+import { answerStream } from "./summary-stream.js";
+import { checkOpenForWork, summarize, withId, withTurn } from "./work.js";
+
+export function summaryRoutes(server: ServerContext): RouteTable {
+  const schemas = createRequestSchemas(server.service.summarizers, server.config.maxBatchDocuments);
+  return [
+    {
+      method: "POST",
+      path: "/v1/summaries",
+      access: summarizeAccess,
+      handle: (c) => postSummary(server, c, schemas),
+      describe: {
+        operationId: "createSummary",
+        tags: ["Summaries"],
+        summary: "Summarize one document",
+        description:
+          "With `stream: true` the answer is a stream of server-sent events: `part {index, of}`, `token {text}`, `summary {…}` and, where it fails midway, `error {problem}`; comment lines keep it open.",
+        request: {
+          body: {
+            required: true,
+            content: { "application/json": { schema: schemas.SummaryRequest } },
+          },
+        },
+        responses: {
+          200: {
+            description: "The summary.",
+            content: {
+              "application/json": { schema: SummarySchema },
+              "text/event-stream": { schema: SummaryEventSchema },
+            },
+          },
+          ...problemResponses,
+        },
+      },
+    },
+    {
+      method: "POST",
+      path: "/v1/summaries:batch",
+      access: summarizeAccess,
+      handle: (c) => postBatch(server, c, schemas),
+      describe: {
+        operationId: "createSummaries",
+        tags: ["Summaries"],
+        summary: "Summarize several documents",
+        request: {
+          body: {
+            required: true,
+            content: { "application/json": { schema: schemas.BatchRequest } },
+          },
+        },
+        responses: {
+          200: {
+            description: "One result or one error for each document, in order.",
+            content: { "application/json": { schema: BatchSchema } },
+          },
+          ...problemResponses,
+        },
+      },
+    },
+  ];
+}
+
+async function postSummary(
+  server: ServerContext,
+  c: RequestContext,
+  { SummaryRequest }: RequestSchemas,
+): Promise<Response> {
+  checkOpenForWork(server);
+  const body = await readJson(server, c);
+  checkModelAndNames(server, body);
+  const { document, model, parameters, stream } = checkFields(SummaryRequest, body);
+  const told = toSummaryParameters(getSummarizer(server.service, model), parameters);
+  const work = { document, model, parameters: told };
+  if (stream) return await answerStream(server, c, work);
+  const { scope } = c.var;
+  return Response.json(withId(await withTurn(server, scope, () => summarize(server, scope, work))));
+}
+
+async function postBatch(
+  server: ServerContext,
+  c: RequestContext,
+  { BatchRequest }: RequestSchemas,
+): Promise<Response> {
+  checkOpenForWork(server);
+  const body = await readJson(server, c);
+  checkModelAndNames(server, body);
+  checkBatchSize(body, server.config.maxBatchDocuments);
+  const { documents, model, parameters } = checkFields(BatchRequest, body);
+  const { scope } = c.var;
+  const told = toSummaryParameters(getSummarizer(server.service, model), parameters);
+  const results = await withTurn(server, scope, async () => {
+    const done: object[] = [];
+    for (const document of documents) {
+      const work = { document, model, parameters: told };
+      try {
+        done.push(withId(await summarize(server, scope, work)));
+      } catch (thrown) {
+        // A whole batch ends when its time is over or its caller has gone; a document's own fault is its own.
+        if (scope.signal.aborted) throw thrown;
+        done.push({ error: toProblem(toBridleError(thrown), scope.id) });
+      }
+      await letOthersRun();
+    }
+    return done;
+  });
+  return Response.json({ results });
+}
+
+/** Before the fields are checked one by one, of which there could be millions. @throws BATCH_TOO_LARGE */
+function checkBatchSize(body: unknown, limit: number): void {
+  const documents = isRecord(body) ? body.documents : undefined;
+  if (!Array.isArray(documents) || documents.length <= limit) return;
+  throw new BridleError("BATCH_TOO_LARGE", { count: documents.length, limit });
+}

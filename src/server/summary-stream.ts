@@ -1,0 +1,86 @@
+// Answers a summary as server-sent events: parts and tokens while it is made, then the whole of it, or the error.
+import { toBridleError } from "../errors/error.js";
+import type { SummaryEvent } from "../summarize/summarizer.js";
+import type { RequestContext, ServerContext } from "./context.js";
+import { toProblem } from "./error-answer.js";
+import { summarize, type Work, withId, withTurn } from "./work.js";
+
+const encoder = new TextEncoder();
+
+function format(event: string, data: object): Uint8Array {
+  return encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+/**
+ * Starts the work and answers with its stream.
+ * Nothing is sent before the first event or the first heartbeat, so that what fails quickly is answered with a status.
+ * @throws whatever fails before that
+ */
+export async function answerStream(
+  server: ServerContext,
+  c: RequestContext,
+  work: Omit<Work, "onEvent">,
+): Promise<Response> {
+  const { scope } = c.var;
+  const early: Uint8Array[] = [];
+  let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let closed = false;
+  let firstEvent = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    firstEvent = resolve;
+  });
+  const send = (bytes: Uint8Array): void => {
+    if (closed) return;
+    if (stream) stream.enqueue(bytes);
+    else early.push(bytes);
+    firstEvent();
+  };
+  const onEvent = ({ type, ...data }: SummaryEvent): void => send(format(type, data));
+
+  const heartbeat = setInterval(
+    () => send(encoder.encode(": still working\n\n")),
+    server.config.heartbeatMs,
+  );
+  const stop = (): void => clearInterval(heartbeat);
+  scope.onEnd(stop);
+
+  const finished = withTurn(server, scope, () => summarize(server, scope, { ...work, onEvent }));
+  const delivered = finished.then(
+    (result) => send(format("summary", withId(result))),
+    (thrown: unknown) => {
+      const error = toBridleError(thrown);
+      scope.code = error.code;
+      send(format("error", toProblem(error, scope.id)));
+    },
+  );
+
+  try {
+    await Promise.race([begun, finished]);
+  } catch (thrown) {
+    stop();
+    await delivered;
+    throw thrown;
+  }
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      stream = controller;
+      for (const bytes of early) controller.enqueue(bytes);
+    },
+    cancel() {
+      closed = true;
+    },
+  });
+  delivered.then(() => {
+    stop();
+    if (!closed) stream?.close();
+    closed = true;
+  });
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      // Proxies that gather answers before passing them on would defeat the stream.
+      "x-accel-buffering": "no",
+    },
+  });
+}

@@ -1,0 +1,65 @@
+// How a request gets its document summarized: admitted, waited for, timed, counted.
+import { randomUUID } from "node:crypto";
+import { getSummarizer } from "../compose.js";
+import { BridleError, toBridleError } from "../errors/error.js";
+import type { SummaryEvent, SummaryParameters, SummaryResult } from "../summarize/summarizer.js";
+import type { ServerContext } from "./context.js";
+import { abortError, type RequestScope, withinScope } from "./request-scope.js";
+
+export interface Work {
+  readonly document: string;
+  /** Name of the model; the default where undefined. */
+  readonly model?: string | undefined;
+  readonly parameters?: SummaryParameters | undefined;
+  readonly onEvent?: ((event: SummaryEvent) => void) | undefined;
+}
+
+/** Refuses work before its body is read, where that is already certain. @throws SHUTTING_DOWN, BUSY */
+export function checkOpenForWork(server: ServerContext): void {
+  if (server.lifecycle.closed) throw new BridleError("SHUTTING_DOWN");
+  server.admission.checkRoom();
+}
+
+/**
+ * Waits for a turn and does something with it, no longer than the request lasts. The turn ends when the work does,
+ * even where nobody waits for it any more, so that no more runs at once than was allowed.
+ * @throws BUSY, DEADLINE_EXCEEDED, CANCELLED, and what the work throws
+ */
+export async function withTurn<T>(
+  server: ServerContext,
+  scope: RequestScope,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (scope.signal.aborted) throw abortError(scope);
+  return await withinScope(scope, server.admission.run(scope.signal, work));
+}
+
+/**
+ * Summarizes one document within a turn already taken, and counts it.
+ * @throws what Summarizer.summarize throws, MODEL_NOT_FOUND
+ */
+export async function summarize(
+  server: ServerContext,
+  scope: RequestScope,
+  { document, model, parameters, onEvent }: Work,
+): Promise<SummaryResult> {
+  const summarizer = getSummarizer(server.service, model);
+  try {
+    const result = await summarizer.summarize(document, {
+      signal: scope.signal,
+      ...(parameters && { parameters }),
+      ...(onEvent && { onEvent }),
+    });
+    server.metrics.countDocument(result);
+    return result;
+  } catch (thrown) {
+    const error = scope.signal.aborted ? abortError(scope) : toBridleError(thrown);
+    server.metrics.countFailure(summarizer.model, error.code);
+    throw error;
+  }
+}
+
+/** A summary as the native routes answer it. */
+export function withId(result: SummaryResult): SummaryResult & { readonly id: string } {
+  return { id: `sum_${randomUUID()}`, ...result };
+}

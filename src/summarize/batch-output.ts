@@ -1,0 +1,231 @@
+// The output of a batch: lines appended in order and made durable, taken up again where a killed run left off.
+
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, readFile, rm, stat, utimes } from "node:fs/promises";
+import { hostname } from "node:os";
+import writeFileAtomic from "write-file-atomic";
+import { readLines } from "../data/lines.js";
+import { BridleError } from "../errors/error.js";
+import { readError, systemCode, writeError } from "../errors/file-errors.js";
+import { isRunning } from "./living-process.js";
+
+/** What decides every line of an output; two batches that agree in it give the same file. */
+export interface BatchIdentity {
+  readonly input: { readonly sizeBytes: number; readonly sha256: string };
+  readonly model: string;
+  readonly version: string;
+  /** Parameters and column as JSON, with sorted keys. */
+  readonly request: string;
+}
+
+export interface BatchOutput {
+  /** Rows that earlier runs have finished. */
+  readonly finishedRows: number;
+  /** How many of these hold an error. */
+  readonly failedRows: number;
+  /** Appends lines, each without its line end; they are on disk once `sync` or `close` has returned. */
+  append(lines: readonly string[]): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const stateFormat = "bridle-batch-1";
+/** Longest line that is read back; a longer one counts as torn. */
+const longestLineBytes = 1_000_000_000;
+const heartbeatMs = 5_000;
+const silentMs = 60_000;
+
+/** The file beside an output that says which batch it belongs to. */
+export function stateFile(output: string): string {
+  return `${output}.state.json`;
+}
+
+/** The file beside an output that a running batch holds. */
+export function lockFile(output: string): string {
+  return `${output}.lock`;
+}
+
+/**
+ * Opens the output for appending: new, or repaired and positioned after its last whole line.
+ * @throws BATCH_RUNNING, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, FILE_NOT_WRITABLE
+ */
+export async function openBatchOutput(
+  output: string,
+  identity: BatchIdentity,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<BatchOutput> {
+  const unlock = await lock(output);
+  try {
+    const begun = options.overwrite === true ? undefined : await checkBegun(output, identity);
+    if (!begun) {
+      await rm(output, { force: true });
+      const state = JSON.stringify({ format: stateFormat, ...identity }, null, 2);
+      await writeFileAtomic(stateFile(output), `${state}\n`);
+    }
+    const finished = begun ? await scan(output) : { rows: 0, failed: 0, sizeBytes: 0 };
+    const handle = await open(output, begun ? "r+" : "wx");
+    await handle.truncate(finished.sizeBytes);
+    return appendTo(handle, output, finished, unlock);
+  } catch (thrown) {
+    await unlock();
+    throw writeError(thrown, output);
+  }
+}
+
+function appendTo(
+  handle: FileHandle,
+  output: string,
+  finished: Finished,
+  unlock: () => Promise<void>,
+): BatchOutput {
+  let position = finished.sizeBytes;
+  const guard = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (thrown) {
+      throw writeError(thrown, output);
+    }
+  };
+  return {
+    finishedRows: finished.rows,
+    failedRows: finished.failed,
+    append: (lines) =>
+      guard(async () => {
+        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+        for (let written = 0; written < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, written, undefined, position);
+          written += bytesWritten;
+          position += bytesWritten;
+        }
+      }),
+    sync: () => guard(() => handle.datasync()),
+    close: () =>
+      guard(async () => {
+        try {
+          await handle.datasync();
+        } finally {
+          await handle.close();
+          await unlock();
+        }
+      }),
+  };
+}
+
+/** Whether there is an output to go on with; false where there is nothing in it. */
+async function checkBegun(output: string, identity: BatchIdentity): Promise<boolean> {
+  const found = await sizeOf(output);
+  const state = await readState(output);
+  if (found === undefined || found === 0) return false;
+  if (state === undefined) {
+    throw new BridleError("BATCH_OUTPUT_EXISTS", { file: output });
+  }
+  const what = difference(state, identity);
+  if (what !== undefined) throw new BridleError("BATCH_CHANGED", { file: output, what });
+  return true;
+}
+
+function difference(state: BatchIdentity, identity: BatchIdentity): string | undefined {
+  if (state.input?.sha256 !== identity.input.sha256) return "another input";
+  if (state.model !== identity.model) return `the model ${state.model}`;
+  if (state.version !== identity.version) return `version ${state.version} of the model`;
+  if (state.request !== identity.request) return `other parameters (${state.request})`;
+  return undefined;
+}
+
+async function readState(output: string): Promise<BatchIdentity | undefined> {
+  try {
+    const state = JSON.parse(await readFile(stateFile(output), "utf8"));
+    return state?.format === stateFormat ? state : undefined;
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT" || thrown instanceof SyntaxError) return undefined;
+    throw readError(thrown, stateFile(output));
+  }
+}
+
+async function sizeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).size;
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") return undefined;
+    throw writeError(thrown, file);
+  }
+}
+
+interface Finished {
+  readonly rows: number;
+  readonly failed: number;
+  /** Where the last whole line ends, in bytes. */
+  readonly sizeBytes: number;
+}
+
+/** Counts the whole lines at the head of an output; a crash may leave a torn line or a block of zeros behind them. */
+async function scan(output: string): Promise<Finished> {
+  let rows = 0;
+  let failed = 0;
+  let sizeBytes = 0;
+  for await (const line of readLines(createReadStream(output), longestLineBytes)) {
+    const row = line.ended && line.bytes !== undefined ? parse(line.bytes) : undefined;
+    if (row?.index !== rows) break;
+    rows += 1;
+    if (row.error !== undefined) failed += 1;
+    sizeBytes += line.sizeBytes;
+  }
+  return { rows, failed, sizeBytes };
+}
+
+function parse(bytes: Uint8Array): { index?: unknown; error?: unknown } | undefined {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps a second run off the same output; the lock of a run that was killed is taken over. */
+async function lock(output: string): Promise<() => Promise<void>> {
+  const file = lockFile(output);
+  for (;;) {
+    try {
+      const handle = await open(file, "wx");
+      await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
+      await handle.close();
+      break;
+    } catch (thrown) {
+      if (systemCode(thrown) !== "EEXIST") throw writeError(thrown, file);
+    }
+    const holder = await readHolder(file);
+    if (holder?.alive) {
+      const { pid, host } = holder;
+      throw new BridleError("BATCH_RUNNING", { file: output, lock: file, pid, host });
+    }
+    await rm(file, { force: true });
+  }
+  const heartbeat = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => {
+      // Somebody deleted the lock, as the hint of BATCH_RUNNING allows.
+    });
+  }, heartbeatMs);
+  heartbeat.unref();
+  return async () => {
+    clearInterval(heartbeat);
+    await rm(file, { force: true });
+  };
+}
+
+async function readHolder(file: string) {
+  try {
+    const touchedMs = (await stat(file)).mtimeMs;
+    const { pid, host } = JSON.parse(await readFile(file, "utf8")) as { pid: number; host: string };
+    // Process ids of another machine say nothing here; its heartbeat does.
+    // A container that was restarted may hand out the same ids again.
+    const alive =
+      host === hostname()
+        ? pid !== process.pid && isRunning(pid)
+        : Date.now() - touchedMs < silentMs;
+    return { pid, host, alive };
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT" || thrown instanceof SyntaxError) return undefined;
+    throw readError(thrown, file);
+  }
+}

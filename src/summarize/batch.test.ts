@@ -1,0 +1,318 @@
+// Tests batches: order, error rows, taking up where a run stopped, and what keeps two batches apart.
+import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BridleError } from "../errors/error.js";
+import { type BatchOptions, summarizeFile } from "./batch.js";
+import { lockFile, stateFile } from "./batch-output.js";
+import type { Summarizer, SummaryResult } from "./summarizer.js";
+
+let folder: string;
+let input: string;
+let output: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "bridle-batch-"));
+  input = path.join(folder, "in.jsonl");
+  output = path.join(folder, "out.jsonl");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Gives a document's first word in capitals, after a pause that `pauseMs` picks by the document. */
+function firstWord(
+  pauseMs: (document: string) => number = () => 0,
+  version = "1",
+): Summarizer & { seen: string[] } {
+  const seen: string[] = [];
+  return {
+    model: "first-word",
+    version,
+    seen,
+    supportedParameters: [],
+    defaults: {},
+    summarize: async (document, { signal } = {}): Promise<SummaryResult> => {
+      seen.push(document);
+      if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
+      await sleep(pauseMs(document), undefined, { signal });
+      const [word = ""] = document.split(" ");
+      return {
+        summary: word.toUpperCase(),
+        model: "first-word",
+        version,
+        finishReason: "stop",
+        truncated: false,
+        usage: { inputTokens: 1, usedTokens: 1, outputTokens: 1, chunks: 1 },
+        sources: [{ start: 0, end: word.length }],
+        timingsMs: { total: Math.random() },
+      };
+    },
+    warmUp: async () => {},
+    close: async () => {},
+  };
+}
+
+const rowsOf = (count: number) =>
+  Array.from({ length: count }, (_, at) =>
+    JSON.stringify({ id: `r${at}`, document: `w${at} rest` }),
+  );
+
+async function results(file = output): Promise<Record<string, unknown>[]> {
+  const text = await readFile(file, "utf8");
+  expect(text.endsWith("\n") || text === "").toBe(true);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+const run = (summarizer: Summarizer, options: Partial<BatchOptions> = {}) =>
+  summarizeFile(summarizer, { input, output, ...options });
+
+describe("summarizeFile", () => {
+  it("gives one result a row in the order of the rows, however long each takes", async () => {
+    await writeFile(input, rowsOf(40).join("\n"));
+    const uneven = firstWord((document) => (Number(document.slice(1, 3)) % 7 === 0 ? 20 : 0));
+    const report = await run(uneven, { concurrency: 4 });
+    expect(report).toMatchObject({ rows: 40, failed: 0, resumedRows: 0, output });
+    const rows = await results();
+    expect(rows.map(({ index, id, summary }) => [index, id, summary])).toEqual(
+      Array.from({ length: 40 }, (_, at) => [at, `r${at}`, `W${at}`]),
+    );
+    expect(rows[0]).not.toHaveProperty("timingsMs");
+  });
+
+  it("works on no more documents at once than it is told", async () => {
+    await writeFile(input, rowsOf(30).join("\n"));
+    let now = 0;
+    let most = 0;
+    const inner = firstWord(() => 2);
+    const counting: Summarizer = {
+      ...inner,
+      summarize: async (document, options) => {
+        now += 1;
+        most = Math.max(most, now);
+        try {
+          return await inner.summarize(document, options);
+        } finally {
+          now -= 1;
+        }
+      },
+    };
+    await run(counting, { concurrency: 3 });
+    expect(most).toBe(3);
+  });
+
+  it("reads gzip, skips blank lines and puts errors in the place of summaries", async () => {
+    const lines = [
+      '{"text": "one"}',
+      "",
+      "not json",
+      '{"text": ""}',
+      '{"other": 1}',
+      '{"text": "two"}',
+    ];
+    await writeFile(input, gzipSync(lines.join("\r\n")));
+    expect(await run(firstWord())).toMatchObject({ rows: 5, failed: 3 });
+    const rows = await results();
+    expect(rows.map((row) => row.summary ?? (row.error as { code: string }).code)).toEqual([
+      "ONE",
+      "ROW_NOT_JSON",
+      "EMPTY_TEXT",
+      "COLUMN_MISSING",
+      "TWO",
+    ]);
+    expect(rows[1]?.error).toMatchObject({ message: expect.stringContaining("Line 3") });
+    expect(rows[1]?.error).toHaveProperty("hint");
+  });
+
+  it("answers a row over the limit with an error and goes on", async () => {
+    await writeFile(input, `{"text": "${"x".repeat(100)}"}\n{"text": "two"}\n`);
+    expect(await run(firstWord(), { maxRowBytes: 50 })).toMatchObject({ rows: 2, failed: 1 });
+    expect((await results())[0]).toMatchObject({ error: { code: "ROW_TOO_LARGE" } });
+  });
+
+  it("gives an empty output for an empty input", async () => {
+    await writeFile(input, "");
+    expect(await run(firstWord())).toMatchObject({ rows: 0 });
+    expect(await results()).toEqual([]);
+  });
+
+  it("tells how far it is", async () => {
+    await writeFile(input, rowsOf(5).join("\n"));
+    const told: number[] = [];
+    await run(firstWord(), { onProgress: ({ rows }) => told.push(rows) });
+    expect(told[0]).toBe(0);
+    expect(told.at(-1)).toBe(5);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+  });
+});
+
+describe("a batch that is taken up again", () => {
+  async function whole(): Promise<string> {
+    await writeFile(input, rowsOf(20).join("\n"));
+    await run(firstWord());
+    return await readFile(output, "utf8");
+  }
+
+  it("does nothing where all is done", async () => {
+    const before = await whole();
+    const summarizer = firstWord();
+    expect(await run(summarizer)).toMatchObject({ rows: 20, resumedRows: 20 });
+    expect(summarizer.seen).toEqual([]);
+    expect(await readFile(output, "utf8")).toBe(before);
+  });
+
+  it.each([1, 150, 1000])("repairs a file cut off at byte %i", async (size) => {
+    const before = await whole();
+    await truncate(output, size);
+    const kept = before.slice(0, size).split("\n").length - 1;
+    const summarizer = firstWord();
+    expect(await run(summarizer)).toMatchObject({ rows: 20, resumedRows: kept });
+    expect(summarizer.seen).toHaveLength(20 - kept);
+    expect(await readFile(output, "utf8")).toBe(before);
+  });
+
+  it.each([
+    ["zeros, as a power cut leaves them", Buffer.alloc(500)],
+    ["a line of another row", '{"index":3}\n'],
+    ["a line that is no JSON", "{{{{\n"],
+  ])("drops %s at the end", async (_, tail) => {
+    const before = await whole();
+    await truncate(output, before.indexOf("\n", 900) + 1);
+    await appendFile(output, tail);
+    await run(firstWord());
+    expect(await readFile(output, "utf8")).toBe(before);
+  });
+
+  it("counts the error rows of earlier runs", async () => {
+    await writeFile(input, 'bad\n{"text": "one"}\n{"text": "two"}');
+    await run(firstWord());
+    const text = await readFile(output, "utf8");
+    await truncate(output, text.indexOf("\n") + 1);
+    expect(await run(firstWord())).toMatchObject({ rows: 3, failed: 1, resumedRows: 1 });
+  });
+
+  it("goes on after it was stopped, and gives the same file", async () => {
+    const before = await whole();
+    await rm(output);
+    const stop = new AbortController();
+    const stopped = run(
+      firstWord(() => 1),
+      {
+        concurrency: 2,
+        signal: stop.signal,
+        onProgress: ({ rows }) => {
+          if (rows >= 5) stop.abort();
+        },
+      },
+    );
+    await expect(stopped).rejects.toMatchObject({ code: "CANCELLED" });
+    const kept = (await results()).length;
+    expect(kept).toBeGreaterThanOrEqual(5);
+    expect(kept).toBeLessThan(20);
+    await expect(stat(lockFile(output))).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await run(firstWord())).toMatchObject({ rows: 20, resumedRows: kept });
+    expect(await readFile(output, "utf8")).toBe(before);
+  });
+
+  it.each([
+    ["another input", async () => appendFile(input, "\n{}"), {}, "1"],
+    ["other parameters", async () => {}, { parameters: { sentences: 2 } }, "1"],
+    ["another column", async () => {}, { column: "id" }, "1"],
+    ["another version of the model", async () => {}, {}, "2"],
+  ])("refuses %s", async (_, change, options, version) => {
+    const before = await whole();
+    await change();
+    const again = run(
+      firstWord(() => 0, version),
+      options,
+    );
+    await expect(again).rejects.toMatchObject({ code: "BATCH_CHANGED" });
+    expect(await readFile(output, "utf8")).toBe(before);
+    const anew = await run(
+      firstWord(() => 0, version),
+      { ...options, overwrite: true },
+    );
+    expect(anew).toMatchObject({ resumedRows: 0 });
+  });
+
+  it("ends at once where the request is wrong, which is no row's fault, and lets it be put right", async () => {
+    await writeFile(input, rowsOf(20).join("\n"));
+    const picky: Summarizer = {
+      ...firstWord(),
+      summarize: async () => {
+        throw new BridleError("PARAMETER_NOT_SUPPORTED", {
+          parameter: "ratio",
+          model: "first-word",
+          supported: "nothing",
+        });
+      },
+    };
+    const wrong = run(picky, { parameters: { ratio: 0.5 } });
+    await expect(wrong).rejects.toMatchObject({ code: "PARAMETER_NOT_SUPPORTED" });
+    expect(await results()).toEqual([]);
+    expect(await run(firstWord())).toMatchObject({ rows: 20, resumedRows: 0 });
+  });
+
+  it("takes parameters in another order for the same", async () => {
+    await writeFile(input, rowsOf(2).join("\n"));
+    await run(firstWord(), { parameters: { sentences: 1, maxWords: 5 } });
+    const again = await run(firstWord(), { parameters: { maxWords: 5, sentences: 1 } });
+    expect(again).toMatchObject({ resumedRows: 2 });
+  });
+});
+
+describe("what a batch will not touch", () => {
+  it("refuses an output that no batch began, and leaves it alone", async () => {
+    await writeFile(input, rowsOf(1).join("\n"));
+    await writeFile(output, "precious\n");
+    await expect(run(firstWord())).rejects.toMatchObject({ code: "BATCH_OUTPUT_EXISTS" });
+    expect(await readFile(output, "utf8")).toBe("precious\n");
+    await expect(stat(lockFile(output))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("refuses an output that is its input, by whatever name", async () => {
+    await writeFile(input, rowsOf(1).join("\n"));
+    const sameFile = path.join(folder, ".", "in.jsonl");
+    for (const other of [input, sameFile]) {
+      const error = { code: "INVALID_PARAMETER", details: { parameter: "output" } };
+      await expect(run(firstWord(), { output: other })).rejects.toMatchObject(error);
+    }
+    expect(await readFile(input, "utf8")).toBe(rowsOf(1).join("\n"));
+  });
+
+  it("refuses an output that a living process is writing, and takes over from a dead one", async () => {
+    await writeFile(input, rowsOf(3).join("\n"));
+    const held = (pid: number) =>
+      writeFile(lockFile(output), JSON.stringify({ pid, host: hostname() }));
+    await held(process.ppid);
+    const refused = { code: "BATCH_RUNNING", details: { pid: process.ppid } };
+    await expect(run(firstWord())).rejects.toMatchObject(refused);
+    // Beyond any process id that Linux, macOS or Windows hands out.
+    await held(2 ** 30);
+    expect(await run(firstWord())).toMatchObject({ rows: 3 });
+  });
+
+  it("names an input that is not there and a folder it cannot write to", async () => {
+    await expect(run(firstWord())).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+    await writeFile(input, rowsOf(1).join("\n"));
+    const nowhere = path.join(folder, "absent", "out.jsonl");
+    await expect(run(firstWord(), { output: nowhere })).rejects.toMatchObject({
+      code: "FILE_NOT_WRITABLE",
+      details: { reason: "its folder does not exist" },
+    });
+  });
+
+  it("keeps what was done when the input turns out damaged", async () => {
+    const row = JSON.stringify({ document: `word ${"x".repeat(10_000)}` });
+    const packed = gzipSync(`${row}\n`.repeat(100));
+    await writeFile(input, packed.subarray(0, packed.length - 20));
+    await expect(run(firstWord())).rejects.toMatchObject({ code: "GZIP_CORRUPT" });
+    expect(JSON.parse(await readFile(stateFile(output), "utf8"))).toMatchObject({
+      model: "first-word",
+    });
+    expect((await results()).length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,33 @@
+// Tests telling living processes from ended ones.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { isRunning } from "./living-process.js";
+
+describe("isRunning", () => {
+  it("is true for this process and its parent, and false for an id nobody has", () => {
+    expect(isRunning(process.pid)).toBe(true);
+    expect(isRunning(process.ppid)).toBe(true);
+    expect(isRunning(2 ** 30)).toBe(false);
+  });
+
+  it("is false for a process that has ended", async () => {
+    const child = spawn(process.execPath, ["-e", ""]);
+    await once(child, "exit");
+    expect(isRunning(child.pid!)).toBe(false);
+  });
+
+  it.runIf(process.platform === "linux")(
+    "is false for one that nobody has waited for",
+    async () => {
+      // The shell becomes a sleep before its child ends, and a sleep knows nothing of the child that the shell had.
+      const parent = spawn("sh", ["-c", "sleep 0.3 & echo $!; exec sleep 60"]);
+      const [line] = (await once(parent.stdout, "data")) as [Buffer];
+      const pid = Number(line.toString());
+      while (isRunning(pid)) await sleep(10);
+      expect(() => process.kill(pid, 0)).not.toThrow();
+      parent.kill("SIGKILL");
+    },
+  );
+});

@@ -1,0 +1,35 @@
+// What the neural summarizer and its worker say to each other.
+import type { GenerateOptions } from "../config/generate-options.js";
+import type { ErrorData } from "../errors/error.js";
+import type { Device } from "../runtime/devices.js";
+import type { LongDocumentResult } from "./long-document.js";
+import type { SummaryEvent } from "./summarizer.js";
+
+export interface WorkerSettings {
+  readonly folder: string;
+  readonly device: Device | "auto";
+  /** Threads of one operator. */
+  readonly threads: number;
+}
+
+export type ToWorker =
+  | {
+      readonly type: "summarize";
+      readonly id: number;
+      readonly document: string;
+      readonly generate: GenerateOptions;
+      readonly truncate: boolean;
+    }
+  | { readonly type: "cancel"; readonly id: number };
+
+export type FromWorker =
+  | { readonly type: "ready"; readonly defaults: GenerateOptions; readonly maxInputTokens: number }
+  | { readonly type: "failed"; readonly error: ErrorData }
+  | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
+  | {
+      readonly type: "done";
+      readonly id: number;
+      readonly result: LongDocumentResult;
+      readonly workMs: number;
+    }
+  | { readonly type: "error"; readonly id: number; readonly error: ErrorData };

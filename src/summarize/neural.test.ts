@@ -1,0 +1,151 @@
+// A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
+import { loadTokenizer } from "../text/tokenizers/load.js";
+import { createSummarizer } from "./create-summarizer.js";
+import { modelVersion } from "./model-version.js";
+import { splitIntoParts } from "./parts.js";
+import type { Summarizer, SummaryEvent } from "./summarizer.js";
+
+let root: string;
+let folder: string;
+let summarizer: Summarizer;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "bridle-neural-"));
+  folder = await makeTinyPegasus(join(root, "tiny"));
+  summarizer = await createSummarizer({ model: folder, threads: 1 });
+  await summarizer.warmUp();
+});
+afterAll(async () => {
+  await summarizer.close();
+  await rm(root, { recursive: true });
+});
+
+const short = "The harbour was closed on Monday. A storm damaged two ferry.";
+const long = Array.from(
+  { length: 40 },
+  (_, i) => `The ${["town", "river", "market", "bridge"][i % 4]} was closed in winter ${i}.`,
+).join(" ");
+
+describe("a neural summarizer", () => {
+  it("reads a short document at once, and says what it read", async () => {
+    const events: SummaryEvent[] = [];
+    const result = await summarizer.summarize(short, { onEvent: (event) => events.push(event) });
+    expect(result).toMatchObject({
+      model: folder,
+      version: await modelVersion(folder),
+      truncated: false,
+    });
+    expect(result.usage.chunks).toBe(1);
+    expect(result.usage.usedTokens).toBe(result.usage.inputTokens);
+    expect(result.sources).toEqual([{ start: 0, end: short.length }]);
+    const told = events.map((event) => (event.type === "token" ? event.text : "")).join("");
+    expect(told).toBe(result.summary);
+    expect(result.timingsMs.total).toBeGreaterThan(0);
+  });
+
+  it("reads a long one in parts at sentence borders, leaving nothing out", async () => {
+    const events: SummaryEvent[] = [];
+    const result = await summarizer.summarize(long, { onEvent: (event) => events.push(event) });
+    expect(result.usage.chunks).toBeGreaterThan(3);
+    expect(events.filter(({ type }) => type === "part")).toHaveLength(result.usage.chunks);
+    expect(result.sources.map(({ start, end }) => long.slice(start, end)).join(" ")).toBe(long);
+    for (const { end } of result.sources) expect(long[end - 1]).toBe(".");
+    expect(result.usage.usedTokens).toBe(result.usage.inputTokens);
+  });
+
+  it("leaves text unread only where truncation is asked for", async () => {
+    const result = await summarizer.summarize(long, { parameters: { truncation: true } });
+    expect(result.truncated).toBe(true);
+    expect(result.usage.usedTokens).toBeLessThan(result.usage.inputTokens);
+    expect(
+      (await summarizer.summarize(short, { parameters: { truncation: true } })).truncated,
+    ).toBe(false);
+  });
+
+  it("gives the same summary twice and in any order of requests", async () => {
+    const texts = [short, long, "A ferry was opened.", `${short} ${short}`];
+    const alone = [];
+    for (const text of texts) alone.push((await summarizer.summarize(text)).summary);
+    const together = await Promise.all(
+      texts.toReversed().map((text) => summarizer.summarize(text)),
+    );
+    expect(together.map(({ summary }) => summary).reverse()).toEqual(alone);
+  });
+
+  it("takes generation options and refuses the others by name", async () => {
+    const { usage } = await summarizer.summarize(short, {
+      parameters: { numBeams: 1, maxNewTokens: 3, minNewTokens: 3 },
+    });
+    expect(usage.outputTokens).toBe(3);
+    await expect(
+      summarizer.summarize(short, { parameters: { sentences: 2 } }),
+    ).rejects.toMatchObject({
+      code: "PARAMETER_NOT_SUPPORTED",
+      message: expect.stringContaining("sentences"),
+    });
+    await expect(
+      summarizer.summarize(short, { parameters: { minNewTokens: 9, maxNewTokens: 4 } }),
+    ).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
+    await expect(summarizer.summarize("  ")).rejects.toMatchObject({ code: "EMPTY_TEXT" });
+  });
+
+  it("stops when it is told to, and goes on with the next request", async () => {
+    const controller = new AbortController();
+    const work = summarizer.summarize(long.repeat(50), {
+      signal: controller.signal,
+      onEvent: () => controller.abort(),
+    });
+    await expect(work).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(
+      summarizer.summarize(short, { signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ code: "CANCELLED" });
+    expect((await summarizer.summarize(short)).usage.chunks).toBe(1);
+  });
+});
+
+it("says what is wrong with a folder", async () => {
+  await expect(createSummarizer({ model: root })).rejects.toMatchObject({
+    code: "TOKENIZER_NOT_FOUND",
+  });
+  await expect(createSummarizer({ model: join(root, "absent") })).rejects.toMatchObject({
+    code: "MODEL_NOT_FOUND",
+  });
+  const other = await makeTinyPegasus(join(root, "other"));
+  await writeFile(join(other, "config.json"), '{"architectures": ["T5Model"]}');
+  await expect(createSummarizer({ model: other })).rejects.toMatchObject({
+    code: "ARCHITECTURE_NOT_SUPPORTED",
+  });
+});
+
+it("has another version when a file of the model changes", async () => {
+  const copy = await makeTinyPegasus(join(root, "copy"));
+  const before = await modelVersion(copy);
+  expect(await modelVersion(folder)).toBe(before);
+  await writeFile(join(copy, "generation_config.json"), "{}");
+  expect(await modelVersion(copy)).not.toBe(before);
+});
+
+describe("parts", () => {
+  it.each([
+    ["sentences", long],
+    ["one sentence far too long", `${"harbour storm ".repeat(300)}.`],
+    ["one word far too long", "harbour".repeat(200)],
+    ["a script without spaces", "\u6e2f".repeat(500)],
+    ["pairs of surrogates", "\u{1f40e}\u{1f9a2}".repeat(200)],
+  ])("of %s fit the limit, in order, and lose nothing", async (_, text) => {
+    const tokenizer = await loadTokenizer(folder);
+    const parts = splitIntoParts(text, tokenizer, 16);
+    for (const { ids } of parts) expect(ids.length).toBeLessThanOrEqual(16);
+    const visible = (value: string) => value.replaceAll(/\s/g, "");
+    expect(visible(parts.map(({ start, end }) => text.slice(start, end)).join(""))).toBe(
+      visible(text),
+    );
+    for (const { start } of parts)
+      expect(text.charCodeAt(start) >= 0xdc00 && text.charCodeAt(start) <= 0xdfff).toBe(false);
+  });
+});

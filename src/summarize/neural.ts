@@ -1,0 +1,190 @@
+// The neural summarizer: a model folder behind the Summarizer interface, its work on a thread of its own.
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
+import { abortError } from "../errors/abort-error.js";
+import { BridleError, fromErrorData } from "../errors/error.js";
+import type { Device } from "../runtime/devices.js";
+import type { FromWorker, ToWorker, WorkerSettings } from "./neural-messages.js";
+import type {
+  SummarizeOptions,
+  Summarizer,
+  SummaryParameters,
+  SummaryResult,
+} from "./summarizer.js";
+
+export interface NeuralSummarizerOptions {
+  /** A model folder in Hugging Face layout. */
+  readonly folder: string;
+  /** Name requests use. */
+  readonly name: string;
+  readonly version: string;
+  readonly device?: Device | "auto";
+  /** Threads of one operator; the machine's parallelism unless said. */
+  readonly threads?: number;
+}
+
+/** Parameters a neural model takes. */
+const supported: readonly string[] = [...Object.keys(generateOptionsSchema.shape), "truncation"];
+
+interface Pending {
+  readonly resolve: (message: FromWorker & { type: "done" }) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onEvent: SummarizeOptions["onEvent"];
+}
+
+/** A thread with the model on it, and the requests it works on. */
+interface Engine {
+  readonly worker: Worker;
+  readonly ready: Promise<{ defaults: GenerateOptions; maxInputTokens: number }>;
+  readonly pending: Map<number, Pending>;
+}
+
+/**
+ * Opens a model on a thread of its own and waits until it can answer.
+ * @throws what openModel and loadTokenizer throw
+ */
+export async function createNeuralSummarizer(
+  options: NeuralSummarizerOptions,
+): Promise<Summarizer> {
+  const settings: WorkerSettings = {
+    folder: options.folder,
+    device: options.device ?? "auto",
+    threads: options.threads ?? availableParallelism(),
+  };
+  let engine: Engine | undefined;
+  let nextId = 0;
+  let closed = false;
+
+  /** The engine, started anew after its thread has died. */
+  function current(): Engine {
+    if (closed) throw new BridleError("CANCELLED");
+    if (engine !== undefined) return engine;
+    const started = startEngine(settings);
+    started.worker.once("exit", () => {
+      if (engine === started) engine = undefined;
+    });
+    // A failure to start reaches whoever waits for it; this keeps it from being unhandled besides.
+    started.ready.catch(() => {});
+    engine = started;
+    return started;
+  }
+
+  const first = current();
+  const { defaults } = await first.ready.catch(async (error: unknown) => {
+    await first.worker.terminate();
+    throw error;
+  });
+
+  async function run(
+    document: string,
+    { parameters = {}, signal, onEvent }: SummarizeOptions,
+  ): Promise<SummaryResult> {
+    const started = performance.now();
+    checkNames(parameters, options.name);
+    const { truncation, sentences: _, ratio: __, maxWords: ___, ...generate } = parameters;
+    const using = current();
+    await using.ready;
+    if (signal?.aborted) throw abortError(signal, started);
+    const id = nextId++;
+    const say = (message: ToWorker) => using.worker.postMessage(message);
+    const cancel = () => say({ type: "cancel", id });
+    try {
+      const { result, workMs } = await new Promise<FromWorker & { type: "done" }>(
+        (resolve, reject) => {
+          using.pending.set(id, { resolve, reject, onEvent });
+          using.worker.ref();
+          signal?.addEventListener("abort", cancel, { once: true });
+          say({
+            type: "summarize",
+            id,
+            document,
+            generate,
+            truncate: truncation === true,
+          });
+        },
+      );
+      const total = performance.now() - started;
+      return {
+        ...result,
+        model: options.name,
+        version: options.version,
+        timingsMs: { queue: Math.max(0, total - workMs), generate: workMs, total },
+      };
+    } catch (error) {
+      throw signal?.aborted ? abortError(signal, started) : error;
+    } finally {
+      using.pending.delete(id);
+      if (using.pending.size === 0) using.worker.unref();
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  return {
+    model: options.name,
+    version: options.version,
+    supportedParameters: supported,
+    defaults,
+    async summarize(document, summarizeOptions = {}) {
+      if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
+      return run(document, summarizeOptions);
+    },
+    async warmUp() {
+      await run("This sentence makes the first request as quick as the next ones.", {
+        parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
+      });
+    },
+    async close() {
+      closed = true;
+      await engine?.worker.terminate();
+    },
+  };
+}
+
+/** @throws PARAMETER_NOT_SUPPORTED for an option of other models. */
+function checkNames(parameters: SummaryParameters, model: string): void {
+  for (const [parameter, value] of Object.entries(parameters)) {
+    if (value === undefined || supported.includes(parameter)) continue;
+    throw new BridleError("PARAMETER_NOT_SUPPORTED", {
+      parameter: parameter.slice(0, 100),
+      model,
+      supported: supported.join(", "),
+    });
+  }
+}
+
+function startEngine(settings: WorkerSettings): Engine {
+  const worker = new Worker(new URL("./neural-worker.js", import.meta.url), {
+    workerData: settings,
+  });
+  const pending = new Map<number, Pending>();
+  const ready = new Promise<{ defaults: GenerateOptions; maxInputTokens: number }>(
+    (resolve, reject) => {
+      const fail = (error: BridleError) => {
+        reject(error);
+        for (const { reject: rejectOne } of pending.values()) rejectOne(error);
+        pending.clear();
+      };
+      worker.on("message", (message: FromWorker) => {
+        if (message.type === "ready") {
+          // From here on only a request keeps the process alive: an idle model must not.
+          if (pending.size === 0) worker.unref();
+          resolve(message);
+        } else if (message.type === "failed") fail(fromErrorData(message.error));
+        else {
+          const request = pending.get(message.id);
+          if (message.type === "event") request?.onEvent?.(message.event);
+          else if (message.type === "done") request?.resolve(message);
+          else request?.reject(fromErrorData(message.error));
+        }
+      });
+      worker.on("error", (cause) =>
+        fail(new BridleError("WORKER_FAILED", { reason: cause.message }, { cause })),
+      );
+      worker.on("exit", (code) =>
+        fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
+      );
+    },
+  );
+  return { worker, ready, pending };
+}

@@ -1,0 +1,80 @@
+// The product's verb: text in, a summary and an account of what was read out. Every model stands behind this interface.
+import type { GenerateOptions } from "../config/generate-options.js";
+
+/** A half-open range [start, end) of the document, in UTF-16 code units. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How long an extractive summary is to be. At most one of `sentences` and `ratio`; `maxWords` may cap either. */
+export interface LengthParameters {
+  /** Number of sentences, 1 or more. */
+  readonly sentences?: number;
+  /** Share of the document's sentences, above 0 and at most 1. */
+  readonly ratio?: number;
+  /** At most so many words, 1 or more; whole sentences are kept. */
+  readonly maxWords?: number;
+}
+
+/** What a caller may ask for; `supportedParameters` says what of it a model takes. */
+export interface SummaryParameters extends LengthParameters, GenerateOptions {
+  /** Reads only what fits a neural model at once; without it, long documents are read in parts. */
+  readonly truncation?: boolean;
+}
+
+export interface SummaryUsage {
+  /** Length of the whole document in the model's tokens (extractive: words). */
+  readonly inputTokens: number;
+  /** How many of them the model read. */
+  readonly usedTokens: number;
+  /** Length of the summary in the model's tokens (extractive: words). */
+  readonly outputTokens: number;
+  /** In how many parts the document was read. */
+  readonly chunks: number;
+}
+
+export interface SummaryResult {
+  readonly summary: string;
+  /** Name and version of the model that wrote it. */
+  readonly model: string;
+  readonly version: string;
+  /** `stop`: the summary is whole; `length`: the asked maximum cut it short. */
+  readonly finishReason: "stop" | "length";
+  /** True only where the caller asked for truncation and text was left unread. */
+  readonly truncated: boolean;
+  readonly usage: SummaryUsage;
+  /** What the summary rests on, in document order (extractive: the chosen sentences). */
+  readonly sources: readonly Span[];
+  /** Milliseconds spent, by phase; `total` always. */
+  readonly timingsMs: Readonly<Record<string, number> & { total: number }>;
+}
+
+/** What a running summary tells before it is done. */
+export type SummaryEvent =
+  | { readonly type: "part"; readonly index: number; readonly of: number }
+  | { readonly type: "token"; readonly text: string };
+
+export interface SummarizeOptions {
+  readonly parameters?: SummaryParameters;
+  /** Aborting it frees what the work holds and rejects with CANCELLED, or DEADLINE_EXCEEDED for a TimeoutError reason. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: SummaryEvent) => void;
+}
+
+export interface Summarizer {
+  readonly model: string;
+  readonly version: string;
+  /** Names of the parameters this model takes. */
+  readonly supportedParameters: readonly string[];
+  /** The parameters used where the caller says nothing. */
+  readonly defaults: SummaryParameters;
+  /**
+   * Summarizes one document of any length.
+   * @throws EMPTY_TEXT, INVALID_PARAMETER, PARAMETER_NOT_SUPPORTED, CANCELLED, DEADLINE_EXCEEDED
+   */
+  summarize(document: string, options?: SummarizeOptions): Promise<SummaryResult>;
+  /** Makes the first request as quick as the next ones. */
+  warmUp(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,215 @@
+// Opens a model folder's tokenizer: spiece.model, or what a tokenizer.json says of it.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import {
+  type AddedToken,
+  createPegasusTokenizer,
+  type PegasusTokenizerConfig,
+} from "./pegasus-tokenizer.js";
+import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
+import {
+  type Piece,
+  pieceTypes,
+  readSentencePieceModel,
+  type SentencePieceModel,
+} from "./sentencepiece-model.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** transformers writes this where a tokenizer has no limit. */
+const noLimit = 1e15;
+
+const classes = new Set(["PegasusTokenizer", "PegasusTokenizerFast"]);
+
+async function readOptional(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new BridleError(
+      "TOKENIZER_INVALID",
+      { file, reason: (cause as Error).message },
+      { cause },
+    );
+  }
+}
+
+function parse(file: string, bytes: Buffer): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new BridleError(
+      "TOKENIZER_INVALID",
+      { file, reason: (cause as Error).message },
+      { cause },
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new BridleError("TOKENIZER_INVALID", { file, reason: "it holds no JSON object" });
+  }
+  return value as Json;
+}
+
+async function readOptionalJson(file: string): Promise<Json> {
+  const bytes = await readOptional(file);
+  return bytes === undefined ? {} : parse(file, bytes);
+}
+
+/** A token in a config: its text, or a record with the text in `content`. */
+function tokenText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const content = (value as Json | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+function addedTokens(file: string, decoder: unknown): AddedToken[] {
+  return Object.entries((decoder ?? {}) as Json).map(([id, entry]) => {
+    const content = tokenText(entry);
+    const { lstrip, rstrip, special } = (entry ?? {}) as Json;
+    if (content === undefined || !/^\d+$/.test(id)) {
+      throw new BridleError("TOKENIZER_INVALID", {
+        file,
+        reason: `added_tokens_decoder has the entry ${JSON.stringify(id)} without a content`,
+      });
+    }
+    return {
+      id: Number(id),
+      content,
+      lstrip: lstrip === true,
+      rstrip: rstrip === true,
+      special: special === true,
+    };
+  });
+}
+
+function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig {
+  const tokenizerClass = own.tokenizer_class;
+  if (tokenizerClass !== undefined && !classes.has(String(tokenizerClass))) {
+    throw new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its class is ${String(tokenizerClass)}, which is not supported`,
+    });
+  }
+  const text = (key: string, fallback: string) =>
+    tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
+  const { offset = 103, model_max_length: limit, clean_up_tokenization_spaces: clean } = own;
+  if (typeof offset !== "number" || !Number.isInteger(offset) || offset < 0 || offset > 1_000_000) {
+    throw new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its offset is ${JSON.stringify(offset)}`,
+    });
+  }
+  return {
+    offset,
+    padToken: text("pad_token", "<pad>"),
+    eosToken: text("eos_token", "</s>"),
+    unkToken: text("unk_token", "<unk>"),
+    maskToken: text("mask_token", "<mask_2>"),
+    maskTokenSent: own.mask_token_sent === null ? undefined : text("mask_token_sent", "<mask_1>"),
+    modelMaxLength: typeof limit === "number" && limit < noLimit ? limit : Number.POSITIVE_INFINITY,
+    cleanUpTokenizationSpaces: clean === true,
+    added: addedTokens(file, own.added_tokens_decoder),
+  };
+}
+
+/** The first normalizer of a kind in a tokenizer.json, wherever it is nested. */
+function findNormalizer(normalizer: unknown, type: string): Json | undefined {
+  const entry = (normalizer ?? {}) as Json;
+  if (entry.type === type) return entry;
+  for (const inner of Array.isArray(entry.normalizers) ? entry.normalizers : []) {
+    const found = findNormalizer(inner, type);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The SentencePiece model that a converted tokenizer.json came from. Ids below the offset are Pegasus's own;
+ * a score of 0 marks a user-defined piece, because learned pieces have the logarithm of a probability below 1.
+ */
+function fromTokenizerJson(
+  file: string,
+  json: Json,
+  config: PegasusTokenizerConfig,
+): SentencePieceModel {
+  const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
+  const model = (json.model ?? {}) as Json;
+  if (model.type !== "Unigram") throw invalid(`its model is ${String(model.type)}, not Unigram`);
+  if (model.byte_fallback === true) throw invalid("it falls back to bytes, which is not supported");
+  const { vocab, unk_id: unknown } = model;
+  if (!Array.isArray(vocab) || typeof unknown !== "number")
+    throw invalid("its model has no vocab or unk_id");
+  const unknownId = unknown - config.offset;
+  const own = new Set([config.padToken, config.eosToken]);
+  const pieces: Piece[] = [];
+  const seen = new Set<string>();
+  for (const [id, entry] of vocab.entries()) {
+    if (id < config.offset) continue;
+    const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (
+      typeof piece !== "string" ||
+      piece === "" ||
+      typeof score !== "number" ||
+      !Number.isFinite(score)
+    ) {
+      throw invalid(`vocab entry ${id} is no pair of piece and score`);
+    }
+    if (seen.has(piece)) throw invalid(`the piece ${JSON.stringify(piece)} stands in it twice`);
+    seen.add(piece);
+    const reserved = own.has(piece) || /^<unk_\d+>$/.test(piece);
+    let type: number = pieceTypes.normal;
+    if (id === unknown) type = pieceTypes.unknown;
+    else if (reserved) type = pieceTypes.control;
+    else if (score === 0) type = pieceTypes.userDefined;
+    pieces.push({ piece, score: Math.fround(score), type });
+  }
+  if (pieces[unknownId] === undefined) throw invalid(`its unk_id ${unknown} is no piece`);
+  const charsmap = findNormalizer(json.normalizer, "Precompiled")?.precompiled_charsmap;
+  return {
+    pieces,
+    unknownId,
+    normalizer: {
+      precompiledCharsmap:
+        typeof charsmap === "string" ? Buffer.from(charsmap, "base64") : new Uint8Array(),
+      addDummyPrefix: true,
+      removeExtraWhitespaces: true,
+      escapeWhitespaces: true,
+    },
+  };
+}
+
+/**
+ * A spiece.model by itself.
+ * @throws TOKENIZER_INVALID, PROTOBUF_CORRUPT; TOKENIZER_NOT_FOUND when the file is absent
+ */
+export async function loadSentencePiece(file: string): Promise<SentencePiece> {
+  const bytes = await readOptional(file);
+  if (bytes === undefined) throw new BridleError("TOKENIZER_NOT_FOUND", { folder: file });
+  return createSentencePiece(readSentencePieceModel(bytes, file), file);
+}
+
+/**
+ * The tokenizer of a model folder. `spiece.model` goes before `tokenizer.json`: the ids a model was trained on are
+ * SentencePiece's, and where the converted file differs from it, it is the converted file that is wrong.
+ * @throws TOKENIZER_INVALID naming the file and what is wrong with it; TOKENIZER_NOT_FOUND
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const configFile = join(folder, "tokenizer_config.json");
+  const config = readConfig(
+    configFile,
+    await readOptionalJson(configFile),
+    await readOptionalJson(join(folder, "special_tokens_map.json")),
+  );
+  const spiece = join(folder, "spiece.model");
+  if ((await readOptional(spiece)) !== undefined) {
+    return createPegasusTokenizer(await loadSentencePiece(spiece), config, spiece);
+  }
+  const converted = join(folder, "tokenizer.json");
+  const json = await readOptional(converted);
+  if (json === undefined) throw new BridleError("TOKENIZER_NOT_FOUND", { folder });
+  const model = fromTokenizerJson(converted, parse(converted, json), config);
+  return createPegasusTokenizer(createSentencePiece(model, converted), config, converted);
+}

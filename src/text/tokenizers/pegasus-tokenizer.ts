@@ -1,0 +1,162 @@
+// Pegasus's tokenizer: SentencePiece ids moved up by an offset, with pre-training tokens below it.
+// Source: transformers 4.57, PegasusTokenizer (the slow one, which the model's ids come from).
+import { BridleError } from "../../errors/error.js";
+import type { SentencePiece } from "./sentencepiece.js";
+import { cleanUpSpaces, encodeBatch, stripPython, type Tokenizer } from "./tokenizer.js";
+
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Takes the white space on its left or right with it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  readonly special: boolean;
+}
+
+export interface PegasusTokenizerConfig {
+  readonly offset: number;
+  readonly padToken: string;
+  readonly eosToken: string;
+  readonly unkToken: string;
+  readonly maskToken: string;
+  /** undefined where the vocabulary has no pre-training tokens (offset 0). */
+  readonly maskTokenSent: string | undefined;
+  readonly modelMaxLength: number;
+  readonly cleanUpTokenizationSpaces: boolean;
+  /** Tokens beyond the class's own. */
+  readonly added: readonly AddedToken[];
+}
+
+function ownTokens(config: PegasusTokenizerConfig, sentencePiece: SentencePiece): AddedToken[] {
+  const names = [config.padToken, config.eosToken];
+  if (config.maskTokenSent !== undefined) names.push(config.maskTokenSent, config.maskToken);
+  for (let i = 2; i < config.offset; i++) names.push(`<unk_${i}>`);
+  const plain = { lstrip: false, rstrip: false, special: true };
+  const tokens = names.map((content, id) => ({ id, content, ...plain }));
+  const unknown = sentencePiece.idOf(config.unkToken) + config.offset;
+  return [...tokens, { id: unknown, content: config.unkToken, ...plain }];
+}
+
+const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** @param file named in errors @throws TOKENIZER_INVALID when two added tokens share an id */
+export function createPegasusTokenizer(
+  sentencePiece: SentencePiece,
+  config: PegasusTokenizerConfig,
+  file: string,
+): Tokenizer {
+  const { offset } = config;
+  const tokens = new Map<string, AddedToken>();
+  const byId = new Map<number, AddedToken>();
+  // The file's own tokens first, because the class's go before them where both name an id.
+  for (const token of [...config.added, ...ownTokens(config, sentencePiece)]) {
+    const before = byId.get(token.id);
+    if (before !== undefined) tokens.delete(before.content);
+    tokens.set(token.content, token);
+    byId.set(token.id, token);
+  }
+  const vocabSize = sentencePiece.size + offset;
+  for (const { id, content } of tokens.values()) {
+    if (!Number.isInteger(id) || id < 0 || content === "") {
+      throw new BridleError("TOKENIZER_INVALID", {
+        file,
+        reason: `the added token ${JSON.stringify(content)} has the id ${id}`,
+      });
+    }
+  }
+  const special = new Set(
+    [...tokens.values()].filter((token) => token.special).map(({ content }) => content),
+  );
+  const longestFirst = [...tokens.keys()].sort((a, b) => b.length - a.length).map(escapePattern);
+  const splitter = new RegExp(`(${longestFirst.join("|")})`, "u");
+  const eosTokenId =
+    tokens.get(config.eosToken)?.id ?? sentencePiece.idOf(config.eosToken) + offset;
+
+  function split(text: string): string[] {
+    const parts = text.split(splitter);
+    for (const [i, part] of parts.entries()) {
+      const token = i % 2 === 1 ? tokens.get(part) : undefined;
+      if (token?.rstrip) parts[i + 1] = (parts[i + 1] ?? "").trimStart();
+      if (token?.lstrip) parts[i - 1] = (parts[i - 1] ?? "").trimEnd();
+    }
+    return parts;
+  }
+
+  const tokenizer: Tokenizer = {
+    vocabSize: Math.max(vocabSize, ...[...byId.keys()].map((id) => id + 1)),
+    padTokenId: tokens.get(config.padToken)?.id ?? 0,
+    eosTokenId,
+    unkTokenId: sentencePiece.unknownId + offset,
+    specialTokenIds: [...tokens.values()].filter((token) => token.special).map(({ id }) => id),
+    modelMaxLength: config.modelMaxLength,
+    encode(text, { addSpecialTokens = true } = {}) {
+      const ids: number[] = [];
+      for (const [i, part] of split(text).entries()) {
+        if (part === "") continue;
+        const token = i % 2 === 1 ? tokens.get(part) : undefined;
+        if (token !== undefined) ids.push(token.id);
+        else
+          for (const { piece } of sentencePiece.encode(part))
+            ids.push(tokens.get(piece)?.id ?? sentencePiece.idOf(piece) + offset);
+      }
+      if (addSpecialTokens) ids.push(eosTokenId);
+      return ids;
+    },
+    tokenOf(id) {
+      const added = byId.get(id);
+      if (added !== undefined) return added.content;
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+        throw new BridleError("INVALID_PARAMETER", {
+          parameter: "token id",
+          value: id,
+          expected: `from 0 to ${vocabSize - 1}`,
+        });
+      }
+      return sentencePiece.pieceOf(id < offset ? id : id - offset);
+    },
+    decode(
+      ids,
+      {
+        skipSpecialTokens = false,
+        cleanUpTokenizationSpaces = config.cleanUpTokenizationSpaces,
+      } = {},
+    ) {
+      const texts: string[] = [];
+      let part: string[] = [];
+      const flush = () => {
+        if (part.length > 0) {
+          const text = toText(part);
+          if (text !== "") texts.push(text);
+        }
+        part = [];
+      };
+      for (const id of ids) {
+        const token = tokenizer.tokenOf(id);
+        if (special.has(token)) {
+          if (!skipSpecialTokens) part.push(token);
+        } else if (tokens.has(token)) {
+          flush();
+          texts.push(token);
+        } else part.push(token);
+      }
+      flush();
+      const text = texts.join(" ");
+      return cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
+    },
+    encodeBatch: (texts, options = {}) => encodeBatch(tokenizer, texts, options),
+  };
+
+  /** Special tokens as they are, the runs between them through SentencePiece. */
+  function toText(sequence: readonly string[]): string {
+    let text = "";
+    let pieces: string[] = [];
+    for (const token of sequence) {
+      if (special.has(token)) {
+        text += sentencePiece.decode(pieces) + token;
+        pieces = [];
+      } else pieces.push(token);
+    }
+    return stripPython(text + sentencePiece.decode(pieces));
+  }
+  return tokenizer;
+}

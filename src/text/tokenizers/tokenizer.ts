@@ -1,0 +1,143 @@
+// What every tokenizer does: text to token ids and back, with padding and truncation as transformers names them.
+import { BridleError } from "../../errors/error.js";
+
+export interface EncodeOptions {
+  /** Adds the end token; true unless said. */
+  readonly addSpecialTokens?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Leaves special tokens out; false unless said. */
+  readonly skipSpecialTokens?: boolean;
+  /** Takes out spaces before punctuation; as the tokenizer's own config says unless said. */
+  readonly cleanUpTokenizationSpaces?: boolean;
+}
+
+export interface BatchOptions extends EncodeOptions {
+  /** `longest` (or true) to the longest text, `maxLength` to maxLength. */
+  readonly padding?: boolean | "longest" | "maxLength" | "doNotPad";
+  /** Pads to a multiple of this. */
+  readonly padToMultipleOf?: number;
+  /** Cuts at maxLength, which is the tokenizer's modelMaxLength unless said. Nothing is cut unless this is true. */
+  readonly truncation?: boolean | "longestFirst" | "onlyFirst" | "doNotTruncate";
+  readonly maxLength?: number;
+}
+
+export interface Encoding {
+  readonly inputIds: number[][];
+  /** 1 for a token, 0 for padding. */
+  readonly attentionMask: number[][];
+}
+
+export interface Tokenizer {
+  readonly vocabSize: number;
+  readonly padTokenId: number;
+  readonly eosTokenId: number;
+  readonly unkTokenId: number;
+  readonly specialTokenIds: readonly number[];
+  /** Longest input the model was made for, in tokens; infinite where nothing is said. */
+  readonly modelMaxLength: number;
+  encode(text: string, options?: EncodeOptions): number[];
+  /** @throws INVALID_PARAMETER naming the id when it is outside the vocabulary. */
+  decode(ids: readonly number[], options?: DecodeOptions): string;
+  tokenOf(id: number): string;
+  /** @throws INVALID_PARAMETER for lengths that contradict each other. */
+  encodeBatch(texts: readonly string[], options?: BatchOptions): Encoding;
+}
+
+/** Truncation and padding, the same for every tokenizer: right side, the end token kept. */
+export function encodeBatch(
+  tokenizer: Pick<Tokenizer, "encode" | "padTokenId" | "modelMaxLength">,
+  texts: readonly string[],
+  options: BatchOptions,
+): Encoding {
+  const {
+    padding = false,
+    truncation = false,
+    addSpecialTokens = true,
+    padToMultipleOf = 1,
+  } = options;
+  const cut = truncation !== false && truncation !== "doNotTruncate";
+  const limit = options.maxLength ?? tokenizer.modelMaxLength;
+  const check = (name: string, value: number, least: number) => {
+    if (value !== Number.POSITIVE_INFINITY && (!Number.isInteger(value) || value < least)) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: name,
+        value,
+        expected: `a whole number from ${least}`,
+      });
+    }
+  };
+  check("maxLength", limit, addSpecialTokens ? 1 : 0);
+  check("padToMultipleOf", padToMultipleOf, 1);
+  const toMaximum = padding === "maxLength";
+  if (toMaximum && !Number.isFinite(limit)) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "maxLength",
+      value: "missing",
+      expected: "given with padding: maxLength",
+    });
+  }
+  if (cut && toMaximum && padToMultipleOf > 1 && limit % padToMultipleOf !== 0) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "maxLength",
+      value: limit,
+      expected: `a multiple of padToMultipleOf, ${padToMultipleOf}`,
+    });
+  }
+  const rows = texts.map((text) => {
+    const ids = tokenizer.encode(text, { addSpecialTokens });
+    if (!cut || ids.length <= limit) return ids;
+    return addSpecialTokens
+      ? [...ids.slice(0, limit - 1), ids.at(-1) as number]
+      : ids.slice(0, limit);
+  });
+  if (padding === false || padding === "doNotPad") {
+    return { inputIds: rows, attentionMask: rows.map((row) => row.map(() => 1)) };
+  }
+  const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const wanted = Math.ceil((toMaximum ? limit : longest) / padToMultipleOf) * padToMultipleOf;
+  const fill = (row: readonly number[], filler: number) => [
+    ...row,
+    ...new Array<number>(Math.max(0, wanted - row.length)).fill(filler),
+  ];
+  return {
+    inputIds: rows.map((row) => fill(row, tokenizer.padTokenId)),
+    attentionMask: rows.map((row) =>
+      fill(
+        row.map(() => 1),
+        0,
+      ),
+    ),
+  };
+}
+
+/** transformers' clean_up_tokenization: spaces before punctuation and English contractions taken out. */
+export function cleanUpSpaces(text: string): string {
+  return text
+    .replaceAll(" .", ".")
+    .replaceAll(" ?", "?")
+    .replaceAll(" !", "!")
+    .replaceAll(" ,", ",")
+    .replaceAll(" ' ", "'")
+    .replaceAll(" n't", "n't")
+    .replaceAll(" 'm", "'m")
+    .replaceAll(" 's", "'s")
+    .replaceAll(" 've", "'ve")
+    .replaceAll(" 're", "'re");
+}
+
+/** What Python's str.strip() takes off: \s without U+FEFF, with U+0085 and the separators U+001C to U+001F. */
+function isPythonSpace(unit: number): boolean {
+  if (unit >= 0x1c && unit <= 0x1f) return true;
+  return unit === 0x85 || (unit !== 0xfeff && /\s/u.test(String.fromCharCode(unit)));
+}
+
+/** Python's str.strip(). */
+export function stripPython(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isPythonSpace(text.charCodeAt(start))) start++;
+  while (end > start && isPythonSpace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}

@@ -1,0 +1,206 @@
+// SentencePiece and Pegasus's tokenizer on a vocabulary made here, and files that are damaged.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { spieceModel, tinyPieces } from "../../../test/support/tiny-pegasus.js";
+import { BridleError } from "../../errors/error.js";
+import { seededRandom } from "../seeded-random.js";
+import { loadTokenizer } from "./load.js";
+import { createSentencePiece } from "./sentencepiece.js";
+import { readSentencePieceModel } from "./sentencepiece-model.js";
+import { cleanUpSpaces, stripPython, type Tokenizer } from "./tokenizer.js";
+
+let root: string;
+let tokenizer: Tokenizer;
+const sentencePiece = createSentencePiece(readSentencePieceModel(spieceModel(), "made"), "made");
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "bridle-tokenizer-"));
+  await writeFile(join(root, "spiece.model"), spieceModel());
+  await writeFile(join(root, "tokenizer_config.json"), JSON.stringify({ model_max_length: 12 }));
+  tokenizer = await loadTokenizer(root);
+});
+afterAll(() => rm(root, { recursive: true }));
+
+describe("SentencePiece", () => {
+  it.each([
+    ["the harbour", ["\u2581the", "\u2581harbour"]],
+    ["  the \t harbour  ", ["\u2581the", "\u2581", "\t", "\u2581harbour"]],
+    ["the<n>ferry", ["\u2581the", "<n>", "f", "e", "r", "r", "y"]],
+    ["the \u2603\u2603 town", ["\u2581the", "\u2581", "\u2603\u2603", "\u2581town"]],
+    ["\u{1f40e} town", ["\u2581", "\u{1f40e}", "\u2581town"]],
+    ["", []],
+    ["   ", []],
+  ])("cuts %j", (text, pieces) =>
+    expect(sentencePiece.encode(text).map(({ piece }) => piece)).toEqual(pieces),
+  );
+
+  it("joins pieces to text, without the first space and without control pieces", () => {
+    expect(sentencePiece.decode(["\u2581the", "\u2581harbour", "</s>"])).toBe("the harbour");
+    expect(sentencePiece.decode(["\u2581", "\u2581the", "<unk>"])).toBe("the \u2047 ");
+  });
+
+  it("takes a text of a megabyte without a space in it", () => {
+    const pieces = sentencePiece.encode("harbour".repeat(150_000));
+    expect(pieces.map(({ piece }) => piece).join("")).toBe(`\u2581${"harbour".repeat(150_000)}`);
+  });
+});
+
+describe("Pegasus's ids", () => {
+  it("lie above the pre-training tokens, with the end token last", () => {
+    const [the] = sentencePiece.encode("the");
+    expect(tokenizer.encode("the")).toEqual([the!.id + 103, 1]);
+    expect(tokenizer.encode("the", { addSpecialTokens: false })).toEqual([the!.id + 103]);
+    expect([
+      tokenizer.tokenOf(0),
+      tokenizer.tokenOf(2),
+      tokenizer.tokenOf(3),
+      tokenizer.tokenOf(4),
+    ]).toEqual(["<pad>", "<mask_1>", "<mask_2>", "<unk_2>"]);
+    expect(tokenizer.vocabSize).toBe(tinyPieces().length + 103);
+  });
+
+  it("keep special tokens in the text whole", () => {
+    const ids = tokenizer.encode("the <mask_1> town</s> harbour <unk_40>");
+    expect(ids.filter((id) => id < 103)).toEqual([2, 1, 42, 1]);
+    expect(tokenizer.decode(ids)).toBe("the<mask_1>town</s>harbour<unk_40></s>");
+    expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe("the town harbour");
+  });
+
+  it("pad and cut as asked, and keep the end token", () => {
+    const texts = ["the harbour town", "a ferry was closed on Monday"];
+    const { inputIds, attentionMask } = tokenizer.encodeBatch(texts, { padding: true });
+    expect(inputIds.map((row) => row.length)).toEqual([7, 7]);
+    expect(attentionMask[0]).toEqual([1, 1, 1, 1, 0, 0, 0]);
+    const cut = tokenizer.encodeBatch(texts, { truncation: true, maxLength: 4 });
+    expect(cut.inputIds.map((row) => [row.length, row.at(-1)])).toEqual([
+      [4, 1],
+      [4, 1],
+    ]);
+    expect(
+      tokenizer.encodeBatch(texts, { padding: true, padToMultipleOf: 8 }).inputIds[0],
+    ).toHaveLength(8);
+    expect(
+      tokenizer.encodeBatch(["the"], { padding: "maxLength", truncation: true }).inputIds[0],
+    ).toHaveLength(12);
+  });
+
+  it("refuse what cannot be", () => {
+    expect(() => tokenizer.decode([999_999])).toThrow(/token id is 999999/);
+    expect(() => tokenizer.encodeBatch(["a"], { truncation: true, maxLength: 0 })).toThrow(
+      /maxLength is 0/,
+    );
+    expect(() => tokenizer.encodeBatch(["a"], { padding: true, padToMultipleOf: 0 })).toThrow(
+      /padToMultipleOf is 0/,
+    );
+  });
+});
+
+describe("a tokenizer.json", () => {
+  const made = (change: (json: Record<string, unknown>) => void = () => {}) => {
+    const own = [
+      "<pad>",
+      "</s>",
+      "<mask_1>",
+      "<mask_2>",
+      ...Array.from({ length: 101 }, (_, i) => `<unk_${i + 2}>`),
+    ];
+    const vocab = [
+      ...own.slice(0, 103),
+      ...tinyPieces().map(({ piece }, i) => (i < 2 ? own[103 + i] : piece)),
+    ].map((piece, id) => [piece, id < 103 ? 0 : (tinyPieces()[id - 103]?.score ?? 0)]);
+    const json: Record<string, unknown> = {
+      model: { type: "Unigram", unk_id: 105, vocab },
+      normalizer: null,
+    };
+    change(json);
+    return JSON.stringify(json);
+  };
+  const load = async (text: string) => {
+    const folder = await mkdtemp(join(root, "json-"));
+    await writeFile(join(folder, "tokenizer.json"), text);
+    return loadTokenizer(folder);
+  };
+
+  it("gives the ids of the spiece.model it was converted from", async () => {
+    const converted = await load(made());
+    for (const text of ["the harbour town", "a<n>ferry <mask_1> \u2603", "", "Monday."])
+      expect(converted.encode(text)).toEqual(tokenizer.encode(text));
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["another model", made((json) => (json.model = { type: "BPE" })), /its model is BPE/],
+    ["no JSON", "{", /tokenizer\.json cannot be used/],
+    ["no vocabulary", made((json) => (json.model = { type: "Unigram", unk_id: 1 })), /no vocab/],
+    [
+      "an unknown piece that is none",
+      made((json) => ((json.model as Record<string, unknown>).unk_id = 999_999)),
+      /is no piece/,
+    ],
+  ])("of %s is refused", async (_, text, message) => {
+    await expect(load(text)).rejects.toThrow(message);
+  });
+});
+
+describe("damaged files", () => {
+  it.each<[string, Uint8Array, RegExp]>([
+    ["text", Buffer.from("not a model"), /protobuf|pieces/],
+    ["nothing", new Uint8Array(), /no pieces/],
+    [
+      "a piece twice",
+      spieceModel([...tinyPieces(), { piece: "a", score: -9, type: 1 }]),
+      /"a" stands in it twice/,
+    ],
+    [
+      "no unknown piece",
+      spieceModel(tinyPieces().filter(({ type }) => type !== 2)),
+      /no unknown piece/,
+    ],
+    [
+      "an infinite score",
+      spieceModel([...tinyPieces(), { piece: "zz", score: Number.POSITIVE_INFINITY, type: 1 }]),
+      /score of piece/,
+    ],
+  ])("%s is refused by name", (_, bytes, message) =>
+    expect(() => readSentencePieceModel(bytes, "spiece.model")).toThrow(message),
+  );
+
+  it("name the class that is not supported and the files that are absent", async () => {
+    const folder = await mkdtemp(join(root, "class-"));
+    await expect(loadTokenizer(folder)).rejects.toMatchObject({ code: "TOKENIZER_NOT_FOUND" });
+    await writeFile(
+      join(folder, "tokenizer_config.json"),
+      JSON.stringify({ tokenizer_class: "GPT2Tokenizer" }),
+    );
+    await expect(loadTokenizer(folder)).rejects.toThrow(/GPT2Tokenizer/);
+  });
+
+  it("mutated models give a model or one of our errors", () => {
+    const rounds = Number(process.env.BRIDLE_FUZZ ?? 1000);
+    const source = seededRandom(3);
+    const random = () => source.nextUint32() / 2 ** 32;
+    const seed = spieceModel();
+    for (let i = 0; i < rounds; i++) {
+      const bytes = Uint8Array.from(seed);
+      for (let k = 0; k < 4; k++)
+        bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
+      try {
+        createSentencePiece(
+          readSentencePieceModel(
+            bytes.subarray(0, 1 + Math.floor(random() * bytes.length)),
+            "fuzz",
+          ),
+          "fuzz",
+        ).encode("the harbour \u2603 town");
+      } catch (error) {
+        expect(error).toBeInstanceOf(BridleError);
+      }
+    }
+  });
+});
+
+it("cleans up spaces and strips as Python does", () => {
+  expect(cleanUpSpaces("Well , it is n't so . He 's in !")).toBe("Well, it isn't so. He's in!");
+  expect(stripPython("\u3000\u001c a \ufeff\n")).toBe("a \ufeff");
+});

@@ -1,0 +1,87 @@
+// The Unigram model: the likeliest way to cut a text into pieces, with SentencePiece's own arithmetic.
+import { PieceTrie } from "./piece-trie.js";
+import { type Piece, pieceTypes } from "./sentencepiece-model.js";
+
+export interface PieceSpan {
+  readonly id: number;
+  /** Place in the normalized text, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How much less likely than the least likely piece an unknown character is. */
+const unknownPenalty = 10;
+
+export interface Unigram {
+  /** Pieces of a normalized text; neighbouring unknown ones are joined. */
+  cut(normalized: string): PieceSpan[];
+}
+
+/**
+ * Sums are float32, as in the reference's C++.
+ * Source: google/sentencepiece 0.2, unigram_model.cc, EncodeOptimized; Kudo 2018.
+ */
+export function createUnigram(pieces: readonly Piece[], unknownId: number): Unigram {
+  const normal = pieces.filter(({ type }) => type === pieceTypes.normal);
+  let minScore = Number.POSITIVE_INFINITY;
+  let maxScore = Number.NEGATIVE_INFINITY;
+  for (const { score } of normal) {
+    minScore = Math.min(minScore, score);
+    maxScore = Math.max(maxScore, score);
+  }
+  const unknownScore = Math.fround(minScore - unknownPenalty);
+  const scores = new Float64Array(pieces.length);
+  const unused = new Uint8Array(pieces.length);
+  const inTrie: { piece: string; id: number }[] = [];
+  for (const [id, { piece, score, type }] of pieces.entries()) {
+    const userDefined = type === pieceTypes.userDefined;
+    scores[id] = userDefined ? Math.fround(Buffer.byteLength(piece) * maxScore) - 0.1 : score;
+    if (type === pieceTypes.unused) unused[id] = 1;
+    if (userDefined || type === pieceTypes.normal || type === pieceTypes.unused)
+      inTrie.push({ piece, id });
+  }
+  const trie = new PieceTrie(inTrie);
+
+  function cut(text: string): PieceSpan[] {
+    const size = text.length;
+    const best = new Float32Array(size + 1);
+    const from = new Int32Array(size + 1).fill(-1);
+    const ids = new Int32Array(size + 1).fill(-1);
+    const offer = (end: number, start: number, id: number, sum: number) => {
+      // Rounded before it is compared, so that paths that differ by less tie, and the one found first stays.
+      const candidate = Math.fround(sum);
+      if (from[end] !== -1 && !(candidate > (best[end] as number))) return;
+      best[end] = candidate;
+      from[end] = start;
+      ids[end] = id;
+    };
+    for (let start = 0; start < size; ) {
+      const here = best[start] as number;
+      const character = (text.codePointAt(start) as number) > 0xffff ? 2 : 1;
+      let single = false;
+      let node = PieceTrie.root;
+      for (let at = start; at < size; at++) {
+        node = trie.child(node, text.charCodeAt(at));
+        if (node < 0) break;
+        const id = trie.idAt(node);
+        if (id < 0 || unused[id]) continue;
+        offer(at + 1, start, id, (scores[id] as number) + here);
+        single ||= at + 1 - start === character;
+      }
+      if (!single) offer(start + character, start, unknownId, unknownScore + here);
+      start += character;
+    }
+    const spans: PieceSpan[] = [];
+    for (let end = size; end > 0; ) {
+      const start = from[end] as number;
+      const id = ids[end] as number;
+      const next = spans.at(-1);
+      if (id === unknownId && next?.id === unknownId)
+        spans[spans.length - 1] = { id, start, end: next.end };
+      else spans.push({ id, start, end });
+      end = start;
+    }
+    return spans.reverse();
+  }
+  return { cut };
+}
