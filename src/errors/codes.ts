@@ -381,6 +381,11 @@ export const codes = {
     message: "The graph is not legal: {reason}.",
     hint: "Correct the code that built the graph; verify() checks it without running it.",
   },
+  GRADIENT_MISSING: {
+    kind: "bug",
+    message: "There is no gradient of {op}: {reason}.",
+    hint: "Give the op a vjp in its entry of the table (src/graph/ops), or keep what is trained out of its inputs with stopGradient.",
+  },
   SHAPE_MISMATCH: {
     kind: "invalid",
     message: "{op}: {reason}.",

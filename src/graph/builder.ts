@@ -5,6 +5,7 @@ import {
   type Attributes,
   type Constant,
   type ConstantData,
+  type Dim,
   type DType,
   elementCount,
   type Graph,
@@ -18,9 +19,14 @@ export class GraphBuilder {
   private readonly inputs: Value[] = [];
   private readonly parameters = new Map<string, Value>();
   private readonly constants: Constant[] = [];
-  private readonly nodes: Node[] = [];
+  private readonly appended: Node[] = [];
   private readonly names = new Set<string>();
   private unnamed = 0;
+
+  /** Nodes so far, in the order they were added. */
+  get nodes(): readonly Node[] {
+    return this.appended;
+  }
 
   private value(name: string, dtype: DType, shape: Shape): Value {
     if (this.names.has(name)) {
@@ -75,6 +81,12 @@ export class GraphBuilder {
     return value;
   }
 
+  /** Whether a value is the constant 1. */
+  isOne(value: Value): boolean {
+    const constant = this.constants.find((known) => known.value === value);
+    return constant?.data.length === 1 && Number(constant.data[0]) === 1;
+  }
+
   /**
    * Adds one node and answers its outputs.
    * @throws SHAPE_MISMATCH when the inputs do not fit the op; GRAPH_INVALID when the op is not in the table.
@@ -91,7 +103,7 @@ export class GraphBuilder {
     const outputs = definition
       .infer(inputs, attributes)
       .map(({ dtype, shape }) => this.value(this.fresh(), dtype, shape));
-    this.nodes.push({ op, inputs, outputs, attributes });
+    this.appended.push({ op, inputs, outputs, attributes });
     return outputs;
   }
 
@@ -106,7 +118,7 @@ export class GraphBuilder {
   /** Gives a value its public name. */
   output(name: string, value: Value): Value {
     const named = this.value(name, value.dtype, value.shape);
-    this.nodes.push({ op: "identity", inputs: [value], outputs: [named], attributes: {} });
+    this.appended.push({ op: "identity", inputs: [value], outputs: [named], attributes: {} });
     return named;
   }
 
@@ -114,11 +126,12 @@ export class GraphBuilder {
   finish(outputs: readonly Value[]): Graph {
     const live = new Set<Value>(outputs);
     const nodes: Node[] = [];
-    for (const node of this.nodes.toReversed()) {
+    for (const node of this.appended.toReversed()) {
       if (!node.outputs.some((value) => live.has(value))) continue;
       nodes.push(node);
       for (const value of node.inputs) if (value !== undefined) live.add(value);
     }
+    this.keepSizes(nodes, live);
     return {
       inputs: this.inputs.filter((value) => live.has(value)),
       parameters: [...this.parameters.values()].filter((value) => live.has(value)),
@@ -126,5 +139,25 @@ export class GraphBuilder {
       nodes: nodes.reverse(),
       outputs: [...outputs],
     };
+  }
+
+  /** Keeps the inputs on which a size that some node names can be measured. */
+  private keepSizes(nodes: readonly Node[], live: Set<Value>): void {
+    const measured = new Set<Dim>();
+    for (const { shape } of this.inputs.filter((input) => live.has(input))) {
+      for (const dim of shape) measured.add(dim);
+    }
+    for (const { attributes } of nodes) {
+      if (!Array.isArray(attributes.shape)) continue;
+      const names = (attributes.shape as readonly Dim[]).flatMap((dim) =>
+        typeof dim === "string" ? dim.split("*") : [],
+      );
+      for (const name of names) {
+        const input = this.inputs.find(({ shape }) => shape.includes(name));
+        if (measured.has(name) || input === undefined) continue;
+        live.add(input);
+        for (const dim of input.shape) measured.add(dim);
+      }
+    }
   }
 }

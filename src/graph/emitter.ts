@@ -1,8 +1,12 @@
 // Collects the ONNX nodes of one lowering; small constants are shared.
+import { BridleError } from "../errors/error.js";
 import type { OnnxAttribute, OnnxInitializer, OnnxNode } from "./onnx.js";
-import type { ConstantData, DType, Shape } from "./value.js";
+import type { ConstantData, DType, Shape, Value } from "./value.js";
 
 export const microsoft = "com.microsoft";
+
+/** What a graph is lowered for: many small steps with few rows, or passes over many rows with weights that change. */
+export type Target = "serving" | "training";
 
 export interface EmitOptions {
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
@@ -14,6 +18,24 @@ export class Emitter {
   readonly initializers: OnnxInitializer[] = [];
   private readonly shared = new Map<string, string>();
   private temporaries = 0;
+  readonly target: Target;
+  private readonly used: ReadonlySet<string>;
+  private readonly inputs: readonly Value[];
+
+  /**
+   * @param inputs what the graph is fed, where sizes that are only named are measured
+   * @param used names of the values that something reads
+   */
+  constructor(target: Target, inputs: readonly Value[], used: ReadonlySet<string>) {
+    this.target = target;
+    this.inputs = inputs;
+    this.used = used;
+  }
+
+  /** Whether anything reads the value; what nobody reads need not be made. */
+  isUsed(value: Value): boolean {
+    return this.used.has(value.name);
+  }
 
   /** Name of a value that only the op being emitted knows. */
   temporary(): string {
@@ -64,5 +86,56 @@ export class Emitter {
     return this.constant(`i${values.join(",")}`, "int64", [values.length], () =>
       BigInt64Array.from(values, BigInt),
     );
+  }
+
+  /**
+   * The sizes of a shape as an int64 vector; those that are only named are measured on the graph's inputs.
+   * @param inferred whether one size that no input has may be left to ONNX to infer, as Reshape does
+   * @throws GRAPH_INVALID for a name that no input has
+   */
+  sizes(shape: Shape, { inferred = false } = {}): string {
+    const unknown = shape.filter((dim) => typeof dim === "string" && !this.measurable(dim));
+    if (unknown.length > (inferred ? 1 : 0)) {
+      throw new BridleError("GRAPH_INVALID", {
+        reason: `the size ${unknown.join(", ")} is no size of an input`,
+      });
+    }
+    const sizes = shape.map((dim) => (unknown.includes(dim) ? -1 : dim));
+    if (sizes.every((size) => typeof size === "number")) return this.ints(sizes as number[]);
+    const key = `s${sizes.join(",")}`;
+    const known = this.shared.get(key);
+    if (known !== undefined) return known;
+    const parts = sizes.map((size) =>
+      typeof size === "number" ? this.ints([size]) : this.measured(size),
+    );
+    const joined = this.node("Concat", parts, { attributes: { axis: 0 } });
+    this.shared.set(key, joined);
+    return joined;
+  }
+
+  private measurable(name: string): boolean {
+    return name
+      .split("*")
+      .every((factor) => this.inputs.some(({ shape }) => shape.includes(factor)));
+  }
+
+  /** A named size, or a product of named sizes, as an int64 vector of one element. */
+  private measured(name: string): string {
+    const key = `d${name}`;
+    const known = this.shared.get(key);
+    if (known !== undefined) return known;
+    const [first = "", ...rest] = name.split("*");
+    const size =
+      rest.length > 0
+        ? this.node("Mul", [this.measured(first), this.measured(rest.join("*"))])
+        : this.shapeOf(first);
+    this.shared.set(key, size);
+    return size;
+  }
+
+  private shapeOf(name: string): string {
+    const input = this.inputs.find(({ shape }) => shape.includes(name));
+    const start = input?.shape.indexOf(name) ?? 0;
+    return this.node("Shape", [input?.name ?? ""], { attributes: { start, end: start + 1 } });
   }
 }

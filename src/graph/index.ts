@@ -1,5 +1,6 @@
 // The graph room's public face, `bridle/graph`: build, verify, lower and write ONNX graphs with no dependencies.
 export { GraphBuilder } from "./builder.js";
+export { type Gradient, type GradOptions, grad } from "./grad.js";
 export { type LowerOptions, lower } from "./lower.js";
 export type {
   ExternalData,
@@ -9,13 +10,24 @@ export type {
   OnnxNode,
   OnnxValueInfo,
 } from "./onnx.js";
+export type { GradientRows } from "./op.js";
 export * from "./ops/attention.js";
+export * from "./ops/cross-entropy.js";
+export * from "./ops/dropout.js";
 export * from "./ops/elementwise.js";
 export * from "./ops/linear.js";
 export * from "./ops/norm.js";
+export * from "./ops/reduce.js";
 export * from "./ops/select.js";
 export * from "./ops/shape.js";
 export { decodeModel, encodeModel } from "./proto.js";
+export {
+  type DropoutMask,
+  feedDropout,
+  type RewriteRule,
+  type Rewritten,
+  rewrite,
+} from "./rewrite.js";
 export type {
   Attribute,
   Attributes,

@@ -1,11 +1,13 @@
 // From a graph to the ONNX model of one target: which weights are fed, and which lie in files the runtime maps.
-import { Emitter, microsoft } from "./emitter.js";
+import { Emitter, microsoft, type Target } from "./emitter.js";
 import type { ExternalData, OnnxInitializer, OnnxModel } from "./onnx.js";
 import { ops } from "./ops/index.js";
 import type { ConstantData, Graph, Value } from "./value.js";
 import { verify } from "./verify.js";
 
 export interface LowerOptions {
+  /** `serving` unless said. */
+  readonly target?: Target;
   /** A parameter's data, or where its bytes lie in a file; one that is found nowhere is fed as an input. */
   readonly findParameter?: (parameter: Value) => ConstantData | ExternalData | undefined;
 }
@@ -18,7 +20,11 @@ const opsets = { "": 21, [microsoft]: 1 };
  */
 export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
   verify(graph);
-  const emitter = new Emitter();
+  const used = new Set(graph.outputs.map(({ name }) => name));
+  for (const { inputs } of graph.nodes) {
+    for (const input of inputs) if (input !== undefined) used.add(input.name);
+  }
+  const emitter = new Emitter(options.target ?? "serving", graph.inputs, used);
   const fed: Value[] = [];
   const mapped: OnnxInitializer[] = [];
   for (const parameter of graph.parameters) {

@@ -1,8 +1,13 @@
 // An ONNX model as plain data: what lowering makes of a graph and proto.ts writes as bytes.
-import type { Attribute, ConstantData, ValueType } from "./value.js";
+import type { ConstantData, ValueType } from "./value.js";
 
 /** An ONNX attribute; `float` marks numbers that ONNX stores as floats though they may be whole. */
-export type OnnxAttribute = Attribute | { readonly float: number };
+export type OnnxAttribute =
+  | number
+  | string
+  | boolean
+  | readonly number[]
+  | { readonly float: number };
 
 export interface OnnxNode {
   readonly opType: string;

@@ -1,5 +1,6 @@
-// What an op is: a rule for its output types and a way to emit ONNX, in one table entry.
+// What an op is: a rule for its output types, a way to emit ONNX and its gradient, in one table entry.
 import { BridleError } from "../errors/error.js";
+import type { GraphBuilder } from "./builder.js";
 import type { Emitter } from "./emitter.js";
 import {
   type Attributes,
@@ -7,8 +8,44 @@ import {
   describe,
   type Node,
   type Shape,
+  type Value,
   type ValueType,
 } from "./value.js";
+
+/** Slices of a gradient: row i is added at `indices[i]` of the first axis; rows of the index `padding` are left out. */
+export interface GradientRows {
+  readonly indices: Value;
+  /** The shape of `indices`, then that of one slice. */
+  readonly rows: Value;
+  readonly padding?: number | undefined;
+}
+
+/**
+ * What flows back into an input: a value of its shape; a function that makes one, adding `onto` it what has come from
+ * elsewhere where that costs nothing; or, for a table that is looked up, slices of it.
+ */
+export type Cotangent =
+  | Value
+  | ((onto: Value | undefined) => Value)
+  | { readonly dense?: Value | undefined; readonly rows: GradientRows };
+
+export interface VjpCall {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Attributes;
+  /** One for each output; undefined where nothing depends on it. */
+  readonly cotangents: readonly (Value | undefined)[];
+  /** Whether the gradient of the input at an index is wanted. */
+  readonly wants: (index: number) => boolean;
+}
+
+/** Vector-Jacobian product: appends the nodes that carry cotangents of the outputs back to the inputs, one for each input. */
+export type Vjp = (g: GraphBuilder, call: VjpCall) => readonly (Cotangent | undefined)[];
+
+/** Why an op has no gradient. */
+export interface NoGradient {
+  readonly reason: string;
+}
 
 export interface OpDefinition {
   /**
@@ -18,6 +55,7 @@ export interface OpDefinition {
   infer(inputs: readonly (ValueType | undefined)[], attributes: Attributes): readonly ValueType[];
   /** Appends the ONNX nodes that compute `node`, ending in values named as its outputs. */
   emit(emitter: Emitter, node: Node): void;
+  readonly vjp: Vjp | NoGradient;
 }
 
 export type OpTable = Readonly<Record<string, OpDefinition>>;
@@ -27,6 +65,17 @@ export function mismatch(op: string, reason: string, ...types: ValueType[]): Bri
     op,
     reason: types.length > 0 ? `${reason}: ${types.map(describe).join(", ")}` : reason,
   });
+}
+
+/** The cotangent of the only output that has one. */
+export function cotangentOf(op: string, call: VjpCall): Value {
+  if (call.cotangents.slice(1).some((other) => other !== undefined)) {
+    throw new BridleError("GRADIENT_MISSING", {
+      op,
+      reason: "only its first output can be differentiated through",
+    });
+  }
+  return required(op, call.cotangents, 0);
 }
 
 /** The input at `index`, which the op cannot do without. */

@@ -27,7 +27,7 @@ export interface Value extends ValueType {
   readonly name: string;
 }
 
-export type Attribute = number | string | boolean | readonly number[];
+export type Attribute = number | string | boolean | readonly Dim[];
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** One application of an op. An absent optional input is undefined. */

@@ -1,8 +1,11 @@
-// Attention over heads, and the moves between [B,T,D] and [B,H,T,D/H].
+// Scaled dot-product attention over heads.
 import type { GraphBuilder } from "../builder.js";
 import { microsoft } from "../emitter.js";
-import { broadcast, mismatch, type OpTable, required } from "../op.js";
+import { broadcast, cotangentOf, mismatch, type OpTable, required } from "../op.js";
 import type { Dim, Value } from "../value.js";
+import { mul, sub } from "./elementwise.js";
+import { matmul } from "./linear.js";
+import { reduceSum, sumTo } from "./reduce.js";
 
 export const attentionOps: OpTable = {
   attention: {
@@ -18,24 +21,48 @@ export const attentionOps: OpTable = {
         throw mismatch("attention", "q, k and v differ in heads", q, k, v);
       }
       const [batch, heads, length] = q.shape as [Dim, Dim, Dim];
-      const mask = inputs[3];
-      if (mask !== undefined) {
-        const scores = { dtype: q.dtype, shape: [batch, heads, length, k.shape[2] as Dim] };
-        broadcast("attention", scores, mask);
+      const weights = { dtype: q.dtype, shape: [batch, heads, length, k.shape[2] as Dim] };
+      for (const factor of [inputs[3], inputs[4]]) {
+        if (factor !== undefined) broadcast("attention", weights, factor);
       }
-      return [{ dtype: q.dtype, shape: [batch, heads, length, v.shape[3] as Dim] }];
+      return [{ dtype: q.dtype, shape: [batch, heads, length, v.shape[3] as Dim] }, weights];
     },
     emit(e, node) {
       const [q, k, v] = [0, 1, 2].map((i) => required("attention", node.inputs, i).name);
-      const mask = node.inputs[3];
+      const [, , , mask, kept] = node.inputs;
       if (!q || !k || !v) throw mismatch("attention", "q, k and v are needed");
+      const [mixed, weights] = node.outputs as [Value, Value];
       const scores = e.node("FusedMatMul", [q, k], {
         domain: microsoft,
         attributes: { transB: 1, alpha: { float: Number(node.attributes.scale) } },
       });
       const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
-      const weights = e.node("Softmax", [masked], { attributes: { axis: -1 } });
-      e.into([required("attention", node.outputs, 0).name], "MatMul", [weights, v]);
+      e.into([weights.name], "Softmax", [masked], { attributes: { axis: -1 } });
+      const thinned = kept ? e.node("Mul", [weights.name, kept.name]) : weights.name;
+      e.into([mixed.name], "MatMul", [thinned, v]);
+    },
+    vjp(g, call) {
+      const [q, k, v] = [0, 1, 2].map((i) => required("attention", call.inputs, i)) as [
+        Value,
+        Value,
+        Value,
+      ];
+      const [, , , mask, kept] = call.inputs;
+      const [mixed, weights] = call.outputs as [Value, Value];
+      const d = cotangentOf("attention", call);
+      const alpha = Number(call.attributes.scale);
+      const toWeights = matmul(g, d, v, { transB: true });
+      const toKept = kept ? mul(g, toWeights, kept) : toWeights;
+      // Σ dP∘P along a row equals Σ dO∘O, which is D wide rather than S. Source: Dao et al. 2022, B.4.
+      const rowSum = reduceSum(g, mul(g, d, mixed), [-1]);
+      const toScores = mul(g, weights, sub(g, toKept, rowSum));
+      const thinned = kept ? mul(g, weights, kept) : weights;
+      return [
+        call.wants(0) ? matmul(g, toScores, k, { alpha }) : undefined,
+        call.wants(1) ? matmul(g, toScores, q, { transA: true, alpha }) : undefined,
+        call.wants(2) ? matmul(g, thinned, d, { transA: true }) : undefined,
+        mask && call.wants(3) ? sumTo(g, toScores, mask.shape) : undefined,
+      ];
     },
   },
 };
@@ -43,16 +70,21 @@ export const attentionOps: OpTable = {
 /**
  * Scaled dot-product attention.
  * q [B,H,T,D], k and v [B,H,S,D], mask broadcast to [B,H,T,S] and added (0 keep, −inf drop) → [B,H,T,D]
+ * @param dropout share of the attention weights that training drops
  * @throws SHAPE_MISMATCH when D, S or H differ.
  * Source: Vaswani et al. 2017, eq. 1.
  */
 export const attention = (
   g: GraphBuilder,
-  {
-    q,
-    k,
-    v,
-    mask,
-    scale,
-  }: { q: Value; k: Value; v: Value; mask?: Value | undefined; scale: number },
-): Value => g.one("attention", [q, k, v, mask], { scale });
+  input: {
+    q: Value;
+    k: Value;
+    v: Value;
+    mask?: Value | undefined;
+    scale: number;
+    dropout?: number | undefined;
+  },
+): Value => {
+  const { q, k, v, mask, scale, dropout = 0 } = input;
+  return g.one("attention", [q, k, v, mask], { scale, ...(dropout > 0 ? { dropout } : {}) });
+};

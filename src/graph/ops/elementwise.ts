@@ -1,9 +1,24 @@
 // Elementwise ops: arithmetic with NumPy broadcasting, activations, casts.
 import type { GraphBuilder } from "../builder.js";
-import { broadcast, mismatch, type OpDefinition, type OpTable, required } from "../op.js";
+import type { Emitter } from "../emitter.js";
+import {
+  broadcast,
+  cotangentOf,
+  mismatch,
+  type NoGradient,
+  type OpDefinition,
+  type OpTable,
+  required,
+  type Vjp,
+} from "../op.js";
 import { type DType, dtypes, type Value } from "../value.js";
+import { sumTo } from "./reduce.js";
 
-function binary(op: string, opType: string): OpDefinition {
+function binary(
+  op: string,
+  opType: string,
+  gradients: (g: GraphBuilder, d: Value, a: Value, b: Value) => [() => Value, () => Value],
+): OpDefinition {
   return {
     infer(inputs) {
       const a = required(op, inputs, 0);
@@ -15,50 +30,155 @@ function binary(op: string, opType: string): OpDefinition {
       const [a, b] = [required(op, node.inputs, 0), required(op, node.inputs, 1)];
       e.into([required(op, node.outputs, 0).name], opType, [a.name, b.name]);
     },
+    vjp(g, call) {
+      const [a, b] = [required(op, call.inputs, 0), required(op, call.inputs, 1)];
+      const [da, db] = gradients(g, cotangentOf(op, call), a, b);
+      return [
+        call.wants(0) ? sumTo(g, da(), a.shape) : undefined,
+        call.wants(1) ? sumTo(g, db(), b.shape) : undefined,
+      ];
+    },
   };
 }
 
-function unary(op: string, emit: OpDefinition["emit"]): OpDefinition {
-  return { infer: (inputs) => [required(op, inputs, 0)], emit };
+function unary(op: string, emit: OpDefinition["emit"], vjp: Vjp | NoGradient): OpDefinition {
+  return { infer: (inputs) => [required(op, inputs, 0)], emit, vjp };
 }
 
-/** An op that ONNX has under a name of its own. */
-function plain(op: string, opType: string): OpDefinition {
-  return unary(op, (e, node) =>
-    e.into([required(op, node.outputs, 0).name], opType, [required(op, node.inputs, 0).name]),
+/** An op that ONNX has under a name of its own; `gradient` takes the cotangent, the input and the output. */
+function plain(
+  op: string,
+  opType: string,
+  gradient: (g: GraphBuilder, d: Value, x: Value, y: Value) => Value,
+): OpDefinition {
+  return unary(
+    op,
+    (e, node) =>
+      e.into([required(op, node.outputs, 0).name], opType, [required(op, node.inputs, 0).name]),
+    (g, call) => [
+      gradient(
+        g,
+        cotangentOf(op, call),
+        required(op, call.inputs, 0),
+        required(op, call.outputs, 0),
+      ),
+    ],
   );
 }
 
-const half = 0.5;
+/** The derivative of an activation as an op of its own: a factor of the cotangent, computed from x. */
+function derivative(op: string, emit: (e: Emitter, x: string, output: string) => void) {
+  return unary(
+    op,
+    (e, node) => emit(e, required(op, node.inputs, 0).name, required(op, node.outputs, 0).name),
+    { reason: "it is a derivative itself, and only first derivatives are taken" },
+  );
+}
+
+/** Φ(x), the standard normal distribution function. */
+function normalCdf(e: Emitter, x: string): string {
+  const inner = e.node("Erf", [e.node("Mul", [x, e.scalar(Math.SQRT1_2)])]);
+  return e.node("Mul", [e.node("Add", [inner, e.scalar(1)]), e.scalar(0.5)]);
+}
+
+const geluSlope = Math.sqrt(2 / Math.PI);
+const geluCubic = 0.044715;
+
+/** tanh of gelu's cubic. */
+function geluInner(e: Emitter, x: string): string {
+  const cube = e.node("Mul", [e.node("Mul", [x, x]), x]);
+  const sum = e.node("Add", [x, e.node("Mul", [cube, e.scalar(geluCubic)])]);
+  return e.node("Tanh", [e.node("Mul", [sum, e.scalar(geluSlope)])]);
+}
 
 export const elementwise: OpTable = {
-  add: binary("add", "Add"),
-  sub: binary("sub", "Sub"),
-  mul: binary("mul", "Mul"),
-  identity: plain("identity", "Identity"),
-  relu: plain("relu", "Relu"),
-  tanh: plain("tanh", "Tanh"),
-  sigmoid: plain("sigmoid", "Sigmoid"),
-  scale: unary("scale", (e, node) => {
-    const factor = e.scalar(Number(node.attributes.factor));
-    e.into([required("scale", node.outputs, 0).name], "Mul", [
-      required("scale", node.inputs, 0).name,
-      factor,
-    ]);
+  add: binary("add", "Add", (_, d) => [() => d, () => d]),
+  sub: binary("sub", "Sub", (g, d) => [() => d, () => scale(g, d, -1)]),
+  mul: binary("mul", "Mul", (g, d, a, b) => [() => mul(g, d, b), () => mul(g, d, a)]),
+  identity: plain("identity", "Identity", (_, d) => d),
+  stopGradient: unary(
+    "stopGradient",
+    (e, node) =>
+      e.into([required("stopGradient", node.outputs, 0).name], "Identity", [
+        required("stopGradient", node.inputs, 0).name,
+      ]),
+    () => [undefined],
+  ),
+  // x + 0·y[0]: x, but not before y.
+  waitFor: {
+    infer: (inputs) => [required("waitFor", inputs, 0)],
+    emit(e, node) {
+      const [x, y] = [required("waitFor", node.inputs, 0), required("waitFor", node.inputs, 1)];
+      const flat = e.node("Reshape", [y.name, e.ints([-1])]);
+      const first = e.node("Slice", [flat, e.ints([0]), e.ints([1])]);
+      const zero = e.node("Mul", [first, e.scalar(0)]);
+      e.into([required("waitFor", node.outputs, 0).name], "Add", [x.name, zero]);
+    },
+    vjp: (_, call) => [cotangentOf("waitFor", call)],
+  },
+  relu: plain("relu", "Relu", (g, d, _, y) => mul(g, d, g.one("reluSlope", [y]))),
+  tanh: plain("tanh", "Tanh", (g, d, _, y) => sub(g, d, mul(g, d, mul(g, y, y)))),
+  sigmoid: plain("sigmoid", "Sigmoid", (g, d, _, y) => {
+    const passed = mul(g, d, y);
+    return sub(g, passed, mul(g, passed, y));
   }),
-  gelu: unary("gelu", (e, node) => {
-    const x = required("gelu", node.inputs, 0).name;
-    const inner = e.node("Erf", [e.node("Mul", [x, e.scalar(Math.SQRT1_2)])]);
-    const gate = e.node("Mul", [e.node("Add", [inner, e.scalar(1)]), e.scalar(half)]);
-    e.into([required("gelu", node.outputs, 0).name], "Mul", [x, gate]);
+  scale: unary(
+    "scale",
+    (e, node) => {
+      const factor = e.scalar(Number(node.attributes.factor));
+      e.into([required("scale", node.outputs, 0).name], "Mul", [
+        required("scale", node.inputs, 0).name,
+        factor,
+      ]);
+    },
+    (g, call) => [scale(g, cotangentOf("scale", call), Number(call.attributes.factor))],
+  ),
+  gelu: unary(
+    "gelu",
+    (e, node) => {
+      const x = required("gelu", node.inputs, 0).name;
+      e.into([required("gelu", node.outputs, 0).name], "Mul", [x, normalCdf(e, x)]);
+    },
+    (g, call) => [
+      mul(g, cotangentOf("gelu", call), g.one("geluSlope", [required("gelu", call.inputs, 0)])),
+    ],
+  ),
+  geluTanh: unary(
+    "geluTanh",
+    (e, node) => {
+      const x = required("geluTanh", node.inputs, 0).name;
+      const gate = e.node("Mul", [e.node("Add", [geluInner(e, x), e.scalar(1)]), e.scalar(0.5)]);
+      e.into([required("geluTanh", node.outputs, 0).name], "Mul", [x, gate]);
+    },
+    (g, call) => [
+      mul(
+        g,
+        cotangentOf("geluTanh", call),
+        g.one("geluTanhSlope", [required("geluTanh", call.inputs, 0)]),
+      ),
+    ],
+  ),
+  // 1 where y > 0, else 0, in one threaded pass: Sign runs on one thread, Greater and Cast are two passes.
+  reluSlope: derivative("reluSlope", (e, y, output) =>
+    e.into([output], "HardSigmoid", [y], {
+      attributes: { alpha: { float: 1e30 }, beta: { float: 0 } },
+    }),
+  ),
+  // Φ(x) + x·φ(x)
+  geluSlope: derivative("geluSlope", (e, x, output) => {
+    const square = e.node("Mul", [e.node("Mul", [x, x]), e.scalar(-0.5)]);
+    const density = e.node("Mul", [e.node("Exp", [square]), e.scalar(1 / Math.sqrt(2 * Math.PI))]);
+    e.into([output], "Add", [normalCdf(e, x), e.node("Mul", [x, density])]);
   }),
-  geluTanh: unary("geluTanh", (e, node) => {
-    const x = required("geluTanh", node.inputs, 0).name;
-    const cube = e.node("Mul", [e.node("Mul", [x, x]), x]);
-    const sum = e.node("Add", [x, e.node("Mul", [cube, e.scalar(0.044715)])]);
-    const inner = e.node("Tanh", [e.node("Mul", [sum, e.scalar(Math.sqrt(2 / Math.PI))])]);
-    const gate = e.node("Mul", [e.node("Add", [inner, e.scalar(1)]), e.scalar(half)]);
-    e.into([required("geluTanh", node.outputs, 0).name], "Mul", [x, gate]);
+  // (1 + t)/2 + x·(1 − t²)·s·(1 + 3cx²)/2 with t = tanh(s·(x + cx³))
+  geluTanhSlope: derivative("geluTanhSlope", (e, x, output) => {
+    const t = geluInner(e, x);
+    const gate = e.node("Mul", [e.node("Add", [t, e.scalar(1)]), e.scalar(0.5)]);
+    const rest = e.node("Sub", [e.scalar(1), e.node("Mul", [t, t])]);
+    const cubic = e.node("Mul", [e.node("Mul", [x, x]), e.scalar(3 * geluCubic)]);
+    const slope = e.node("Mul", [e.node("Add", [cubic, e.scalar(1)]), e.scalar(geluSlope / 2)]);
+    const bend = e.node("Mul", [e.node("Mul", [x, rest]), slope]);
+    e.into([output], "Add", [gate, bend]);
   }),
   cast: {
     infer(inputs, { to }) {
@@ -72,6 +192,7 @@ export const elementwise: OpTable = {
         attributes: { to: dtypes[output.dtype].onnx },
       });
     },
+    vjp: (g, call) => [cast(g, cotangentOf("cast", call), required("cast", call.inputs, 0).dtype)],
   },
 };
 
@@ -83,7 +204,7 @@ export const sub = (g: GraphBuilder, a: Value, b: Value): Value => g.one("sub", 
 export const mul = (g: GraphBuilder, a: Value, b: Value): Value => g.one("mul", [a, b]);
 /** x times a float32 constant. */
 export const scale = (g: GraphBuilder, x: Value, factor: number): Value =>
-  g.one("scale", [x], { factor });
+  factor === 1 ? x : g.one("scale", [x], { factor });
 /** max(x, 0) */
 export const relu = (g: GraphBuilder, x: Value): Value => g.one("relu", [x]);
 export const tanh = (g: GraphBuilder, x: Value): Value => g.one("tanh", [x]);
@@ -92,4 +213,7 @@ export const sigmoid = (g: GraphBuilder, x: Value): Value => g.one("sigmoid", [x
 export const gelu = (g: GraphBuilder, x: Value): Value => g.one("gelu", [x]);
 /** The tanh approximation of gelu, transformers' `gelu_new`. Source: Hendrycks and Gimpel 2016. */
 export const geluTanh = (g: GraphBuilder, x: Value): Value => g.one("geluTanh", [x]);
-export const cast = (g: GraphBuilder, x: Value, to: DType): Value => g.one("cast", [x], { to });
+export const cast = (g: GraphBuilder, x: Value, to: DType): Value =>
+  x.dtype === to ? x : g.one("cast", [x], { to });
+/** x, which nothing behind it learns through. */
+export const stopGradient = (g: GraphBuilder, x: Value): Value => g.one("stopGradient", [x]);

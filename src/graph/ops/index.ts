@@ -1,17 +1,23 @@
 // The table of every op a graph may hold.
 import type { OpTable } from "../op.js";
 import { attentionOps } from "./attention.js";
+import { crossEntropyOps } from "./cross-entropy.js";
+import { dropoutOps } from "./dropout.js";
 import { elementwise } from "./elementwise.js";
 import { linearOps } from "./linear.js";
 import { normOps } from "./norm.js";
+import { reduceOps } from "./reduce.js";
 import { selectOps } from "./select.js";
 import { shapeOps } from "./shape.js";
 
 export const ops: OpTable = {
   ...elementwise,
+  ...reduceOps,
   ...shapeOps,
   ...linearOps,
   ...normOps,
   ...attentionOps,
   ...selectOps,
+  ...dropoutOps,
+  ...crossEntropyOps,
 };

@@ -1,12 +1,33 @@
 // Normalizations over the last axis: layer norm, RMS norm, softmax.
 import type { GraphBuilder } from "../builder.js";
-import { mismatch, type OpTable, required } from "../op.js";
-import type { Value, ValueType } from "../value.js";
+import { cotangentOf, mismatch, type OpTable, required } from "../op.js";
+import type { Dim, Shape, Value, ValueType } from "../value.js";
+import { mul, scale, sub } from "./elementwise.js";
+import { columnSum, matmul } from "./linear.js";
+import { reduceSum } from "./reduce.js";
+import { reshape } from "./shape.js";
 
 function checkVector(op: string, x: ValueType, vector: ValueType): void {
   if (vector.shape.length !== 1 || vector.shape[0] !== x.shape.at(-1)) {
     throw mismatch(op, "scale and shift must match the last axis", x, vector);
   }
+}
+
+/** One number for each slice of the last axis. */
+function perSlice(x: ValueType): Shape {
+  return [...x.shape.slice(0, -1), 1];
+}
+
+function widthOf(op: string, x: ValueType): number {
+  const width = x.shape.at(-1);
+  if (typeof width !== "number") throw mismatch(op, "the last axis must be known", x);
+  return width;
+}
+
+/** Mean of x·vector over the last axis, by a product: x [...,D], vector [D] → [...,1] */
+function weightedMean(g: GraphBuilder, x: Value, vector: Value): Value {
+  const column = reshape(g, vector, [vector.shape[0] as Dim, 1]);
+  return scale(g, matmul(g, x, column), 1 / widthOf("norm", x));
 }
 
 export const normOps: OpTable = {
@@ -15,32 +36,73 @@ export const normOps: OpTable = {
       const x = required("layerNorm", inputs, 0);
       checkVector("layerNorm", x, required("layerNorm", inputs, 1));
       checkVector("layerNorm", x, required("layerNorm", inputs, 2));
-      return [x];
+      const statistic = { dtype: x.dtype, shape: perSlice(x) };
+      return [x, statistic, statistic];
     },
     emit(e, node) {
       const inputs = [0, 1, 2].map((i) => required("layerNorm", node.inputs, i).name);
-      e.into([required("layerNorm", node.outputs, 0).name], "LayerNormalization", inputs, {
+      const outputs = node.outputs.map((value, i) =>
+        i === 0 || e.isUsed(value) ? value.name : "",
+      );
+      while (outputs.at(-1) === "") outputs.pop();
+      e.into(outputs, "LayerNormalization", inputs, {
         attributes: { axis: -1, epsilon: { float: Number(node.attributes.epsilon) } },
       });
+    },
+    vjp(g, call) {
+      const [x, weight] = [0, 1].map((i) => required("layerNorm", call.inputs, i)) as [
+        Value,
+        Value,
+      ];
+      const [, mean, inverse] = call.outputs as [Value, Value, Value];
+      const d = cotangentOf("layerNorm", call);
+      const normal = mul(g, sub(g, x, mean), inverse);
+      const product = mul(g, d, normal);
+      const toInput = () => {
+        const scaled = mul(g, normal, weightedMean(g, product, weight));
+        const centred = sub(g, sub(g, mul(g, d, weight), scaled), weightedMean(g, d, weight));
+        return mul(g, inverse, centred);
+      };
+      return [
+        call.wants(0) ? toInput() : undefined,
+        call.wants(1) ? columnSum(g, product) : undefined,
+        call.wants(2) ? columnSum(g, d) : undefined,
+      ];
     },
   },
   rmsNorm: {
     infer(inputs) {
       const x = required("rmsNorm", inputs, 0);
       checkVector("rmsNorm", x, required("rmsNorm", inputs, 1));
-      return [x];
+      return [x, { dtype: x.dtype, shape: perSlice(x) }];
     },
     emit(e, node) {
       const [x, weight] = [
         required("rmsNorm", node.inputs, 0),
         required("rmsNorm", node.inputs, 1),
       ];
+      const [y, inverse] = node.outputs as [Value, Value];
       const square = e.node("Mul", [x.name, x.name]);
       const mean = e.node("ReduceMean", [square, e.ints([-1])], { attributes: { keepdims: 1 } });
       const shifted = e.node("Add", [mean, e.scalar(Number(node.attributes.epsilon))]);
-      const inverse = e.node("Reciprocal", [e.node("Sqrt", [shifted])]);
-      const normal = e.node("Mul", [x.name, inverse]);
-      e.into([required("rmsNorm", node.outputs, 0).name], "Mul", [normal, weight.name]);
+      e.into([inverse.name], "Reciprocal", [e.node("Sqrt", [shifted])]);
+      const normal = e.node("Mul", [x.name, inverse.name]);
+      e.into([y.name], "Mul", [normal, weight.name]);
+    },
+    vjp(g, call) {
+      const [x, weight] = [0, 1].map((i) => required("rmsNorm", call.inputs, i)) as [Value, Value];
+      const inverse = required("rmsNorm", call.outputs, 1);
+      const d = cotangentOf("rmsNorm", call);
+      const normal = mul(g, x, inverse);
+      const product = mul(g, d, normal);
+      const toInput = () => {
+        const scaled = mul(g, normal, weightedMean(g, product, weight));
+        return mul(g, inverse, sub(g, mul(g, d, weight), scaled));
+      };
+      return [
+        call.wants(0) ? toInput() : undefined,
+        call.wants(1) ? columnSum(g, product) : undefined,
+      ];
     },
   },
   softmax: {
@@ -51,6 +113,11 @@ export const normOps: OpTable = {
         attributes: { axis: -1 },
       });
     },
+    vjp(g, call) {
+      const y = required("softmax", call.outputs, 0);
+      const d = cotangentOf("softmax", call);
+      return [mul(g, y, sub(g, d, reduceSum(g, mul(g, d, y), [-1])))];
+    },
   },
   logSoftmax: {
     infer: (inputs) => [required("logSoftmax", inputs, 0)],
@@ -59,6 +126,11 @@ export const normOps: OpTable = {
       e.into([required("logSoftmax", node.outputs, 0).name], "LogSoftmax", [x.name], {
         attributes: { axis: -1 },
       });
+    },
+    vjp(g, call) {
+      const d = cotangentOf("logSoftmax", call);
+      const p = softmax(g, required("logSoftmax", call.inputs, 0));
+      return [sub(g, d, mul(g, p, reduceSum(g, d, [-1])))];
     },
   },
 };

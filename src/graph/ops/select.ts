@@ -26,6 +26,7 @@ export const selectOps: OpTable = {
         { attributes: { axis: -1, largest: 1, sorted: 1 } },
       );
     },
+    vjp: { reason: "choosing the largest is no part of training" },
   },
 };
 

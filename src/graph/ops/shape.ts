@@ -1,19 +1,27 @@
 // Ops that move elements without changing them: reshape, transpose, concat, gather, slice.
 import type { GraphBuilder } from "../builder.js";
-import { axisOf, mismatch, type OpTable, required } from "../op.js";
-import {
-  type Attributes,
-  type Dim,
-  elementCount,
-  type Shape,
-  sameShape,
-  type Value,
-} from "../value.js";
+import { axisOf, cotangentOf, mismatch, type OpTable, required } from "../op.js";
+import { type Attributes, type Dim, type Shape, sameShape, type Value } from "../value.js";
+
+function dims(op: string, attributes: Attributes, name: string): readonly Dim[] {
+  const value = attributes[name];
+  if (!Array.isArray(value)) throw mismatch(op, `attribute ${name} must be a list`);
+  return value;
+}
 
 function numbers(op: string, attributes: Attributes, name: string): readonly number[] {
-  const value = attributes[name];
-  if (!Array.isArray(value)) throw mismatch(op, `attribute ${name} must be a list of numbers`);
-  return value;
+  return dims(op, attributes, name).map(Number);
+}
+
+/** The names that a shape's sizes multiply, in order, and the product of those that are known. */
+function factors(shape: Shape): string {
+  let known = 1;
+  const names: string[] = [];
+  for (const dim of shape) {
+    if (typeof dim === "number") known *= dim;
+    else names.push(...dim.split("*"));
+  }
+  return `${known} ${names.sort().join("*")}`;
 }
 
 function axis(attributes: Attributes): number {
@@ -21,7 +29,7 @@ function axis(attributes: Attributes): number {
 }
 
 /** ONNX's Reshape rule: 0 copies the size at that place, one −1 takes what is left. */
-function reshaped(input: Shape, to: readonly number[]): Shape {
+function reshaped(input: Shape, to: readonly Dim[]): Shape {
   const copied = to.map((dim, i): Dim | undefined => {
     if (dim !== 0) return dim;
     return input[i];
@@ -32,8 +40,7 @@ function reshaped(input: Shape, to: readonly number[]): Shape {
   const shape = copied as Dim[];
   const free = shape.indexOf(-1);
   if (free < 0) {
-    const [before, after] = [elementCount(input), elementCount(shape)];
-    if (before !== undefined && after !== undefined && before !== after) {
+    if (factors(input) !== factors(shape)) {
       throw mismatch("reshape", `[${input}] does not hold as many elements as [${shape}]`);
     }
     return shape;
@@ -68,15 +75,20 @@ export const shapeOps: OpTable = {
   reshape: {
     infer(inputs, attributes) {
       const x = required("reshape", inputs, 0);
-      return [
-        { dtype: x.dtype, shape: reshaped(x.shape, numbers("reshape", attributes, "shape")) },
-      ];
+      return [{ dtype: x.dtype, shape: reshaped(x.shape, dims("reshape", attributes, "shape")) }];
     },
     emit(e, node) {
-      const shape = e.ints(numbers("reshape", node.attributes, "shape"));
+      const to = dims("reshape", node.attributes, "shape");
       const x = required("reshape", node.inputs, 0);
-      e.into([required("reshape", node.outputs, 0).name], "Reshape", [x.name, shape]);
+      const output = required("reshape", node.outputs, 0);
+      const shape = to.every((dim) => typeof dim === "number")
+        ? e.ints(to)
+        : e.sizes(output.shape, { inferred: true });
+      e.into([output.name], "Reshape", [x.name, shape]);
     },
+    vjp: (g, call) => [
+      reshape(g, cotangentOf("reshape", call), required("reshape", call.inputs, 0).shape),
+    ],
   },
   transpose: {
     infer(inputs, attributes) {
@@ -96,6 +108,11 @@ export const shapeOps: OpTable = {
         [required("transpose", node.inputs, 0).name],
         { attributes: { perm } },
       );
+    },
+    vjp(g, call) {
+      const perm = numbers("transpose", call.attributes, "perm");
+      const back = perm.map((_, i) => perm.indexOf(i));
+      return [transpose(g, cotangentOf("transpose", call), back)];
     },
   },
   concat: {
@@ -120,6 +137,17 @@ export const shapeOps: OpTable = {
         attributes: { axis: axis(node.attributes) },
       });
     },
+    vjp(g, call) {
+      const d = cotangentOf("concat", call);
+      let start = 0;
+      return call.inputs.map((_, i) => {
+        const part = required("concat", call.inputs, i);
+        const size = part.shape[axisOf("concat", axis(call.attributes), part)];
+        if (typeof size !== "number") throw mismatch("concat", "a joined size is not known", part);
+        start += size;
+        return slice(g, d, axis(call.attributes), start - size, start);
+      });
+    },
   },
   gather: {
     infer(inputs, attributes) {
@@ -142,6 +170,18 @@ export const shapeOps: OpTable = {
         attributes: { axis: axis(node.attributes) },
       });
     },
+    vjp(_, call) {
+      const x = required("gather", call.inputs, 0);
+      if (axisOf("gather", axis(call.attributes), x) !== 0) {
+        throw mismatch("gather", "only rows of the first axis can be learned", x);
+      }
+      const { padding } = call.attributes;
+      const indices = required("gather", call.inputs, 1);
+      const rows = cotangentOf("gather", call);
+      return [
+        { rows: { indices, rows, padding: typeof padding === "number" ? padding : undefined } },
+      ];
+    },
   },
   scatterNd: {
     infer(inputs) {
@@ -161,6 +201,7 @@ export const shapeOps: OpTable = {
       const inputs = [0, 1, 2].map((i) => required("scatterNd", node.inputs, i).name);
       e.into([required("scatterNd", node.outputs, 0).name], "ScatterND", inputs);
     },
+    vjp: { reason: "it writes into the key/value cache, which is not trained through" },
   },
   slice: {
     infer(inputs, attributes) {
@@ -181,27 +222,79 @@ export const shapeOps: OpTable = {
         ...bounds.map((bound) => e.ints([Number(bound)])),
       ]);
     },
+    vjp(g, call) {
+      const x = required("slice", call.inputs, 0);
+      const at = axisOf("slice", axis(call.attributes), x);
+      const size = x.shape[at];
+      if (typeof size !== "number") throw mismatch("slice", `axis ${at} has no known size`, x);
+      const [before, end] = [Number(call.attributes.start), Number(call.attributes.end)];
+      return [pad(g, cotangentOf("slice", call), at, before, size - end)];
+    },
+  },
+  pad: {
+    infer(inputs, attributes) {
+      const x = required("pad", inputs, 0);
+      const at = axisOf("pad", axis(attributes), x);
+      const size = x.shape[at];
+      const [before, after] = [Number(attributes.before), Number(attributes.after)];
+      if (typeof size !== "number" || before < 0 || after < 0) {
+        throw mismatch("pad", `axis ${at} cannot grow by ${before} and ${after}`, x);
+      }
+      const shape = x.shape.map((dim, i) => (i === at ? size + before + after : dim));
+      return [{ dtype: x.dtype, shape }];
+    },
+    emit(e, node) {
+      const x = required("pad", node.inputs, 0);
+      const { before, after } = node.attributes;
+      e.into([required("pad", node.outputs, 0).name], "Pad", [
+        x.name,
+        e.ints([Number(before), Number(after)]),
+        "",
+        e.ints([axis(node.attributes)]),
+      ]);
+    },
+    vjp(g, call) {
+      const x = required("pad", call.inputs, 0);
+      const at = axisOf("pad", axis(call.attributes), x);
+      const before = Number(call.attributes.before);
+      return [slice(g, cotangentOf("pad", call), at, before, before + Number(x.shape[at]))];
+    },
   },
 };
 
 /**
- * The same elements in another shape: 0 copies the size at that place, one −1 takes what is left.
+ * The same elements in another shape: 0 copies the size at that place, one −1 takes what is left, a name stands for itself.
  * @throws SHAPE_MISMATCH when the element counts cannot agree.
  */
-export const reshape = (g: GraphBuilder, x: Value, shape: readonly number[]): Value =>
-  g.one("reshape", [x], { shape });
+export const reshape = (g: GraphBuilder, x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : g.one("reshape", [x], { shape });
 /** Axes in the order `perm`. @throws SHAPE_MISMATCH */
 export const transpose = (g: GraphBuilder, x: Value, perm: readonly number[]): Value =>
   g.one("transpose", [x], { perm });
 /** Values joined along an axis. @throws SHAPE_MISMATCH */
 export const concat = (g: GraphBuilder, values: readonly Value[], axis: number): Value =>
   g.one("concat", values, { axis });
-/** Slices of x at `indices` along an axis; the axis is replaced by the shape of the indices. */
-export const gather = (g: GraphBuilder, x: Value, indices: Value, axis = 0): Value =>
-  g.one("gather", [x, indices], { axis });
+/**
+ * Slices of x at `indices` along an axis; the axis is replaced by the shape of the indices.
+ * @param padding an index whose slice learns nothing, as PyTorch's `padding_idx`
+ */
+export const gather = (
+  g: GraphBuilder,
+  x: Value,
+  indices: Value,
+  { axis = 0, padding }: { axis?: number; padding?: number | undefined } = {},
+): Value => g.one("gather", [x, indices], { axis, ...(padding === undefined ? {} : { padding }) });
 /** Elements start ≤ i < end along an axis. @throws SHAPE_MISMATCH */
 export const slice = (g: GraphBuilder, x: Value, axis: number, start: number, end: number): Value =>
   g.one("slice", [x], { axis, start, end });
+/** x with zeros before and after it along an axis of known size. @throws SHAPE_MISMATCH */
+export const pad = (
+  g: GraphBuilder,
+  x: Value,
+  axis: number,
+  before: number,
+  after: number,
+): Value => g.one("pad", [x], { axis, before, after });
 /**
  * x with slices replaced: indices [...,N] point into the first N axes, updates hold what is written there.
  * Indices must not repeat: onnxruntime writes them in no order.
