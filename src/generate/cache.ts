@@ -1,7 +1,7 @@
 // The key/value cache's layout: graphs that fill it and read it, and its memory.
 import { type Graph, GraphBuilder, scatterNd, type Value } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
-import { dropped } from "../model/forward.js";
+import { dropped, logits } from "../model/forward.js";
 import { type KeyValue, type KeyValueCache, keyValue } from "../model/layers.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 
@@ -65,8 +65,8 @@ export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): 
     memoryMask: g.input("mask", "float32", ["batch", 1, 1, "source"]),
     cache,
   });
-  const logits = g.output("logits", family.logits(g, config, states.at(-1) ?? states[0]));
-  return g.finish([logits, ...outputs]);
+  const scores = g.output("logits", logits(g, family.head(g, config, states.at(-1) ?? states[0])));
+  return g.finish([scores, ...outputs]);
 }
 
 /** Steps by which the cache grows. */

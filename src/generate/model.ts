@@ -5,14 +5,9 @@ import { readJson, readWeights } from "../model/checkpoint/folder.js";
 import { saveModel } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
 import type { ModelConfig } from "../model/family.js";
-import {
-  additiveMask,
-  causalMask,
-  type ForwardInput,
-  forwardGraph,
-  positions,
-  shiftRight,
-} from "../model/forward.js";
+import { type ForwardInput, feedsOf, forwardGraph, shiftRight } from "../model/forward.js";
+import { batchFeeds, countLabels, gradientGraph, type LabelledBatch } from "../model/gradient.js";
+import { type GradientSession, openGradients } from "../model/gradient-session.js";
 import { crossEntropy } from "../model/loss.js";
 import type { Device } from "../runtime/devices.js";
 import {
@@ -22,7 +17,7 @@ import {
   type SessionOptions,
   type Weights,
 } from "../runtime/session.js";
-import { int64Rows, type Tensor } from "../runtime/tensor.js";
+import type { Tensor } from "../runtime/tensor.js";
 import {
   type GenerateHooks,
   type GenerateInput,
@@ -63,6 +58,15 @@ export interface Model {
   readonly weights: Weights;
   /** @throws SHAPE_MISMATCH, INVALID_PARAMETER when neither decoder inputs nor labels are given */
   forward(input: ForwardInput, options?: ForwardOptions): Promise<ForwardResult>;
+  /**
+   * The gradient of the mean loss over the labels with respect to every parameter that training learns, by Hugging Face
+   * name, without dropout.
+   * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
+   */
+  gradients(
+    input: LabelledBatch,
+    options?: { readonly labelSmoothing?: number },
+  ): Promise<Map<string, Tensor<"float32">>>;
   /** Generates with the given options alone; spread `generationDefaults` into them for the folder's own. */
   generate(
     input: GenerateInput,
@@ -143,6 +147,9 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   /** Sessions of the whole graph, without and with hidden states. */
   const scorers = new Map<boolean, Promise<Session>>();
 
+  /** Sessions of the training graph, by label smoothing. */
+  const differentiators = new Map<number, Promise<GradientSession>>();
+
   function scorerOf(hiddenStates: boolean): Promise<Session> {
     let session = scorers.get(hiddenStates);
     if (session === undefined) {
@@ -170,17 +177,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       });
     }
     const session = await scorerOf(hiddenStates);
-    const ids = int64Rows("inputIds", inputIds);
-    const decoderIds = int64Rows("decoderInputIds", decoderInputIds);
-    const length = decoderIds.shape[1] ?? 0;
-    const outputs = await session.run({
-      ids,
-      mask: additiveMask(input.attentionMask ?? inputIds.map((row) => row.map(() => 1))),
-      positions: positions(ids.shape[1] ?? 0),
-      decoderIds,
-      decoderMask: causalMask(length),
-      decoderPositions: positions(length),
-    });
+    const outputs = await session.run(feedsOf(inputIds, input.attentionMask, decoderInputIds));
     const states = (side: string, layers: number) =>
       Array.from({ length: layers + 1 }, (_, i) => outputs[`${side}.${i}`] as Tensor<"float32">);
     const result = {
@@ -196,11 +193,25 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       : { ...result, loss: crossEntropy(result.logits, labels, { labelSmoothing }) };
   }
 
+  async function gradients(
+    batch: LabelledBatch,
+    { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
+  ): Promise<Map<string, Tensor<"float32">>> {
+    let session = differentiators.get(labelSmoothing);
+    if (session === undefined) {
+      session = openGradients(gradientGraph(family, config, { labelSmoothing }), weights, options);
+      differentiators.set(labelSmoothing, session);
+    }
+    const answer = await (await session).run(batchFeeds(config, batch, 1 / countLabels(batch)));
+    return answer.gradients;
+  }
+
   return {
     config,
     generationDefaults,
     weights,
     forward,
+    gradients,
     async generate(input, generateOptions, hooks) {
       generator ??= openGenerator(family, config, weights, options);
       return (await generator).generate(input, generateOptions, hooks);
@@ -209,6 +220,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     async close() {
       await (await generator)?.close();
       for (const session of scorers.values()) await (await session).close();
+      for (const session of differentiators.values()) await (await session).close();
     },
   };
 }

@@ -1,5 +1,6 @@
 // The graph room's public face, `bridle/graph`: build, verify, lower and write ONNX graphs with no dependencies.
 export { GraphBuilder } from "./builder.js";
+export type { Target } from "./emitter.js";
 export { type Gradient, type GradOptions, grad } from "./grad.js";
 export { type LowerOptions, lower } from "./lower.js";
 export type {

@@ -27,6 +27,14 @@ export function readFields(json: Json) {
       if (total % value !== 0) throw fail(key, `a divisor of ${total}`);
       return value;
     },
+    /** A number from 0 to below 1. */
+    share(key: string, fallback: number): number {
+      const value = json[key] ?? fallback;
+      if (typeof value !== "number" || !(value >= 0 && value < 1)) {
+        throw fail(key, "a number from 0 to below 1");
+      }
+      return value;
+    },
     flag(key: string, fallback: boolean): boolean {
       const value = json[key] ?? fallback;
       if (typeof value !== "boolean") throw fail(key, "true or false");

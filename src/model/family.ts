@@ -44,6 +44,16 @@ export interface DecoderInput {
 /** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */
 export type HiddenStates = readonly [Value, ...Value[]];
 
+/** Scores over the vocabulary before softmax are hidden·tableᵀ + bias. */
+export interface Head {
+  /** [B,T,D] */
+  readonly hidden: Value;
+  /** [V,D] */
+  readonly table: Value;
+  /** [V] */
+  readonly bias: Value | undefined;
+}
+
 /** One model definition on one graph: the same functions make the serving and the training graph. */
 export interface Family<C extends ModelConfig = ModelConfig> {
   /** Names in config.json's `architectures`. */
@@ -52,10 +62,12 @@ export interface Family<C extends ModelConfig = ModelConfig> {
   readConfig(config: Readonly<Record<string, unknown>>): C;
   encoder(g: GraphBuilder, config: C, input: EncoderInput): HiddenStates;
   decoder(g: GraphBuilder, config: C, input: DecoderInput): HiddenStates;
-  /** Scores over the vocabulary before softmax: hidden [B,T,D] → [B,T,V] */
-  logits(g: GraphBuilder, config: C, hidden: Value): Value;
+  /** The output layer on the decoder's last hidden states [B,T,D]. */
+  head(g: GraphBuilder, config: C, hidden: Value): Head;
   /** Name of the cross-attention of a decoder layer, whose keys and values depend on the document alone. */
   crossAttention(layer: number): string;
+  /** Parameters that training leaves as they are, as transformers' buffers. */
+  readonly fixed: readonly string[];
   /** Names under which a checkpoint may hold the same tensor; the first is the graph's. */
   readonly tied: readonly (readonly string[])[];
   /** Weights that a checkpoint may leave out because the config determines them. */

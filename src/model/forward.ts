@@ -1,7 +1,7 @@
 // The whole model as one graph, decoder inputs given: what scores a text and, differentiated, trains.
-import { type Graph, GraphBuilder } from "../graph/index.js";
+import { type Graph, GraphBuilder, linear, type Value } from "../graph/index.js";
 import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
-import type { Family, ModelConfig } from "./family.js";
+import type { Family, Head, HiddenStates, ModelConfig } from "./family.js";
 
 /** Added to the score of what attention must not see; the lowest float32, as transformers uses. */
 export const dropped = -3.4028234663852886e38;
@@ -27,27 +27,61 @@ export function forwardGraph<C extends ModelConfig>(
   { hiddenStates = false } = {},
 ): Graph {
   const g = new GraphBuilder();
+  const { encoded, decoded } = bothSides(g, family, config);
+  const memory = encoded.at(-1) ?? encoded[0];
+  const scores = logits(g, family.head(g, config, decoded.at(-1) ?? decoded[0]));
+  const outputs = [g.output("logits", scores), g.output("encoderLast", memory)];
+  if (hiddenStates) {
+    for (const [i, state] of encoded.entries()) outputs.push(g.output(`encoder.${i}`, state));
+    for (const [i, state] of decoded.entries()) outputs.push(g.output(`decoder.${i}`, state));
+  }
+  return g.finish(outputs);
+}
+
+/** Encoder and decoder on the inputs `ids`, `mask`, `positions`, `decoderIds`, `decoderMask`, `decoderPositions`. */
+export function bothSides<C extends ModelConfig>(
+  g: GraphBuilder,
+  family: Family<C>,
+  config: C,
+): { encoded: HiddenStates; decoded: HiddenStates } {
   const memoryMask = g.input("mask", "float32", ["batch", 1, 1, "source"]);
   const encoded = family.encoder(g, config, {
     ids: g.input("ids", "int64", ["batch", "source"]),
     mask: memoryMask,
     positions: g.input("positions", "int64", ["source"]),
   });
-  const memory = encoded.at(-1) ?? encoded[0];
   const decoded = family.decoder(g, config, {
     ids: g.input("decoderIds", "int64", ["batch", "target"]),
     positions: g.input("decoderPositions", "int64", ["target"]),
     mask: g.input("decoderMask", "float32", [1, 1, "target", "target"]),
-    memory,
+    memory: encoded.at(-1) ?? encoded[0],
     memoryMask,
   });
-  const logits = family.logits(g, config, decoded.at(-1) ?? decoded[0]);
-  const outputs = [g.output("logits", logits), g.output("encoderLast", memory)];
-  if (hiddenStates) {
-    for (const [i, state] of encoded.entries()) outputs.push(g.output(`encoder.${i}`, state));
-    for (const [i, state] of decoded.entries()) outputs.push(g.output(`decoder.${i}`, state));
-  }
-  return g.finish(outputs);
+  return { encoded, decoded };
+}
+
+/** Scores over the vocabulary before softmax, [B,T,V]. */
+export function logits(g: GraphBuilder, { hidden, table, bias }: Head): Value {
+  return linear(g, hidden, table, bias);
+}
+
+/** What both sides are fed for a batch. @throws SHAPE_MISMATCH */
+export function feedsOf(
+  inputIds: readonly (readonly number[])[],
+  attentionMask: readonly (readonly number[])[] | undefined,
+  decoderInputIds: readonly (readonly number[])[],
+): Record<string, Tensor> {
+  const ids = int64Rows("inputIds", inputIds);
+  const decoderIds = int64Rows("decoderInputIds", decoderInputIds);
+  const length = decoderIds.shape[1] ?? 0;
+  return {
+    ids,
+    mask: additiveMask(attentionMask ?? inputIds.map((row) => row.map(() => 1))),
+    positions: positions(ids.shape[1] ?? 0),
+    decoderIds,
+    decoderMask: causalMask(length),
+    decoderPositions: positions(length),
+  };
 }
 
 /** The numbers 0 … length − 1. */

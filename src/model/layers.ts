@@ -33,15 +33,19 @@ export function layerNorm(g: GraphBuilder, x: Value, name: string): Value {
   return ops.layerNorm(g, x, g.parameter(`${name}.weight`, [d]), g.parameter(`${name}.bias`, [d]));
 }
 
-/** Rows of `name.weight` [size, width] at the ids: ids [...] → [...,width] */
+/**
+ * Rows of `name.weight` [size, width] at the ids: ids [...] → [...,width]
+ * @param options.padding an id whose row learns nothing from being looked up
+ */
 export function embedding(
   g: GraphBuilder,
   ids: Value,
   name: string,
   size: number,
   width: number,
+  options: { readonly padding?: number } = {},
 ): Value {
-  return ops.gather(g, g.parameter(`${name}.weight`, [size, width]), ids);
+  return ops.gather(g, g.parameter(`${name}.weight`, [size, width]), ids, options);
 }
 
 export interface KeyValue {
@@ -86,6 +90,8 @@ export interface AttentionInput {
   /** Added to the scores, broadcast to [B,H,T,S]: 0 keep, −inf drop. */
   readonly mask?: Value | undefined;
   readonly cache?: KeyValueCache | undefined;
+  /** Share of the attention weights that training drops. */
+  readonly dropout?: number;
 }
 
 /**
@@ -93,7 +99,7 @@ export interface AttentionInput {
  * Source: Vaswani et al. 2017, §3.2.
  */
 export function multiHeadAttention(g: GraphBuilder, name: string, input: AttentionInput): Value {
-  const { x, memory, heads, mask, cache = (_, project) => project() } = input;
+  const { x, memory, heads, mask, dropout, cache = (_, project) => project() } = input;
   const size = width(x);
   const q = splitHeads(g, linear(g, x, `${name}.q_proj`, size), heads);
   const { k, v } = cache(name, () => {
@@ -104,7 +110,7 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
     }
     return keyValue(g, memory, name, heads);
   });
-  const mixed = ops.attention(g, { q, k, v, mask, scale: (size / heads) ** -0.5 });
+  const mixed = ops.attention(g, { q, k, v, mask, scale: (size / heads) ** -0.5, dropout });
   return linear(g, mergeHeads(g, mixed, heads), `${name}.out_proj`, size);
 }
 

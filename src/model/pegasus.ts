@@ -4,7 +4,14 @@
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
 import { readFields } from "./config.js";
-import type { DecoderInput, EncoderInput, Family, HiddenStates, ModelConfig } from "./family.js";
+import type {
+  DecoderInput,
+  EncoderInput,
+  Family,
+  Head,
+  HiddenStates,
+  ModelConfig,
+} from "./family.js";
 import {
   type Activation,
   activations,
@@ -23,9 +30,13 @@ export interface PegasusConfig extends ModelConfig {
   readonly activation: Activation;
   readonly scaleEmbedding: boolean;
   readonly maxPositions: number;
+  /** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
+  readonly dropout: number;
+  readonly attentionDropout: number;
+  readonly activationDropout: number;
 }
 
-/** Token embeddings, scaled by √d, plus the table's row for each position. */
+/** Token embeddings, scaled by √d, plus the table's row for each position; padding learns nothing. */
 function embed(
   g: GraphBuilder,
   c: PegasusConfig,
@@ -33,10 +44,11 @@ function embed(
   positions: Value,
   side: string,
 ): Value {
-  const tokens = embedding(g, ids, "model.shared", c.vocabSize, c.dModel);
+  const { vocabSize, dModel, padTokenId: padding } = c;
+  const tokens = embedding(g, ids, "model.shared", vocabSize, dModel, { padding });
   const scaled = c.scaleEmbedding ? ops.scale(g, tokens, Math.sqrt(c.dModel)) : tokens;
-  const places = embedding(g, positions, `model.${side}.embed_positions`, c.maxPositions, c.dModel);
-  return ops.add(g, scaled, places);
+  const places = embedding(g, positions, `model.${side}.embed_positions`, c.maxPositions, dModel);
+  return ops.dropout(g, ops.add(g, scaled, places), c.dropout);
 }
 
 function feedForward(
@@ -47,7 +59,13 @@ function feedForward(
   size: number,
 ): Value {
   const inner = linear(g, layerNorm(g, x, `${layer}.final_layer_norm`), `${layer}.fc1`, size);
-  return linear(g, activations[c.activation](g, inner), `${layer}.fc2`, c.dModel);
+  const active = ops.dropout(g, activations[c.activation](g, inner), c.activationDropout);
+  return linear(g, active, `${layer}.fc2`, c.dModel);
+}
+
+/** x plus what a block makes of it. */
+function residual(g: GraphBuilder, c: PegasusConfig, x: Value, block: Value): Value {
+  return ops.add(g, x, ops.dropout(g, block, c.dropout));
 }
 
 function encoder(
@@ -55,18 +73,15 @@ function encoder(
   c: PegasusConfig,
   { ids, mask, positions }: EncoderInput,
 ): HiddenStates {
+  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "encoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.encoderLayers; i++) {
     const layer = `model.encoder.layers.${i}`;
-    const normal = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
-    const heads = c.encoderHeads;
-    x = ops.add(
-      g,
-      x,
-      multiHeadAttention(g, `${layer}.self_attn`, { x: normal, memory: normal, heads, mask }),
-    );
-    x = ops.add(g, x, feedForward(g, c, x, layer, c.encoderFfn));
+    const own = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
+    const self = { ...attention, x: own, memory: own };
+    x = residual(g, c, x, multiHeadAttention(g, `${layer}.self_attn`, self));
+    x = residual(g, c, x, feedForward(g, c, x, layer, c.encoderFfn));
     states.push(x);
   }
   states[states.length - 1] = layerNorm(g, x, "model.encoder.layer_norm");
@@ -75,21 +90,18 @@ function encoder(
 
 function decoder(g: GraphBuilder, c: PegasusConfig, input: DecoderInput): HiddenStates {
   const { ids, positions, memory, mask, memoryMask, cache } = input;
-  const heads = c.decoderHeads;
+  const attention = { heads: c.decoderHeads, cache, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "decoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.decoderLayers; i++) {
     const layer = `model.decoder.layers.${i}`;
     const own = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
-    x = ops.add(
-      g,
-      x,
-      multiHeadAttention(g, `${layer}.self_attn`, { x: own, memory: own, heads, mask, cache }),
-    );
+    const self = { ...attention, x: own, memory: own, mask };
+    x = residual(g, c, x, multiHeadAttention(g, `${layer}.self_attn`, self));
     const asking = layerNorm(g, x, `${layer}.encoder_attn_layer_norm`);
-    const cross = { x: asking, memory, heads, mask: memoryMask, cache };
-    x = ops.add(g, x, multiHeadAttention(g, crossAttention(i), cross));
-    x = ops.add(g, x, feedForward(g, c, x, layer, c.decoderFfn));
+    const cross = { ...attention, x: asking, memory, mask: memoryMask };
+    x = residual(g, c, x, multiHeadAttention(g, crossAttention(i), cross));
+    x = residual(g, c, x, feedForward(g, c, x, layer, c.decoderFfn));
     states.push(x);
   }
   states[states.length - 1] = layerNorm(g, x, "model.decoder.layer_norm");
@@ -101,9 +113,12 @@ function crossAttention(layer: number): string {
 }
 
 /** The embedding table once more as the output layer, plus a bias. */
-function logits(g: GraphBuilder, c: PegasusConfig, hidden: Value): Value {
-  const table = g.parameter("model.shared.weight", [c.vocabSize, c.dModel]);
-  return ops.linear(g, hidden, table, g.parameter("final_logits_bias", [c.vocabSize]));
+function head(g: GraphBuilder, c: PegasusConfig, hidden: Value): Head {
+  return {
+    hidden,
+    table: g.parameter("model.shared.weight", [c.vocabSize, c.dModel]),
+    bias: g.parameter("final_logits_bias", [c.vocabSize]),
+  };
 }
 
 /**
@@ -147,6 +162,9 @@ export const pegasus: Family<PegasusConfig> = {
       ),
       scaleEmbedding: field.flag("scale_embedding", false),
       maxPositions: field.positive("max_position_embeddings"),
+      dropout: field.share("dropout", 0.1),
+      attentionDropout: field.share("attention_dropout", 0),
+      activationDropout: field.share("activation_dropout", 0),
       padTokenId: field.count("pad_token_id", 0),
       eosTokenId: field.count("eos_token_id", 1),
       decoderStartTokenId: field.count("decoder_start_token_id", 0),
@@ -154,8 +172,13 @@ export const pegasus: Family<PegasusConfig> = {
   },
   encoder,
   decoder,
-  logits,
+  head,
   crossAttention,
+  fixed: [
+    "final_logits_bias",
+    "model.encoder.embed_positions.weight",
+    "model.decoder.embed_positions.weight",
+  ],
   tied: [
     [
       "model.shared.weight",

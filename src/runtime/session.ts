@@ -9,6 +9,7 @@ import {
   GraphBuilder,
   lower,
   relu,
+  type Target,
 } from "../graph/index.js";
 import { type Device, deviceUnavailable, listDevices } from "./devices.js";
 import { loadOnnxRuntime } from "./onnxruntime.js";
@@ -21,6 +22,8 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operator; the machine's parallelism unless said. */
   readonly threads?: number;
+  /** What the graph is lowered for; `serving` unless said. */
+  readonly target?: Target;
 }
 
 export interface Session {
@@ -37,6 +40,15 @@ export interface Session {
   ): Promise<Record<string, Tensor>>;
   close(): Promise<void>;
 }
+
+/**
+ * Shapes change from batch to batch, so that planned memory would not fit; and a weight that was turned around for a
+ * faster product must stay so.
+ */
+const trainingSettings: InferenceSession.SessionOptions = {
+  enableMemPattern: false,
+  extra: { optimization: { disable_specified_optimizers: "GemmTransposeFusion" } },
+};
 
 /** A weight's tensor, checked against what the graph expects. */
 function weightOf(
@@ -100,7 +112,9 @@ export async function openSession(
         parameter.shape.map(Number),
       );
   }
+  const { target = "serving" } = options;
   const model = lower(graph, {
+    target,
     findParameter: (parameter) =>
       toDevice ? (weightOf(weights, parameter).data as ConstantData) : undefined,
   });
@@ -110,6 +124,7 @@ export async function openSession(
     intraOpNumThreads: options.threads ?? availableParallelism(),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    ...(target === "training" && trainingSettings),
   };
   let session: InferenceSession;
   try {

@@ -9,6 +9,7 @@ import { suite as gsg } from "./suites/gsg.mjs";
 import { suite as rouge } from "./suites/rouge.mjs";
 import { sampling } from "./suites/sampling.mjs";
 import { pegasusTiny } from "./suites/tokenizer.mjs";
+import { gradients } from "./suites/train-gradients.mjs";
 
 /**
  * @typedef {{folder: GoldenFolder, comparison: Comparison}} SuiteContext
@@ -26,6 +27,7 @@ export const suites = [
   generate("pegasus-tiny"),
   generate("pegasus-tiny", "groups"),
   sampling,
+  gradients,
 ];
 
 const usage = "Usage: npm run golden -- DIR [--suite NAME]...";

@@ -1,0 +1,180 @@
+// The training graph: the family's forward pass, its loss, and the gradients of what is learned.
+import { BridleError } from "../errors/error.js";
+import {
+  type DropoutMask,
+  feedDropout,
+  type Gradient,
+  type Graph,
+  GraphBuilder,
+  grad,
+  linearCrossEntropy,
+  type RewriteRule,
+  rewrite,
+  type Value,
+} from "../graph/index.js";
+import { float32, int64Rows, type Tensor } from "../runtime/tensor.js";
+import type { Family, ModelConfig } from "./family.js";
+import { bothSides, feedsOf, shiftRight } from "./forward.js";
+import { ignored } from "./loss.js";
+
+export interface GradientGraphOptions {
+  /** Which parameters are learned, by name; all but the family's fixed ones unless said. */
+  readonly learns?: (name: string) => boolean;
+  /** Share of the probability that label smoothing spreads over the vocabulary, from 0 to 1. */
+  readonly labelSmoothing?: number;
+  /** Parts the output layer is worked on in; more take less memory. */
+  readonly chunks?: number;
+  /** Whether each layer's inside is computed again on the way back instead of kept. */
+  readonly recompute?: boolean;
+  /** Whether the config's dropout is applied; its masks are then fed. */
+  readonly dropout?: boolean;
+  /** Adds parameters, such as adapters, to the family's forward pass. */
+  readonly extend?: RewriteRule;
+}
+
+/** Slices of a parameter's gradient among the outputs of a run: row i belongs to `indices[i]`. */
+export interface GradientRowsOutput {
+  readonly output: string;
+  /** Name of the int64 feed that holds the indices. */
+  readonly indices: string;
+  /** Index whose rows are left out. */
+  readonly padding: number | undefined;
+}
+
+/** Where a parameter's gradient is found among the outputs of a run; without any of it, it is zero. */
+export interface GradientOutput {
+  readonly parameter: string;
+  readonly shape: readonly number[];
+  readonly dense: string | undefined;
+  readonly rows: readonly GradientRowsOutput[];
+}
+
+export interface GradientGraph {
+  /** Outputs: `loss`, and those that `gradients` names. */
+  readonly graph: Graph;
+  readonly gradients: readonly GradientOutput[];
+  readonly masks: readonly DropoutMask[];
+}
+
+/** Inputs of the loss besides those of both sides. */
+const labelsInput = "labels";
+const weightsInput = "labelWeights";
+
+/** Builds the graph from a batch to its loss and the gradients of what is learned. */
+export function gradientGraph<C extends ModelConfig>(
+  family: Family<C>,
+  config: C,
+  options: GradientGraphOptions = {},
+): GradientGraph {
+  const { labelSmoothing = 0, chunks = 1, recompute = false } = options;
+  const learns = options.learns ?? ((name) => !family.fixed.includes(name));
+  const plain = new GraphBuilder();
+  const { encoded, decoded } = bothSides(plain, family, config);
+  const entropy = linearCrossEntropy(plain, {
+    ...family.head(plain, config, decoded.at(-1) ?? decoded[0]),
+    labels: plain.input(labelsInput, "int64", ["batch", "target"]),
+    weights: plain.input(weightsInput, "float32", ["batch", "target"]),
+    labelSmoothing,
+    chunks,
+  });
+  const forward = plain.finish([plain.output("loss", entropy)]);
+  const extended = rewrite(forward, options.extend);
+  const dropout = feedDropout();
+  // A second copy, so that dropout of what was added gets its masks too.
+  const between = extended.g.finish([extended.g.output("loss", extended.copyOf(entropy))]);
+  const { g, copyOf } = rewrite(between, options.dropout ? dropout.rule : undefined);
+  const twice = (value: Value) => copyOf(extended.copyOf(value));
+  const loss = twice(entropy);
+  const learned = between.parameters.filter(({ name }) => learns(name)).map(copyOf);
+  const found = grad(g, loss, learned, {
+    checkpoints: recompute ? [...encoded, ...decoded].map(twice) : [],
+  });
+  const outputs = [g.output("loss", loss)];
+  const gradients = learned.map((parameter) =>
+    nameGradient(g, parameter, found.get(parameter), outputs),
+  );
+  return { graph: g.finish(outputs), gradients, masks: dropout.masks };
+}
+
+function nameGradient(
+  g: GraphBuilder,
+  parameter: Value,
+  gradient: Gradient | undefined,
+  outputs: Value[],
+): GradientOutput {
+  const { name } = parameter;
+  const dense = gradient?.dense;
+  if (dense !== undefined) outputs.push(g.output(`grad:${name}`, dense));
+  const rows = (gradient?.rows ?? []).map((part, i): GradientRowsOutput => {
+    const output = `rows:${name}:${i}`;
+    outputs.push(g.output(output, part.rows));
+    return { output, indices: part.indices.name, padding: part.padding };
+  });
+  return {
+    parameter: name,
+    shape: parameter.shape.map(Number),
+    dense: dense && `grad:${name}`,
+    rows,
+  };
+}
+
+export interface LabelledBatch {
+  /** [B][S] */
+  readonly inputIds: readonly (readonly number[])[];
+  /** [B][S], 1 for a token and 0 for padding; all tokens unless given. */
+  readonly attentionMask?: readonly (readonly number[])[] | undefined;
+  /** [B][T], −100 for places that do not count. */
+  readonly labels: readonly (readonly number[])[];
+}
+
+/** Number of labels that count. */
+export function countLabels({ labels }: LabelledBatch): number {
+  return labels.reduce((sum, row) => sum + row.filter((id) => id !== ignored).length, 0);
+}
+
+/**
+ * Feeds of the training graph for a batch, dropout masks aside.
+ * @param labelWeight weight of each label that counts: 1/n for the mean over n of them
+ * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
+ */
+export function batchFeeds(
+  config: ModelConfig,
+  batch: LabelledBatch,
+  labelWeight: number,
+): Record<string, Tensor> {
+  const { labels } = batch;
+  for (const id of labels.flat()) {
+    if (id !== ignored && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize)) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: "labels",
+        value: id,
+        expected: `token ids below ${config.vocabSize}, or ${ignored}`,
+      });
+    }
+  }
+  const counted = int64Rows(
+    "labels",
+    labels.map((row) => row.map((id) => (id === ignored ? 0 : id))),
+  );
+  const weights = Float32Array.from(labels.flat(), (id) => (id === ignored ? 0 : labelWeight));
+  return {
+    ...feedsOf(batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
+    [labelsInput]: counted,
+    [weightsInput]: float32(weights, counted.shape),
+  };
+}
+
+/** Adds slices to a dense gradient, in their order: rows [n,width] at `indices` [n] into dense [size,width]. */
+export function addRows(
+  dense: Float32Array,
+  rows: Float32Array,
+  indices: BigInt64Array,
+  width: number,
+  padding: number | undefined,
+): void {
+  for (const [row, index] of indices.entries()) {
+    if (Number(index) === padding) continue;
+    const [to, from] = [Number(index) * width, row * width];
+    for (let j = 0; j < width; j++) dense[to + j] = (dense[to + j] ?? 0) + (rows[from + j] ?? 0);
+  }
+}
