@@ -2,6 +2,8 @@
 # Throws generated requests at a running server, after its own OpenAPI document, and fails on any answer that the
 # document does not allow. Needs schemathesis: python3 -m venv venv && venv/bin/pip install schemathesis==4.32.5
 # Usage: bridle serve & sh scripts/schemathesis.sh [URL] [further options of `schemathesis run`]
+# Where a neural model is served add `--exclude-checks positive_data_acceptance`: that a minimum lies below its maximum,
+# and which option is whose model's, no schema says.
 set -eu
 url="${1:-http://127.0.0.1:8000}"
 [ "$#" -gt 0 ] && shift

@@ -7,14 +7,18 @@ const count = z.number().int().min(0);
 const positive = z.number().int().min(1);
 const aboveZero = z.number().positive().finite();
 
+/** Each beam holds a row of scores as long as the vocabulary: far more of them than this fit no memory. */
+const mostBeams = 1000;
+const beams = positive.max(mostBeams);
+
 /** One schema gives the types, the checks and, later, the flags and the API's documentation. */
 export const generateOptionsSchema = z.strictObject({
   maxLength: positive.describe("longest sequence in tokens, the start token included").optional(),
   maxNewTokens: positive.describe("most tokens to write; goes before maxLength").optional(),
   minLength: count.describe("shortest sequence in tokens, the start token included").optional(),
   minNewTokens: count.describe("fewest tokens to write; goes before minLength").optional(),
-  numBeams: positive.describe("beams of beam search; 1 is greedy search").optional(),
-  numBeamGroups: positive.describe("groups of diverse beam search").optional(),
+  numBeams: beams.describe("beams of beam search; 1 is greedy search").optional(),
+  numBeamGroups: beams.describe("groups of diverse beam search").optional(),
   diversityPenalty: z
     .number()
     .min(0)
@@ -29,7 +33,7 @@ export const generateOptionsSchema = z.strictObject({
     .union([z.boolean(), z.literal("never")])
     .describe("when beam search stops")
     .optional(),
-  numReturnSequences: positive.describe("sequences returned for each document").optional(),
+  numReturnSequences: beams.describe("sequences returned for each document").optional(),
   doSample: z.boolean().describe("draw tokens instead of taking the likeliest").optional(),
   seed: z.number().int().min(0).describe("seed of the draws").optional(),
   temperature: aboveZero.describe("divides the scores before drawing").optional(),

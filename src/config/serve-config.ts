@@ -51,6 +51,9 @@ export const ServeConfig = z.strictObject({
   maxBatchDocuments: wholeNumber(1, 100_000)
     .default(1000)
     .describe("Most documents in one /v1/summaries:batch request"),
+  maxBeams: wholeNumber(1, 1000)
+    .default(32)
+    .describe("Most beams, or sequences, that a request may ask of a neural model"),
   // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
     .default(4 * availableParallelism())

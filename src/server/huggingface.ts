@@ -8,7 +8,13 @@ import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
 import { readJson } from "./request-body.js";
 import { huggingFaceResponses, type RouteTable, summarizeAccess } from "./routes.js";
-import { largestCount, truncations } from "./schemas.js";
+import {
+  createParametersSchema,
+  isNeural,
+  largestCount,
+  type ParametersSchema,
+  truncations,
+} from "./schemas.js";
 import { checkParameterNames, checkParameters } from "./summary-request.js";
 import { checkOpenForWork, summarize, withTurn } from "./work.js";
 
@@ -20,32 +26,40 @@ const documentedCount = {
   maximum: largestCount,
 };
 
-/** What `generate_parameters` may hold, for the description; which of it applies is the model's to say. */
-const documentedLengths = {
-  additionalProperties: false,
-  properties: {
-    sentences: documentedCount,
-    max_words: documentedCount,
-  },
-};
+const documentedLengths = { sentences: documentedCount, max_words: documentedCount };
 
-/** Members this service does not know are passed over, as the hub's own API does. */
-const HuggingFaceRequest = z
-  .object({
-    inputs: z.string().openapi({
-      description: "The text to summarize, with at least one letter or digit.",
-      minLength: 1,
-    }),
-    parameters: z
-      .looseObject({
-        truncation: z.enum(truncations).nullish(),
-        clean_up_tokenization_spaces: z.boolean().nullish(),
-        generate_parameters: z.record(z.string(), z.unknown()).nullish().openapi(documentedLengths),
-      })
-      .nullish()
-      .openapi({ additionalProperties: false }),
-  })
-  .openapi("HuggingFaceSummarization");
+/**
+ * Members this service does not know are passed over, as the hub's own API does.
+ * @param neural whether the description leaves room for generation options; which of them apply is the model's to say
+ */
+const createRequestSchema = (neural: boolean) =>
+  z
+    .object({
+      inputs: z.string().openapi({
+        description: "The text to summarize, with at least one letter or digit.",
+        minLength: 1,
+      }),
+      parameters: z
+        .looseObject({
+          truncation: z.enum(truncations).nullish(),
+          clean_up_tokenization_spaces: z.boolean().nullish(),
+          generate_parameters: z.record(z.string(), z.unknown()).nullish().openapi({
+            description:
+              "What the model takes, in snake or camel case: GET /v1/models lists its parameters.",
+            properties: documentedLengths,
+            additionalProperties: neural,
+          }),
+        })
+        .nullish()
+        .openapi({ additionalProperties: false }),
+    })
+    .openapi("HuggingFaceSummarization");
+
+/** How requests are read on this server. */
+interface RequestReading {
+  readonly body: ReturnType<typeof createRequestSchema>;
+  readonly parameters: ParametersSchema;
+}
 
 const HuggingFaceSummary = z
   .array(
@@ -60,12 +74,17 @@ const HuggingFaceSummary = z
   .openapi("HuggingFaceSummary");
 
 export function huggingFaceRoutes(server: ServerContext): RouteTable {
+  const neural = [...server.service.summarizers.values()].some(isNeural);
+  const reading: RequestReading = {
+    body: createRequestSchema(neural),
+    parameters: createParametersSchema(server.config),
+  };
   return [
     {
       method: "POST",
       path: `${prefix}*`,
       access: summarizeAccess,
-      handle: (c) => postModel(server, c),
+      handle: (c) => postModel(server, c, reading),
       describe: {
         documentedPath: `${prefix}{model}`,
         operationId: "summarizeWithModel",
@@ -77,7 +96,7 @@ export function huggingFaceRoutes(server: ServerContext): RouteTable {
           params: z.object({
             model: z.string().openapi({ description: "Name of a model.", example: "extractive" }),
           }),
-          body: { required: true, content: { "application/json": { schema: HuggingFaceRequest } } },
+          body: { required: true, content: { "application/json": { schema: reading.body } } },
         },
         responses: {
           200: {
@@ -91,15 +110,19 @@ export function huggingFaceRoutes(server: ServerContext): RouteTable {
   ];
 }
 
-async function postModel(server: ServerContext, c: RequestContext): Promise<Response> {
+async function postModel(
+  server: ServerContext,
+  c: RequestContext,
+  reading: RequestReading,
+): Promise<Response> {
   checkOpenForWork(server);
   const name = decodeName(c.req.path.slice(prefix.length));
   const summarizer = getSummarizer(server.service, name);
-  const { inputs, parameters } = checkFields(HuggingFaceRequest, await readJson(server, c));
+  const { inputs, parameters } = checkFields(reading.body, await readJson(server, c));
   const work = {
     document: inputs,
     model: name,
-    parameters: readParameters(summarizer, parameters),
+    parameters: readParameters(summarizer, reading.parameters, parameters),
   };
   const { scope } = c.var;
   const result = await withTurn(server, scope, () => summarize(server, scope, work));
@@ -123,7 +146,8 @@ function decodeName(path: string): string {
  */
 function readParameters(
   summarizer: Summarizer,
-  requested: z.output<typeof HuggingFaceRequest>["parameters"],
+  schema: ParametersSchema,
+  requested: z.output<RequestReading["body"]>["parameters"],
 ): SummaryParameters {
   if (!requested) return {};
   const {
@@ -145,7 +169,7 @@ function readParameters(
     throw withTheirName(thrown);
   }
   if (truncation != null) named.set("truncation", truncation);
-  return checkParameters(summarizer, Object.fromEntries(named));
+  return checkParameters(summarizer, schema, Object.fromEntries(named));
 }
 
 /** Names of Hugging Face's are refused with a pointer to what this service takes instead. */

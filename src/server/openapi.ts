@@ -66,7 +66,7 @@ export function describeApi(server: ServerContext, app: App): object {
       name: "x-api-key",
     });
   }
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "Bridle",
@@ -76,6 +76,19 @@ export function describeApi(server: ServerContext, app: App): object {
     },
     servers: [{ url: "/" }],
   });
+  sizeTuples(document);
+  return document;
+}
+
+/** Says of every tuple how long it is: the generator lists the kinds of its items, which a shorter list has too. */
+function sizeTuples(node: unknown): void {
+  if (typeof node !== "object" || node === null) return;
+  const schema = node as { prefixItems?: unknown; minItems?: number; maxItems?: number };
+  if (Array.isArray(schema.prefixItems)) {
+    schema.minItems ??= schema.prefixItems.length;
+    schema.maxItems ??= schema.prefixItems.length;
+  }
+  for (const inner of Object.values(node)) sizeTuples(inner);
 }
 
 /** @param document what describeApi gave @param folder where the docs page's assets lie */

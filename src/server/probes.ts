@@ -99,13 +99,13 @@ const plain = { "content-type": "text/plain; charset=utf-8" };
 
 function getInfo(server: ServerContext, c: RequestContext): Response {
   const { service, config, admission, lifecycle } = server;
-  const { maxBodyBytes, maxBatchDocuments, deadlineMs, concurrency, queueLimit } = config;
+  const { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit } = config;
   const models = [...service.summarizers].map(([name, { version }]) => ({ name, version }));
   return Response.json({
     name: "bridle",
     version: service.version,
     models,
-    limits: { maxBodyBytes, maxBatchDocuments, deadlineMs, concurrency, queueLimit },
+    limits: { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit },
     ...(isAuthorized(server, c, operatorAccess) && {
       process: {
         startedAt: lifecycle.startedAt.toISOString(),

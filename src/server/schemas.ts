@@ -49,16 +49,35 @@ function parametersOf<S extends typeof lengthShape>(shape: S) {
     .openapi("SummaryParameters", { not: { required: ["sentences", "ratio"] } });
 }
 
+/** How much a request may ask for. */
+export interface RequestLimits {
+  readonly maxBatchDocuments: number;
+  readonly maxBeams: number;
+}
+
 /** What extractive models take. */
 const ExtractiveParametersSchema = parametersOf(lengthShape);
 
 /** What any model may take; `supportedParameters` says which of it applies. */
-export const SummaryParametersSchema = parametersOf({
-  ...lengthShape,
-  ...generateOptionsSchema.shape,
-});
+export function createParametersSchema({ maxBeams }: Pick<RequestLimits, "maxBeams">) {
+  const { numBeams, numBeamGroups, numReturnSequences, ...others } = generateOptionsSchema.shape;
+  const limited = (option: typeof numBeams) =>
+    option
+      .unwrap()
+      .max(maxBeams)
+      .describe(option.description ?? "")
+      .optional();
+  return parametersOf({
+    ...lengthShape,
+    ...others,
+    numBeams: limited(numBeams),
+    numBeamGroups: limited(numBeamGroups),
+    numReturnSequences: limited(numReturnSequences),
+  });
+}
 
-export type RequestedParameters = z.output<typeof SummaryParametersSchema>;
+export type ParametersSchema = ReturnType<typeof createParametersSchema>;
+export type RequestedParameters = z.output<ParametersSchema>;
 
 const documentText = z.string().openapi({
   description: "The text to summarize, with at least one letter or digit.",
@@ -66,10 +85,15 @@ const documentText = z.string().openapi({
     "The harbour was closed on Monday. A storm had damaged two piers. Ferries were sent to the next port.",
 });
 
+/** Whether a model writes its summaries token by token. */
+export function isNeural({ supportedParameters }: Summarizer): boolean {
+  return supportedParameters.includes("numBeams");
+}
+
 /** The request schemas name the models that are loaded, so that they are made once per server. */
 export function createRequestSchemas(
   summarizers: ReadonlyMap<string, Summarizer>,
-  maxBatchDocuments: number,
+  limits: RequestLimits,
 ) {
   const model = z
     .string()
@@ -79,11 +103,9 @@ export function createRequestSchemas(
       enum: [...summarizers.keys()],
     });
   // A server without a neural model documents no options that it would refuse.
-  const neural = [...summarizers.values()].some(({ supportedParameters }) =>
-    supportedParameters.includes("numBeams"),
-  );
-  const schema = neural ? SummaryParametersSchema : ExtractiveParametersSchema;
-  const parameters = (schema as typeof SummaryParametersSchema).optional();
+  const neural = [...summarizers.values()].some(isNeural);
+  const schema = neural ? createParametersSchema(limits) : ExtractiveParametersSchema;
+  const parameters = (schema as ParametersSchema).optional();
   const document = documentText.openapi({ minLength: 1 });
   return {
     SummaryRequest: z
@@ -102,7 +124,7 @@ export function createRequestSchemas(
         documents: z
           .array(documentText)
           .min(1)
-          .openapi({ description: `At most ${maxBatchDocuments}; more are answered 413.` }),
+          .openapi({ description: `At most ${limits.maxBatchDocuments}; more are answered 413.` }),
         model,
         parameters,
       })
@@ -216,6 +238,7 @@ export const InfoSchema = z
     limits: z.object({
       maxBodyBytes: z.int(),
       maxBatchDocuments: z.int(),
+      maxBeams: z.int(),
       deadlineMs: z.int(),
       concurrency: z.int(),
       queueLimit: z.int(),

@@ -5,14 +5,14 @@ import { BridleError } from "../errors/error.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
 import type { ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
-import { type RequestedParameters, SummaryParametersSchema } from "./schemas.js";
+import type { ParametersSchema, RequestedParameters } from "./schemas.js";
 
 /** Taken by every model: what to do with text beyond the model's reach. */
 const alwaysSupported = ["truncation"];
 
 /** The names a caller may use in `parameters` for a model. */
 export function parameterNames(summarizer: Summarizer): string[] {
-  return [...summarizer.supportedParameters, ...alwaysSupported];
+  return [...new Set([...summarizer.supportedParameters, ...alwaysSupported])];
 }
 
 /**
@@ -60,9 +60,10 @@ export function toSummaryParameters(
 /** Parameters from a caller that uses other names for them; checked like the native ones. @throws FIELDS_INVALID */
 export function checkParameters(
   summarizer: Summarizer,
+  schema: ParametersSchema,
   parameters: Record<string, unknown>,
 ): SummaryParameters {
-  return toSummaryParameters(summarizer, checkFields(SummaryParametersSchema, parameters));
+  return toSummaryParameters(summarizer, checkFields(schema, parameters));
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
