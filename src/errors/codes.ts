@@ -486,6 +486,19 @@ export const codes = {
     message: "The model's thread stopped: {reason}.",
     hint: "Send it again: the model is loaded anew. If it happens again, give the process more memory or use a smaller model.",
   },
+  // Training.
+  TENSOR_TOO_LARGE: {
+    kind: "too-large",
+    message:
+      "Training {name} takes {neededMb} MB for it, its gradient and its optimizer state; the limit is {limitMb} MB.",
+    hint: "Keep it frozen, train it with LoRA, or use Adafactor, which keeps less state.",
+  },
+  MEMORY_EXHAUSTED: {
+    kind: "unavailable",
+    message:
+      "Training takes {neededMb} MB for weights, gradients and optimizer state, which the system does not give: {reason}.",
+    hint: "Use Adafactor or LoRA, which keep less state, a smaller model, or a machine with more memory.",
+  },
   // The hub of models, and its cache on disk.
 } as const satisfies Record<string, ErrorRow>;
 
