@@ -2,12 +2,13 @@
 import type { Command } from "commander";
 import type { Evaluation } from "../evaluate/evaluation.js";
 import type { Summarizer } from "../summarize/summarizer.js";
+import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, share, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
 import { printJson, printLine, type Terminal, write } from "./terminal.js";
 
-interface Options {
+interface Options extends DataFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
   readonly sentences?: number | "reference";
@@ -36,12 +37,12 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
     .command("evaluate")
     .summary("score a model on documents with reference summaries")
     .description(
-      "Summarizes every row of JSON Lines files (or .gz) and scores the summaries against the references: " +
-        "ROUGE with bootstrap intervals, lengths, novelty. Each file is scored on its own. Rows hold a document " +
-        "(column document, text, content or article) and one or several references (column references, " +
-        "summary, highlights or target).",
+      "Summarizes every row of files and scores the summaries against the references: ROUGE with bootstrap " +
+        "intervals, lengths, novelty. Each file is scored on its own: JSON Lines, JSON, CSV, TSV or Parquet, plain, " +
+        ".gz or .zst, or a folder of texts. Rows hold a document (column document, text, content, article or " +
+        "dialogue) and one or several references (column references, summary, highlights or target).",
     )
-    .argument("<data...>", "files of rows")
+    .argument("<data...>", "files of rows, or folders of texts")
     .option("--model <name>", "extractive (default), or a folder with a model")
     .option(
       "--sentences <n>",
@@ -64,7 +65,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
     .option("--seed <n>", "seed of the resamples (default: 0)", wholeNumber("--seed", 0))
     .option("--concurrency <n>", "documents in work at once", wholeNumber("--concurrency"))
     .option("--markdown", "print the table as Markdown");
-  addGenerateFlags(addDeviceFlag(command), ["seed"]);
+  addGenerateFlags(addDeviceFlag(addDataFlags(command)), ["seed"]);
   addJsonOption(command);
   addExamples(command, [
     [
@@ -76,6 +77,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "several files, as a table for a report",
     ],
     ["bridle evaluate test.jsonl --limit 100 --json", "every figure, for a program"],
+    ["bridle evaluate test.csv --summary-column title", "a table, with its titles as references"],
   ]).action((data: readonly string[], options: Options) => run(data, options, terminal));
 }
 
@@ -127,6 +129,7 @@ async function evaluateFile(
   let read = { readBytes: 0, sizeBytes: 0 };
   const rows = readPairs(file, {
     columns: defined({ document: documentColumn, summary: summaryColumn }),
+    ...dataFlagsOf(options),
     ...defined({ every: options.every, limit: options.limit }),
     onRead: (now) => {
       read = now;

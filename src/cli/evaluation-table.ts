@@ -26,8 +26,8 @@ export function toRows(evaluation: DataEvaluation): TableRow[] {
   const { data, rows, model, scores, statistics, baselines } = evaluation;
   const name = path
     .basename(data)
-    .replace(/\.gz$/, "")
-    .replace(/\.jsonl?$/, "");
+    .replace(/\.(?:gz|zst)$/, "")
+    .replace(/\.(?:jsonl?|csv|tsv|parquet)$/, "");
   const own = [name, String(rows.scored), model, ...figures(scores, statistics), ""];
   const simple = Object.entries(baselines).map(([system, { scores, statistics, difference }]) => {
     const { mean, low, high } = difference.rougeL;

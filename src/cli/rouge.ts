@@ -1,14 +1,15 @@
-// `bridle rouge`: scores predictions against targets, from text files or from columns of a JSON Lines file.
+// `bridle rouge`: scores predictions against targets, from text files or from columns of a file of rows.
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { AggregateScore } from "../text/rouge/aggregate.js";
 import type { RougeOptions, RougeType } from "../text/rouge/rouge.js";
 import type { RougeScore } from "../text/rouge/score.js";
 import type { RougeMode } from "../text/rouge/tokenize.js";
+import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
-interface Options {
+interface Options extends DataFlags {
   readonly target?: readonly string[];
   readonly prediction?: string;
   readonly input?: string;
@@ -33,7 +34,7 @@ export function addRougeCommand(program: Command, terminal: Terminal): void {
     .summary("score summaries against references")
     .description(
       "Scores predictions against targets with ROUGE. A pair of files is one text each; with --lines, each " +
-        "line is a text; with --input, each row of a JSON Lines file holds both. Several targets of one " +
+        "line is a text; with --input, each row of a file (JSON Lines, CSV, …) holds both. Several targets of one " +
         "prediction: the best one counts, by F-measure.",
     )
     .option(
@@ -44,7 +45,7 @@ export function addRougeCommand(program: Command, terminal: Terminal): void {
     )
     .option("--prediction <file>", "text to score")
     .option("--lines", "take each line of the files as a text of its own")
-    .option("--input <file>", "JSON Lines (or .gz) whose rows hold both texts")
+    .option("--input <file>", "a file whose rows hold both texts")
     .option("--target-column <name>", "its column of targets, a text or a list", "summary")
     .option("--prediction-column <name>", "its column of predictions", "prediction")
     .option(
@@ -63,7 +64,7 @@ export function addRougeCommand(program: Command, terminal: Terminal): void {
     .option("--aggregate", "means with bootstrap intervals, in place of a score per text")
     .option("--samples <n>", "how many resamples --aggregate draws", wholeNumber("--samples"), 1000)
     .option("--seed <n>", "seed of these draws", wholeNumber("--seed", 0), 0);
-  addJsonOption(command);
+  addJsonOption(addDataFlags(command));
   addExamples(command, [
     ["bridle rouge --target reference.txt --prediction summary.txt --stemmer", "one pair of texts"],
     ["bridle rouge --input scored.jsonl --types rouge1,rougeL --aggregate", "a file of pairs"],
@@ -129,6 +130,10 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
 
 async function* readPairs(options: Options, terminal: Terminal): AsyncGenerator<Pair> {
   const { input, target, prediction } = options;
+  const misplaced = Object.keys(dataFlagsOf(options))[0];
+  if (input === undefined && misplaced !== undefined) {
+    throw contradiction(`--${misplaced} goes with --input.`);
+  }
   if (input !== undefined) {
     if (target !== undefined || prediction !== undefined || options.lines === true) {
       throw contradiction(
@@ -173,24 +178,16 @@ function contradiction(problem: string): BridleError {
 }
 
 async function* readRows(input: string, options: Options): AsyncGenerator<Pair> {
-  const [
-    { openInputFile },
-    { readLines },
-    { isBlank, longestRowBytes, parseRow, textColumn, textsColumn },
-  ] = await Promise.all([
-    import("../data/input-file.js"),
-    import("../data/lines.js"),
+  const [{ openRows }, { textColumn, textsColumn }] = await Promise.all([
+    import("../data/rows.js"),
     import("../data/row.js"),
   ]);
-  const { content } = await openInputFile(input);
-  let number = 0;
-  for await (const line of readLines(content, longestRowBytes)) {
-    number += 1;
-    if (isBlank(line)) continue;
-    const row = parseRow(line, number);
+  const { rows } = await openRows(input, dataFlagsOf(options));
+  for await (const { place, read } of rows) {
+    const row = read();
     yield {
-      prediction: textColumn(row, options.predictionColumn, number),
-      targets: textsColumn(row, options.targetColumn, number),
+      prediction: textColumn(row, options.predictionColumn, place),
+      targets: textsColumn(row, options.targetColumn, place),
     };
   }
 }

@@ -4,12 +4,13 @@ import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { BatchReport } from "../summarize/batch.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
+import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { formatDuration, openProgress } from "./progress.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
-interface Options {
+interface Options extends DataFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
   readonly sentences?: number;
@@ -25,7 +26,15 @@ interface Options {
 }
 
 /** Options that only a batch takes. */
-const batchOnly = ["column", "concurrency", "overwrite", "strict"] as const;
+const batchOnly = [
+  "column",
+  "format",
+  "encoding",
+  "delimiter",
+  "concurrency",
+  "overwrite",
+  "strict",
+] as const;
 
 export function addSummarizeCommand(program: Command, terminal: Terminal): void {
   const command = program
@@ -33,17 +42,18 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
     .summary("summarize a document, or a file of them")
     .description(
       "Summarizes a document (txt, md, html, pdf, docx) from FILE or, with - or no FILE, from standard input. " +
-        "With --input and --output, summarizes every row of a JSON Lines file: results come in the order of " +
-        "the rows, and the same command takes up a batch that was stopped where it stopped.",
+        "With --input and --output, summarizes every row of a file (JSON Lines, JSON, CSV, TSV, Parquet, plain or " +
+        "packed): results come in the order of the rows, and the same command takes up a batch that was stopped " +
+        "where it stopped.",
     )
     .argument("[file]", "the document; - for standard input")
     .option("--model <name>", "extractive (default), or a folder with a model");
   addLengthOptions(command)
     .option("--output <file>", "write there instead of to standard output")
-    .option("--input <file>", "batch: JSON Lines, plain or .gz, with one document a row")
+    .option("--input <file>", "batch: a file with one document a row")
     .option(
       "--column <name>",
-      "batch: column of the text (default: document, text, content or article)",
+      "batch: column of the text (default: document, text, content, article or dialogue)",
     )
     .option(
       "--concurrency <n>",
@@ -52,7 +62,7 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
     )
     .option("--overwrite", "batch: begin anew, losing what the output holds")
     .option("--strict", "batch: exit code 6 if any row has an error in place of a summary");
-  addGenerateFlags(addDeviceFlag(command));
+  addGenerateFlags(addDeviceFlag(addDataFlags(command)));
   addJsonOption(command);
   addExamples(command, [
     ["bridle summarize report.pdf --sentences 3", "three sentences of a PDF"],
@@ -167,6 +177,7 @@ async function summarizeMany(
       output,
       parameters: parametersOf(options),
       ...(column === undefined ? {} : { column }),
+      ...dataFlagsOf(options),
       ...(concurrency === undefined ? {} : { concurrency }),
       overwrite: options.overwrite === true,
       signal: terminal.signal,

@@ -12,6 +12,12 @@ export interface Line {
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
+/** Whether a line holds nothing but spaces; such lines are no rows. */
+export function isBlank({ bytes, sizeBytes }: Line): boolean {
+  if (bytes === undefined || sizeBytes > 1000) return false;
+  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+}
+
 /**
  * The lines of a stream, in order; `\n` and `\r\n` end a line, and a last line may go without.
  * A line longer than `maxBytes` comes without its bytes, which are dropped as they arrive.

@@ -52,7 +52,7 @@ describe("readPairs", () => {
   it("takes references before summary, and the named columns before both", async () => {
     const file = await write(
       JSON.stringify({
-        body: "d",
+        story: "d",
         document: "no",
         summary: "s",
         references: ["r1", "r2"],
@@ -65,7 +65,7 @@ describe("readPairs", () => {
       references: ["r1", "r2"],
       id: 0,
     });
-    const columns = { document: "body", summary: "gist", id: "key" };
+    const columns = { document: "story", summary: "gist", id: "key" };
     expect((await read(file, { columns }))[0]).toMatchObject({
       document: "d",
       references: ["g"],
@@ -91,19 +91,26 @@ describe("readPairs", () => {
     ["bad JSON", `${row("a")}\n{"document": `, {}, "ROW_NOT_JSON", "Line 2 of "],
     ["a list", "[1]", {}, "ROW_NOT_JSON", "a list"],
     ["no document", '{"x": 1, "summary": "s"}', {}, "COLUMN_MISSING", "x, summary"],
-    ["no summary", '{"document": "d"}', {}, "COLUMN_MISSING", "no text in summary"],
+    [
+      "two documents",
+      '{"text": "a", "article": "b", "summary": "s"}',
+      {},
+      "COLUMN_AMBIGUOUS",
+      "text and article",
+    ],
+    ["no summary", '{"document": "d"}', {}, "COLUMN_MISSING", "no text in references, summary"],
     [
       "a document that is no text",
       '{"document": 1, "summary": "s"}',
       {},
-      "COLUMN_MISSING",
+      "COLUMN_NOT_TEXT",
       "Line 1",
     ],
     [
       "references that are no texts",
       '{"document": "d", "references": [1]}',
       {},
-      "COLUMN_MISSING",
+      "COLUMN_NOT_TEXT",
       "references",
     ],
     [
@@ -114,7 +121,6 @@ describe("readPairs", () => {
       "gist",
     ],
     ["Latin-1", Buffer.from(row("é"), "latin1"), {}, "ROW_NOT_UTF8", "Line 1 of "],
-    ["UTF-16", Buffer.from(`\ufeff${row("a")}`, "utf16le"), {}, "ROW_NOT_UTF8", "Line 1 of "],
     [
       "a row over the limit",
       row("long".repeat(9)),

@@ -1,93 +1,104 @@
-// Reads a line of JSON Lines as an object, and its columns as texts.
+// A row of data: an object of columns, where it stands, and its columns read as texts.
+import { nearestName } from "../config/nearest-name.js";
 import { BridleError } from "../errors/error.js";
-import type { Line } from "./lines.js";
+import { notUtf8 } from "./text-bytes.js";
 
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Longest row that is read unless a caller says otherwise, in bytes. */
 export const longestRowBytes = 100_000_000;
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-/** Whether a line holds nothing but spaces; such lines are no rows. */
-export function isBlank({ bytes, sizeBytes }: Line): boolean {
-  if (bytes === undefined || sizeBytes > 1000) return false;
-  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+/** Where a row stands, for people: `where` is "Line 3 of x.jsonl", "Row 5 of x.parquet" or the like. */
+export interface Place {
+  readonly where: string;
+  readonly file: string;
+  /** Line of the file, or row where the format has no lines; from 1. */
+  readonly line: number;
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 /**
- * Reads one line as a row.
- * @param number of the line in its file, from 1
- * @param limitBytes the limit its reader was given, for the error's text
+ * Reads the bytes of one JSON object as a row, with or without a byte order mark.
+ * @param bytes undefined where there were more than the limit
  * @throws ROW_TOO_LARGE, ROW_NOT_UTF8, ROW_NOT_JSON
  */
-export function parseRow(line: Line, number: number, limitBytes = longestRowBytes): Row {
-  if (line.bytes === undefined) {
-    throw new BridleError("ROW_TOO_LARGE", {
-      line: number,
-      size: line.sizeBytes,
-      limit: limitBytes,
-    });
+export function parseRow(
+  { bytes, sizeBytes }: { readonly bytes: Uint8Array | undefined; readonly sizeBytes: number },
+  place: Place,
+  limitBytes = longestRowBytes,
+): Row {
+  if (bytes === undefined) {
+    throw new BridleError("ROW_TOO_LARGE", { ...place, size: sizeBytes, limit: limitBytes });
   }
   let text: string;
   try {
-    text = decoder.decode(line.bytes);
+    text = decoder.decode(bytes);
   } catch (cause) {
-    throw new BridleError("ROW_NOT_UTF8", { line: number }, { cause });
+    throw notUtf8(place, bytes, cause);
   }
   let row: unknown;
   try {
     row = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BridleError("ROW_NOT_JSON", { line: number, reason }, { cause });
+    throw new BridleError("ROW_NOT_JSON", { ...place, reason }, { cause });
   }
   if (typeof row !== "object" || row === null || Array.isArray(row)) {
-    const found = row === null ? "null" : Array.isArray(row) ? "a list" : `a ${typeof row}`;
-    throw new BridleError("ROW_NOT_JSON", { line: number, reason: `it is ${found}` });
+    throw new BridleError("ROW_NOT_JSON", { ...place, reason: `it is ${kindOf(row)}` });
   }
   return row as Row;
 }
 
-function missing(row: Row, column: string, line: number): BridleError {
-  const columns = Object.keys(row).slice(0, 20).join(", ") || "none";
-  return new BridleError("COLUMN_MISSING", { line, column, columns });
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** The text in a column. @throws COLUMN_MISSING */
-export function textColumn(row: Row, column: string, line: number): string {
+/** What is told where a column is not there: those that are, and the one that may have been meant. */
+export function columnMissing(
+  row: Row,
+  column: string,
+  place: Place,
+  expected: readonly string[] = [column],
+): BridleError {
+  const names = Object.keys(row);
+  const near = expected
+    .map((name) => nearestName(name, names))
+    .find((name) => name !== undefined && !expected.includes(name));
+  const suggestion = near === undefined ? "" : `Did you mean ${near}? `;
+  const columns = names.slice(0, 20).join(", ") || "none";
+  return new BridleError("COLUMN_MISSING", { ...place, column, columns, suggestion });
+}
+
+function notText(column: string, value: unknown, place: Place, expected: string): BridleError {
+  const found = Array.isArray(value)
+    ? value.length === 0
+      ? "an empty list"
+      : `a list with ${kindOf(value.find((each) => typeof each !== "string") ?? value[0])}`
+    : kindOf(value);
+  return new BridleError("COLUMN_NOT_TEXT", { ...place, column, found, expected });
+}
+
+/** The text in a column; null is no text, which is for the caller to judge. @throws COLUMN_MISSING, COLUMN_NOT_TEXT */
+export function textColumn(row: Row, column: string, place: Place): string {
+  if (!Object.hasOwn(row, column)) throw columnMissing(row, column, place);
   const value = row[column];
-  if (typeof value !== "string") throw missing(row, column, line);
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string") throw notText(column, value, place, "a text");
   return value;
 }
 
-/** The text, or the list of at least one text, in a column. @throws COLUMN_MISSING */
-export function textsColumn(row: Row, column: string, line: number): readonly string[] {
-  const value = row[column];
-  if (typeof value === "string") return [value];
-  const isList = Array.isArray(value) && value.length > 0;
-  if (!isList || value.some((each) => typeof each !== "string")) throw missing(row, column, line);
-  return value as string[];
-}
-
-/** Where a document is looked for when no column is named; the first one present counts. */
-export const documentColumns = ["document", "text", "content", "article"] as const;
-
-export interface DocumentRow {
-  readonly document: string;
-  /** The row's own name, handed back with its result. */
-  readonly id?: string | number;
-}
-
 /**
- * The document of a row.
- * @param column the column that holds the text; the first of `documentColumns` unless said
- * @throws COLUMN_MISSING
+ * The text, or the list of at least one text, in a column; null is one text without letters.
+ * @throws COLUMN_MISSING, COLUMN_NOT_TEXT
  */
-export function documentOf(row: Row, line: number, column?: string): DocumentRow {
-  const name = column ?? documentColumns.find((each) => Object.hasOwn(row, each));
-  if (name === undefined) throw missing(row, documentColumns.join(", "), line);
-  const document = textColumn(row, name, line);
-  const { id } = row;
-  return typeof id === "string" || typeof id === "number" ? { document, id } : { document };
+export function textsColumn(row: Row, column: string, place: Place): readonly string[] {
+  const value = row[column];
+  if (!Array.isArray(value)) return [textColumn(row, column, place)];
+  if (value.length === 0 || value.some((each) => typeof each !== "string")) {
+    throw notText(column, value, place, "a text or a list of texts");
+  }
+  return value as string[];
 }

@@ -105,25 +105,56 @@ export const codes = {
     message: "{file} is not whole: its gzip data cannot be read ({reason}).",
     hint: "Fetch or compress it again; `gzip -t` tells whether a file is whole.",
   },
+  ZSTD_CORRUPT: {
+    kind: "invalid",
+    message: "{file} is not whole: its Zstandard data cannot be read ({reason}).",
+    hint: "Fetch or compress it again; `zstd -t` tells whether a file is whole.",
+  },
   ROW_NOT_JSON: {
     kind: "invalid",
-    message: "Line {line} is not a JSON object: {reason}.",
-    hint: 'Write one object a line, such as {"document": "The text."}.',
+    message: "{where} is not a JSON object: {reason}.",
+    hint: 'Write one object a line, such as {"document": "The text."}, or one list of objects; other formats are told by the name (.csv) or with --format.',
+  },
+  ROW_NOT_CSV: {
+    kind: "invalid",
+    message: "{where} is no row of this table: {reason}.",
+    hint: "Put fields that hold delimiters, quotes or line ends in double quotes, with quotes inside doubled; --delimiter names another delimiter.",
   },
   ROW_NOT_UTF8: {
     kind: "invalid",
-    message: "Line {line} is not UTF-8 text.",
-    hint: "Convert the file: iconv -f latin1 -t utf-8 x.jsonl > y.jsonl",
+    message: "{where} is not {encoding} text.",
+    hint: "Name {guess} with --encoding, or convert the file: iconv -f ENCODING -t utf-8 x.jsonl > y.jsonl",
   },
   ROW_TOO_LARGE: {
     kind: "too-large",
-    message: "Line {line} has {size} bytes; the limit is {limit}.",
-    hint: "Split its document into several rows.",
+    message: "{where} has {size} bytes; the limit is {limit}.",
+    hint: "Split its document into several rows; in CSV, look for a quote before it that is never closed.",
   },
   COLUMN_MISSING: {
     kind: "invalid",
-    message: "Line {line} has no text in {column}; its columns are {columns}.",
-    hint: "Name the column that holds it; `--help` tells the option.",
+    message: "{where} has no text in {column}; its columns are {columns}.",
+    hint: "{suggestion}Name the column that holds it; `--help` tells the option.",
+  },
+  COLUMN_AMBIGUOUS: {
+    kind: "invalid",
+    message: "{where} has more than one column that may hold its {what}: {columns}.",
+    hint: "Name the one that is meant as the {option}; `--help` tells the option.",
+  },
+  COLUMN_NOT_TEXT: {
+    kind: "invalid",
+    message: "{where} has {found} in {column}, where {expected} belongs.",
+    hint: "Write it as text, or name the column that holds the text; `--help` tells the option.",
+  },
+  FOLDER_NOT_DATA: {
+    kind: "invalid",
+    message: "{folder} cannot be read as pairs of texts: {reason}.",
+    hint: "Put x.summary.txt beside each x.txt, or equal names in documents/ and summaries/; name files of rows one by one.",
+  },
+  PARQUET_GROUP_TOO_LARGE: {
+    kind: "too-large",
+    message:
+      "{file} has a row group of {megabytes} MB from row {row} on, more than is read at once.",
+    hint: "Write it with smaller groups, for example df.to_parquet(file, row_group_size=10000) in pandas.",
   },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {

@@ -1,22 +1,27 @@
 // Summarizes a file of documents into a file of results: in order, resumable, within bounded memory.
-import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { openInputFile } from "../data/input-file.js";
-import { type Line, readLines } from "../data/lines.js";
-import { documentOf, isBlank, longestRowBytes, parseRow } from "../data/row.js";
+import { documentOf } from "../data/columns.js";
+import { fingerprintOf } from "../data/fingerprint.js";
+import { type DataFormat, type FoundRow, openRows, type RowOptions } from "../data/rows.js";
 import { BridleError, toBridleError } from "../errors/error.js";
 import { type BatchIdentity, type BatchOutput, openBatchOutput } from "./batch-output.js";
 import type { Summarizer, SummaryParameters } from "./summarizer.js";
 
 export interface BatchOptions {
-  /** JSON Lines, one document a row, plain or gzip. */
+  /** One document a row, in any format that openRows reads. */
   readonly input: string;
+  /** Told by content and name unless said. */
+  readonly format?: DataFormat;
+  /** Encoding of an input that is neither UTF-8 nor marked. */
+  readonly encoding?: string;
+  /** Between the fields of CSV. */
+  readonly delimiter?: string;
   /** Where the results go, one a row, in the order of the input. */
   readonly output: string;
   readonly parameters?: SummaryParameters;
-  /** Column that holds the text; `document`, `text`, `content` or `article` unless said. */
+  /** Column that holds the text; `document`, `text`, `content`, `article` or `dialogue` unless said. */
   readonly column?: string;
   /** How many documents are worked on at once. Default: as many as there are processors. */
   readonly concurrency?: number;
@@ -63,8 +68,8 @@ const syncEveryMs = 1000;
  * Summarizes every row of `input` into `output`. Each output line is an object with `index` (row number from 0;
  * blank lines do not count), the row's `id` where it has one, and the summary's fields or an `error`
  * with code, message and hint. What a killed run had finished is kept and not done again.
- * @throws FILE_NOT_FOUND, FILE_NOT_READABLE, FILE_NOT_WRITABLE, GZIP_CORRUPT, BATCH_OUTPUT_EXISTS, BATCH_CHANGED,
- *   BATCH_RUNNING, INVALID_PARAMETER, PARAMETER_NOT_SUPPORTED, CANCELLED
+ * @throws FILE_NOT_WRITABLE, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, BATCH_RUNNING, INVALID_PARAMETER,
+ *   PARAMETER_NOT_SUPPORTED, CANCELLED, and what openRows throws for an input that cannot be read on
  */
 export async function summarizeFile(
   summarizer: Summarizer,
@@ -100,20 +105,25 @@ async function checkDistinct(input: string, output: string): Promise<void> {
   });
 }
 
+/** How the input is to be read, as far as the caller said. */
+function readingOf({ format, encoding, delimiter }: BatchOptions): RowOptions {
+  return {
+    ...(format === undefined ? {} : { format }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(delimiter === undefined ? {} : { delimiter }),
+  };
+}
+
 async function identify(summarizer: Summarizer, options: BatchOptions): Promise<BatchIdentity> {
-  const { content, sizeBytes } = await openInputFile(options.input, { unpack: false });
-  const hash = createHash("sha256");
-  for await (const chunk of content) {
-    if (options.signal?.aborted) throw new BridleError("CANCELLED");
-    hash.update(chunk);
-  }
+  const { sizeBytes, sha256 } = await fingerprintOf(options.input, options.signal);
   const parameters = Object.entries(options.parameters ?? {}).filter(([, v]) => v !== undefined);
   const request = {
     ...Object.fromEntries(parameters.sort(([a], [b]) => (a < b ? -1 : 1))),
     ...(options.column === undefined ? {} : { column: options.column }),
+    ...readingOf(options),
   };
   return {
-    input: { sizeBytes, sha256: hash.digest("hex") },
+    input: { sizeBytes, sha256 },
     model: summarizer.model,
     version: summarizer.version,
     request: JSON.stringify(request),
@@ -139,8 +149,11 @@ async function run(
 ): Promise<BatchProgress> {
   const { signal, onProgress } = options;
   const concurrency = options.concurrency ?? availableParallelism();
-  const maxRowBytes = options.maxRowBytes ?? longestRowBytes;
-  const input = await openInputFile(options.input);
+  const { maxRowBytes } = options;
+  const input = await openRows(options.input, {
+    ...readingOf(options),
+    ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
+  });
   const resumedRows = output.finishedRows;
   let rows = resumedRows;
   let failed = output.failedRows;
@@ -184,31 +197,25 @@ async function run(
   };
 
   const slots = createSlots(concurrency);
-  let lineNumber = 0;
-  let index = -1;
   onProgress?.(progress());
   try {
-    for await (const line of readLines(input.content, maxRowBytes)) {
+    for await (const row of input.rows) {
       if (signal?.aborted) break;
-      lineNumber += 1;
-      if (isBlank(line)) continue;
-      index += 1;
-      if (index < resumedRows) continue;
+      if (row.index < resumedRows) continue;
       while (
         pending.length >= concurrency * readAheadPerWorker ||
-        (pending.length > 0 && heldBytes + line.sizeBytes > heldBytesLimit)
+        (pending.length > 0 && heldBytes + row.sizeBytes > heldBytesLimit)
       ) {
         await writeHead();
       }
-      const row = { line, lineNumber, index, maxRowBytes };
       const entry: Pending = {
         result: slots(() => summarizeRow(summarizer, row, options)).finally(() => {
           entry.settled = true;
         }),
-        sizeBytes: line.sizeBytes,
+        sizeBytes: row.sizeBytes,
         settled: false,
       };
-      heldBytes += line.sizeBytes;
+      heldBytes += row.sizeBytes;
       pending.push(entry);
       // Lets finished rows out while the input comes faster than rows are done.
       if (pending[0]?.settled) await writeHead();
@@ -220,24 +227,15 @@ async function run(
   return progress();
 }
 
-interface Row {
-  readonly line: Line;
-  /** From 1, as editors count. */
-  readonly lineNumber: number;
-  readonly index: number;
-  readonly maxRowBytes: number;
-}
-
 async function summarizeRow(
   summarizer: Summarizer,
-  { line, lineNumber, index, maxRowBytes }: Row,
+  { index, place, read }: FoundRow,
   { parameters, column, signal }: BatchOptions,
 ): Promise<RowResult | undefined> {
   if (signal?.aborted) return undefined;
   let id: string | number | undefined;
   try {
-    const parsed = parseRow(line, lineNumber, maxRowBytes);
-    const row = documentOf(parsed, lineNumber, column);
+    const row = documentOf(read(), place, column);
     id = row.id;
     const { summary, model, version, finishReason, truncated, usage, sources } =
       await summarizer.summarize(row.document, {

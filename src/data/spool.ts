@@ -1,0 +1,99 @@
+// A file on disk that only this process sees: written once from front to back, then read anywhere.
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { readError, writeError } from "../errors/file-errors.js";
+
+export interface Spool {
+  /** Where it lies; undefined where it has no name any more, which is so wherever the system allows that. */
+  readonly file: string;
+  /** What has been appended so far, in bytes. */
+  readonly sizeBytes: number;
+  /** @throws FILE_NOT_WRITABLE, such as for a full disk */
+  append(bytes: Uint8Array): Promise<void>;
+  /** @throws FILE_NOT_READABLE */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Ends it; what it held is gone. */
+  close(): Promise<void>;
+}
+
+const bufferBytes = 1024 * 1024;
+
+/**
+ * Opens an empty spool.
+ * @param folder where it lies. Default: the system's folder for temporary files.
+ * @param options.named keep its name until it is closed, for readers that want a path; else a killed process leaves nothing
+ * @throws FILE_NOT_WRITABLE
+ */
+export async function openSpool(
+  folder: string = tmpdir(),
+  options: { readonly named?: boolean } = {},
+): Promise<Spool> {
+  const file = path.join(folder, `bridle-${randomUUID()}.spool`);
+  let handle: FileHandle;
+  try {
+    handle = await open(file, "wx+", 0o600);
+  } catch (thrown) {
+    throw writeError(thrown, file);
+  }
+  const remove = () => rm(file, { force: true }).catch(() => {});
+  if (options.named !== true) await remove();
+  let written = 0;
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  const flush = async () => {
+    const bytes = Buffer.concat(parts, held);
+    parts = [];
+    held = 0;
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, written);
+        done += bytesWritten;
+        written += bytesWritten;
+      }
+    } catch (thrown) {
+      throw writeError(thrown, file);
+    }
+  };
+  return {
+    file,
+    get sizeBytes() {
+      return written + held;
+    },
+    async append(bytes) {
+      parts.push(bytes);
+      held += bytes.length;
+      if (held >= bufferBytes) await flush();
+    },
+    async read(offset, length) {
+      if (held > 0) await flush();
+      return await readAt(handle, file, offset, length);
+    },
+    async close() {
+      await handle.close();
+      await remove();
+    },
+  };
+}
+
+/** Bytes of an open file; fewer where it ends before them. @throws FILE_NOT_READABLE */
+export async function readAt(
+  handle: FileHandle,
+  file: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length);
+  let done = 0;
+  try {
+    while (done < length) {
+      const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+  return bytes.subarray(0, done);
+}
