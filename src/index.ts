@@ -31,6 +31,8 @@ export type { ForwardInput } from "./model/forward.js";
 export type { Tensor } from "./runtime/tensor.js";
 export type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 export type {
+  ModelTraits,
+  PartEvent,
   Span,
   SummarizeOptions,
   Summarizer,
@@ -38,6 +40,7 @@ export type {
   SummaryParameters,
   SummaryResult,
   SummaryUsage,
+  TokenEvent,
 } from "./summarize/summarizer.js";
 export type {
   DocumentText,

@@ -6,7 +6,10 @@ import { oneOf } from "./options.js";
 
 type Name = keyof GenerateOptions;
 
-const names = Object.keys(generateOptionsSchema.shape) as Name[];
+/** A command writes one summary a document; `numReturnSequences` is for `model.generate`. */
+const names = (Object.keys(generateOptionsSchema.shape) as Name[]).filter(
+  (name) => name !== "numReturnSequences",
+);
 const flagOf = (name: string) =>
   `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Pair } from "../data/pairs.js";
 import { BridleError } from "../errors/error.js";
+import { extractiveTraits } from "../summarize/extractive/parameters.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
 import { splitSentences } from "../text/sentences.js";
 import { type EvaluateOptions, evaluate } from "./evaluate.js";
@@ -28,6 +29,7 @@ function lead(answer?: (document: string) => string): Fake {
   return {
     model: "lead",
     version: "1",
+    traits: extractiveTraits,
     supportedParameters: ["sentences"],
     defaults: { sentences: 2 },
     asked,

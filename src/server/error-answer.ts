@@ -3,7 +3,7 @@ import { kinds } from "../errors/codes.js";
 import type { BridleError } from "../errors/error.js";
 import type { RequestContext } from "./context.js";
 import { asFastApi } from "./fastapi/validation.js";
-import { type FieldProblem, FieldProblems } from "./field-problems.js";
+import { type FieldProblem, FieldProblems, parameterProblems } from "./field-problems.js";
 
 /** Titles of problem documents, by status. */
 const titles: Readonly<Record<number, string>> = {
@@ -43,6 +43,8 @@ function messageOf(error: BridleError): string {
 /** An error as a problem document. */
 export function toProblem(error: BridleError, requestId: string): Problem {
   const { status } = kinds[error.kind];
+  const fields =
+    error.cause instanceof FieldProblems ? error.cause.problems : parameterProblems(error);
   return {
     type: `urn:bridle:error:${error.code}`,
     title: titles[status] ?? "Error",
@@ -51,7 +53,7 @@ export function toProblem(error: BridleError, requestId: string): Problem {
     code: error.code,
     hint: error.hint,
     requestId,
-    ...(error.cause instanceof FieldProblems && { errors: error.cause.problems }),
+    ...(fields.length > 0 && { errors: fields }),
   };
 }
 

@@ -66,7 +66,31 @@ function detailOf(issue: z.core.$ZodIssue): string {
   if (issue.code === "too_big") {
     return `must be ${issue.inclusive === false ? "below" : "at most"} ${issue.maximum}`;
   }
+  if (issue.code === "invalid_union") {
+    const wanted = issue.errors.flatMap(([first]) => (first ? [wantedBy(first)] : []));
+    return `must be ${wanted.join(" or ")}`;
+  }
   return issue.message.replace(/^Invalid (input|option): /, "must be otherwise: ");
+}
+
+/** What one branch of a choice wants, in the schema library's words. */
+function wantedBy({ message }: z.core.$ZodIssue): string {
+  return message.replace(/^Invalid (input|option): expected /, "").replace(/, received .*$/s, "");
+}
+
+/**
+ * The field that an error of the model is about, where it is about one of `parameters`.
+ * A summarizer names its parameters as a request does, parts of a list by dots.
+ */
+export function parameterProblems({ code, details }: BridleError): FieldProblem[] {
+  const { parameter, expected, model } = details;
+  if (typeof parameter !== "string") return [];
+  const pointer = (steps: readonly string[]) => pointerTo(["parameters", ...steps]);
+  if (code === "PARAMETER_NOT_SUPPORTED") {
+    return [{ pointer: pointer([parameter]), detail: `does not apply to the model ${model}` }];
+  }
+  if (code !== "INVALID_PARAMETER" || !/^[a-z][a-z\d.]*$/i.test(parameter)) return [];
+  return [{ pointer: pointer(parameter.split(".")), detail: `must be ${expected}` }];
 }
 
 /** Long names are cut: a pointer is to be found by, not to hold a document. */

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { BridleError } from "../errors/error.js";
 import type { RequestContext, ServerContext } from "./context.js";
+import { describeModels } from "./models.js";
 import {
   isAuthorized,
   operatorAccess,
@@ -67,7 +68,7 @@ export function probeRoutes(server: ServerContext): RouteTable {
     get("/info", (c) => getInfo(server, c), {
       operationId: "getInfo",
       tags: ["Operation"],
-      summary: "Limits and versions",
+      summary: "Models, limits and versions",
       responses: {
         200: {
           description: "What this server is.",
@@ -100,11 +101,10 @@ const plain = { "content-type": "text/plain; charset=utf-8" };
 function getInfo(server: ServerContext, c: RequestContext): Response {
   const { service, config, admission, lifecycle } = server;
   const { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit } = config;
-  const models = [...service.summarizers].map(([name, { version }]) => ({ name, version }));
   return Response.json({
     name: "bridle",
     version: service.version,
-    models,
+    models: describeModels(service),
     limits: { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit },
     ...(isAuthorized(server, c, operatorAccess) && {
       process: {

@@ -60,7 +60,8 @@ const ExtractiveParametersSchema = parametersOf(lengthShape);
 
 /** What any model may take; `supportedParameters` says which of it applies. */
 export function createParametersSchema({ maxBeams }: Pick<RequestLimits, "maxBeams">) {
-  const { numBeams, numBeamGroups, numReturnSequences, ...others } = generateOptionsSchema.shape;
+  // A request is answered with one summary: no model served takes `numReturnSequences`.
+  const { numBeams, numBeamGroups, numReturnSequences: _, ...others } = generateOptionsSchema.shape;
   const limited = (option: typeof numBeams) =>
     option
       .unwrap()
@@ -72,7 +73,6 @@ export function createParametersSchema({ maxBeams }: Pick<RequestLimits, "maxBea
     ...others,
     numBeams: limited(numBeams),
     numBeamGroups: limited(numBeamGroups),
-    numReturnSequences: limited(numReturnSequences),
   });
 }
 
@@ -86,8 +86,8 @@ const documentText = z.string().openapi({
 });
 
 /** Whether a model writes its summaries token by token. */
-export function isNeural({ supportedParameters }: Summarizer): boolean {
-  return supportedParameters.includes("numBeams");
+export function isNeural({ traits }: Summarizer): boolean {
+  return traits.kind === "neural";
 }
 
 /** The request schemas name the models that are loaded, so that they are made once per server. */
@@ -173,7 +173,8 @@ export const SummaryEventSchema = z
   .object({
     event: z.enum(["part", "token", "summary", "error"]),
     data: z.string().openapi({
-      description: "JSON: {index, of}, {text}, a Summary, or a Problem.",
+      description:
+        "JSON. part: {index, of, round, source?}, a part of a long document begins (round 0), or of its summaries (later rounds, whose tokens take the place of those before). token: {text}, which stays. summary: a Summary. error: a Problem.",
     }),
   })
   .openapi("SummaryEvent");
@@ -214,18 +215,39 @@ export const ExtractedDocumentSchema = z
   })
   .openapi("ExtractedDocument");
 
+const limit = (description: string) => z.int().nullable().openapi({ description });
+
+/** A model as /info tells it to everybody. */
+const ModelSchema = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    isDefault: z.boolean(),
+    kind: z.enum(["extractive", "neural"]),
+    device: z.string().openapi({ description: "Where it runs: cpu, webgpu or cuda." }),
+    dtype: z.string().nullable().openapi({
+      description: "What its weights are held as; null for a model without weights.",
+    }),
+    limits: z.object({
+      maxInputTokens: limit(
+        "What it reads at once, in its own tokens; longer documents are read in parts. Null where there is no limit.",
+      ),
+      maxNewTokens: limit("The longest summary of a part, in its own tokens."),
+    }),
+    defaults: z
+      .record(z.string(), z.unknown())
+      .openapi({ description: "Parameters used where a request says nothing." }),
+  })
+  .openapi("Model");
+
 export const ModelsSchema = z
   .object({
     models: z.array(
-      z.object({
-        name: z.string(),
-        version: z.string(),
-        isDefault: z.boolean(),
+      ModelSchema.extend({
         parameters: z
           .array(z.string())
           .openapi({ description: "Names of the parameters it takes." }),
-        defaults: z.record(z.string(), z.unknown()),
-      }),
+      }).openapi("ModelWithParameters"),
     ),
   })
   .openapi("Models");
@@ -234,7 +256,7 @@ export const InfoSchema = z
   .object({
     name: z.string(),
     version: z.string(),
-    models: z.array(z.object({ name: z.string(), version: z.string() })),
+    models: z.array(ModelSchema),
     limits: z.object({
       maxBodyBytes: z.int(),
       maxBatchDocuments: z.int(),

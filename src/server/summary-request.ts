@@ -7,12 +7,9 @@ import type { ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
 import type { ParametersSchema, RequestedParameters } from "./schemas.js";
 
-/** Taken by every model: what to do with text beyond the model's reach. */
-const alwaysSupported = ["truncation"];
-
-/** The names a caller may use in `parameters` for a model. */
+/** The names a caller may use in `parameters` for a model; what to do with text beyond its reach always is one. */
 export function parameterNames(summarizer: Summarizer): string[] {
-  return [...new Set([...summarizer.supportedParameters, ...alwaysSupported])];
+  return [...new Set([...summarizer.supportedParameters, "truncation"])];
 }
 
 /**

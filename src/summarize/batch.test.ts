@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BridleError } from "../errors/error.js";
 import { type BatchOptions, summarizeFile } from "./batch.js";
 import { lockFile, stateFile } from "./batch-output.js";
+import { extractiveTraits } from "./extractive/parameters.js";
 import type { Summarizer, SummaryResult } from "./summarizer.js";
 
 let folder: string;
@@ -30,6 +31,7 @@ function firstWord(
     model: "first-word",
     version,
     seen,
+    traits: extractiveTraits,
     supportedParameters: [],
     defaults: {},
     summarize: async (document, { signal } = {}): Promise<SummaryResult> => {

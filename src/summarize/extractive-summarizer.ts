@@ -3,12 +3,14 @@ import { availableParallelism } from "node:os";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import { createWorkerPool } from "../text/worker-pool.js";
+import { checkDocument } from "./check-document.js";
 import { extractSummary } from "./extractive/extract.js";
 import {
   checkSummaryParameters,
   defaultParameters,
   extractiveModel,
   extractiveParameters,
+  extractiveTraits,
 } from "./extractive/parameters.js";
 import { extractiveVersion } from "./extractive/version.js";
 import type { ExtractiveTask } from "./extractive-worker.js";
@@ -32,15 +34,6 @@ function checkWholeNumber(parameter: string, value: number, least: number): void
     parameter,
     value: String(value),
     expected: `a whole number of at least ${least}`,
-  });
-}
-
-function checkDocument(document: unknown): asserts document is string {
-  if (typeof document === "string") return;
-  throw new BridleError("INVALID_PARAMETER", {
-    parameter: "document",
-    value: document === null ? "null" : typeof document,
-    expected: "a string",
   });
 }
 
@@ -73,6 +66,7 @@ export function createExtractiveSummarizer(options: ExtractiveSummarizerOptions 
   return {
     model: extractiveModel,
     version: extractiveVersion,
+    traits: extractiveTraits,
     supportedParameters: extractiveParameters,
     defaults: defaultParameters,
     async summarize(document, { parameters = {}, signal } = {}) {

@@ -1,4 +1,5 @@
 // Summarizes a text of any length with a model of limited reach: in parts, and the parts' summaries again.
+import { setImmediate as letOthersRun } from "node:timers/promises";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { checkAborted } from "../generate/generator.js";
@@ -34,6 +35,23 @@ export function inputLimit(model: Model, tokenizer: Tokenizer): number {
   return Math.min(model.config.maxPositions ?? Number.POSITIVE_INFINITY, tokenizer.modelMaxLength);
 }
 
+/** All parts of a text; between two of them the thread hears its messages, so that it can be cancelled. */
+async function collectParts(
+  text: string,
+  tokenizer: Tokenizer,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<Part[]> {
+  const parts: Part[] = [];
+  checkAborted(signal);
+  for (const part of splitIntoParts(text, tokenizer, limit)) {
+    parts.push(part);
+    await letOthersRun();
+    checkAborted(signal);
+  }
+  return parts;
+}
+
 /** Pegasus writes `<n>` where a line ends. */
 function toPlainText(text: string): string {
   return text.replaceAll(/\s*<n>\s*/g, "\n").trim();
@@ -44,25 +62,22 @@ async function summarizePart(
   tokenizer: Tokenizer,
   part: Part,
   options: LongDocumentOptions,
-  onText?: (text: string) => void,
+  onText: (text: string) => void,
 ): Promise<Written> {
   let told = "";
+  const tell = (text: string): void => {
+    if (!text.startsWith(told) || text.length === told.length) return;
+    onText(text.slice(told.length));
+    told = text;
+  };
   const { sequences } = await model.generate({ inputIds: [[...part.ids]] }, options.generate, {
     signal: options.signal,
-    onTokens(ids) {
-      if (!onText) return;
-      const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
-      // The last character may still change with the next token: only what stays is told.
-      if (text.startsWith(told) && text.length > told.length) {
-        onText(text.slice(told.length));
-        told = text;
-      }
-    },
+    onTokens: (ids) => tell(toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }))),
   });
   const ids = sequences[0] ?? [];
   const end = ids.indexOf(tokenizer.eosTokenId, 1);
   const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
-  if (onText && text.startsWith(told) && text.length > told.length) onText(text.slice(told.length));
+  tell(text);
   return { text, tokens: (end < 0 ? ids.length : end + 1) - 1, complete: end >= 0 };
 }
 
@@ -78,7 +93,7 @@ export async function summarizeLongDocument(
   options: LongDocumentOptions,
 ): Promise<LongDocumentResult> {
   const limit = inputLimit(model, tokenizer);
-  let parts = splitIntoParts(document, tokenizer, limit);
+  let parts = await collectParts(document, tokenizer, limit, options.signal);
   if (parts.length === 0) throw new BridleError("EMPTY_TEXT", { where: "the document" });
   const inputTokens = parts.reduce((sum, { ids }) => sum + ids.length, 0);
   const truncated = options.truncate && parts.length > 1;
@@ -89,24 +104,25 @@ export async function summarizeLongDocument(
 
   let text = "";
   let written: Written[] = [];
-  for (let size = Number.POSITIVE_INFINITY; ; ) {
+  for (let [round, size] = [0, Number.POSITIVE_INFINITY]; ; round++) {
     written = [];
-    // Parts of the document are counted; those of a later round are the same work once more.
-    const firstRound = size === Number.POSITIVE_INFINITY;
+    text = "";
     for (const [index, part] of parts.entries()) {
       checkAborted(options.signal);
-      if (firstRound && chunks > 1) options.onEvent?.({ type: "part", index, of: chunks });
-      const onText =
-        chunks === 1
-          ? (token: string) => options.onEvent?.({ type: "token", text: token })
-          : undefined;
-      written.push(await summarizePart(model, tokenizer, part, options, onText));
+      if (chunks > 1) {
+        const source = round === 0 ? { source: { start: part.start, end: part.end } } : {};
+        options.onEvent?.({ type: "part", index, of: parts.length, round, ...source });
+      }
+      // Summaries stand on lines of their own.
+      let between = text === "" ? "" : "\n";
+      const done = await summarizePart(model, tokenizer, part, options, (token) => {
+        options.onEvent?.({ type: "token", text: between + token });
+        between = "";
+      });
+      written.push(done);
+      if (done.text !== "") text += (text === "" ? "" : "\n") + done.text;
     }
-    text = written
-      .map((part) => part.text)
-      .filter(Boolean)
-      .join("\n");
-    const next = splitIntoParts(text, tokenizer, limit);
+    const next = await collectParts(text, tokenizer, limit, options.signal);
     const nextSize = next.reduce((sum, { ids }) => sum + ids.length, 0);
     if (next.length <= 1 || nextSize >= size) break;
     parts = next;

@@ -1,15 +1,23 @@
 // What the neural summarizer and its worker say to each other.
 import type { GenerateOptions } from "../config/generate-options.js";
 import type { ErrorData } from "../errors/error.js";
+import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
 import type { LongDocumentResult } from "./long-document.js";
-import type { SummaryEvent } from "./summarizer.js";
+import type { ModelTraits, SummaryEvent } from "./summarizer.js";
 
 export interface WorkerSettings {
   readonly folder: string;
   readonly device: Device | "auto";
   /** Threads of one operator. */
   readonly threads: number;
+}
+
+/** What the thread knows once its model is open. */
+export interface OpenedModel {
+  readonly config: ModelConfig;
+  readonly defaults: GenerateOptions;
+  readonly traits: ModelTraits;
 }
 
 export type ToWorker =
@@ -23,7 +31,7 @@ export type ToWorker =
   | { readonly type: "cancel"; readonly id: number };
 
 export type FromWorker =
-  | { readonly type: "ready"; readonly defaults: GenerateOptions; readonly maxInputTokens: number }
+  | ({ readonly type: "ready" } & OpenedModel)
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
   | {

@@ -2,10 +2,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
+import type { Device } from "../runtime/devices.js";
+import { chooseDevice } from "../runtime/session.js";
+import type { TensorDType } from "../runtime/tensor.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";
 import type { FromWorker, ToWorker, WorkerSettings } from "./neural-messages.js";
+import type { ModelTraits } from "./summarizer.js";
 
 const port = parentPort;
 if (port === null)
@@ -38,9 +42,29 @@ async function work(
   }
 }
 
+/** Names of `--dtype` for what weights are held as. */
+const dtypeNames: Readonly<Partial<Record<TensorDType, string>>> = { float32: "fp32" };
+
+function traitsOf(model: Model, tokenizer: Tokenizer, device: Device): ModelTraits {
+  const finite = (limit: number | undefined) =>
+    limit !== undefined && Number.isSafeInteger(limit) ? limit : null;
+  const [weight] = model.weights.values();
+  const dtype = weight?.dtype ?? "float32";
+  return {
+    kind: "neural",
+    device,
+    dtype: dtypeNames[dtype] ?? dtype,
+    limits: {
+      maxInputTokens: finite(inputLimit(model, tokenizer)),
+      maxNewTokens: finite(model.config.maxPositions),
+    },
+  };
+}
+
 async function start(): Promise<void> {
-  const { folder, device, threads } = workerData as WorkerSettings;
+  const { folder, threads, ...settings } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
+  const device = await chooseDevice(settings.device);
   const model = await openModel(folder, { device, threads });
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
@@ -61,8 +85,9 @@ async function start(): Promise<void> {
   });
   tell({
     type: "ready",
+    config: model.config,
     defaults: model.generationDefaults,
-    maxInputTokens: inputLimit(model, tokenizer),
+    traits: traitsOf(model, tokenizer, device),
   });
   for (;;) {
     const next = waiting.shift();

@@ -52,7 +52,8 @@ describe("a neural summarizer", () => {
     const events: SummaryEvent[] = [];
     const result = await summarizer.summarize(long, { onEvent: (event) => events.push(event) });
     expect(result.usage.chunks).toBeGreaterThan(3);
-    expect(events.filter(({ type }) => type === "part")).toHaveLength(result.usage.chunks);
+    const reading = events.filter((event) => event.type === "part" && event.round === 0);
+    expect(reading).toHaveLength(result.usage.chunks);
     expect(result.sources.map(({ start, end }) => long.slice(start, end)).join(" ")).toBe(long);
     for (const { end } of result.sources) expect(long[end - 1]).toBe(".");
     expect(result.usage.usedTokens).toBe(result.usage.inputTokens);
@@ -92,6 +93,49 @@ describe("a neural summarizer", () => {
       summarizer.summarize(short, { parameters: { minNewTokens: 9, maxNewTokens: 4 } }),
     ).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
     await expect(summarizer.summarize("  ")).rejects.toMatchObject({ code: "EMPTY_TEXT" });
+  });
+
+  it("says what it is and how far it reaches", () => {
+    expect(summarizer.traits).toEqual({
+      kind: "neural",
+      device: "cpu",
+      dtype: "fp32",
+      limits: { maxInputTokens: 64, maxNewTokens: 64 },
+    });
+    expect(summarizer.defaults).toMatchObject({ numBeams: 2, maxLength: 16, lengthPenalty: 0.8 });
+    expect(summarizer.supportedParameters).not.toContain("numReturnSequences");
+  });
+
+  it.each([
+    [{ numReturnSequences: 2 }, "PARAMETER_NOT_SUPPORTED", "numReturnSequences"],
+    [{ numBeans: 2 } as object, "PARAMETER_NOT_SUPPORTED", "numBeans"],
+    [{ truncation: "longest_first" } as object, "INVALID_PARAMETER", "truncation"],
+    [{ numBeams: 0 }, "INVALID_PARAMETER", "numBeams"],
+    [{ minNewTokens: 9, maxNewTokens: 4 }, "INVALID_PARAMETER", "minNewTokens"],
+    [{ minNewTokens: 60 }, "INVALID_PARAMETER", "minNewTokens"],
+  ])("refuses %j by name", async (parameters, code, parameter) => {
+    await expect(summarizer.summarize(short, { parameters })).rejects.toMatchObject({
+      code,
+      details: { parameter },
+    });
+  });
+
+  it.each([undefined, null, 7, {}])("refuses %j as a document", async (document) => {
+    await expect(summarizer.summarize(document as unknown as string)).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+    });
+  });
+
+  it("passes a listener's error on to its own request alone", async () => {
+    const other = summarizer.summarize(short);
+    const work = summarizer.summarize(long.repeat(50), {
+      onEvent() {
+        throw new RangeError("the listener's own");
+      },
+    });
+    await expect(work).rejects.toThrow("the listener's own");
+    expect((await other).usage.chunks).toBe(1);
+    expect((await summarizer.summarize(short)).usage.chunks).toBe(1);
   });
 
   it("stops when it is told to, and goes on with the next request", async () => {
@@ -139,7 +183,7 @@ describe("parts", () => {
     ["pairs of surrogates", "\u{1f40e}\u{1f9a2}".repeat(200)],
   ])("of %s fit the limit, in order, and lose nothing", async (_, text) => {
     const tokenizer = await loadTokenizer(folder);
-    const parts = splitIntoParts(text, tokenizer, 16);
+    const parts = [...splitIntoParts(text, tokenizer, 16)];
     for (const { ids } of parts) expect(ids.length).toBeLessThanOrEqual(16);
     const visible = (value: string) => value.replaceAll(/\s/g, "");
     expect(visible(parts.map(({ start, end }) => text.slice(start, end)).join(""))).toBe(
@@ -148,4 +192,21 @@ describe("parts", () => {
     for (const { start } of parts)
       expect(text.charCodeAt(start) >= 0xdc00 && text.charCodeAt(start) <= 0xdfff).toBe(false);
   });
+});
+
+it("looks no further into a text without an end than the part it cuts", async () => {
+  const tokenizer = await loadTokenizer(folder);
+  let looked = 0;
+  const counting = {
+    ...tokenizer,
+    encode(text: string) {
+      looked += text.length;
+      return tokenizer.encode(text);
+    },
+  };
+  const text = "harbour".repeat(3000);
+  const parts = [...splitIntoParts(text, counting, 16)];
+  expect(parts.map(({ start, end }) => text.slice(start, end)).join("")).toBe(text);
+  // A search that halves what is left of the text for each part would look at some thousand times its length.
+  expect(looked).toBeLessThan(text.length * 60);
 });

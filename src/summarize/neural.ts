@@ -1,14 +1,17 @@
 // The neural summarizer: a model folder behind the Summarizer interface, its work on a thread of its own.
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
+import { generateOptionsSchema } from "../config/generate-options.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
+import { resolveOptions } from "../generate/options.js";
 import type { Device } from "../runtime/devices.js";
-import type { FromWorker, ToWorker, WorkerSettings } from "./neural-messages.js";
+import { checkDocument } from "./check-document.js";
+import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
 import type {
   SummarizeOptions,
   Summarizer,
+  SummaryEvent,
   SummaryParameters,
   SummaryResult,
 } from "./summarizer.js";
@@ -24,19 +27,23 @@ export interface NeuralSummarizerOptions {
   readonly threads?: number;
 }
 
-/** Parameters a neural model takes. */
-const supported: readonly string[] = [...Object.keys(generateOptionsSchema.shape), "truncation"];
+/** Parameters a neural model takes. A summary is one: sequences beside it would be paid for and thrown away. */
+const supported: readonly string[] = [
+  ...Object.keys(generateOptionsSchema.shape).filter((name) => name !== "numReturnSequences"),
+  "truncation",
+];
 
 interface Pending {
   readonly resolve: (message: FromWorker & { type: "done" }) => void;
   readonly reject: (error: unknown) => void;
   readonly onEvent: SummarizeOptions["onEvent"];
+  readonly cancel: () => void;
 }
 
 /** A thread with the model on it, and the requests it works on. */
 interface Engine {
   readonly worker: Worker;
-  readonly ready: Promise<{ defaults: GenerateOptions; maxInputTokens: number }>;
+  readonly ready: Promise<OpenedModel>;
   readonly pending: Map<number, Pending>;
 }
 
@@ -71,7 +78,7 @@ export async function createNeuralSummarizer(
   }
 
   const first = current();
-  const { defaults } = await first.ready.catch(async (error: unknown) => {
+  const { config, defaults, traits } = await first.ready.catch(async (error: unknown) => {
     await first.worker.terminate();
     throw error;
   });
@@ -81,8 +88,10 @@ export async function createNeuralSummarizer(
     { parameters = {}, signal, onEvent }: SummarizeOptions,
   ): Promise<SummaryResult> {
     const started = performance.now();
-    checkNames(parameters, options.name);
+    checkParameters(parameters, options.name);
     const { truncation, sentences: _, ratio: __, maxWords: ___, ...generate } = parameters;
+    // Contradictions are told at once, not when the model has time.
+    resolveOptions({ ...defaults, ...generate }, config);
     const using = current();
     await using.ready;
     if (signal?.aborted) throw abortError(signal, started);
@@ -92,7 +101,7 @@ export async function createNeuralSummarizer(
     try {
       const { result, workMs } = await new Promise<FromWorker & { type: "done" }>(
         (resolve, reject) => {
-          using.pending.set(id, { resolve, reject, onEvent });
+          using.pending.set(id, { resolve, reject, onEvent, cancel });
           using.worker.ref();
           signal?.addEventListener("abort", cancel, { once: true });
           say({
@@ -123,9 +132,11 @@ export async function createNeuralSummarizer(
   return {
     model: options.name,
     version: options.version,
+    traits,
     supportedParameters: supported,
     defaults,
     async summarize(document, summarizeOptions = {}) {
+      checkDocument(document);
       if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
       return run(document, summarizeOptions);
     },
@@ -141,8 +152,8 @@ export async function createNeuralSummarizer(
   };
 }
 
-/** @throws PARAMETER_NOT_SUPPORTED for an option of other models. */
-function checkNames(parameters: SummaryParameters, model: string): void {
+/** @throws PARAMETER_NOT_SUPPORTED for an option of other models, INVALID_PARAMETER for a truncation that is none */
+function checkParameters(parameters: SummaryParameters, model: string): void {
   for (const [parameter, value] of Object.entries(parameters)) {
     if (value === undefined || supported.includes(parameter)) continue;
     throw new BridleError("PARAMETER_NOT_SUPPORTED", {
@@ -151,6 +162,13 @@ function checkNames(parameters: SummaryParameters, model: string): void {
       supported: supported.join(", "),
     });
   }
+  const truncation: unknown = parameters.truncation;
+  if (truncation === undefined || typeof truncation === "boolean") return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "truncation",
+    value: JSON.stringify(truncation),
+    expected: "true or false",
+  });
 }
 
 function startEngine(settings: WorkerSettings): Engine {
@@ -158,33 +176,41 @@ function startEngine(settings: WorkerSettings): Engine {
     workerData: settings,
   });
   const pending = new Map<number, Pending>();
-  const ready = new Promise<{ defaults: GenerateOptions; maxInputTokens: number }>(
-    (resolve, reject) => {
-      const fail = (error: BridleError) => {
-        reject(error);
-        for (const { reject: rejectOne } of pending.values()) rejectOne(error);
-        pending.clear();
-      };
-      worker.on("message", (message: FromWorker) => {
-        if (message.type === "ready") {
-          // From here on only a request keeps the process alive: an idle model must not.
-          if (pending.size === 0) worker.unref();
-          resolve(message);
-        } else if (message.type === "failed") fail(fromErrorData(message.error));
-        else {
-          const request = pending.get(message.id);
-          if (message.type === "event") request?.onEvent?.(message.event);
-          else if (message.type === "done") request?.resolve(message);
-          else request?.reject(fromErrorData(message.error));
-        }
-      });
-      worker.on("error", (cause) =>
-        fail(new BridleError("WORKER_FAILED", { reason: cause.message }, { cause })),
-      );
-      worker.on("exit", (code) =>
-        fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
-      );
-    },
-  );
+  const ready = new Promise<OpenedModel>((resolve, reject) => {
+    const fail = (error: BridleError) => {
+      reject(error);
+      for (const { reject: rejectOne } of pending.values()) rejectOne(error);
+      pending.clear();
+    };
+    worker.on("message", (message: FromWorker) => {
+      if (message.type === "ready") {
+        // From here on only a request keeps the process alive: an idle model must not.
+        if (pending.size === 0) worker.unref();
+        resolve(message);
+      } else if (message.type === "failed") fail(fromErrorData(message.error));
+      else {
+        const request = pending.get(message.id);
+        if (message.type === "event") tellEvent(request, message.event);
+        else if (message.type === "done") request?.resolve(message);
+        else request?.reject(fromErrorData(message.error));
+      }
+    });
+    worker.on("error", (cause) =>
+      fail(new BridleError("WORKER_FAILED", { reason: cause.message }, { cause })),
+    );
+    worker.on("exit", (code) =>
+      fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
+    );
+  });
   return { worker, ready, pending };
+}
+
+/** What a listener throws ends its own request, and neither the process nor anybody else's. */
+function tellEvent(request: Pending | undefined, event: SummaryEvent): void {
+  try {
+    request?.onEvent?.(event);
+  } catch (thrown) {
+    request?.reject(thrown);
+    request?.cancel();
+  }
 }

@@ -8,17 +8,27 @@ export interface Part extends Span {
   readonly ids: readonly number[];
 }
 
+/** UTF-16 units that a token stands for at least, as a first guess at where to cut. */
+const usualTokenLength = 4;
+
 /** A sentence too long for the model, cut at spaces where there are any, else between characters. */
-function cutSentence(
+function* cutSentence(
   text: string,
   span: Span,
+  limit: number,
   fits: (start: number, end: number) => boolean,
-): Span[] {
-  const pieces: Span[] = [];
+): Generator<Span> {
   let start = span.start;
   while (start < span.end) {
-    let [low, high] = [start + 1, span.end];
-    // The longest beginning that fits; token counts grow with the text, so halving finds it.
+    // The longest beginning that fits; token counts grow with the text, so doubling and then halving finds it without
+    // ever looking far beyond it.
+    let low = start + 1;
+    let reach = Math.min(span.end, start + limit * usualTokenLength);
+    while (reach < span.end && fits(start, reach)) {
+      low = reach;
+      reach = Math.min(span.end, start + 2 * (reach - start));
+    }
+    let high = reach;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (fits(start, middle)) low = middle;
@@ -30,46 +40,49 @@ function cutSentence(
       if (space > start) end = space;
       else if (end > start + 1 && isLowSurrogate(text.charCodeAt(end))) end -= 1;
     }
-    pieces.push({ start, end });
+    yield { start, end };
     start = end;
     while (start < span.end && text[start] === " ") start += 1;
   }
-  return pieces;
 }
 
 const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 
 /**
- * Parts of a document, in order, each at most `limit` tokens with its end token. Nothing is left out.
+ * Parts of a document, in order, each at most `limit` tokens with its end token; each is worked out when it is asked
+ * for. Nothing is left out.
  * @param limit at least 2
  */
-export function splitIntoParts(text: string, tokenizer: Tokenizer, limit: number): Part[] {
+export function* splitIntoParts(
+  text: string,
+  tokenizer: Tokenizer,
+  limit: number,
+): Generator<Part> {
   const encode = (start: number, end: number) => tokenizer.encode(text.slice(start, end));
-  const parts: Part[] = [];
+  const fits = (start: number, end: number) => encode(start, end).length <= limit;
   let open: Span | undefined;
   let tokens = 0;
-  const close = () => {
-    if (open !== undefined) add(open);
-    open = undefined;
-    tokens = 0;
-  };
-  const add = (span: Span) => {
-    const ids = encode(span.start, span.end);
-    if (ids.length <= limit) {
-      parts.push({ ...span, ids });
-      return;
-    }
+
+  function* close(): Generator<Part> {
+    if (open === undefined) return;
+    const ids = encode(open.start, open.end);
     // Joining sentences seldom takes more tokens than they took alone; where it does, the part is cut once more.
-    const fits = (start: number, end: number) => encode(start, end).length <= limit;
-    for (const piece of cutSentence(text, span, fits))
-      parts.push({ ...piece, ids: encode(piece.start, piece.end) });
-  };
+    if (ids.length <= limit) yield { ...open, ids };
+    else {
+      for (const piece of cutSentence(text, open, limit, fits))
+        yield { ...piece, ids: encode(piece.start, piece.end) };
+    }
+  }
+
   for (const sentence of splitSentences(text)) {
     const count = encode(sentence.start, sentence.end).length - 1;
-    if (open !== undefined && tokens + count + 1 > limit) close();
+    if (open !== undefined && tokens + count + 1 > limit) {
+      yield* close();
+      open = undefined;
+      tokens = 0;
+    }
     open = { start: open?.start ?? sentence.start, end: sentence.end };
     tokens += count;
   }
-  close();
-  return parts;
+  yield* close();
 }

@@ -1,5 +1,6 @@
 // The product's verb: text in, a summary and an account of what was read out. Every model stands behind this interface.
 import type { GenerateOptions } from "../config/generate-options.js";
+import type { Device } from "../runtime/devices.js";
 
 /** A half-open range [start, end) of the document, in UTF-16 code units. */
 export interface Span {
@@ -51,9 +52,28 @@ export interface SummaryResult {
 }
 
 /** What a running summary tells before it is done. */
-export type SummaryEvent =
-  | { readonly type: "part"; readonly index: number; readonly of: number }
-  | { readonly type: "token"; readonly text: string };
+export type SummaryEvent = PartEvent | TokenEvent;
+
+/** A part begins to be summarized. Told where there is more than one. */
+export interface PartEvent {
+  readonly type: "part";
+  /** Counted from 0. */
+  readonly index: number;
+  readonly of: number;
+  /**
+   * 0 while the document is read. Later rounds summarize the summaries of the round before, so that their tokens take
+   * the place of all that were told.
+   */
+  readonly round: number;
+  /** The part of the document; in round 0 only. */
+  readonly source?: Span;
+}
+
+/** Text that will not change within its round: the tokens of the last round, put together, are the summary. */
+export interface TokenEvent {
+  readonly type: "token";
+  readonly text: string;
+}
 
 export interface SummarizeOptions {
   readonly parameters?: SummaryParameters;
@@ -62,9 +82,26 @@ export interface SummarizeOptions {
   readonly onEvent?: (event: SummaryEvent) => void;
 }
 
+/** What a model is, where it runs and how far it reaches. */
+export interface ModelTraits {
+  /** `extractive` picks sentences of the document; `neural` writes its own. */
+  readonly kind: "extractive" | "neural";
+  readonly device: Device;
+  /** What its weights are held as; null for a model without weights. */
+  readonly dtype: string | null;
+  /** In the model's own tokens; null where there is no limit. */
+  readonly limits: {
+    /** What it reads at once, the end token included; longer documents are read in parts. */
+    readonly maxInputTokens: number | null;
+    /** The longest summary of a part, the end token included. */
+    readonly maxNewTokens: number | null;
+  };
+}
+
 export interface Summarizer {
   readonly model: string;
   readonly version: string;
+  readonly traits: ModelTraits;
   /** Names of the parameters this model takes. */
   readonly supportedParameters: readonly string[];
   /** The parameters used where the caller says nothing. */

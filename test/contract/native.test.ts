@@ -238,7 +238,7 @@ describe("streams", () => {
   it("tell parts and tokens, then the whole answer", async () => {
     const told = await events({ document });
     expect(told.map(({ event }) => event)).toEqual(["part", "token", "summary"]);
-    expect(told[0]?.data).toEqual({ index: 0, of: 1 });
+    expect(told[0]?.data).toEqual({ index: 0, of: 1, round: 0 });
     expect(told[1]?.data).toEqual({ text: "One went out." });
     expect(told[2]?.data).toMatchObject({ summary: "One went out.", usage: { inputTokens: 8 } });
   });
@@ -355,6 +355,10 @@ describe("what can be asked about the service", () => {
           name: "toy",
           version: "1",
           isDefault: true,
+          kind: "extractive",
+          device: "cpu",
+          dtype: null,
+          limits: { maxInputTokens: null, maxNewTokens: null },
           parameters: ["sentences", "ratio", "maxWords", "truncation"],
           defaults: { sentences: 1 },
         },
@@ -367,6 +371,10 @@ describe("what can be asked about the service", () => {
     expect(await (await fetch(`${server.url}/info`)).json()).toMatchObject({
       name: "bridle",
       version: "0.0.0-test",
+      models: [
+        { name: "toy", isDefault: true, kind: "extractive", defaults: { sentences: 1 } },
+        { name: "org/toy", isDefault: false },
+      ],
       limits: { maxBodyBytes: 25_000_000 },
       process: { active: 0, waiting: 0, bufferedBytes: 0 },
     });

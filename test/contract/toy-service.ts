@@ -4,6 +4,7 @@ import { resolveServeConfig, type ServeConfigInput } from "../../src/config/serv
 import { BridleError } from "../../src/errors/error.js";
 import type { BuiltFiles } from "../../src/server/app.js";
 import { type RunningServer, startServer } from "../../src/server/server.js";
+import { extractiveTraits } from "../../src/summarize/extractive/parameters.js";
 import type {
   SummarizeOptions,
   Summarizer,
@@ -43,6 +44,7 @@ export function createToyService({ slowWord = "SLOW" }: ToyOptions = {}): ToySer
   const summarizer: Summarizer = {
     model: "toy",
     version: "1",
+    traits: extractiveTraits,
     supportedParameters: ["sentences", "ratio", "maxWords"],
     defaults: { sentences: 1 },
     async summarize(document: string, options: SummarizeOptions = {}): Promise<SummaryResult> {
@@ -52,7 +54,7 @@ export function createToyService({ slowWord = "SLOW" }: ToyOptions = {}): ToySer
           throw new BridleError("EMPTY_TEXT", { where: "the document" });
         if (document.startsWith("CRASH")) throw new TypeError(`secret ${document}`);
         if (document.startsWith(slowWord)) await hold(options.signal);
-        options.onEvent?.({ type: "part", index: 0, of: 1 });
+        options.onEvent?.({ type: "part", index: 0, of: 1, round: 0 });
         const sentences = [...document.matchAll(/[^.]+\.?\s*/g)].slice(
           0,
           options.parameters?.sentences ?? 1,

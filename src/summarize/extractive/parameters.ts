@@ -1,8 +1,15 @@
 // Checks what a caller asked of a summary's length, and turns it into a number of sentences for the document at hand.
 import { BridleError } from "../../errors/error.js";
-import type { SummaryParameters } from "../summarizer.js";
+import type { ModelTraits, SummaryParameters } from "../summarizer.js";
 
 export const extractiveModel = "extractive";
+
+export const extractiveTraits: ModelTraits = {
+  kind: "extractive",
+  device: "cpu",
+  dtype: null,
+  limits: { maxInputTokens: null, maxNewTokens: null },
+};
 
 /** The options the extractive summarizer takes. */
 export const extractiveParameters: readonly (keyof SummaryParameters)[] = [
