@@ -7,9 +7,7 @@ import { oneOf } from "./options.js";
 type Name = keyof GenerateOptions;
 
 /** A command writes one summary a document; `numReturnSequences` is for `model.generate`. */
-const names = (Object.keys(generateOptionsSchema.shape) as Name[]).filter(
-  (name) => name !== "numReturnSequences",
-);
+const names = Object.keys(generateOptionsSchema.omit({ numReturnSequences: true }).shape) as Name[];
 const flagOf = (name: string) =>
   `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
