@@ -1,7 +1,7 @@
 // Tests how tensors are laid out over memories: alignment, sharding, scratch space, and what does not fit.
 import { describe, expect, it } from "vitest";
 import { allocateTensors, homeOf } from "./tensor-memory.js";
-import { createMemory, type SharedMemory } from "./wasm/web-assembly.js";
+import { createMemory, type KernelMemory } from "./wasm/web-assembly.js";
 
 const pair = (name: string, elements: number, scratchBytes = 0) => ({
   ...{ name, scratchBytes },
@@ -79,7 +79,7 @@ describe("allocateTensors", () => {
   });
 
   it("says how much is missing when the system gives no more", () => {
-    const create = (pages: number): SharedMemory => {
+    const create = (pages: number): KernelMemory => {
       if (pages < 3) return createMemory(pages);
       throw new RangeError("could not allocate memory");
     };

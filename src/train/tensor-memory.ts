@@ -2,7 +2,7 @@
 import { BridleError } from "../errors/error.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
 import { bindKernels, type Kernels } from "./wasm/kernels.js";
-import { createMemory, pageBytes, type SharedMemory } from "./wasm/web-assembly.js";
+import { createMemory, type KernelMemory, pageBytes } from "./wasm/web-assembly.js";
 
 /** Float32 tensors by name; their elements are views on a TensorMemory. */
 export type Tensors = ReadonlyMap<string, Tensor<"float32">>;
@@ -27,7 +27,7 @@ export interface TensorMemory {
 /** The kernels over the memory a view stands in, and that memory's scratch space. */
 export interface Home {
   readonly kernels: Kernels;
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: ArrayBuffer;
   readonly scratchAddress: number;
   readonly scratchBytes: number;
 }
@@ -36,7 +36,7 @@ export interface AllocationOptions {
   /** Most bytes of one memory; what is over goes to further memories, each bundle to one. */
   readonly limitBytes?: number;
   /** Asks the system for a memory of so many pages. */
-  readonly create?: (pages: number) => SharedMemory;
+  readonly create?: (pages: number) => KernelMemory;
 }
 
 /** Tensors start at multiples of a cache line. */
@@ -119,10 +119,10 @@ export function homeOf(first: Float32Array, ...others: readonly Float32Array[]):
 }
 
 function reserve(
-  create: (pages: number) => SharedMemory,
+  create: (pages: number) => KernelMemory,
   pageCount: number,
   totalBytes: number,
-): SharedMemory {
+): KernelMemory {
   try {
     return create(pageCount);
   } catch (cause) {

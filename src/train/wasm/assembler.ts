@@ -117,21 +117,21 @@ const section = (id: number, bytes: Code) => [id, ...sized(bytes)];
 /** Most pages of 64 KiB that a memory with 32-bit addresses has: 4 GiB. */
 export const mostPages = 65_536;
 
-/** A module that imports `env.memory`, shared and of any size, and exports the functions. */
+/** A module that imports `env.memory`, of any size, and exports the functions. */
 export function assembleModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const signatures = functions.map(({ parameters, result }) => [
     0x60,
     ...vector(parameters.map((type) => [typeBytes[type]])),
     ...vector(result === undefined ? [] : [[typeBytes[result]]]),
   ]);
-  const sharedMemory = [0x02, 0x03, ...unsigned(0), ...unsigned(mostPages)];
+  const anyMemory = [0x02, 0x01, ...unsigned(0), ...unsigned(mostPages)];
   const bodies = functions.map(({ locals, body }) =>
     sized([...vector(locals.map((type) => [1, typeBytes[type]])), ...body, 0x0b]),
   );
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
     ...section(1, vector(signatures)),
-    ...section(2, vector([[...text("env"), ...text("memory"), ...sharedMemory]])),
+    ...section(2, vector([[...text("env"), ...text("memory"), ...anyMemory]])),
     ...section(3, vector(functions.map((_, index) => unsigned(index)))),
     ...section(7, vector(functions.map(({ name }, i) => [...text(name), 0x00, ...unsigned(i)]))),
     ...section(10, vector(bodies)),

@@ -20,7 +20,7 @@ import {
   type CompiledModule,
   compileModule,
   instantiate,
-  type SharedMemory,
+  type KernelMemory,
 } from "./web-assembly.js";
 
 /** Every kernel by the name it is exported under. */
@@ -52,7 +52,7 @@ export function assembleKernels(): Uint8Array<ArrayBuffer> {
 let compiled: CompiledModule | undefined;
 
 /** The kernels over one memory. Compiles on first use, in about a millisecond. */
-export function bindKernels(memory: SharedMemory): Kernels {
+export function bindKernels(memory: KernelMemory): Kernels {
   compiled ??= compileModule(assembleKernels());
   return instantiate(compiled, memory) as Kernels;
 }
