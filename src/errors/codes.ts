@@ -531,6 +531,73 @@ export const codes = {
     hint: "Use Adafactor or LoRA, which keep less state, a smaller model, or a machine with more memory.",
   },
   // The hub of models, and its cache on disk.
+  HUB_SETTING_INVALID: {
+    kind: "invalid",
+    message: "{name} is {value}; it must be {expected}.",
+    hint: "Correct or unset {name}; `bridle doctor` tells what is set for the hub.",
+  },
+  HUB_UNREACHABLE: {
+    kind: "unavailable",
+    message: "{host} did not give {what}: {reason}.",
+    hint: "Check the network, a proxy and HF_ENDPOINT, then try again; a model in the cache needs no network.",
+  },
+  HUB_BUSY: {
+    kind: "busy",
+    message: "{host} takes no more requests from here for now, and so did not give {what}.",
+    hint: "Try again in {retryAfterS} s; with HF_TOKEN set the hub allows more.",
+  },
+  HUB_ANSWER_INVALID: {
+    kind: "unavailable",
+    message: "{host} does not answer as a hub does for {what}: {reason}.",
+    hint: "Check HF_ENDPOINT, and whether a proxy or a login page answers in its place.",
+  },
+  HUB_REPO_NOT_FOUND: {
+    kind: "missing",
+    message: "{host} shows no model {repo} to {asker}, and there is no folder of that name here.",
+    hint: "Check the name at {url}; for a private model set HF_TOKEN to a token that may read it.",
+  },
+  HUB_REVISION_NOT_FOUND: {
+    kind: "missing",
+    message: "The model {repo} has no revision {revision}.",
+    hint: "See its branches and commits at {url}, and name one as {repo}@REVISION.",
+  },
+  HUB_ACCESS_DENIED: {
+    kind: "denied",
+    message: "The model {repo} is closed to {asker}: {reason}.",
+    hint: "Where it is gated, accept its conditions at {url}; then set HF_TOKEN to a token that may read it.",
+  },
+  HUB_TOKEN_REFUSED: {
+    kind: "unauthenticated",
+    message: "{host} does not accept the token of {source}.",
+    hint: "Make another at {url}, or unset it: a public model needs none.",
+  },
+  HUB_FILES_MISSING: {
+    kind: "missing",
+    message: "The model {repo} at {revision} has no {files}.",
+    hint: "Choose a repository with {needed}; {url} lists its files.",
+  },
+  HUB_OFFLINE: {
+    kind: "unavailable",
+    message:
+      "The model {repo} is not whole in {folder}: {missing} is not there, and offline mode is on.",
+    hint: "Unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE once to download it, or copy the cache from where it is whole.",
+  },
+  HUB_DOWNLOAD_CUT: {
+    kind: "unavailable",
+    message: "The download of {file} of {repo} stopped at byte {offset} of {size}: {reason}.",
+    hint: "Run it again: it goes on from that byte.",
+  },
+  HUB_HASH_MISMATCH: {
+    kind: "unavailable",
+    message:
+      "{file} of {repo} came with the {algorithm} {actual} in place of {expected}; it was thrown away.",
+    hint: "Run it again; if it happens again, something on the way changes files, or the repository is damaged.",
+  },
+  DISK_SPACE_SHORT: {
+    kind: "unavailable",
+    message: "{folder} has {free} free; {what} needs {needed}.",
+    hint: "Make room, or set HF_HOME to a folder on a larger disk.",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof codes;

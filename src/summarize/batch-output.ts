@@ -7,7 +7,7 @@ import writeFileAtomic from "write-file-atomic";
 import { readLines } from "../data/lines.js";
 import { BridleError } from "../errors/error.js";
 import { readError, systemCode, writeError } from "../errors/file-errors.js";
-import { isRunning } from "./living-process.js";
+import { isRunning } from "../runtime/living-process.js";
 
 /** What decides every line of an output; two batches that agree in it give the same file. */
 export interface BatchIdentity {
