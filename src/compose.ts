@@ -2,7 +2,8 @@
 import type { ServeConfig } from "./config/serve-config.js";
 import { bridleVersion } from "./config/version.js";
 import { BridleError } from "./errors/error.js";
-import { createSummarizer } from "./summarize/create-summarizer.js";
+import { resolveModel } from "./model/resolve-model.js";
+import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
 
@@ -20,13 +21,14 @@ export interface Service {
 }
 
 /**
- * Builds what a configuration asks for. Nothing is loaded yet that warmUp would load.
- * @throws MODEL_NOT_FOUND
+ * Builds what a configuration asks for; models that are on the hub alone are downloaded.
+ * @throws what createSummarizer throws
  */
 export async function compose(
   config: Pick<ServeConfig, "models" | "workers" | "maxBodyBytes"> & {
     device?: ServeConfig["device"];
   },
+  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
   const reader = createDocumentReader({
@@ -41,7 +43,12 @@ export async function compose(
       if (summarizers.has(model)) continue;
       summarizers.set(
         model,
-        await createSummarizer({ model, threads: config.workers, device: config.device ?? "auto" }),
+        await createSummarizer({
+          model,
+          threads: config.workers,
+          device: config.device ?? "auto",
+          ...downloading,
+        }),
       );
     }
   } catch (thrown) {
@@ -57,6 +64,17 @@ export async function compose(
     },
     close,
   };
+}
+
+/**
+ * The folder of a model's newest version, downloaded where it is not here.
+ * @throws what resolveModel throws
+ */
+export async function pullModel(
+  name: string,
+  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+): Promise<string> {
+  return await resolveModel(name, { needs: ["model", "tokenizer"], refresh: true, ...downloading });
 }
 
 /** The summarizer a request names, or the default where it names none. @throws MODEL_NOT_FOUND */

@@ -4,6 +4,8 @@ import { type Pair, type ReadPairsOptions, readPairs } from "./data/pairs.js";
 import type { EvaluateOptions } from "./evaluate/evaluate.js";
 import type { Evaluation } from "./evaluate/evaluation.js";
 import type { Model, OpenModelOptions } from "./generate/model.js";
+import type { DownloadProgress } from "./model/hub/download-progress.js";
+import type { Need } from "./model/hub/model-files.js";
 import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import type { DocumentText, ReadHints, ReadLimits } from "./text/files/document-text.js";
@@ -28,6 +30,7 @@ export type {
 export type { GenerateHooks, GenerateInput, GenerateResult } from "./generate/generator.js";
 export type { ForwardOptions, ForwardResult, Model, OpenModelOptions } from "./generate/model.js";
 export type { ForwardInput } from "./model/forward.js";
+export type { DownloadProgress } from "./model/hub/download-progress.js";
 export type { Tensor } from "./runtime/tensor.js";
 export type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 export type {
@@ -66,7 +69,7 @@ export { type SentenceOptions, type SentenceSpan, splitSentences } from "./text/
  * const { summary, sources } = await summarizer.summarize(text, { parameters: { sentences: 3 } });
  * await summarizer.close();
  * ```
- * @throws MODEL_NOT_FOUND
+ * @throws MODEL_NOT_FOUND, what is wrong with a model's files, and for a model on the hub the codes that begin with HUB_
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { createSummarizer } = await import("./summarize/create-summarizer.js");
@@ -116,29 +119,56 @@ function isFiles(
   return typeof rows === "string" || (Array.isArray(rows) && typeof rows[0] === "string");
 }
 
-/**
- * Opens a model folder in Hugging Face layout: forward pass, generation, weights. Running it blocks the thread it is
- * on; `createSummarizer({ model: folder })` keeps it on one of its own.
- *
- * ```js
- * const model = await loadModel("./pegasus");
- * const { sequences } = await model.generate({ inputIds, attentionMask }, { numBeams: 4, maxNewTokens: 64 });
- * ```
- * @throws FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
- *   WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE, DEPENDENCY_MISSING
- */
-export async function loadModel(folder: string, options: OpenModelOptions = {}): Promise<Model> {
-  const { openModel } = await import("./generate/model.js");
-  return await openModel(folder, options);
+/** How a model on the hub is fetched. */
+export interface DownloadOptions {
+  /** Told how far the download is. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+  /** Ends the download; what is there of it stays and is taken up by the next. */
+  readonly signal?: AbortSignal;
+}
+
+async function resolve(
+  name: string,
+  needs: readonly Need[],
+  { onDownload, signal }: DownloadOptions,
+): Promise<string> {
+  const { resolveModel } = await import("./model/resolve-model.js");
+  return await resolveModel(name, { needs, onDownload, signal });
 }
 
 /**
- * The tokenizer of a model folder: `spiece.model`, else what `tokenizer.json` was converted from.
- * @throws TOKENIZER_INVALID, TOKENIZER_NOT_FOUND
+ * Opens a model: forward pass, generation, weights. Running it blocks the thread it is on; `createSummarizer({ model })`
+ * keeps it on one of its own.
+ *
+ * ```js
+ * const model = await loadModel("google/pegasus-xsum");
+ * const { sequences } = await model.generate({ inputIds, attentionMask }, { numBeams: 4, maxNewTokens: 64 });
+ * ```
+ * @param name a folder in Hugging Face layout, or a model on the Hugging Face hub: `owner/name`, `owner/name@revision`
+ * @throws MODEL_NOT_FOUND, FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND,
+ *   WEIGHTS_CORRUPT, WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE,
+ *   DEPENDENCY_MISSING, and for a model on the hub the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+export async function loadModel(
+  name: string,
+  options: OpenModelOptions & DownloadOptions = {},
+): Promise<Model> {
+  const { openModel } = await import("./generate/model.js");
+  const { onDownload, signal, ...rest } = options;
+  return await openModel(await resolve(name, ["model"], options), rest);
+}
+
+/**
+ * The tokenizer of a model: `spiece.model`, else what `tokenizer.json` was converted from.
+ * @param name as for `loadModel`; the weights are not downloaded
+ * @throws MODEL_NOT_FOUND, TOKENIZER_INVALID, TOKENIZER_NOT_FOUND, and for a model on the hub what `loadModel` throws
+ */
+export async function loadTokenizer(
+  name: string,
+  options: DownloadOptions = {},
+): Promise<Tokenizer> {
   const { loadTokenizer } = await import("./text/tokenizers/load.js");
-  return await loadTokenizer(folder);
+  return await loadTokenizer(await resolve(name, ["tokenizer"], options));
 }
 
 export type {

@@ -1,6 +1,6 @@
 // The checks of `bridle doctor`, each on its own, so that one that breaks does not hide the others.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism, totalmem } from "node:os";
@@ -61,6 +61,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     state: checkState,
     "api keys": checkKeys,
     network: checkNetwork,
+    hub: checkHub,
     threads: checkThreads,
     summary: checkSummary,
   };
@@ -202,8 +203,35 @@ function checkNetwork({ env }: Surroundings): Finding {
   const proxy = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
     (name) => env[name],
   );
-  const seen = proxy === undefined ? "no proxy is set" : `${proxy} is set, for other programs`;
-  return { status: "ok", message: `Bridle sends nothing anywhere, no telemetry either; ${seen}` };
+  const seen =
+    proxy === undefined
+      ? "no proxy is set"
+      : `${proxy} is set, which Node heeds with NODE_USE_ENV_PROXY=1`;
+  const told =
+    "Bridle sends nothing anywhere, no telemetry either, but to download a model you name";
+  return { status: "ok", message: `${told}; ${seen}` };
+}
+
+/** Tells where models named by a hub id come from and go to; asks the hub nothing. */
+async function checkHub({ env }: Surroundings): Promise<Finding> {
+  const { readHubSettings } = await import("../config/hub-settings.js");
+  try {
+    const { endpoint, cacheFolder, offline, token } = readHubSettings(env);
+    const models = readdirIfThere(cacheFolder).filter((name) => name.startsWith("models--"));
+    const secret = token === undefined ? "no token is set" : `a token is set by ${token.source}`;
+    const mode = offline ? "offline, " : "";
+    return {
+      status: "ok",
+      message: `${mode}${endpoint}; ${secret}; cache ${cacheFolder} (models: ${models.length})`,
+    };
+  } catch (thrown) {
+    const { message, hint } = toBridleError(thrown);
+    return { status: "fail", message, next: hint };
+  }
+}
+
+function readdirIfThere(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 function checkThreads(): Promise<Finding> {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Evaluation } from "../evaluate/evaluation.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
+import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, share, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
@@ -43,7 +44,10 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
         "dialogue) and one or several references (column references, summary, highlights or target).",
     )
     .argument("<data...>", "files of rows, or folders of texts")
-    .option("--model <name>", "extractive (default), or a folder with a model")
+    .option(
+      "--model <name>",
+      "extractive (default), a folder with a model, or its id on the Hugging Face hub",
+    )
     .option(
       "--sentences <n>",
       "sentences of a summary, or reference: as many as the row's reference has",
@@ -88,10 +92,13 @@ function words(value: string): readonly string[] {
 async function run(data: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   const { createSummarizer } = await import("../summarize/create-summarizer.js");
   const { model, device } = options;
-  const summarizer = await createSummarizer({
-    ...(model === undefined ? {} : { model }),
-    ...(device === undefined ? {} : { device }),
-  });
+  const summarizer = await showDownloads(terminal, (downloading) =>
+    createSummarizer({
+      ...(model === undefined ? {} : { model }),
+      ...(device === undefined ? {} : { device }),
+      ...downloading,
+    }),
+  );
   const evaluations: DataEvaluation[] = [];
   try {
     for (const file of data) {

@@ -5,6 +5,7 @@ import { addApiKeyCommand } from "./api-key.js";
 import { fromCommanderError } from "./command-line-errors.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
+import { addModelsCommand } from "./models.js";
 import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
@@ -46,6 +47,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addSummarizeCommand(program, terminal);
   addRougeCommand(program, terminal);
   addEvaluateCommand(program, terminal);
+  addModelsCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addApiKeyCommand(program, terminal);
   program.addHelpText(

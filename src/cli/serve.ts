@@ -1,5 +1,6 @@
 // `bridle serve`: the HTTP API and the page, until it is told to stop.
 import type { Command } from "commander";
+import { logDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -26,6 +27,10 @@ export async function addServeCommand(
   addExamples(command, [
     ["bridle serve", "on http://127.0.0.1:8000, for this machine only"],
     ["bridle serve --port 9000 --log-format json", "another port, logs for machines"],
+    [
+      "bridle serve --model google/pegasus-xsum",
+      "a model of the Hugging Face hub, downloaded once",
+    ],
     ["BRIDLE_API_KEYS=secret bridle serve --host 0.0.0.0", "for the network, with a key"],
   ]).action((parsed: Record<string, unknown>) =>
     run(givenFields(parsed), parsed.json === true, terminal),
@@ -43,7 +48,9 @@ async function run(
     import("../server/server.js"),
   ]);
   const config = resolveServeConfig(given, terminal.env);
-  const service = await compose(config);
+  const service = await logDownloads(config, terminal, (downloading) =>
+    compose(config, downloading),
+  );
   try {
     const server = await startServer(config, service);
     const stopped = new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@ import { BridleError } from "../errors/error.js";
 import type { BatchReport } from "../summarize/batch.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
+import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { formatDuration, openProgress } from "./progress.js";
@@ -47,7 +48,10 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
         "where it stopped.",
     )
     .argument("[file]", "the document; - for standard input")
-    .option("--model <name>", "extractive (default), or a folder with a model");
+    .option(
+      "--model <name>",
+      "extractive (default), a folder with a model, or its id on the Hugging Face hub",
+    );
   addLengthOptions(command)
     .option("--output <file>", "write there instead of to standard output")
     .option("--input <file>", "batch: a file with one document a row")
@@ -67,6 +71,10 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
   addExamples(command, [
     ["bridle summarize report.pdf --sentences 3", "three sentences of a PDF"],
     ["cat notes.txt | bridle summarize --ratio 20%", "a fifth of the sentences of standard input"],
+    [
+      "bridle summarize report.pdf --model google/pegasus-xsum",
+      "by a neural model of the Hugging Face hub, downloaded once",
+    ],
     ["bridle summarize page.html --json", "with the spans it came from and how much was read"],
     ["bridle summarize --input news.jsonl.gz --output summaries.jsonl", "a whole file, resumable"],
   ]).action((file: string | undefined, options: Options) => run(file, options, terminal));
@@ -82,10 +90,13 @@ async function run(file: string | undefined, options: Options, terminal: Termina
 
   const { createSummarizer } = await import("../summarize/create-summarizer.js");
   const { model, device } = options;
-  const summarizer = await createSummarizer({
-    ...(model === undefined ? {} : { model }),
-    ...(device === undefined ? {} : { device }),
-  });
+  const summarizer = await showDownloads(terminal, (downloading) =>
+    createSummarizer({
+      ...(model === undefined ? {} : { model }),
+      ...(device === undefined ? {} : { device }),
+      ...downloading,
+    }),
+  );
   try {
     if (batch) await summarizeMany(summarizer, options, terminal);
     else await summarizeOne(summarizer, file, options, terminal);

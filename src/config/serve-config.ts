@@ -31,7 +31,7 @@ export const ServeConfig = z.strictObject({
     .min(1)
     .default(["extractive"])
     .describe(
-      "Models to serve: extractive, or folders with a model; the first answers where a request names none",
+      "Models to serve: extractive, folders with a model, or ids on the Hugging Face hub; the first answers where a request names none",
     ),
   device: z
     .enum(["auto", "cpu", "webgpu", "cuda"])

@@ -1,49 +1,50 @@
 // From a model's name to the summarizer behind it.
-import { stat } from "node:fs/promises";
-import { BridleError } from "../errors/error.js";
+import type { DownloadProgress } from "../model/hub/download-progress.js";
 import type { Device } from "../runtime/devices.js";
 import { extractiveModel } from "./extractive/parameters.js";
 import { createExtractiveSummarizer } from "./extractive-summarizer.js";
 import type { Summarizer } from "./summarizer.js";
 
 export interface CreateSummarizerOptions {
-  /** `extractive`, which is the default, or a folder with a model in Hugging Face layout. */
+  /**
+   * `extractive`, which is the default; a folder with a model in Hugging Face layout; or a model on the Hugging Face
+   * hub, `owner/name` or `owner/name@revision`, which is downloaded where the cache does not have it.
+   */
   readonly model?: string;
   /** Extractive: worker threads at most. Neural: threads of one operator. 1 or more. */
   readonly threads?: number;
   /** Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. */
   readonly device?: Device | "auto";
-}
-
-async function isFolder(name: string): Promise<boolean> {
-  return stat(name).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+  /** Told how far the download of a model is. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+  /** Ends a download; what is there of it stays and is taken up by the next. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * @throws MODEL_NOT_FOUND; for a model folder also what is wrong with its files (FILE_INVALID, CONFIG_INVALID,
- *   ARCHITECTURE_NOT_SUPPORTED, TOKENIZER_INVALID, WEIGHTS_CORRUPT, …) and DEVICE_UNAVAILABLE
+ *   ARCHITECTURE_NOT_SUPPORTED, TOKENIZER_INVALID, WEIGHTS_CORRUPT, …) and DEVICE_UNAVAILABLE; for a model on the hub
+ *   also the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
-  const { model = extractiveModel, threads, device = "auto" } = options;
+  const { model = extractiveModel, threads, device = "auto", onDownload, signal } = options;
   if (model === extractiveModel) {
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
-  if (await isFolder(model)) {
-    const { createNeuralSummarizer } = await import("./neural.js");
-    const { modelVersion } = await import("./model-version.js");
-    return createNeuralSummarizer({
-      folder: model,
-      name: model,
-      version: await modelVersion(model),
-      device,
-      ...(threads === undefined ? {} : { threads }),
-    });
-  }
-  throw new BridleError("MODEL_NOT_FOUND", {
-    model: JSON.stringify(model.slice(0, 200)),
-    available: `${extractiveModel}, or a folder with a model in Hugging Face layout`,
+  const { resolveModel } = await import("../model/resolve-model.js");
+  const folder = await resolveModel(model, {
+    needs: ["model", "tokenizer"],
+    others: [extractiveModel],
+    onDownload,
+    signal,
+  });
+  const { createNeuralSummarizer } = await import("./neural.js");
+  const { modelVersion } = await import("./model-version.js");
+  return createNeuralSummarizer({
+    folder,
+    name: model,
+    version: await modelVersion(folder),
+    device,
+    ...(threads === undefined ? {} : { threads }),
   });
 }

@@ -30,7 +30,7 @@ const bridle = (
 ) => runBridle(args, { cwd: folder, ...options });
 
 describe("bridle", () => {
-  it.each(["serve", "summarize", "rouge", "evaluate", "doctor", "api-key create"])(
+  it.each(["serve", "summarize", "rouge", "evaluate", "models pull", "doctor", "api-key create"])(
     "%s --help tells what it takes, with examples",
     async (command) => {
       const { code, stdout, stderr } = await bridle([...command.split(" "), "--help"]);
@@ -44,7 +44,7 @@ describe("bridle", () => {
   it("prints its help without a command, and its version", async () => {
     const { code, stdout } = await bridle([]);
     expect(code).toBe(0);
-    for (const name of ["serve", "summarize", "rouge", "evaluate", "doctor", "api-key"]) {
+    for (const name of ["serve", "summarize", "rouge", "evaluate", "models", "doctor", "api-key"]) {
       expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
     }
     const manifest = new URL("../../package.json", import.meta.url);
@@ -386,7 +386,7 @@ describe("bridle doctor", () => {
     const names = checks.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
       ...["node", "machine", "installation", "build", "page", "port", "state", "api keys"],
-      ...["network", "threads", "summary"],
+      ...["network", "hub", "threads", "summary"],
     ]);
   });
 

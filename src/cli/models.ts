@@ -1,0 +1,31 @@
+// `bridle models pull`: downloads a model of the hub, or brings it up to date, without running it.
+import type { Command } from "commander";
+import { showDownloads } from "./download-progress.js";
+import { addExamples, addJsonOption } from "./options.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+export function addModelsCommand(program: Command, terminal: Terminal): void {
+  const models = program.command("models").summary("fetch models").description("Fetches models.");
+  const pull = models
+    .command("pull")
+    .summary("download a model, or bring it up to date")
+    .description(
+      "Downloads a model of the Hugging Face hub into the cache that other programs use too, and prints its folder. " +
+        "What is there already is not downloaded again. Other commands download a model when it is first named, and " +
+        "from then on use what they have; this one looks for a newer version.",
+    )
+    .argument("<model>", "owner/name, or owner/name@revision: a branch, a tag or a commit");
+  addJsonOption(pull);
+  addExamples(pull, [
+    ["bridle models pull google/pegasus-xsum", "the newest version"],
+    ["bridle models pull google/pegasus-xsum@refs/pr/1", "that of a branch"],
+    ["HF_HOME=/models bridle models pull google/pegasus-xsum", "into a cache elsewhere"],
+  ]).action((model: string, options: { json?: boolean }) => run(model, options, terminal));
+}
+
+async function run(model: string, options: { json?: boolean }, terminal: Terminal): Promise<void> {
+  const { pullModel } = await import("../compose.js");
+  const folder = await showDownloads(terminal, (downloading) => pullModel(model, downloading));
+  if (options.json) await printJson(terminal, { model, folder });
+  else await printLine(terminal, folder);
+}
