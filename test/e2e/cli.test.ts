@@ -173,7 +173,7 @@ describe("bridle summarize", () => {
     [["absent.txt"], 4, "FILE_NOT_FOUND"],
     [["."], 3, "FILE_NOT_READABLE"],
     [["https://example.com/a.html"], 2, "URL_NOT_FETCHED"],
-    [["a.txt", "--model", "google/pegasus-xsum"], 4, "MODEL_NOT_FOUND"],
+    [["a.txt", "--model", "./pegasus-xsum"], 4, "MODEL_NOT_FOUND"],
     [["a.txt", "--sentences", "0"], 2, "INVALID_PARAMETER"],
     [["a.txt", "--sentences", "2", "--ratio", "0.5"], 2, "INVALID_PARAMETER"],
     [["a.txt", "--ratio", "3"], 2, "INVALID_PARAMETER"],
