@@ -121,3 +121,47 @@ describe("cancelling", () => {
     expect(encoded).toEqual([]);
   });
 });
+
+describe("a summary", () => {
+  const one = sentences[0] as string;
+
+  it("says whether it came to its end or to the limit", async () => {
+    const cut = { numBeams: 1, maxNewTokens: 3, minNewTokens: 3 };
+    expect((await told(one, cut)).result).toMatchObject({
+      finishReason: "length",
+      usage: { outputTokens: 3 },
+    });
+    const ended = { ...cut, forcedEosTokenId: tokenizer.eosTokenId, minNewTokens: 0 };
+    expect((await told(one, ended)).result.finishReason).toBe("stop");
+  });
+
+  it("breaks lines where the model writes its mark for them", async () => {
+    const mark = tokenizer.encode("<n>").at(-2) as number;
+    const [word] = tokenizer.encode("harbour") as [number];
+    const { result, events } = await told(one, {
+      numBeams: 1,
+      maxNewTokens: 4,
+      minNewTokens: 4,
+      sequenceBias: [
+        [[word], 1000],
+        [[word, mark], 2000],
+      ],
+    });
+    expect(result.summary).toBe("harbour\nharbour");
+    expect(lastRound(events)).toBe(result.summary);
+  });
+
+  it("leaves text unread only where that is asked for, and then says so", async () => {
+    const options = { generate: { numBeams: 1, maxNewTokens: 4 }, truncate: true };
+    const cut = await summarizeLongDocument(model, tokenizer, long, options);
+    expect(cut).toMatchObject({ truncated: true, usage: { chunks: 1 } });
+    expect(cut.sources).toHaveLength(1);
+    expect(cut.usage.usedTokens).toBeLessThan(cut.usage.inputTokens);
+    const whole = await summarizeLongDocument(model, tokenizer, one, options);
+    expect(whole).toMatchObject({ truncated: false, sources: [{ start: 0, end: one.length }] });
+  });
+
+  it.each(["", "  \n "])("of %j there is none", async (blank) => {
+    await expect(told(blank)).rejects.toMatchObject({ code: "EMPTY_TEXT" });
+  });
+});

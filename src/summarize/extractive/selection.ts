@@ -23,6 +23,8 @@ export interface Selection {
 
 /** Taken from a score at full overlap; the cube of the overlap scales it, so that only near repeats lose much. */
 const redundancyWeight = 8;
+/** Taken from the score of a sentence that was chosen word for word already: more than any score, so that it comes last. */
+const repeatWeight = 1e6;
 /** After so many sentences that were too long for the words left, what is still short enough is mere filling. */
 const patience = 5;
 /** Repeats are looked for through words that at most so many sentences hold, and among at most so many chosen sentences. */
@@ -62,7 +64,8 @@ export function selectSentences(
     }
     if (looksLeft-- > 0) {
       const gain = following.has(best) ? cohesion : 0;
-      const now = scores[best]! + gain - redundancyWeight * overlap.largest(best) ** 3;
+      const said = overlap.isRepeat(best) ? repeatWeight : overlap.largest(best) ** 3;
+      const now = scores[best]! + gain - redundancyWeight * said;
       queue.change(best, now);
       if (queue.head !== best) continue;
     }
@@ -87,7 +90,7 @@ function createOverlap({ counts }: DocumentSentences) {
   const weightOf = (token: number) => rarity[token]! + 0.1;
   /** Added sentences that hold a token, for tokens that are not widespread. */
   const holders = new Map<number, number[]>();
-  /** Whole sentences by their tokens, for repeats without a rare word. */
+  /** Whole sentences by their tokens. */
   const seen = new Set<string>();
   const inOther = new Int32Array(kinds).fill(-1);
 
@@ -117,6 +120,8 @@ function createOverlap({ counts }: DocumentSentences) {
         else holders.set(token, [sentence]);
       }
     },
+    /** Whether an added sentence has the same words in the same order. */
+    isRepeat: (sentence: number): boolean => seen.size > 0 && seen.has(keyOf(sentence)),
     /** The largest share of the sentence's words, by their rarity, that one added sentence holds: 0..1. */
     largest(sentence: number): number {
       if (seen.size === 0) return 0;
@@ -129,7 +134,7 @@ function createOverlap({ counts }: DocumentSentences) {
       }
       let largest = 0;
       for (const other of others) largest = Math.max(largest, shareIn(sentence, other));
-      return largest < 1 && seen.has(keyOf(sentence)) ? 1 : largest;
+      return largest;
     },
   };
 }
