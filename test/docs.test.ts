@@ -29,10 +29,11 @@ function namesIn(text: string): Set<string> {
 function undecided(manifests: readonly Record<string, unknown>[], texts: string[]): string[] {
   const named = new Set(texts.flatMap((text) => [...namesIn(text)]));
   return manifests
-    .flatMap(({ dependencies, devDependencies }) => [
-      ...Object.keys(dependencies ?? {}),
-      ...Object.keys(devDependencies ?? {}),
-    ])
+    .flatMap((manifest) =>
+      ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"].flatMap(
+        (kind) => Object.keys(manifest[kind] ?? {}),
+      ),
+    )
     .filter((name) => !name.startsWith("@types/") && !named.has(name));
 }
 
@@ -68,8 +69,9 @@ describe("decisions", () => {
     const manifest = {
       dependencies: { hono: "4" },
       devDependencies: { "@types/x": "1", tape: "5" },
+      optionalDependencies: { sharp: "1" },
     };
-    expect(undecided([manifest], ["We pick `hono`, not tape."])).toEqual(["tape"]);
+    expect(undecided([manifest], ["We pick `hono`, not tape."])).toEqual(["tape", "sharp"]);
   });
 });
 

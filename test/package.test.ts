@@ -16,9 +16,10 @@ describe("package-lock.json", () => {
       ["", "package.json"],
       ["dashboard", "dashboard/package.json"],
     ] as const) {
-      const { dependencies = {}, devDependencies = {} } = readJson(file);
+      const { dependencies = {}, devDependencies = {}, optionalDependencies = {} } = readJson(file);
       expect(locked[folder]?.dependencies ?? {}).toEqual(dependencies);
       expect(locked[folder]?.devDependencies ?? {}).toEqual(devDependencies);
+      expect(locked[folder]?.optionalDependencies ?? {}).toEqual(optionalDependencies);
     }
   });
 

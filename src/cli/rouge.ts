@@ -7,6 +7,7 @@ import type { RougeScore } from "../text/rouge/score.js";
 import type { RougeMode } from "../text/rouge/tokenize.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
+import { openProgress } from "./progress.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options extends DataFlags {
@@ -92,6 +93,8 @@ function readTypes(value: string): readonly RougeType[] {
 interface Pair {
   readonly targets: readonly string[];
   readonly prediction: string;
+  /** How much of the file has been read, of how much, in bytes. */
+  readonly read?: { readonly done: number; readonly total: number };
 }
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
@@ -107,13 +110,20 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   };
   const scores: Scores[] = [];
   const many = options.input !== undefined || options.lines === true;
-  for await (const { targets, prediction } of readPairs(options, terminal)) {
-    if (terminal.signal.aborted) throw new BridleError("CANCELLED");
-    const score: Scores = rouge(targets, prediction, scoring);
-    if (many && options.aggregate !== true && options.json !== true) {
-      await printLine(terminal, oneLine(scores.length, score));
+  const printsEach = many && options.aggregate !== true && options.json !== true;
+  // Where each score is printed as it comes, that is the progress.
+  const progress = printsEach ? undefined : await openProgress(terminal, "texts");
+  try {
+    for await (const { targets, prediction, read } of readPairs(options, terminal)) {
+      if (terminal.signal.aborted) throw new BridleError("CANCELLED");
+      const score: Scores = rouge(targets, prediction, scoring);
+      if (printsEach) await printLine(terminal, oneLine(scores.length, score));
+      scores.push(score);
+      const items = scores.length;
+      if (read !== undefined) progress?.update({ ...read, items, itemsInAll: items });
     }
-    scores.push(score);
+  } finally {
+    progress?.stop();
   }
   if (scores.length === 0)
     throw new BridleError("EMPTY_TEXT", { where: options.input ?? "the files" });
@@ -182,12 +192,13 @@ async function* readRows(input: string, options: Options): AsyncGenerator<Pair> 
     import("../data/rows.js"),
     import("../data/row.js"),
   ]);
-  const { rows } = await openRows(input, dataFlagsOf(options));
+  const { rows, readBytes, sizeBytes } = await openRows(input, dataFlagsOf(options));
   for await (const { place, read } of rows) {
     const row = read();
     yield {
       prediction: textColumn(row, options.predictionColumn, place),
       targets: textsColumn(row, options.targetColumn, place),
+      read: { done: readBytes(), total: sizeBytes },
     };
   }
 }
