@@ -200,8 +200,9 @@ describe("a batch that is taken up again", () => {
     const before = await whole();
     await rm(output);
     const stop = new AbortController();
+    // The eighth row never ends by itself, so that the stop comes before the last one is done.
     const stopped = run(
-      firstWord(() => 1),
+      firstWord((document) => (document.startsWith("w7 ") ? 1e9 : 0)),
       {
         concurrency: 2,
         signal: stop.signal,
@@ -213,7 +214,7 @@ describe("a batch that is taken up again", () => {
     await expect(stopped).rejects.toMatchObject({ code: "CANCELLED" });
     const kept = (await results()).length;
     expect(kept).toBeGreaterThanOrEqual(5);
-    expect(kept).toBeLessThan(20);
+    expect(kept).toBeLessThan(8);
     await expect(stat(lockFile(output))).rejects.toMatchObject({ code: "ENOENT" });
     expect(await run(firstWord())).toMatchObject({ rows: 20, resumedRows: kept });
     expect(await readFile(output, "utf8")).toBe(before);
