@@ -1,86 +1,188 @@
-// Compares Bridle with the real reference libraries: sentencepiece on random strings, transformers on a saved model.
-// Usage: node scripts/parity.mjs --python PYTHON [--fixtures DIR] [--strings N]
-// PYTHON is a Python with torch, transformers, safetensors and sentencepiece installed.
+// Compares Bridle with the real reference libraries, on random inputs that no file records.
+// Usage: node scripts/parity.mjs --python PYTHON [options], see `usage` below.
 // @ts-check
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
+const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
+
+  --python PYTHON        has torch, transformers 5, safetensors and sentencepiece
+  --python-4 PYTHON      has transformers 4.57.6 and rouge_score: records tokenizers and ROUGE for \`folders\`
+  --python-groups PYTHON has transformers 4.55.4: records diverse beam search for \`folders\`
+  --fixtures DIR         golden folder whose pegasus-tiny is used (default: ../shared/fixtures)
+  --only NAMES           of sentencepiece, pieces, transformers, folders (default: all)
+  --strings N            random strings for the fixtures' vocabulary (default: 50000)
+  --piece-strings N      random strings for each vocabulary trained by \`pieces\` (default: 5000)
+  --folders N            models of random shape that \`folders\` makes (default: 10)
+  --seed S               the first seed (default: 1)
+  --keep DIR             where made files stay, in place of a temporary folder`;
+
 const { values } = parseArgs({
   options: {
     python: { type: "string" },
+    "python-4": { type: "string" },
+    "python-groups": { type: "string" },
     fixtures: { type: "string", default: "../shared/fixtures" },
+    only: { type: "string", default: "sentencepiece,pieces,transformers,folders" },
     strings: { type: "string", default: "50000" },
+    "piece-strings": { type: "string", default: "5000" },
+    folders: { type: "string", default: "10" },
+    seed: { type: "string", default: "1" },
+    keep: { type: "string" },
   },
 });
 if (values.python === undefined) {
-  console.error("Usage: node scripts/parity.mjs --python PYTHON [--fixtures DIR] [--strings N]");
+  console.error(usage);
   process.exit(2);
 }
 const python = values.python;
 const fixtures = path.resolve(values.fixtures);
+const seed = Number(values.seed);
 const script = (/** @type {string} */ name) =>
   new URL(`./parity/${name}`, import.meta.url).pathname;
 const { loadSentencePiece } = await import("../dist/text/tokenizers/load.js");
 const { openModel } = await import("../dist/generate/model.js");
+const { runGolden } = await import("../test/golden/run.mjs");
 
-/** Lines a Python script prints. @param {string[]} args */
-async function* lines(args) {
-  const child = spawn(python, args, { stdio: ["ignore", "pipe", "inherit"] });
+/** Lines a Python script prints. @param {string[]} args @param {string} [interpreter] */
+async function* lines(args, interpreter = python) {
+  const child = spawn(interpreter, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let complaint = "";
+  child.stderr.on("data", (chunk) => {
+    complaint = `${complaint}${chunk}`.slice(-4000);
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
   yield* createInterface({ input: child.stdout });
-  const code = await new Promise((resolve) =>
-    child.exitCode === null ? child.once("close", resolve) : resolve(child.exitCode),
-  );
-  if (code !== 0) throw new Error(`${args[0]} ended with code ${code}`);
+  const code = await ended;
+  if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${complaint}`);
 }
 
-async function compareSentencePiece() {
-  const model = path.join(fixtures, "pegasus-tiny/spiece.model");
+/** @param {string} name @param {string} model a spiece.model @param {string} count @param {number} from seed */
+async function compareStrings(name, model, count, from) {
   const ours = await loadSentencePiece(model);
   let [strings, different] = [0, 0];
-  for await (const line of lines([script("sentencepiece.py"), model, values.strings, "99"])) {
+  for await (const line of lines([script("sentencepiece.py"), model, count, String(from)])) {
     const expected = JSON.parse(line);
     const encoded = ours.encode(expected.text);
+    // Decoding from ids, an unknown piece has lost its text.
+    const decode = (/** @type {number[]} */ ids) => ours.decode(ids.map((id) => ours.pieceOf(id)));
     const actual = {
       text: expected.text,
       normalized: ours.normalize(expected.text),
       pieces: encoded.map(({ piece }) => piece),
       ids: encoded.map(({ id }) => id),
-      // Decoding from ids, an unknown piece has lost its text.
-      decoded: ours.decode(encoded.map(({ id }) => ours.pieceOf(id))),
+      places: ours.encodePlaced(expected.text).map(({ start, end }) => [start, end]),
+      decoded: decode(encoded.map(({ id }) => id)),
+      drawn: expected.drawn,
+      decoded_drawn: decode(expected.drawn),
     };
     strings += 1;
     if (JSON.stringify(actual) === JSON.stringify(expected)) continue;
     different += 1;
     if (different <= 3) console.log("different:", JSON.stringify({ actual, expected }));
   }
-  console.log(`sentencepiece: ${strings} strings, ${different} different`);
+  console.log(`${name.padEnd(34)} ${strings} strings, ${different} different`);
   return strings > 0 && different === 0;
 }
 
-async function compareTransformers() {
-  const folder = await mkdtemp(path.join(tmpdir(), "bridle-parity-"));
-  try {
-    const model = await openModel(path.join(fixtures, "pegasus-tiny"));
-    await model.save(folder);
-    await model.close();
-    const args = [
-      script("transformers.py"),
-      folder,
-      path.join(fixtures, "forward/pegasus-tiny.safetensors"),
-      path.join(fixtures, "forward/pegasus-tiny.json"),
-    ];
-    let report = { worst: Number.POSITIVE_INFINITY, missing: [""], unexpected: [""] };
-    for await (const line of lines(args)) report = JSON.parse(line);
-    console.log(`transformers on a folder Bridle wrote: ${JSON.stringify(report)}`);
-    return report.worst <= 1e-4 && report.missing.length === 0 && report.unexpected.length === 0;
-  } finally {
-    await rm(folder, { recursive: true });
+/** The vocabulary of the fixtures. */
+const compareSentencePiece = () =>
+  compareStrings(
+    "sentencepiece",
+    path.join(fixtures, "pegasus-tiny/spiece.model"),
+    values.strings,
+    98 + seed,
+  );
+
+/** Vocabularies trained with other settings. @param {string} scratch */
+async function comparePieces(scratch) {
+  const folder = path.join(scratch, "pieces");
+  await mkdir(folder, { recursive: true });
+  let held = true;
+  for await (const line of lines([script("train_pieces.py"), folder, String(seed)])) {
+    const { name, model } = JSON.parse(line);
+    try {
+      held = (await compareStrings(name, model, values["piece-strings"], seed)) && held;
+    } catch (thrown) {
+      console.log(`${name.padEnd(34)} ${thrown}`);
+      held = false;
+    }
   }
+  return held;
 }
 
-const held = [await compareSentencePiece(), await compareTransformers()];
-process.exit(held.every(Boolean) ? 0 : 1);
+/** A model that Bridle wrote, loaded by transformers. @param {string} scratch */
+async function compareTransformers(scratch) {
+  const folder = path.join(scratch, "saved");
+  const model = await openModel(path.join(fixtures, "pegasus-tiny"));
+  await model.save(folder);
+  await model.close();
+  const args = [
+    script("transformers.py"),
+    folder,
+    path.join(fixtures, "forward/pegasus-tiny.safetensors"),
+    path.join(fixtures, "forward/pegasus-tiny.json"),
+  ];
+  let report = { worst: Number.POSITIVE_INFINITY, missing: [""], unexpected: [""] };
+  for await (const line of lines(args)) report = JSON.parse(line);
+  console.log(`transformers on a folder Bridle wrote: ${JSON.stringify(report)}`);
+  return report.worst <= 1e-4 && report.missing.length === 0 && report.unexpected.length === 0;
+}
+
+/** Golden folders of models of random shape; seed 0 has the shape of the fixtures. @param {string} scratch */
+async function compareFolders(scratch) {
+  let held = true;
+  for (let own = seed; own < seed + Number(values.folders); own++) {
+    const folder = path.join(scratch, `folder-${own}`);
+    await mkdir(folder, { recursive: true });
+    const only = ["forward:pegasus-tiny", "generate:pegasus-tiny", "generate:sampling"];
+    const args = (/** @type {string} */ name) => [script(name), folder, String(own)];
+    for await (const line of lines(args("make_model.py"))) console.log(line);
+    if (values["python-4"] !== undefined) {
+      for (const name of ["make_tokenizer.py", "make_rouge.py"]) {
+        for await (const line of lines(args(name), values["python-4"])) console.log(line);
+      }
+      only.push("rouge", "gsg", "tokenizer:pegasus-tiny");
+    }
+    if (values["python-groups"] !== undefined) {
+      for await (const line of lines(args("make_groups.py"), values["python-groups"]))
+        console.log(line);
+      only.push("generate:groups");
+    }
+    const { failed } = await runGolden(folder, {
+      only,
+      print: (/** @type {string} */ line) => console.log(`  ${line}`),
+    });
+    held = failed === 0 && held;
+    if (failed === 0 && values.keep === undefined) await rm(folder, { recursive: true });
+  }
+  return held;
+}
+
+/** @type {Record<string, (scratch: string) => Promise<boolean>>} */
+const checks = {
+  sentencepiece: compareSentencePiece,
+  pieces: comparePieces,
+  transformers: compareTransformers,
+  folders: compareFolders,
+};
+const asked = values.only.split(",");
+const unknown = asked.find((name) => checks[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`There is no check ${unknown}.\n\n${usage}`);
+  process.exit(2);
+}
+const scratch = values.keep ?? (await mkdtemp(path.join(tmpdir(), "bridle-parity-")));
+let held = true;
+try {
+  for (const name of asked) held = ((await checks[name]?.(scratch)) ?? false) && held;
+} finally {
+  if (values.keep === undefined && held) await rm(scratch, { recursive: true });
+  else console.log(`What was made stays in ${scratch}.`);
+}
+console.log(held ? "Everything agrees." : "There are differences.");
+process.exit(held ? 0 : 1);

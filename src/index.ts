@@ -176,5 +176,6 @@ export type {
   DecodeOptions,
   EncodeOptions,
   Encoding,
+  Token,
   Tokenizer,
 } from "./text/tokenizers/tokenizer.js";

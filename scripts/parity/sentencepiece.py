@@ -5,39 +5,42 @@ import random
 import sys
 
 # This file's own name must not stand before the library's.
-sys.path.pop(0)
+folder_of_this = sys.path.pop(0)
 import sentencepiece
+
+sys.path.append(folder_of_this)
+import corpus
 
 model, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 processor = sentencepiece.SentencePieceProcessor(model_file=model)
 draw = random.Random(seed)
-words = [processor.id_to_piece(i).replace("\u2581", " ") for i in range(3, processor.get_piece_size())]
-ranges = [(0x20, 0x7E), (0x00, 0x1F), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x5FF), (0x600, 0x6FF), (0x900, 0xDFF),
-          (0xE00, 0xEFF), (0x1100, 0x11FF), (0x1E00, 0x206F), (0x2070, 0x2BFF), (0x3000, 0x33FF), (0x4E00, 0x9FFF),
-          (0xAC00, 0xD7A3), (0xF900, 0xFFEF), (0x10000, 0x1FFFF), (0x20000, 0x2FFFF), (0xE0000, 0x10FFFF)]
+size = processor.get_piece_size()
+words = [processor.id_to_piece(i).replace("\u2581", " ") for i in range(3, size)]
 
 
-def character():
-    first, last = draw.choice(ranges)
-    return chr(draw.randint(first, last))
+def places(text):
+    """Begin and end of each piece in the text, in UTF-16 units."""
+    data = text.encode()
+
+    def unit(at):
+        return len(data[:at].decode().encode("utf-16-le")) // 2
+
+    pieces = processor.encode(text, return_type="proto").pieces
+    return [[unit(piece.begin), unit(piece.end)] for piece in pieces]
 
 
 for _ in range(count):
-    parts = []
-    for _ in range(draw.randint(0, 12)):
-        kind = draw.random()
-        if kind < 0.45:
-            parts.append(draw.choice(words))
-        elif kind < 0.85:
-            parts.append("".join(character() for _ in range(draw.randint(1, 6))))
-        else:
-            parts.append(draw.choice([" ", "  ", "\n", "\t", "<n>", "<unk>", "</s>", "\u2581", "\u3000", "\u200d", "\ufeff"]))
-    text = "".join(parts)
+    text = corpus.fuzzed(draw, words)
     ids = processor.encode(text)
+    # Any order of pieces can come out of a model, bytes that are no text among them.
+    drawn = [draw.randrange(size) for _ in range(draw.randint(0, 9))]
     print(json.dumps({
         "text": text,
         "normalized": processor.normalize(text),
         "pieces": processor.encode(text, out_type=str),
         "ids": ids,
+        "places": places(text),
         "decoded": processor.decode(ids),
+        "drawn": drawn,
+        "decoded_drawn": processor.decode(drawn),
     }))

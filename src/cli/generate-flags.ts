@@ -1,5 +1,6 @@
 // The options of neural models as flags, made from the schema that checks them everywhere else.
 import { type Command, Option } from "commander";
+import { expectationOf } from "../config/expectation.js";
 import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { oneOf } from "./options.js";
@@ -33,11 +34,10 @@ export function addGenerateFlags(command: Command, except: readonly Name[] = [])
     option.argParser((word) => {
       const parsed = field.safeParse(readValue(word));
       if (parsed.success) return parsed.data;
-      const expected = parsed.error.issues[0]?.message ?? "valid";
       throw new BridleError("INVALID_PARAMETER", {
         parameter: flagOf(name),
         value: JSON.stringify(word),
-        expected,
+        expected: expectationOf(parsed.error.issues[0]),
       });
     });
     command.addOption(option);

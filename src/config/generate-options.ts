@@ -50,6 +50,7 @@ export const generateOptionsSchema = z.strictObject({
     .max(1)
     .describe("drop tokens below this share of the likeliest one's probability")
     .optional(),
+  topH: aboveZero.max(1).describe("top-H sampling's share of the entropy").optional(),
   typicalP: aboveZero.max(1).describe("locally typical sampling's probability mass").optional(),
   epsilonCutoff: z.number().min(0).max(1).describe("drop tokens below this probability").optional(),
   etaCutoff: z.number().min(0).max(1).describe("eta sampling's cutoff").optional(),
@@ -66,11 +67,12 @@ export const generateOptionsSchema = z.strictObject({
   badWordsIds: z.array(tokenIds.min(1)).min(1).describe("token sequences never written").optional(),
   sequenceBias: z
     .array(z.tuple([tokenIds.min(1), z.number()]))
+    .min(1)
     .describe("added to the score that completes a sequence")
     .optional(),
   forcedBosTokenId: tokenId.nullable().describe("first token after the start token").optional(),
   forcedEosTokenId: z
-    .union([tokenId, tokenIds])
+    .union([tokenId, tokenIds.min(1)])
     .nullable()
     .describe("last token when the maximum length is reached")
     .optional(),

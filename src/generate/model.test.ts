@@ -101,11 +101,29 @@ describe("options", () => {
     [{ numReturnSequences: 2 }, /1 in greedy search/],
     [{ numBeams: 4, numBeamGroups: 3 }, /divisor of numBeams, 4/],
     [{ diversityPenalty: 1 }, /numBeamGroups above 1/],
+    [{ numBeams: 4, numBeamGroups: 2 }, /diversityPenalty is 0; it must be above 0/],
+    [
+      { numBeams: 4, numBeamGroups: 2, diversityPenalty: 1, doSample: true },
+      /doSample is true; it must be false with numBeamGroups/,
+    ],
+    [
+      { suppressTokens: [110, 1], forcedBosTokenId: 110 },
+      /forcedBosTokenId is 110; it must be a token that suppressTokens does not forbid/,
+    ],
+    [{ suppressTokens: [1, 2], forcedEosTokenId: [1, 2] }, /forcedEosTokenId is \[1,2\]/],
+    [{ padTokenId: 99999 }, /padTokenId is 99999; it must be a token id below/],
+    [{ decoderStartTokenId: 99999 }, /decoderStartTokenId is 99999/],
+    [{ sequenceBias: [] }, /sequenceBias is \[\]; it must be a list of at least 1/],
+    [{ numBeams: 0 }, /numBeams is 0; it must be at least 1/],
+    [{ topK: 1.5 }, /topK is 1\.5; it must be a whole number/],
     [{ temperature: 0 }, /temperature is 0/],
     [{ topP: 1.2 }, /topP is 1\.2/],
     [{ badWordsIds: [[99999]] }, /badWordsIds is 99999; it must be a token id below/],
     [{ beams: 4 } as GenerateOptions, /beams is 4; it must be left out: no such option exists/],
-    [{ earlyStopping: "always" } as unknown as GenerateOptions, /earlyStopping is "always"/],
+    [
+      { earlyStopping: "always" } as unknown as GenerateOptions,
+      /earlyStopping is "always"; it must be true or false or "never"/,
+    ],
   ])("%o is refused by name", async (options, message) => {
     await expect(model.generate({ inputIds: [document(5)] }, options)).rejects.toThrow(message);
   });
@@ -162,6 +180,40 @@ it("scores labels as forward does, whether shifted here or by the caller", async
   expect(loss).toBeGreaterThan(0);
   expect(again.loss).toBeUndefined();
   await expect(model.forward({ inputIds })).rejects.toThrow(/decoderInputIds is missing/);
+});
+
+describe("embedding tables that are not shared", () => {
+  const shared = "model.shared.weight";
+  const config = { ...tinyConfig, tie_word_embeddings: false };
+  const inputIds = [[110, 111, 1]];
+  const logitsOf = async (name: string, tables: Record<string, number>) => {
+    const weights = tinyWeights();
+    const table = weights.get(shared)!;
+    weights.delete(shared);
+    for (const [key, factor] of Object.entries(tables))
+      weights.set(key, { ...table, data: table.data.map((x) => x * factor) });
+    const folder = await makeTinyPegasus(join(root, name), { config, weights });
+    const opened = await openModel(folder, { threads: 1 });
+    const { logits } = await opened.forward({ inputIds, decoderInputIds: [[0, 112]] });
+    await opened.close();
+    return [...logits.data];
+  };
+
+  it("are read each under its name, the tokens' also under the shared one", async () => {
+    const { logits } = await model.forward({ inputIds, decoderInputIds: [[0, 112]] });
+    const [encoder, decoder] = ["encoder", "decoder"].map(
+      (side) => `model.${side}.embed_tokens.weight`,
+    ) as [string, string];
+    const head = "lm_head.weight";
+    expect(await logitsOf("untied-shared", { [shared]: 1, [head]: 1 })).toEqual([...logits.data]);
+    const apart = { [shared]: 9, [encoder]: 1, [decoder]: 1, [head]: 1 };
+    expect(await logitsOf("untied", apart)).toEqual([...logits.data]);
+    expect(await logitsOf("untied-head", { ...apart, [head]: 2 })).not.toEqual([...logits.data]);
+    await expect(logitsOf("headless", { [shared]: 1 })).rejects.toMatchObject({
+      code: "WEIGHT_MISSING",
+      message: expect.stringContaining(head),
+    });
+  });
 });
 
 describe("a damaged folder", () => {

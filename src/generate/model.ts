@@ -18,6 +18,7 @@ import {
   type Weights,
 } from "../runtime/session.js";
 import type { Tensor } from "../runtime/tensor.js";
+import { readGenerationDefaults } from "./generation-config.js";
 import {
   type GenerateHooks,
   type GenerateInput,
@@ -78,51 +79,6 @@ export interface Model {
   close(): Promise<void>;
 }
 
-/** Names of generation_config.json that are read, and of the options they set. */
-const generationKeys: Readonly<Record<string, keyof GenerateOptions>> = {
-  max_length: "maxLength",
-  max_new_tokens: "maxNewTokens",
-  min_length: "minLength",
-  min_new_tokens: "minNewTokens",
-  num_beams: "numBeams",
-  num_beam_groups: "numBeamGroups",
-  diversity_penalty: "diversityPenalty",
-  length_penalty: "lengthPenalty",
-  early_stopping: "earlyStopping",
-  do_sample: "doSample",
-  temperature: "temperature",
-  top_k: "topK",
-  top_p: "topP",
-  min_p: "minP",
-  typical_p: "typicalP",
-  repetition_penalty: "repetitionPenalty",
-  encoder_repetition_penalty: "encoderRepetitionPenalty",
-  no_repeat_ngram_size: "noRepeatNgramSize",
-  encoder_no_repeat_ngram_size: "encoderNoRepeatNgramSize",
-  bad_words_ids: "badWordsIds",
-  forced_bos_token_id: "forcedBosTokenId",
-  forced_eos_token_id: "forcedEosTokenId",
-  eos_token_id: "eosTokenId",
-  pad_token_id: "padTokenId",
-  decoder_start_token_id: "decoderStartTokenId",
-  suppress_tokens: "suppressTokens",
-  begin_suppress_tokens: "beginSuppressTokens",
-  renormalize_logits: "renormalizeLogits",
-};
-
-/** Generation defaults of a folder: generation_config.json, or where it is absent the keys older configs carry. */
-function readGenerationDefaults(
-  generation: Record<string, unknown> | undefined,
-  config: Record<string, unknown>,
-): GenerateOptions {
-  const source = generation ?? config;
-  const options: Record<string, unknown> = {};
-  for (const [key, option] of Object.entries(generationKeys)) {
-    if (source[key] != null) options[option] = source[key];
-  }
-  return options as GenerateOptions;
-}
-
 /**
  * Opens a model folder in Hugging Face layout.
  * @throws FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
@@ -137,10 +93,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     throw new BridleError("FILE_INVALID", { file: configFile, reason: "it is not there" });
   const family = findFamily(json);
   const config = family.readConfig(json);
-  const generationDefaults = readGenerationDefaults(
-    await readJson(join(folder, "generation_config.json")),
-    json,
-  );
+  const generationDefaults = await readGenerationDefaults(folder, json);
   const graph = forwardGraph(family, config);
   const weights = await readWeights(folder, family, config, graph.parameters);
   let generator: Promise<Generator> | undefined;

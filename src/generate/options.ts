@@ -1,4 +1,5 @@
 // Generation options as a search uses them: checked, defaults filled in, lengths worked out.
+import { expectationOf } from "../config/expectation.js";
 import {
   type GenerateOptions,
   generateDefaults,
@@ -59,7 +60,7 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
         (options as Record<string, unknown>)[unknown],
         "left out: no such option exists",
       );
-    throw invalid(path, value, issue?.message ?? "valid");
+    throw invalid(path, value, expectationOf(issue));
   }
   const o = fill(parsed.data);
   const prompt = 1;
@@ -89,6 +90,8 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
     if (o.numBeams % o.numBeamGroups !== 0)
       throw invalid("numBeamGroups", o.numBeamGroups, `a divisor of numBeams, ${o.numBeams}`);
     if (o.doSample) throw invalid("doSample", true, "false with numBeamGroups");
+    if (o.diversityPenalty === 0)
+      throw invalid("diversityPenalty", 0, "above 0 with numBeamGroups, or all groups are alike");
   } else if (o.diversityPenalty > 0) {
     throw invalid("diversityPenalty", o.diversityPenalty, "0, or used with numBeamGroups above 1");
   }
@@ -111,10 +114,21 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
     ["suppressTokens", o.suppressTokens],
     ["beginSuppressTokens", o.beginSuppressTokens],
     ["eosTokenId", o.eosTokenId === undefined ? undefined : list(o.eosTokenId)],
+    ["padTokenId", o.padTokenId === undefined ? undefined : [o.padTokenId]],
+    [
+      "decoderStartTokenId",
+      o.decoderStartTokenId === undefined ? undefined : [o.decoderStartTokenId],
+    ],
   ];
   for (const [name, ids] of inVocabulary) {
     const outside = ids?.find((id) => id >= config.vocabSize);
     if (outside !== undefined) throw invalid(name, outside, `a token id below ${config.vocabSize}`);
+  }
+  for (const name of ["forcedBosTokenId", "forcedEosTokenId"] as const) {
+    const forced = o[name];
+    if (forced != null && list(forced).every((id) => o.suppressTokens?.includes(id))) {
+      throw invalid(name, forced, "a token that suppressTokens does not forbid");
+    }
   }
   return {
     ...o,

@@ -1,4 +1,5 @@
 // Logits processors: rules that change the scores of the next token, in Hugging Face's order and to its figures.
+import { logSoftmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
 
 /** What a processor knows besides the scores. */
@@ -137,6 +138,9 @@ export function exponentialDecay(
   };
 }
 
+/** Scores as log-probabilities again, after all other rules. */
+export const renormalize: LogitsProcessor = (_, scores) => void logSoftmax(scores, scores);
+
 export function suppress(ids: readonly number[]): LogitsProcessor {
   return (_, scores) => ban(scores, ids);
 }
@@ -170,6 +174,8 @@ export function processorsOf(o: ResolvedOptions, diversity?: LogitsProcessor): L
     o.suppressTokens && suppress(o.suppressTokens),
     o.beginSuppressTokens &&
       beginSuppress(o.beginSuppressTokens, o.forcedBosTokenId == null ? 1 : 2),
+    // With sampling it stands behind the warpers.
+    o.renormalizeLogits && !o.doSample && renormalize,
   ];
   return list.filter((processor) => typeof processor === "function");
 }

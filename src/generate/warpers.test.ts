@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { ModelConfig } from "../model/family.js";
 import { type GenerateOptions, resolveOptions } from "./options.js";
-import { warpersOf } from "./warpers.js";
+import { processorsOf } from "./processors.js";
+import { topH, warpersOf } from "./warpers.js";
 
 const config = {
   vocabSize: 5,
@@ -81,4 +82,30 @@ describe("what is kept", () => {
     expect(keptBy({ minP: 1 }, equal)).toEqual([0, 1, 2, 3, 4]);
     expect(keptBy({ topP: 0.5 }, equal)).toEqual([2, 3, 4]);
   });
+});
+
+/** Kept by transformers 5.23. */
+it.each([
+  [0.4, [1.2, 0.26, 0.13, -0.92, 0.07, -2.05, 0.51, 1.52], [7]],
+  [0.9, [-2.15, 1.47, 0.78, 1.86, -1.3, 0.45, 0.63, -0.12], [1, 2, 3, 5, 6]],
+  [0.8, [1, Number.NEGATIVE_INFINITY, 2, Number.NEGATIVE_INFINITY, 0.5], [0, 2]],
+])("top-H with %d of the entropy keeps the likeliest few", (share, logits, kept) => {
+  const scores = Float32Array.from(logits);
+  topH(share)(scores);
+  expect([...scores.keys()].filter((id) => (scores[id] as number) > -1e30)).toEqual(kept);
+});
+
+it("makes scores log-probabilities again behind all other rules, sampling or not", () => {
+  for (const doSample of [false, true]) {
+    const options = resolveOptions(
+      { renormalizeLogits: true, topK: 3, doSample, suppressTokens: [4] },
+      config,
+    );
+    const scores = Float32Array.from(shares, Math.log);
+    for (const rule of processorsOf(options)) rule({ ids: [0], source: [2] }, scores);
+    if (doSample) for (const warper of warpersOf(options)) warper(scores);
+    expect(scores.reduce((sum, score) => sum + Math.exp(score), 0)).toBeCloseTo(1, 5);
+    const kept = doSample ? [1, 2, 3] : [0, 1, 2, 3];
+    expect([...scores.keys()].filter((id) => (scores[id] as number) > -1e30)).toEqual(kept);
+  }
 });

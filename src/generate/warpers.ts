@@ -18,6 +18,28 @@ function kth(scores: Float32Array, k: number): number {
   return largest(scores, Math.min(k, scores.length)).at(-1)?.value ?? dropped;
 }
 
+/** Most tokens that top-H sampling looks at, as in transformers. */
+const topHReach = 100;
+
+/** Source: Potraghloo et al. 2025 (top-H decoding). */
+export function topH(share: number): Warper {
+  return (scores) => {
+    const best = largest(scores, topHReach);
+    const row = Float32Array.from(best, ({ value }) => value);
+    const probabilities = softmax(row);
+    const limit = Math.fround(entropy(row) * share);
+    let sum = 0;
+    const kept = new Set<number>();
+    for (const [rank, { index }] of best.entries()) {
+      const p = probabilities[rank] as number;
+      sum = Math.fround(sum + Math.fround(-p * Math.fround(Math.log(p))));
+      // An impossible token makes the sum NaN, and nothing behind it is kept.
+      if (rank === 0 || sum <= limit) kept.add(index);
+    }
+    for (let i = 0; i < scores.length; i++) if (!kept.has(i)) scores[i] = dropped;
+  };
+}
+
 /** Source: Fan et al. 2018, §5.4. */
 export function topK(k: number, minKeep: number): Warper {
   return (scores) => {
@@ -96,12 +118,14 @@ export function warpersOf(o: ResolvedOptions): Warper[] {
   const minKeep = o.numBeams > 1 ? o.eosTokenIds.length + 1 : 1;
   const list: (Warper | undefined | false)[] = [
     o.temperature !== 1 && temperature(o.temperature),
+    o.topH !== undefined && topH(o.topH),
     o.topK > 0 && topK(o.topK, minKeep),
     o.topP < 1 && topP(o.topP, minKeep),
     o.minP !== undefined && minP(o.minP, minKeep),
     o.typicalP < 1 && typicalP(o.typicalP, minKeep),
     o.epsilonCutoff > 0 && o.epsilonCutoff < 1 && epsilonCutoff(o.epsilonCutoff, minKeep),
     o.etaCutoff > 0 && o.etaCutoff < 1 && etaCutoff(o.etaCutoff, minKeep),
+    o.renormalizeLogits && ((scores) => void logSoftmax(scores, scores)),
   ];
   return list.filter((warper) => typeof warper === "function");
 }

@@ -5,7 +5,8 @@ import { BridleError } from "../errors/error.js";
 const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const utf8 = new TextEncoder();
-const fromUtf8 = new TextDecoder("utf-8", { fatal: true });
+// A byte order mark is a character like any other here: a vocabulary may have it as a piece.
+const fromUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Appends protobuf fields; a nested message is written by a writer of its own. */
 export class Writer {

@@ -21,6 +21,14 @@ export function readFields(json: Json) {
   return {
     positive: (key: string, fallback?: number) => whole(key, 1, fallback),
     count: (key: string, fallback?: number) => whole(key, 0, fallback),
+    /** A number of 0 or more, or the first of a list of them. */
+    firstCount(key: string, fallback: number): number {
+      const value = json[key] ?? fallback;
+      const isId = (id: unknown) => typeof id === "number" && Number.isSafeInteger(id) && id >= 0;
+      const ids: unknown[] = Array.isArray(value) ? value : [value];
+      if (ids.length === 0 || !ids.every(isId)) throw fail(key, "a whole number from 0, or a list");
+      return ids[0] as number;
+    },
     /** A positive number that divides `total` without rest. */
     divisor(key: string, total: number): number {
       const value = whole(key, 1);

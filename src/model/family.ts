@@ -68,8 +68,8 @@ export interface Family<C extends ModelConfig = ModelConfig> {
   crossAttention(layer: number): string;
   /** Parameters that training leaves as they are, as transformers' buffers. */
   readonly fixed: readonly string[];
-  /** Names under which a checkpoint may hold the same tensor; the first is the graph's. */
-  readonly tied: readonly (readonly string[])[];
+  /** For parameters that checkpoints may hold under other names too: all their names, the one that counts first. */
+  aliases(config: C): ReadonlyMap<string, readonly string[]>;
   /** Weights that a checkpoint may leave out because the config determines them. */
   derivedWeights(
     config: C,

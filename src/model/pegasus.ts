@@ -29,6 +29,8 @@ export interface PegasusConfig extends ModelConfig {
   readonly decoderFfn: number;
   readonly activation: Activation;
   readonly scaleEmbedding: boolean;
+  /** One table for the encoder's tokens, the decoder's and the output layer, as all published models have it. */
+  readonly tiedEmbeddings: boolean;
   readonly maxPositions: number;
   /** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
   readonly dropout: number;
@@ -45,7 +47,8 @@ function embed(
   side: string,
 ): Value {
   const { vocabSize, dModel, padTokenId: padding } = c;
-  const tokens = embedding(g, ids, "model.shared", vocabSize, dModel, { padding });
+  const table = c.tiedEmbeddings ? "model.shared" : `model.${side}.embed_tokens`;
+  const tokens = embedding(g, ids, table, vocabSize, dModel, { padding });
   const scaled = c.scaleEmbedding ? ops.scale(g, tokens, Math.sqrt(c.dModel)) : tokens;
   const places = embedding(g, positions, `model.${side}.embed_positions`, c.maxPositions, dModel);
   return ops.dropout(g, ops.add(g, scaled, places), c.dropout);
@@ -112,11 +115,12 @@ function crossAttention(layer: number): string {
   return `model.decoder.layers.${layer}.encoder_attn`;
 }
 
-/** The embedding table once more as the output layer, plus a bias. */
+/** The embedding table once more as the output layer (or one of its own), plus a bias. */
 function head(g: GraphBuilder, c: PegasusConfig, hidden: Value): Head {
+  const table = c.tiedEmbeddings ? "model.shared.weight" : "lm_head.weight";
   return {
     hidden,
-    table: g.parameter("model.shared.weight", [c.vocabSize, c.dModel]),
+    table: g.parameter(table, [c.vocabSize, c.dModel]),
     bias: g.parameter("final_logits_bias", [c.vocabSize]),
   };
 }
@@ -161,12 +165,13 @@ export const pegasus: Family<PegasusConfig> = {
         "gelu",
       ),
       scaleEmbedding: field.flag("scale_embedding", false),
+      tiedEmbeddings: field.flag("tie_word_embeddings", true),
       maxPositions: field.positive("max_position_embeddings"),
       dropout: field.share("dropout", 0.1),
       attentionDropout: field.share("attention_dropout", 0),
       activationDropout: field.share("activation_dropout", 0),
       padTokenId: field.count("pad_token_id", 0),
-      eosTokenId: field.count("eos_token_id", 1),
+      eosTokenId: field.firstCount("eos_token_id", 1),
       decoderStartTokenId: field.count("decoder_start_token_id", 0),
     };
   },
@@ -179,14 +184,13 @@ export const pegasus: Family<PegasusConfig> = {
     "model.encoder.embed_positions.weight",
     "model.decoder.embed_positions.weight",
   ],
-  tied: [
-    [
-      "model.shared.weight",
-      "model.encoder.embed_tokens.weight",
-      "model.decoder.embed_tokens.weight",
-      "lm_head.weight",
-    ],
-  ],
+  aliases({ tiedEmbeddings }) {
+    const shared = "model.shared.weight";
+    const tables = ["encoder", "decoder"].map((side) => `model.${side}.embed_tokens.weight`);
+    if (tiedEmbeddings) return new Map([[shared, [shared, ...tables, "lm_head.weight"]]]);
+    // transformers 4 shares the tokens' table even then, and saves it once.
+    return new Map(tables.map((table) => [table, [table, shared]]));
+  },
   derivedWeights(c) {
     const shape = [c.maxPositions, c.dModel];
     const data = () => sinusoids(c.maxPositions, c.dModel);

@@ -240,12 +240,16 @@ def record_gap_sentences():
     }
 
 
-with open(sys.argv[1], "w") as out:
-    files = {
+def record_all():
+    return {
         "rouge/rouge.json": record_rouge(),
         "rouge/porter.json": record_porter(),
         "gsg/gsg.json": record_gap_sentences(),
     }
-    provenance = "made by test/golden/record-rouge.py with the versions named in each file"
-    lines = (f"{json.dumps(name)}: {json.dumps(content)}" for name, content in files.items())
-    out.write(f'{{"provenance": {json.dumps(provenance)},\n"files": {{\n' + ",\n".join(lines) + "\n}}\n")
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "w") as out:
+        provenance = "made by test/golden/record-rouge.py with the versions named in each file"
+        lines = (f"{json.dumps(name)}: {json.dumps(content)}" for name, content in record_all().items())
+        out.write(f'{{"provenance": {json.dumps(provenance)},\n"files": {{\n' + ",\n".join(lines) + "\n}}\n")

@@ -27,14 +27,26 @@ export function tinyPieces(): { piece: string; score: number; type: number }[] {
   ];
 }
 
-/** Bytes of a spiece.model without a normalization table. */
-export function spieceModel(pieces = tinyPieces()): Uint8Array {
+/**
+ * Bytes of a spiece.model without a normalization table.
+ * @param settings adds fields to the trainer's and the normalizer's settings
+ */
+export function spieceModel(
+  pieces = tinyPieces(),
+  settings: { trainer?: (w: Writer) => void; normalizer?: (w: Writer) => void } = {},
+): Uint8Array {
   const w = new Writer();
   for (const { piece, score, type } of pieces) {
     w.message(1, (inner) => inner.string(1, piece).float(2, score).int(3, type));
   }
-  w.message(2, (inner) => inner.int(3, 1));
-  w.message(3, (inner) => inner.string(1, "identity").int(3, 1).int(4, 1).int(5, 1));
+  w.message(2, (inner) => {
+    inner.int(3, 1);
+    settings.trainer?.(inner);
+  });
+  w.message(3, (inner) => {
+    inner.string(1, "identity").int(3, 1).int(4, 1).int(5, 1);
+    settings.normalizer?.(inner);
+  });
   return w.finish();
 }
 

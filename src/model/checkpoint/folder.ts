@@ -115,11 +115,11 @@ export async function readWeights<C extends ModelConfig>(
 ): Promise<Weights> {
   const stored = await readWeightHeaders(folder);
   const derived = family.derivedWeights(config);
-  const aliases = new Map(family.tied.map((names) => [names[0] as string, names]));
+  const aliases = family.aliases(config);
   const known = new Set([
     ...parameters.map(({ name }) => name),
     ...derived.keys(),
-    ...family.tied.flat(),
+    ...[...aliases.values()].flat(),
   ]);
   const extra = [...stored.keys()].find((name) => !known.has(name));
   if (extra !== undefined)

@@ -9,6 +9,8 @@ import {
 } from "./pegasus-tokenizer.js";
 import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
 import {
+  checkBytePieces,
+  defaultUnknownSurface,
   type Piece,
   pieceTypes,
   readSentencePieceModel,
@@ -138,7 +140,7 @@ function fromTokenizerJson(
   const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
   const model = (json.model ?? {}) as Json;
   if (model.type !== "Unigram") throw invalid(`its model is ${String(model.type)}, not Unigram`);
-  if (model.byte_fallback === true) throw invalid("it falls back to bytes, which is not supported");
+  const byteFallback = model.byte_fallback === true;
   const { vocab, unk_id: unknown } = model;
   if (!Array.isArray(vocab) || typeof unknown !== "number")
     throw invalid("its model has no vocab or unk_id");
@@ -163,20 +165,26 @@ function fromTokenizerJson(
     let type: number = pieceTypes.normal;
     if (id === unknown) type = pieceTypes.unknown;
     else if (reserved) type = pieceTypes.control;
+    else if (byteFallback && /^<0x[0-9A-F]{2}>$/.test(piece)) type = pieceTypes.byte;
     else if (score === 0) type = pieceTypes.userDefined;
     pieces.push({ piece, score: Math.fround(score), type });
   }
   if (pieces[unknownId] === undefined) throw invalid(`its unk_id ${unknown} is no piece`);
+  if (byteFallback) checkBytePieces(pieces, invalid);
   const charsmap = findNormalizer(json.normalizer, "Precompiled")?.precompiled_charsmap;
   return {
     pieces,
     unknownId,
+    unknownSurface: defaultUnknownSurface,
+    byteFallback,
+    denormalizer: undefined,
     normalizer: {
       precompiledCharsmap:
         typeof charsmap === "string" ? Buffer.from(charsmap, "base64") : new Uint8Array(),
       addDummyPrefix: true,
       removeExtraWhitespaces: true,
       escapeWhitespaces: true,
+      whitespaceAsSuffix: false,
     },
   };
 }

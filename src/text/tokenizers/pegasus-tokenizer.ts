@@ -2,7 +2,13 @@
 // Source: transformers 4.57, PegasusTokenizer (the slow one, which the model's ids come from).
 import { BridleError } from "../../errors/error.js";
 import type { SentencePiece } from "./sentencepiece.js";
-import { cleanUpSpaces, encodeBatch, stripPython, type Tokenizer } from "./tokenizer.js";
+import {
+  cleanUpSpaces,
+  encodeBatch,
+  stripPython,
+  type Token,
+  type Tokenizer,
+} from "./tokenizer.js";
 
 export interface AddedToken {
   readonly id: number;
@@ -72,15 +78,26 @@ export function createPegasusTokenizer(
   const eosTokenId =
     tokens.get(config.eosToken)?.id ?? sentencePiece.idOf(config.eosToken) + offset;
 
-  function split(text: string): string[] {
+  /** Runs of text and the added tokens between them, in turn, with the place where each starts. */
+  function split(text: string): { part: string; token: AddedToken | undefined; start: number }[] {
     const parts = text.split(splitter);
+    const trimmed = [...parts];
     for (const [i, part] of parts.entries()) {
       const token = i % 2 === 1 ? tokens.get(part) : undefined;
-      if (token?.rstrip) parts[i + 1] = (parts[i + 1] ?? "").trimStart();
-      if (token?.lstrip) parts[i - 1] = (parts[i - 1] ?? "").trimEnd();
+      if (token?.rstrip) trimmed[i + 1] = (trimmed[i + 1] ?? "").trimStart();
+      if (token?.lstrip) trimmed[i - 1] = (trimmed[i - 1] ?? "").trimEnd();
     }
-    return parts;
+    let at = 0;
+    return parts.map((whole, i) => {
+      const part = trimmed[i] ?? "";
+      const token = i % 2 === 1 ? tokens.get(whole) : undefined;
+      const start = at + Math.max(0, whole.indexOf(part));
+      at += whole.length;
+      return { part, token, start };
+    });
   }
+
+  const idOfPiece = (piece: string) => tokens.get(piece)?.id ?? sentencePiece.idOf(piece) + offset;
 
   const tokenizer: Tokenizer = {
     vocabSize: Math.max(vocabSize, ...[...byId.keys()].map((id) => id + 1)),
@@ -91,16 +108,35 @@ export function createPegasusTokenizer(
     modelMaxLength: config.modelMaxLength,
     encode(text, { addSpecialTokens = true } = {}) {
       const ids: number[] = [];
-      for (const [i, part] of split(text).entries()) {
-        if (part === "") continue;
-        const token = i % 2 === 1 ? tokens.get(part) : undefined;
+      for (const { part, token } of split(text)) {
         if (token !== undefined) ids.push(token.id);
-        else
-          for (const { piece } of sentencePiece.encode(part))
-            ids.push(tokens.get(piece)?.id ?? sentencePiece.idOf(piece) + offset);
+        else if (part !== "")
+          for (const { piece } of sentencePiece.encode(part)) ids.push(idOfPiece(piece));
       }
       if (addSpecialTokens) ids.push(eosTokenId);
       return ids;
+    },
+    tokenize(text, { addSpecialTokens = true } = {}) {
+      const found: Token[] = [];
+      for (const { part, token, start } of split(text)) {
+        if (token !== undefined) {
+          found.push({ id: token.id, token: part, start, end: start + part.length });
+        } else if (part !== "") {
+          for (const placed of sentencePiece.encodePlaced(part)) {
+            found.push({
+              id: idOfPiece(placed.piece),
+              token: placed.piece,
+              start: start + placed.start,
+              end: start + placed.end,
+            });
+          }
+        }
+      }
+      if (addSpecialTokens) {
+        const end = text.length;
+        found.push({ id: eosTokenId, token: tokenizer.tokenOf(eosTokenId), start: end, end });
+      }
+      return found;
     },
     tokenOf(id) {
       const added = byId.get(id);

@@ -25,24 +25,63 @@ export interface NormalizerSpec {
   readonly addDummyPrefix: boolean;
   readonly removeExtraWhitespaces: boolean;
   readonly escapeWhitespaces: boolean;
+  /** Puts the added space, and that between words, behind a word instead of before it. */
+  readonly whitespaceAsSuffix: boolean;
 }
 
 export interface SentencePieceModel {
   readonly pieces: readonly Piece[];
   readonly normalizer: NormalizerSpec;
+  /** What decoded text goes through; undefined for nothing. */
+  readonly denormalizer: NormalizerSpec | undefined;
   readonly unknownId: number;
+  /** Text that the unknown piece is decoded to. */
+  readonly unknownSurface: string;
+  /** Writes characters that are in no piece as the bytes of their UTF-8. */
+  readonly byteFallback: boolean;
 }
 
+/** What an unknown piece reads as unless the model says otherwise. */
+export const defaultUnknownSurface = " \u2047 ";
+
+/** Name of the piece that stands for one byte. */
+export const bytePiece = (byte: number) =>
+  `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+
 // Field numbers of sentencepiece_model.proto (google/sentencepiece, 0.2).
-const model = { piece: 1, trainer: 2, normalizer: 3 };
+const model = { piece: 1, trainer: 2, normalizer: 3, denormalizer: 5 };
 const pieceField = { piece: 1, score: 2, type: 3 };
-const trainer = { modelType: 3, byteFallback: 35, whitespaceAsSuffix: 24 };
+const trainer = { modelType: 3, whitespaceAsSuffix: 24, byteFallback: 35, unknownSurface: 44 };
 const normalizerField = { charsmap: 2, dummyPrefix: 3, extraWhitespaces: 4, escape: 5 };
 const unigram = 1;
 
+const flag = (value: number | bigint) => Number(value) !== 0;
+
+/** Starts from a spec, because a message may come in several parts. */
+function readNormalizer(bytes: Uint8Array, before: NormalizerSpec): NormalizerSpec {
+  let spec = before;
+  visit(bytes, {
+    [normalizerField.charsmap]: { bytes: (b) => (spec = { ...spec, precompiledCharsmap: b }) },
+    [normalizerField.dummyPrefix]: { value: (v) => (spec = { ...spec, addDummyPrefix: flag(v) }) },
+    [normalizerField.extraWhitespaces]: {
+      value: (v) => (spec = { ...spec, removeExtraWhitespaces: flag(v) }),
+    },
+    [normalizerField.escape]: { value: (v) => (spec = { ...spec, escapeWhitespaces: flag(v) }) },
+  });
+  return spec;
+}
+
+const plainNormalizer: NormalizerSpec = {
+  precompiledCharsmap: new Uint8Array(),
+  addDummyPrefix: true,
+  removeExtraWhitespaces: true,
+  escapeWhitespaces: true,
+  whitespaceAsSuffix: false,
+};
+
 /**
  * @param file named in errors
- * @throws TOKENIZER_INVALID for a model that is not Unigram, falls back to bytes, or lacks an unknown piece;
+ * @throws TOKENIZER_INVALID for a model that is not Unigram, or lacks an unknown piece or one of its bytes;
  * PROTOBUF_CORRUPT for bytes that are no protobuf message.
  */
 export function readSentencePieceModel(bytes: Uint8Array, file: string): SentencePieceModel {
@@ -50,10 +89,10 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
   const pieces: Piece[] = [];
   let modelType = unigram;
   let byteFallback = false;
-  let suffix = false;
-  let precompiledCharsmap: Uint8Array = new Uint8Array();
-  let [addDummyPrefix, removeExtraWhitespaces, escapeWhitespaces] = [true, true, true];
-  const flag = (value: number | bigint) => Number(value) !== 0;
+  let whitespaceAsSuffix = false;
+  let unknownSurface = defaultUnknownSurface;
+  let normalizer = plainNormalizer;
+  let denormalizer = plainNormalizer;
   visit(bytes, {
     [model.piece]: {
       bytes(inner) {
@@ -71,23 +110,17 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
         visit(inner, {
           [trainer.modelType]: { value: (v) => (modelType = signed(v)) },
           [trainer.byteFallback]: { value: (v) => (byteFallback = flag(v)) },
-          [trainer.whitespaceAsSuffix]: { value: (v) => (suffix = flag(v)) },
+          [trainer.whitespaceAsSuffix]: { value: (v) => (whitespaceAsSuffix = flag(v)) },
+          [trainer.unknownSurface]: { bytes: (b) => (unknownSurface = text(b)) },
         }),
     },
-    [model.normalizer]: {
-      bytes: (inner) =>
-        visit(inner, {
-          [normalizerField.charsmap]: { bytes: (b) => (precompiledCharsmap = b) },
-          [normalizerField.dummyPrefix]: { value: (v) => (addDummyPrefix = flag(v)) },
-          [normalizerField.extraWhitespaces]: { value: (v) => (removeExtraWhitespaces = flag(v)) },
-          [normalizerField.escape]: { value: (v) => (escapeWhitespaces = flag(v)) },
-        }),
+    [model.normalizer]: { bytes: (inner) => (normalizer = readNormalizer(inner, normalizer)) },
+    [model.denormalizer]: {
+      bytes: (inner) => (denormalizer = readNormalizer(inner, denormalizer)),
     },
   });
   if (pieces.length === 0) throw invalid("it has no pieces, so it is no SentencePiece model");
   if (modelType !== unigram) throw invalid(`its model type is ${modelType}, not Unigram (1)`);
-  if (byteFallback) throw invalid("it falls back to bytes, which is not supported");
-  if (suffix) throw invalid("it treats whitespace as a suffix, which is not supported");
   const seen = new Set<string>();
   for (const [id, { piece, score }] of pieces.entries()) {
     if (piece === "") throw invalid(`piece ${id} is empty`);
@@ -97,9 +130,27 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
   }
   const unknownId = pieces.findIndex(({ type }) => type === pieceTypes.unknown);
   if (unknownId < 0) throw invalid("it has no unknown piece");
+  if (byteFallback) checkBytePieces(pieces, invalid);
   return {
     pieces,
-    normalizer: { precompiledCharsmap, addDummyPrefix, removeExtraWhitespaces, escapeWhitespaces },
+    normalizer: { ...normalizer, whitespaceAsSuffix },
+    denormalizer: denormalizer.precompiledCharsmap.length > 0 ? denormalizer : undefined,
     unknownId,
+    unknownSurface,
+    byteFallback,
   };
+}
+
+/** A model that falls back to bytes needs a piece for each of them. */
+export function checkBytePieces(
+  pieces: readonly Piece[],
+  invalid: (reason: string) => BridleError,
+): void {
+  const bytes = new Set(
+    pieces.filter(({ type }) => type === pieceTypes.byte).map(({ piece }) => piece),
+  );
+  for (let byte = 0; byte < 256; byte++) {
+    if (!bytes.has(bytePiece(byte)))
+      throw invalid(`it falls back to bytes and has no piece ${bytePiece(byte)}`);
+  }
 }

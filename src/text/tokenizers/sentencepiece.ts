@@ -1,6 +1,6 @@
 // A SentencePiece processor: text to pieces and back.
 import { createNormalizer, spaceSymbol } from "./normalizer.js";
-import { pieceTypes, type SentencePieceModel } from "./sentencepiece-model.js";
+import { bytePiece, pieceTypes, type SentencePieceModel } from "./sentencepiece-model.js";
 import { createUnigram } from "./unigram.js";
 
 export interface EncodedPiece {
@@ -8,11 +8,19 @@ export interface EncodedPiece {
   readonly id: number;
 }
 
+/** A piece with the part of the text that it stands for, in UTF-16 units. */
+export interface PlacedPiece extends EncodedPiece {
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface SentencePiece {
   readonly size: number;
   readonly unknownId: number;
   normalize(text: string): string;
   encode(text: string): EncodedPiece[];
+  /** As `encode`, with places. Of the bytes of an unknown character the last one has its place. */
+  encodePlaced(text: string): PlacedPiece[];
   /** Text of pieces: spaces for U+2581, the one that begins the text left out; control pieces are silent. */
   decode(pieces: readonly string[]): string;
   pieceOf(id: number): string;
@@ -20,37 +28,107 @@ export interface SentencePiece {
   idOf(piece: string): number;
 }
 
-/** What an unknown piece reads as. */
-const unknownSurface = " \u2047 ";
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @param file named in errors @throws TOKENIZER_INVALID when the normalization table is damaged */
+/** Bytes of the character that a lead byte announces, 0 where it can lead none. */
+function announced(lead: number): number {
+  if (lead < 0x80) return 1;
+  if ((lead & 0xe0) === 0xc0) return 2;
+  if ((lead & 0xf0) === 0xe0) return 3;
+  return (lead & 0xf8) === 0xf0 ? 4 : 0;
+}
+
+/** The character that the bytes are, or undefined where they are none. */
+function characterOf(bytes: readonly number[]): string | undefined {
+  if (bytes.length === 0 || bytes.length < announced(bytes[0] as number)) return undefined;
+  try {
+    return strict.decode(Uint8Array.from(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** UTF-8 with U+FFFD for every single byte that is no part of a character, as SentencePiece decodes bytes. */
+function decodeBytes(bytes: readonly number[]): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; ) {
+    const length = announced(bytes[at] as number);
+    const character = characterOf(bytes.slice(at, at + length));
+    text += character ?? "\ufffd";
+    at += character === undefined ? 1 : length;
+  }
+  return text;
+}
+
+/** @param file named in errors @throws TOKENIZER_INVALID when a normalization table is damaged */
 export function createSentencePiece(model: SentencePieceModel, file: string): SentencePiece {
-  const { pieces, unknownId } = model;
+  const { pieces, unknownId, unknownSurface, byteFallback } = model;
   const userDefined = pieces
     .filter(({ type }) => type === pieceTypes.userDefined)
     .map(({ piece }) => piece);
   const normalizer = createNormalizer(model.normalizer, userDefined, file);
+  const denormalizer =
+    model.denormalizer === undefined ? undefined : createNormalizer(model.denormalizer, [], file);
   const unigram = createUnigram(pieces, unknownId);
   const ids = new Map(pieces.map(({ piece }, id) => [piece, id]));
   const idOf = (piece: string) => ids.get(piece) ?? unknownId;
   const stripsSpace = model.normalizer.addDummyPrefix || model.normalizer.removeExtraWhitespaces;
+  const bytes = new Map(Array.from({ length: 256 }, (_, byte) => [idOf(bytePiece(byte)), byte]));
+
+  /** Pieces of a normalized text; `start` and `end` are places in it. */
+  function cut(normalized: string): PlacedPiece[] {
+    const found: PlacedPiece[] = [];
+    for (const { id, start, end } of unigram.cut(normalized)) {
+      const piece = normalized.slice(start, end);
+      if (id !== unknownId || !byteFallback) {
+        found.push({ id, piece, start, end });
+        continue;
+      }
+      let at = start;
+      for (const character of piece) {
+        const parts = [...encoder.encode(character)].map(bytePiece);
+        for (const [i, part] of parts.entries()) {
+          const last = i === parts.length - 1;
+          const place = { start: at, end: last ? at + character.length : at };
+          found.push({ id: idOf(part), piece: part, ...place });
+        }
+        at += character.length;
+      }
+    }
+    return found;
+  }
 
   return {
     size: pieces.length,
     unknownId,
     normalize: normalizer.normalize,
-    encode(text) {
-      const normalized = normalizer.normalize(text);
-      return unigram
-        .cut(normalized)
-        .map(({ id, start, end }) => ({ id, piece: normalized.slice(start, end) }));
+    encode: (text) => cut(normalizer.normalize(text)).map(({ id, piece }) => ({ id, piece })),
+    encodePlaced(text) {
+      const { text: normalized, origins } = normalizer.align(text);
+      return cut(normalized).map(({ id, piece, start, end }) => ({
+        id,
+        piece,
+        start: origins[start] as number,
+        end: origins[end] as number,
+      }));
     },
     decode(sequence) {
       let text = "";
       let atStart = true;
       let spaceSeen = false;
+      let held: number[] = [];
+      const flush = () => {
+        if (held.length > 0) text += decodeBytes(held);
+        held = [];
+      };
       for (const piece of sequence) {
         const id = idOf(piece);
+        if (pieces[id]?.type === pieceTypes.byte) {
+          held.push(bytes.get(id) ?? 0);
+          continue;
+        }
+        flush();
         if (spaceSeen || text !== "") atStart = false;
         spaceSeen = false;
         if (pieces[id]?.type === pieceTypes.control) continue;
@@ -65,7 +143,8 @@ export function createSentencePiece(model: SentencePieceModel, file: string): Se
         }
         text += rest.replaceAll(spaceSymbol, " ");
       }
-      return text;
+      flush();
+      return denormalizer?.normalize(text) ?? text;
     },
     pieceOf: (id) => pieces[id]?.piece ?? "",
     idOf,

@@ -29,6 +29,15 @@ export interface Encoding {
   readonly attentionMask: number[][];
 }
 
+/** One token of a text, and the part of the text that it stands for, in UTF-16 units. */
+export interface Token {
+  readonly id: number;
+  /** As `tokenOf` names it; of an unknown piece its own characters. */
+  readonly token: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface Tokenizer {
   readonly vocabSize: number;
   readonly padTokenId: number;
@@ -38,6 +47,8 @@ export interface Tokenizer {
   /** Longest input the model was made for, in tokens; infinite where nothing is said. */
   readonly modelMaxLength: number;
   encode(text: string, options?: EncodeOptions): number[];
+  /** The same tokens with their places. Added tokens, such as the end token, stand at no width. */
+  tokenize(text: string, options?: EncodeOptions): Token[];
   /** @throws INVALID_PARAMETER naming the id when it is outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   tokenOf(id: number): string;

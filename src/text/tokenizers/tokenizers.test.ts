@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { spieceModel, tinyPieces } from "../../../test/support/tiny-pegasus.js";
 import { BridleError } from "../../errors/error.js";
+import type { Writer } from "../../graph/protobuf.js";
 import { seededRandom } from "../seeded-random.js";
 import { loadTokenizer } from "./load.js";
 import { createSentencePiece } from "./sentencepiece.js";
@@ -47,6 +48,62 @@ describe("SentencePiece", () => {
   });
 });
 
+describe("a SentencePiece model's settings", () => {
+  const open = (...made: Parameters<typeof spieceModel>) =>
+    createSentencePiece(readSentencePieceModel(spieceModel(...made), "made"), "made");
+  const bytes = Array.from({ length: 256 }, (_, byte) => ({
+    piece: `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+    score: 0,
+    type: 6,
+  }));
+  const falling = { trainer: (w: Writer) => void w.int(35, 1) };
+
+  it("write unknown characters as bytes, and read bytes back, one mark for each that is none", () => {
+    const model = open([...tinyPieces(), ...bytes], falling);
+    const pieces = model.encode("the \u{1f40e}").map(({ piece }) => piece);
+    expect(pieces).toEqual(["\u2581the", "\u2581", "<0xF0>", "<0x9F>", "<0x90>", "<0x8E>"]);
+    expect(model.decode(pieces)).toBe("the \u{1f40e}");
+    expect(model.decode(["<0xF0>", "<0x9F>", "a", "<0xC3>", "<0xA9>", "<0xED>", "<0xA0>"])).toBe(
+      "\ufffd\ufffda\u00e9\ufffd\ufffd",
+    );
+    expect(() => open([...tinyPieces(), ...bytes.slice(1)], falling)).toThrow(/no piece <0x00>/);
+  });
+
+  it("put spaces behind words", () => {
+    const pieces = [...tinyPieces(), { piece: "the\u2581", score: -3.5, type: 1 }];
+    const model = open(pieces, { trainer: (w) => void w.int(24, 1) });
+    expect(model.normalize(" the town ")).toBe("the\u2581town\u2581");
+    expect(model.encode("the").map(({ piece }) => piece)).toEqual(["the\u2581"]);
+  });
+
+  it("say what an unknown piece reads as", () => {
+    const model = open(undefined, { trainer: (w) => void w.string(44, "??") });
+    expect(model.decode(["\u2581the", "<unk>"])).toBe("the??");
+  });
+
+  it("may have the byte order mark as a piece", () => {
+    const pieces = [...tinyPieces(), { piece: "\ufeff", score: -2, type: 1 }];
+    const model = open(pieces, { normalizer: (w) => void w.int(3, 0) });
+    expect(model.encode("\ufeffa").map(({ id }) => id)).toEqual([
+      tinyPieces().length,
+      tinyPieces().findIndex(({ piece }) => piece === "a"),
+    ]);
+  });
+
+  it("keep the place of every piece", () => {
+    const text = "  the \u{1f40e} \t harbour ";
+    const placed = open().encodePlaced(text);
+    expect(placed.map(({ piece, start, end }) => [piece, text.slice(start, end)])).toEqual([
+      ["\u2581the", "the"],
+      ["\u2581", " "],
+      ["\u{1f40e}", "\u{1f40e}"],
+      ["\u2581", " "],
+      ["\t", "\t"],
+      ["\u2581harbour", " harbour"],
+    ]);
+  });
+});
+
 describe("Pegasus's ids", () => {
   it("lie above the pre-training tokens, with the end token last", () => {
     const [the] = sentencePiece.encode("the");
@@ -66,6 +123,23 @@ describe("Pegasus's ids", () => {
     expect(ids.filter((id) => id < 103)).toEqual([2, 1, 42, 1]);
     expect(tokenizer.decode(ids)).toBe("the<mask_1>town</s>harbour<unk_40></s>");
     expect(tokenizer.decode(ids, { skipSpecialTokens: true })).toBe("the town harbour");
+  });
+
+  it("have places in the text, special tokens and the end token too", () => {
+    const text = "the <mask_1>  town\u2603</s>";
+    const found = tokenizer.tokenize(text);
+    expect(found.map(({ id }) => id)).toEqual(tokenizer.encode(text));
+    expect(found.map(({ token, start, end }) => [token, text.slice(start, end)])).toEqual([
+      ["\u2581the", "the"],
+      ["<mask_1>", "<mask_1>"],
+      ["\u2581town", "town"],
+      ["\u2603", "\u2603"],
+      ["</s>", "</s>"],
+      ["</s>", ""],
+    ]);
+    expect(tokenizer.tokenize("the", { addSpecialTokens: false })).toEqual([
+      { id: tokenizer.encode("the")[0], token: "\u2581the", start: 0, end: 3 },
+    ]);
   });
 
   it("pad and cut as asked, and keep the end token", () => {

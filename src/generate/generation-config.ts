@@ -1,0 +1,67 @@
+// Reads the generation defaults of a model folder, and refuses those that would change the text and are not built.
+import { join } from "node:path";
+import { expectationOf } from "../config/expectation.js";
+import { generateOptionsSchema } from "../config/generate-options.js";
+import { BridleError } from "../errors/error.js";
+import { readJson } from "../model/checkpoint/folder.js";
+import type { GenerateOptions } from "./options.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Options that are the caller's alone; no folder sets them. */
+const callersOwn = new Set(["seed"]);
+
+/** `numBeams` as `num_beams`, the name transformers writes. */
+const storedName = (option: string) =>
+  option.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+const options = Object.keys(generateOptionsSchema.shape).filter((name) => !callersOwn.has(name));
+
+/** Keys that change what is generated and that no search here knows, with the values that leave it as it is. */
+const unsupported: Readonly<Record<string, readonly unknown[]>> = {
+  constraints: [],
+  dola_layers: [],
+  force_words_ids: [],
+  forced_decoder_ids: [],
+  guidance_scale: [1],
+  max_time: [],
+  penalty_alpha: [0],
+  stop_strings: [],
+  token_healing: [false],
+  watermarking_config: [],
+};
+
+/**
+ * Generation defaults of a folder: those of generation_config.json, or where it is absent the keys older configs carry.
+ * @param config the content of config.json
+ * @throws FILE_INVALID naming a key whose effect is not built, or whose value no option takes
+ */
+export async function readGenerationDefaults(
+  folder: string,
+  config: Json,
+): Promise<GenerateOptions> {
+  const own = join(folder, "generation_config.json");
+  const generation = await readJson(own);
+  const [file, source] =
+    generation === undefined ? [join(folder, "config.json"), config] : [own, generation];
+  const invalid = (key: string, expected: string) =>
+    new BridleError("FILE_INVALID", {
+      file,
+      reason: `its ${key} is ${JSON.stringify(source[key])}, ${expected}`,
+    });
+  for (const [key, harmless] of Object.entries(unsupported)) {
+    const value = source[key];
+    if (value != null && !harmless.includes(value)) throw invalid(key, "which is not supported");
+  }
+  const defaults: Record<string, unknown> = {};
+  for (const option of options) {
+    const key = storedName(option);
+    const value = source[key];
+    if (value == null) continue;
+    const field = generateOptionsSchema.shape[option as keyof GenerateOptions];
+    const parsed = field.safeParse(value);
+    if (!parsed.success) throw invalid(key, `but must be ${expectationOf(parsed.error.issues[0])}`);
+    defaults[option] = parsed.data;
+  }
+  return defaults;
+}
