@@ -12,10 +12,12 @@ export interface Line {
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
-/** Whether a line holds nothing but spaces; such lines are no rows. */
+/** Whether a line holds nothing but spaces, or the byte order mark of an empty file; such lines are no rows. */
 export function isBlank({ bytes, sizeBytes }: Line): boolean {
   if (bytes === undefined || sizeBytes > 1000) return false;
-  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+  const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const text = marked ? bytes.subarray(3) : bytes;
+  return text.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
 /**

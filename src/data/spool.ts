@@ -21,7 +21,7 @@ export interface Spool {
 const bufferBytes = 1024 * 1024;
 
 /**
- * Opens an empty spool.
+ * Opens an empty spool. Appends are made one after the other; reads may come at any time, several at once.
  * @param folder where it lies. Default: the system's folder for temporary files.
  * @param options.named keep its name until it is closed, for readers that want a path; else a killed process leaves nothing
  * @throws FILE_NOT_WRITABLE
@@ -42,7 +42,13 @@ export async function openSpool(
   let written = 0;
   let parts: Uint8Array[] = [];
   let held = 0;
-  const flush = async () => {
+  /** The last write that was begun: several readers at once all wait for it. */
+  let flushed: Promise<void> = Promise.resolve();
+  const flush = () => {
+    flushed = write();
+    return flushed;
+  };
+  const write = async () => {
     const bytes = Buffer.concat(parts, held);
     parts = [];
     held = 0;
@@ -67,7 +73,8 @@ export async function openSpool(
       if (held >= bufferBytes) await flush();
     },
     async read(offset, length) {
-      if (held > 0) await flush();
+      if (held > 0) flush();
+      await flushed;
       return await readAt(handle, file, offset, length);
     },
     async close() {

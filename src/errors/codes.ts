@@ -150,6 +150,26 @@ export const codes = {
     message: "{folder} cannot be read as pairs of texts: {reason}.",
     hint: "Put x.summary.txt beside each x.txt, or equal names in documents/ and summaries/; name files of rows one by one.",
   },
+  ROWS_EMPTY: {
+    kind: "invalid",
+    message: "{count} of {rows} rows have no text in their {what}: {places}.",
+    hint: 'Fill or remove them; onEmpty: "skip" (data.onEmpty=skip) leaves them out and counts them.',
+  },
+  DATA_EMPTY: {
+    kind: "invalid",
+    message: "There is nothing to learn from in {files}: {reason}.",
+    hint: "Check the path, the format and the columns; a header without records is no row.",
+  },
+  DATA_CHANGED: {
+    kind: "conflict",
+    message: "{file} was changed while it was in use, so that its rows are not where they were.",
+    hint: "Start again; leave data alone while a run reads it, or give the run a copy.",
+  },
+  TOKEN_BUDGET_TOO_SMALL: {
+    kind: "invalid",
+    message: "Row {row} alone has {tokens} tokens with padding; a batch may have {budget}.",
+    hint: "Raise the budget (train.microBatchTokens), or cut texts earlier (data.maxSourceTokens, data.maxTargetTokens).",
+  },
   PARQUET_GROUP_TOO_LARGE: {
     kind: "too-large",
     message:

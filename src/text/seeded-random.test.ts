@@ -1,6 +1,6 @@
 // Holds the generator to its authors' output, and its draws to an even spread.
 import { describe, expect, it } from "vitest";
-import { drawDistinct, seededRandom, xoshiro128 } from "./seeded-random.js";
+import { deriveSeed, drawDistinct, seededRandom, shuffle, xoshiro128 } from "./seeded-random.js";
 
 describe("xoshiro128", () => {
   // Printed by the authors' C program for these states.
@@ -56,5 +56,38 @@ describe("drawDistinct", () => {
     expect(new Set(drawn).size).toBe(20);
     expect(drawDistinct(9, 9, seededRandom(9)).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(drawDistinct(0, 0, seededRandom(9))).toEqual([]);
+  });
+});
+
+describe("deriveSeed", () => {
+  it("gives each part of each seed one of its own, the same one again", () => {
+    const seeds = [];
+    for (const seed of [0, 1, 2, 2 ** 40, Number.MAX_SAFE_INTEGER]) {
+      for (const part of [0, 1, 2, 3, 2 ** 32, 2 ** 32 + 1]) {
+        const derived = deriveSeed(seed, part);
+        expect(Number.isSafeInteger(derived) && derived >= 0).toBe(true);
+        expect(deriveSeed(seed, part)).toBe(derived);
+        seeds.push(derived);
+      }
+    }
+    expect(new Set(seeds).size).toBe(seeds.length);
+  });
+
+  it("stays as it is from release to release", () => {
+    expect([deriveSeed(0, 0), deriveSeed(7, 3)]).toEqual([8550923931911524, 5390440425421238]);
+  });
+});
+
+describe("shuffle", () => {
+  it("keeps every number, and puts each into every place about equally often", () => {
+    const random = seededRandom(5);
+    const counts = Array.from({ length: 4 }, () => new Array(4).fill(0));
+    for (let turn = 0; turn < 4000; turn++) {
+      const numbers = Uint32Array.of(0, 1, 2, 3);
+      shuffle(numbers, random);
+      for (const [place, number] of numbers.entries()) counts[number]![place]++;
+      expect([...numbers].sort()).toEqual([0, 1, 2, 3]);
+    }
+    for (const count of counts.flat()) expect(Math.abs(count - 1000)).toBeLessThan(120);
   });
 });

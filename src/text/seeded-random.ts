@@ -76,3 +76,28 @@ export function drawDistinct(n: number, count: number, random: SeededRandom): nu
   }
   return pool.slice(0, count);
 }
+
+/**
+ * The seed of one part of what another seed decides, such as one epoch of a run or one document of an epoch.
+ * @param seed an integer in 0..2^53-1
+ * @param part an integer in 0..2^53-1
+ * @throws INVALID_PARAMETER for any other seed.
+ */
+export function deriveSeed(seed: number, part: number): number {
+  const random = seededRandom(seed);
+  const high = (random.nextUint32() >>> 11) ^ Math.floor(part / 2 ** 32);
+  const low = (random.nextUint32() ^ (part % 2 ** 32)) >>> 0;
+  // Mixed once more, so that neighbouring parts do not begin alike.
+  const mixed = seededRandom(high * 2 ** 32 + low);
+  return (mixed.nextUint32() >>> 11) * 2 ** 32 + mixed.nextUint32();
+}
+
+/** Puts numbers into an order in which every one is equally likely, in place. Source: Fisher, Yates 1938. */
+export function shuffle(numbers: Uint32Array, random: SeededRandom): void {
+  for (let i = numbers.length - 1; i > 0; i--) {
+    const j = random.nextBelow(i + 1);
+    const held = numbers[i]!;
+    numbers[i] = numbers[j]!;
+    numbers[j] = held;
+  }
+}
