@@ -467,6 +467,26 @@ export const codes = {
     message: "The checkpoint has no tensor named {name}.",
     hint: "Its weights and config.json may belong to different models; download it again.",
   },
+  RUN_CONFIG_INVALID: {
+    kind: "invalid",
+    message: "The run's configuration is wrong: {problems}",
+    hint: "Correct params.yaml or the key=value words; `bridle train --help` tells where every key is listed.",
+  },
+  LOSS_NOT_FINITE: {
+    kind: "invalid",
+    message: "At step {step} the loss is {loss}: {what}.",
+    hint: "Lower train.learningRate, lengthen the warm-up or set train.maxGradNorm; the last checkpoint is from before.",
+  },
+  CHECKPOINT_MISMATCH: {
+    kind: "conflict",
+    message: "The checkpoint {folder} cannot be gone on from: {reason}.",
+    hint: "Give the run another train.output, or remove the folder to start anew.",
+  },
+  OUTPUT_IN_USE: {
+    kind: "conflict",
+    message: "Another trainer (process {pid}) works on {folder}.",
+    hint: "Wait until it is done, or give this run another train.output.",
+  },
   CONFIG_INVALID: {
     kind: "invalid",
     message: "{key} of config.json is {value}; it must be {expected}.",

@@ -1,0 +1,194 @@
+// One optimizer step: micro-batches through the training graph, their gradients joined, clipped and applied in place.
+import type { OptimizerOptions } from "../config/optimizer-options.js";
+import { BridleError } from "../errors/error.js";
+import type { DropoutMask } from "../graph/index.js";
+import type { Family, ModelConfig } from "../model/family.js";
+import {
+  batchFeeds,
+  countLabels,
+  gradientGraph,
+  type GradientGraphOptions,
+  type LabelledBatch,
+} from "../model/gradient.js";
+import { openGradients } from "../model/gradient-session.js";
+import type { SessionOptions, Weights } from "../runtime/session.js";
+import { float32, size, type Tensor } from "../runtime/tensor.js";
+import { fillDropoutMask, maskCapacity } from "./dropout.js";
+import {
+  accumulate,
+  type AccumulationMode,
+  clippingScale,
+  findNonFinite,
+  globalNorm,
+  microBatchWeights,
+} from "./gradients.js";
+import { createOptimizer } from "./optimizers/create.js";
+import { allocateTensors, type TensorMemory, type Tensors } from "./tensor-memory.js";
+import { rampedDecay, startAverage, updateAverage } from "./weight-average.js";
+
+export interface TrainingStepOptions extends GradientGraphOptions {
+  readonly optimizer: OptimizerOptions;
+  readonly accumulate: number;
+  readonly accumulationMode: AccumulationMode;
+  readonly maxGradNorm: number | null;
+  /** Decay of the running average of the weights, or null for none. */
+  readonly averageDecay: number | null;
+  readonly seed: number;
+  readonly session: SessionOptions;
+}
+
+export interface StepPlace {
+  /** How many steps came before; the first is 0. */
+  readonly index: number;
+  readonly learningRate: number;
+}
+
+export interface StepResult {
+  readonly loss: number;
+  /** Length of the joined gradients before clipping. */
+  readonly gradNorm: number;
+}
+
+export interface TrainingStep {
+  /** Every parameter of the graph; those learned are views that each step changes. */
+  readonly weights: Weights;
+  /** What is learned, and what must be kept to go on from here, by part (`weight`, the optimizer's slots, `average`). */
+  readonly state: Readonly<Record<string, Tensors>>;
+  /** The running average where there is one, else the weights learned. */
+  readonly result: Tensors;
+  /**
+   * @throws LOSS_NOT_FINITE naming the first tensor that is not; RUN_FAILED, SHAPE_MISMATCH
+   */
+  run(microBatches: readonly LabelledBatch[], place: StepPlace): Promise<StepResult>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the training graph on a copy of the weights that are learned; the others are used as they are.
+ * @param initial every parameter of the graph
+ * @throws WEIGHT_MISSING, MEMORY_EXHAUSTED, TENSOR_TOO_LARGE, DEVICE_UNAVAILABLE
+ */
+export async function openTrainingStep<C extends ModelConfig>(
+  family: Family<C>,
+  config: C,
+  initial: Weights,
+  options: TrainingStepOptions,
+): Promise<TrainingStep> {
+  const graph = gradientGraph(family, config, options);
+  const optimizer = createOptimizer(options.optimizer);
+  const joined = options.accumulate > 1;
+  const memory = allocateTensors(
+    graph.gradients.map(({ parameter, shape }) => {
+      const { parts, scratchBytes } = optimizer.requirements(shape);
+      const own = { weight: shape, gradient: shape };
+      const extra = {
+        ...(joined && { joined: shape }),
+        ...(options.averageDecay !== null && { average: shape }),
+      };
+      return { name: parameter, parts: { ...own, ...extra, ...parts }, scratchBytes };
+    }),
+  );
+  const learned = memory.tensors("weight");
+  const weights = new Map(initial);
+  for (const [name, { data }] of learned) {
+    const from = initial.get(name);
+    if (from === undefined) throw new BridleError("WEIGHT_MISSING", { name });
+    data.set(from.data as Float32Array);
+    weights.set(name, learned.get(name) as Tensor<"float32">);
+  }
+  const optimizerState = optimizer.init(learned, memory);
+  const average = memory.tensors("average");
+  if (average.size > 0) startAverage(average, learned);
+  const gradients = memory.tensors("gradient");
+  const total = joined ? memory.tensors("joined") : gradients;
+  const session = await openGradients(graph, weights, options.session);
+  const masks = new DropoutMasks(graph.masks, options.seed);
+
+  return {
+    weights,
+    state: { weight: learned, ...optimizerState, ...(average.size > 0 && { average }) },
+    result: average.size > 0 ? average : learned,
+    async run(microBatches, { index, learningRate }) {
+      const shares = microBatchWeights(options.accumulationMode, microBatches.map(countLabels));
+      let loss = 0;
+      for (const [i, batch] of microBatches.entries()) {
+        const feeds = {
+          ...batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch))),
+          ...masks.next(batch, index * options.accumulate + i),
+        };
+        const answer = await session.run(feeds, gradients);
+        const weight = shares[i] as number;
+        loss += weight * answer.loss;
+        if (joined) accumulate(total, gradients, { weight, first: i === 0 });
+      }
+      const gradNorm = globalNorm(total);
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+        throw notFinite(index, loss, learned, total);
+      }
+      const { maxGradNorm } = options;
+      const gradientScale = maxGradNorm === null ? 1 : clippingScale(gradNorm, maxGradNorm);
+      optimizer.update(learned, total, optimizerState, { index, lr: learningRate, gradientScale });
+      if (options.averageDecay !== null) {
+        updateAverage(average, learned, rampedDecay(options.averageDecay, index));
+      }
+      return { loss, gradNorm };
+    },
+    close: () => session.close(),
+  };
+}
+
+function notFinite(index: number, loss: number, weights: Tensors, gradients: Tensors): BridleError {
+  const inWeights = findNonFinite(weights);
+  const found = inWeights ?? findNonFinite(gradients);
+  const what =
+    found === undefined
+      ? "no weight and no gradient is"
+      : `the first is element ${found.index} of ${inWeights ? "" : "the gradient of "}${found.name}`;
+  return new BridleError("LOSS_NOT_FINITE", { step: index + 1, loss, what });
+}
+
+/** The masks of a graph, filled anew for each run of it. */
+class DropoutMasks {
+  private readonly masks: readonly DropoutMask[];
+  private readonly seed: number;
+  private memory: TensorMemory | undefined;
+  private capacity = 0;
+
+  constructor(masks: readonly DropoutMask[], seed: number) {
+    this.masks = masks;
+    this.seed = seed;
+  }
+
+  /** @param run how many runs of the graph came before */
+  next({ inputIds, labels }: LabelledBatch, run: number): Record<string, Tensor> {
+    if (this.masks.length === 0) return {};
+    const sizes: Readonly<Record<string, number>> = {
+      batch: inputIds.length,
+      source: inputIds[0]?.length ?? 0,
+      target: labels[0]?.length ?? 0,
+    };
+    const shapes = this.masks.map(({ input }) =>
+      input.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 1))),
+    );
+    const store = this.reserve(shapes.reduce((sum, shape) => sum + maskCapacity(size(shape)), 0));
+    const feeds: Record<string, Tensor> = {};
+    let at = 0;
+    for (const [stream, { input, rate }] of this.masks.entries()) {
+      const shape = shapes[stream] as number[];
+      const elements = size(shape);
+      const room = store.subarray(at, at + maskCapacity(elements));
+      fillDropoutMask(room, rate, { seed: this.seed, step: run, stream });
+      feeds[input.name] = float32(room.subarray(0, elements), shape);
+      at += room.length;
+    }
+    return feeds;
+  }
+
+  private reserve(elements: number): Float32Array {
+    if (this.memory === undefined || elements > this.capacity) {
+      this.capacity = elements;
+      this.memory = allocateTensors([{ name: "masks", parts: { mask: [elements] } }]);
+    }
+    return (this.memory.tensors("mask").get("masks") as Tensor<"float32">).data;
+  }
+}
