@@ -1,6 +1,6 @@
 // From a graph to the ONNX model of one target: which weights are fed, and which lie in files the runtime maps.
 import { Emitter, microsoft, type Target } from "./emitter.js";
-import type { ExternalData, OnnxInitializer, OnnxModel } from "./onnx.js";
+import type { ExternalData, OnnxInitializer, OnnxModel, OnnxNode } from "./onnx.js";
 import { ops } from "./ops/index.js";
 import type { ConstantData, Graph, Value } from "./value.js";
 import { verify } from "./verify.js";
@@ -39,6 +39,33 @@ export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
     inputs: [...graph.inputs, ...fed],
     outputs: graph.outputs,
     initializers: [...mapped, ...constants, ...emitter.initializers],
-    nodes: emitter.nodes,
+    nodes: options.target === "training" ? leavesLast(emitter.nodes, graph) : emitter.nodes,
   };
+}
+
+/**
+ * The same nodes, with those that only make outputs at the end and the first of them last. onnxruntime starts its order
+ * of execution from the last node without a reader and works its way back from there: this way each gradient is computed
+ * as soon as it can be, and what it was computed from is let go, instead of all of them after the whole walk back.
+ */
+function leavesLast(nodes: readonly OnnxNode[], graph: Graph): OnnxNode[] {
+  const readers = new Map<string, OnnxNode[]>();
+  for (const node of nodes) {
+    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+  }
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const names = nodes.filter(
+    ({ opType, outputs: made }) => opType === "Identity" && outputs.has(made[0] ?? ""),
+  );
+  const naming = new Set(names);
+  const leaves = nodes.filter((node) => {
+    const read = node.outputs.flatMap((output) => readers.get(output) ?? []);
+    return !naming.has(node) && read.length > 0 && read.every((reader) => naming.has(reader));
+  });
+  const last = new Set([...leaves, ...names]);
+  return [
+    ...nodes.filter((node) => !last.has(node)),
+    ...leaves.toReversed(),
+    ...names.toReversed(),
+  ];
 }
