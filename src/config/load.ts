@@ -33,7 +33,10 @@ async function readYaml(file: string): Promise<Plain> {
   }
   const content: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
   if (!isRecord(content)) {
-    throw new BridleError("FILE_INVALID", { file, reason: "it holds no mapping of keys to values" });
+    throw new BridleError("FILE_INVALID", {
+      file,
+      reason: "it holds no mapping of keys to values",
+    });
   }
   return content;
 }
@@ -85,7 +88,8 @@ function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[]
 
 function describe(issue: z.core.$ZodIssue): string {
   const where = issue.path.join(".");
-  if (issue.code !== "unrecognized_keys") return `${where || "the configuration"}: ${issue.message}`;
+  if (issue.code !== "unrecognized_keys")
+    return `${where || "the configuration"}: ${issue.message}`;
   return issue.keys
     .map((key) => {
       const nearest = nearestName(key, keysAt(RunConfig, issue.path));

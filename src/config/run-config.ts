@@ -46,7 +46,10 @@ const ModelSection = z
   })
   .superRefine(({ name, config, tokenizer }, context) => {
     const fresh = config !== undefined && tokenizer !== undefined;
-    if ((name !== undefined) === (config !== undefined || tokenizer !== undefined) || !(name ?? fresh)) {
+    if (
+      (name !== undefined) === (config !== undefined || tokenizer !== undefined) ||
+      !(name ?? fresh)
+    ) {
       context.addIssue({
         code: "custom",
         path: ["name"],

@@ -28,6 +28,11 @@ export class GraphBuilder {
     return this.appended;
   }
 
+  /** Parameters so far, in the order they were first asked for. */
+  get known(): readonly Value[] {
+    return [...this.parameters.values()];
+  }
+
   private value(name: string, dtype: DType, shape: Shape): Value {
     if (this.names.has(name)) {
       throw new BridleError("GRAPH_INVALID", { reason: `two values are named ${name}` });

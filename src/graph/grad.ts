@@ -2,7 +2,7 @@
 import { BridleError } from "../errors/error.js";
 import type { GraphBuilder } from "./builder.js";
 import type { Cotangent, GradientRows } from "./op.js";
-import { add } from "./ops/elementwise.js";
+import { add, waitFor } from "./ops/elementwise.js";
 import { ops } from "./ops/index.js";
 import { type Node, sameShape, type Value } from "./value.js";
 
@@ -186,7 +186,7 @@ class Replay {
       if (!this.inForward.has(value) || value.dtype !== "float32") return value;
       const known = waiting.get(value);
       if (known !== undefined) return known;
-      const late = this.g.one("waitFor", [value, cotangent]);
+      const late = waitFor(this.g, value, cotangent);
       waiting.set(value, late);
       return late;
     };

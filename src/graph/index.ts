@@ -28,6 +28,7 @@ export {
   type RewriteRule,
   type Rewritten,
   rewrite,
+  rewriteInTurn,
 } from "./rewrite.js";
 export type {
   Attribute,

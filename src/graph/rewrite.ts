@@ -48,6 +48,18 @@ export function rewrite(graph: Graph, rule: RewriteRule = () => undefined): Rewr
   return { g, copyOf };
 }
 
+/** As `rewrite` with each rule in turn, so that a later one sees what an earlier one made. */
+export function rewriteInTurn(graph: Graph, rules: readonly RewriteRule[]): Rewritten {
+  let last = rewrite(graph, rules[0]);
+  for (const rule of rules.slice(1)) {
+    const { g, copyOf } = last;
+    const made = g.finish(graph.outputs.map((output) => g.output(output.name, copyOf(output))));
+    const next = rewrite(made, rule);
+    last = { g: next.g, copyOf: (value) => next.copyOf(copyOf(value)) };
+  }
+  return last;
+}
+
 /** A dropout mask that a training graph is fed: 0 where an element is dropped, 1/(1 − rate) where it is kept. */
 export interface DropoutMask {
   readonly input: Value;

@@ -9,13 +9,16 @@ import {
   grad,
   linearCrossEntropy,
   type RewriteRule,
-  rewrite,
+  recomputeAttention,
+  rewriteInTurn,
   type Value,
 } from "../graph/index.js";
 import { float32, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Family, ModelConfig } from "./family.js";
 import { bothSides, feedsOf, shiftRight } from "./forward.js";
 import { ignored } from "./loss.js";
+
+export type Recompute = "nothing" | "attention" | "layers";
 
 export interface GradientGraphOptions {
   /** Which parameters are learned, by name; all but the family's fixed ones unless said. */
@@ -24,8 +27,11 @@ export interface GradientGraphOptions {
   readonly labelSmoothing?: number;
   /** Parts the output layer is worked on in; more take less memory. */
   readonly chunks?: number;
-  /** Whether each layer's inside is computed again on the way back instead of kept. */
-  readonly recompute?: boolean;
+  /**
+   * What is computed again on the way back instead of kept: attention weights, which take the most room for their cost
+   * (unless said), or the whole inside of every layer.
+   */
+  readonly recompute?: Recompute;
   /** Whether the config's dropout is applied; its masks are then fed. */
   readonly dropout?: boolean;
   /** Adds parameters, such as adapters, to the family's forward pass. */
@@ -66,7 +72,7 @@ export function gradientGraph<C extends ModelConfig>(
   config: C,
   options: GradientGraphOptions = {},
 ): GradientGraph {
-  const { labelSmoothing = 0, chunks = 1, recompute = false } = options;
+  const { labelSmoothing = 0, chunks = 1, recompute = "attention" } = options;
   const learns = options.learns ?? ((name) => !family.fixed.includes(name));
   const plain = new GraphBuilder();
   const { encoded, decoded } = bothSides(plain, family, config);
@@ -78,16 +84,16 @@ export function gradientGraph<C extends ModelConfig>(
     chunks,
   });
   const forward = plain.finish([plain.output("loss", entropy)]);
-  const extended = rewrite(forward, options.extend);
   const dropout = feedDropout();
-  // A second copy, so that dropout of what was added gets its masks too.
-  const between = extended.g.finish([extended.g.output("loss", extended.copyOf(entropy))]);
-  const { g, copyOf } = rewrite(between, options.dropout ? dropout.rule : undefined);
-  const twice = (value: Value) => copyOf(extended.copyOf(value));
-  const loss = twice(entropy);
-  const learned = between.parameters.filter(({ name }) => learns(name)).map(copyOf);
+  const { g, copyOf } = rewriteInTurn(forward, [
+    ...(options.extend ? [options.extend] : []),
+    ...(recompute === "attention" ? [recomputeAttention] : []),
+    ...(options.dropout ? [dropout.rule] : []),
+  ]);
+  const loss = copyOf(entropy);
+  const learned = g.known.filter(({ name }) => learns(name));
   const found = grad(g, loss, learned, {
-    checkpoints: recompute ? [...encoded, ...decoded].map(twice) : [],
+    checkpoints: recompute === "layers" ? [...encoded, ...decoded].map(copyOf) : [],
   });
   const outputs = [g.output("loss", loss)];
   const gradients = learned.map((parameter) =>

@@ -102,7 +102,8 @@ export class Checkpoints {
   /** Removes what a run that was killed left half-written. */
   private async sweep(): Promise<void> {
     for (const name of await readdir(this.folder)) {
-      if (name.endsWith(".tmp")) await rm(join(this.folder, name), { recursive: true, force: true });
+      if (name.endsWith(".tmp"))
+        await rm(join(this.folder, name), { recursive: true, force: true });
     }
   }
 

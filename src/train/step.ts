@@ -6,8 +6,8 @@ import type { Family, ModelConfig } from "../model/family.js";
 import {
   batchFeeds,
   countLabels,
-  gradientGraph,
   type GradientGraphOptions,
+  gradientGraph,
   type LabelledBatch,
 } from "../model/gradient.js";
 import { openGradients } from "../model/gradient-session.js";
@@ -15,8 +15,8 @@ import type { SessionOptions, Weights } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
 import { fillDropoutMask, maskCapacity } from "./dropout.js";
 import {
-  accumulate,
   type AccumulationMode,
+  accumulate,
   clippingScale,
   findNonFinite,
   globalNorm,

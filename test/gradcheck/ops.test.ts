@@ -204,6 +204,11 @@ const cases: Case[] = [
     },
     build: (g, v) => g.one("attention", [v.q, v.k, v.v, undefined, v.kept], { scale: 0.5 }),
   },
+  {
+    op: "attention",
+    feeds: { ...qkv, mask: numbers(4, 1, 2, 3, 5) },
+    build: (g, v) => g.one("attention", [v.q, v.k, v.v, v.mask], { scale: 0.5, recompute: true }),
+  },
   { op: "linearCrossEntropy", feeds: entropy, build: ofEntropy(0, 1) },
   { op: "linearCrossEntropy", feeds: entropy, build: ofEntropy(0.1, 3) },
   {

@@ -2,8 +2,9 @@
 import type { GraphBuilder } from "../builder.js";
 import { microsoft } from "../emitter.js";
 import { broadcast, cotangentOf, mismatch, type OpTable, required } from "../op.js";
+import type { RewriteRule } from "../rewrite.js";
 import type { Dim, Value } from "../value.js";
-import { mul, sub } from "./elementwise.js";
+import { mul, sub, waitFor } from "./elementwise.js";
 import { matmul } from "./linear.js";
 import { reduceSum, sumTo } from "./reduce.js";
 
@@ -38,6 +39,7 @@ export const attentionOps: OpTable = {
       });
       const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
       e.into([weights.name], "Softmax", [masked], { attributes: { axis: -1 } });
+      if (!e.isUsed(mixed)) return;
       const thinned = kept ? e.node("Mul", [weights.name, kept.name]) : weights.name;
       e.into([mixed.name], "MatMul", [thinned, v]);
     },
@@ -48,8 +50,11 @@ export const attentionOps: OpTable = {
         Value,
       ];
       const [, , , mask, kept] = call.inputs;
-      const [mixed, weights] = call.outputs as [Value, Value];
+      const [mixed, before] = call.outputs as [Value, Value];
       const d = cotangentOf("attention", call);
+      const { recompute, ...attributes } = call.attributes;
+      const again = () => g.apply("attention", [waitFor(g, q, d), k, v, mask], attributes)[1];
+      const weights = recompute === true ? (again() as Value) : before;
       const alpha = Number(call.attributes.scale);
       const toWeights = matmul(g, d, v, { transB: true });
       const toKept = kept ? mul(g, toWeights, kept) : toWeights;
@@ -66,6 +71,12 @@ export const attentionOps: OpTable = {
     },
   },
 };
+
+/** A rule for training graphs that computes attention weights [B,H,T,S] again on the way back instead of keeping them. */
+export const recomputeAttention: RewriteRule = (g, node, inputs) =>
+  node.op === "attention"
+    ? g.apply("attention", inputs, { ...node.attributes, recompute: true })
+    : undefined;
 
 /**
  * Scaled dot-product attention.

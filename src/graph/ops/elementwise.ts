@@ -217,3 +217,5 @@ export const cast = (g: GraphBuilder, x: Value, to: DType): Value =>
   x.dtype === to ? x : g.one("cast", [x], { to });
 /** x, which nothing behind it learns through. */
 export const stopGradient = (g: GraphBuilder, x: Value): Value => g.one("stopGradient", [x]);
+/** x, which is there only once y is: orders what is computed again after what needs it. */
+export const waitFor = (g: GraphBuilder, x: Value, y: Value): Value => g.one("waitFor", [x, y]);
