@@ -10,6 +10,7 @@ import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
 import type { Terminal } from "./terminal.js";
+import { addTrainCommand } from "./train.js";
 
 /**
  * Runs one command line.
@@ -48,6 +49,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addRougeCommand(program, terminal);
   addEvaluateCommand(program, terminal);
   addModelsCommand(program, terminal);
+  addTrainCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addApiKeyCommand(program, terminal);
   program.addHelpText(

@@ -8,6 +8,9 @@ import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { type Part, splitIntoParts } from "./parts.js";
 import type { Span, SummaryEvent, SummaryUsage } from "./summarizer.js";
 
+/** What of a model is needed to summarize with it. */
+export type SummarizingModel = Pick<Model, "config" | "generate">;
+
 export interface LongDocumentOptions {
   readonly generate: GenerateOptions;
   /** Reads only what fits the model at once. */
@@ -31,7 +34,7 @@ interface Written {
 }
 
 /** Longest input in tokens, the end token included. */
-export function inputLimit(model: Model, tokenizer: Tokenizer): number {
+export function inputLimit(model: SummarizingModel, tokenizer: Tokenizer): number {
   return Math.min(model.config.maxPositions ?? Number.POSITIVE_INFINITY, tokenizer.modelMaxLength);
 }
 
@@ -58,7 +61,7 @@ function toPlainText(text: string): string {
 }
 
 async function summarizePart(
-  model: Model,
+  model: SummarizingModel,
   tokenizer: Tokenizer,
   part: Part,
   options: LongDocumentOptions,
@@ -87,7 +90,7 @@ async function summarizePart(
  * @throws EMPTY_TEXT, CANCELLED, DEADLINE_EXCEEDED, INVALID_PARAMETER, LOGITS_INVALID
  */
 export async function summarizeLongDocument(
-  model: Model,
+  model: SummarizingModel,
   tokenizer: Tokenizer,
   document: string,
   options: LongDocumentOptions,

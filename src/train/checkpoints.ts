@@ -6,6 +6,7 @@ import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { readFully } from "../model/checkpoint/stored.js";
 import { writeAtomically, writeSafetensors } from "../model/checkpoint/write.js";
 import type { Tensor } from "../runtime/tensor.js";
+import type { EvaluationReport } from "./events.js";
 import type { Tensors } from "./tensor-memory.js";
 
 /** Where a run stands besides its tensors. */
@@ -15,8 +16,8 @@ export interface Progress {
   /** Evaluations since the best one, and the best one's figure; lower is better. */
   readonly sinceBest: number;
   readonly best: number | null;
-  /** Sums since the last line of the log. */
-  readonly logged: { readonly loss: number; readonly steps: number };
+  /** The last evaluation. */
+  readonly last: EvaluationReport | null;
 }
 
 interface Saved {

@@ -36,6 +36,20 @@ export async function saveModel(source: string, weights: Weights, target: string
       reason: "it is not there",
     });
   }
+  await saveModelFiles(config, source, weights, target);
+}
+
+/**
+ * As `saveModel`, with a config that need not be the folder's.
+ * @param source folder with the tokenizer's files
+ * @throws WRITE_FAILED
+ */
+export async function saveModelFiles(
+  config: Readonly<Record<string, unknown>>,
+  source: string,
+  weights: Weights,
+  target: string,
+): Promise<void> {
   try {
     await mkdir(target, { recursive: true });
     for (const name of await readdir(source)) {

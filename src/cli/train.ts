@@ -1,0 +1,119 @@
+// `bridle train`: from params.yaml to a trained model, with progress, taken up again where it was interrupted.
+import type { Command } from "commander";
+import type { DataReport, EvaluationReport, TrainEvent } from "../train/events.js";
+import { addExamples, addJsonOption } from "./options.js";
+import { openProgress } from "./progress.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+interface Options {
+  readonly json?: boolean;
+}
+
+export function addTrainCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("train")
+    .summary("fine-tune a model, or train one from nothing")
+    .description(
+      "Trains as params.yaml says: model, data, train, evaluate, generate. Words such as train.seed=3 go before the " +
+        "file. A run that was interrupted goes on from its last checkpoint, to the same weights. The trained model is " +
+        "a Hugging Face folder with bridle.json in it.",
+    )
+    .argument("[words...]", "a YAML file and key=value words, in any order");
+  addJsonOption(command);
+  addExamples(command, [
+    ["bridle train params.yaml", "as the file says"],
+    ["bridle train params.yaml train.learningRate=1e-4 train.output=run2", "with other values"],
+    [
+      "bridle train model.name=./pegasus data.train=train.jsonl train.maxSteps=100",
+      "without a file",
+    ],
+    ["bridle train params.yaml --json", "what came of it, for a program"],
+  ]).action((words: readonly string[], options: Options) => run(words, options, terminal));
+}
+
+async function run(words: readonly string[], { json }: Options, terminal: Terminal): Promise<void> {
+  const { loadRunConfig } = await import("../config/load.js");
+  const { train } = await import("../train/loop.js");
+  const { BridleError } = await import("../errors/error.js");
+  const files = words.filter((word) => !word.includes("="));
+  if (files.length > 1) {
+    throw new BridleError("COMMAND_LINE_INVALID", {
+      reason: `one file of parameters is taken, not ${files.length}: ${files.join(", ")}`,
+    });
+  }
+  const config = await loadRunConfig(
+    files[0],
+    words.filter((word) => word.includes("=")),
+  );
+  const display = await openDisplay(terminal);
+  const { folder, record } = await train(config, {
+    signal: terminal.signal,
+    onEvent: display.show,
+  }).finally(display.close);
+  if (json) return await printJson(terminal, { folder, ...record });
+  await printLine(terminal, `The model of step ${record.step} is in ${folder}.`);
+  await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);
+}
+
+const percent = (value: number) => (100 * value).toFixed(2);
+
+function describeEvaluation({ step, loss, rouge, genLen, isBest }: EvaluationReport): string {
+  const parts = [`step ${step}: validation loss ${loss.toFixed(4)}`];
+  if (rouge) {
+    const { rouge1, rouge2, rougeL } = rouge;
+    parts.push(`ROUGE-1/2/L ${percent(rouge1)}/${percent(rouge2)}/${percent(rougeL)}`);
+  }
+  if (genLen !== undefined) parts.push(`${genLen.toFixed(1)} tokens written`);
+  return `${parts.join(", ")}${isBest ? " (best so far)" : ""}`;
+}
+
+function describeData({ split, rows, emptyRows, ...cut }: DataReport): string {
+  const parts = [`${split}: ${rows} rows`];
+  if (emptyRows > 0) parts.push(`${emptyRows} empty ones left out`);
+  const { truncatedDocuments, truncatedSummaries, lostTokens } = cut;
+  if (truncatedDocuments + truncatedSummaries > 0) {
+    parts.push(
+      `${truncatedDocuments} documents and ${truncatedSummaries} summaries are longer than what is read ` +
+        `(${lostTokens} tokens left out)`,
+    );
+  }
+  return parts.join(", ");
+}
+
+/** A bar of the steps on standard error, and a line for whatever else is told. */
+async function openDisplay(terminal: Terminal) {
+  const progress = await openProgress(terminal, "steps");
+  const line = (text: string) => terminal.stderr.write(`${text}\n`);
+  let total = 0;
+  let first = 0;
+  const show = (event: TrainEvent): void => {
+    switch (event.type) {
+      case "data":
+        line(describeData(event.report));
+        break;
+      case "start":
+        total = event.totalSteps;
+        first = event.step;
+        if (first > 0) line(`Going on from step ${first}.`);
+        line(
+          `${event.learnedParameters} of ${event.parameters} parameters are learned in ${total} steps.`,
+        );
+        break;
+      case "step": {
+        const { step, loss, tokensPerSecond } = event;
+        const note = `loss ${loss.toFixed(4)}, ${Math.round(tokensPerSecond)} tokens/s`;
+        progress.update({ done: step, total, items: step - first, itemsInAll: step, note });
+        break;
+      }
+      case "evaluation":
+        line(describeEvaluation(event.report));
+        break;
+      case "stopped":
+        line(`Stopped at step ${event.step}: no evaluation was better for train.patience of them.`);
+        break;
+      default:
+        break;
+    }
+  };
+  return { show, close: () => progress.stop() };
+}

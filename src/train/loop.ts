@@ -1,0 +1,331 @@
+// The trainer: from a configuration to a trained model, step by step, taken up again where it was interrupted.
+import { join } from "node:path";
+import type { RunConfig } from "../config/run-config.js";
+import { bridleVersion } from "../config/version.js";
+import { BridleError } from "../errors/error.js";
+import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
+import { type Dataset, openDataset } from "../data/dataset.js";
+import type { Device } from "../runtime/devices.js";
+import { chooseDevice, type SessionOptions, type Weights } from "../runtime/session.js";
+import { availableParallelism } from "node:os";
+import { Checkpoints, type Progress } from "./checkpoints.js";
+import { createEvaluator, type Evaluator, judge } from "./evaluation.js";
+import type { DataReport, EvaluationReport, OnTrainEvent, TrainEvent } from "./events.js";
+import { createHardwareReader } from "./hardware.js";
+import { createObjective } from "./objectives/create.js";
+import { openRunFolder, type RunFolder } from "./run-folder.js";
+import { createSchedule } from "./schedule.js";
+import { type EncodedSplit, encodeSplit, toBatch } from "./split.js";
+import { openStart, type StartingPoint } from "./start.js";
+import { openTrainingStep, type TrainingStep } from "./step.js";
+import {
+  copyTrainedModel,
+  currentCommit,
+  lockfileHash,
+  readRunRecord,
+  replaceTrainedModel,
+  type RunRecord,
+  sha256,
+  writeTrainedModel,
+} from "./trained-model.js";
+
+export interface TrainOptions {
+  readonly onEvent?: OnTrainEvent;
+  /** Aborting it stops after the step in work; the run can be taken up again. */
+  readonly signal?: AbortSignal;
+  /** The local folder of a model's name; names are folders unless given. */
+  readonly folderOf?: (name: string) => Promise<string>;
+}
+
+export interface TrainResult {
+  readonly folder: string;
+  readonly record: RunRecord;
+}
+
+/** Everything a run works with, open. */
+interface Run {
+  readonly config: RunConfig;
+  readonly folder: RunFolder;
+  readonly start: StartingPoint;
+  readonly rows: Dataset;
+  readonly split: EncodedSplit;
+  readonly step: TrainingStep;
+  readonly checkpoints: Checkpoints;
+  readonly evaluator: Evaluator | undefined;
+  readonly record: Omit<RunRecord, "step" | "evaluation" | "createdAt">;
+  readonly tell: (event: TrainEvent) => Promise<void>;
+}
+
+/**
+ * Trains a model. The same configuration, data and seed give the same weights, bit for bit, on the same machine and
+ * thread count, however often the run was interrupted.
+ * @throws what opening the model and the data throws, before the first step; OUTPUT_IN_USE; CHECKPOINT_MISMATCH;
+ * LOSS_NOT_FINITE; WRITE_FAILED; CANCELLED
+ */
+export async function train(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
+  const folder = await openRunFolder(config.train.output);
+  const open: { close(): Promise<void> }[] = [];
+  try {
+    const run = await openRun(config, folder, options, open);
+    const done = await readRunRecord(folder.path);
+    if (done?.runHash === run.record.runHash) return { folder: folder.path, record: done };
+    return await steps(run, options.signal);
+  } finally {
+    for (const part of open.reverse()) await part.close();
+    await folder.release();
+  }
+}
+
+async function openRun(
+  config: RunConfig,
+  folder: RunFolder,
+  { onEvent, folderOf = async (name) => name, signal }: TrainOptions,
+  open: { close(): Promise<void> }[],
+): Promise<Run> {
+  const tell = async (event: TrainEvent) => {
+    await folder.record(event);
+    onEvent?.(event);
+  };
+  const session: SessionOptions & { device: Device } = {
+    device: await chooseDevice(config.train.device),
+    threads: config.train.threads ?? availableParallelism(),
+  };
+  const start = await openStart(config, folderOf);
+  const objective = createObjective(config, start);
+  const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
+    const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
+    const limit = name === "train" ? maxTrainRows : maxValidationRows;
+    const rows = await openDataset(files, {
+      kind: config.train.objective === "seq2seq" ? "pairs" : "documents",
+      columns: {
+        ...(documentColumn && { document: documentColumn }),
+        ...(summaryColumn && { summary: summaryColumn }),
+      },
+      onEmpty,
+      ...(limit !== undefined && { limit }),
+      ...(signal && { signal }),
+    });
+    open.push(rows);
+    const split = await encodeSplit(rows, objective, undefined, signal);
+    const { documents, summaries, lostTokens } = split.truncated;
+    await tell({
+      type: "data",
+      report: {
+        split: name,
+        rows: rows.rows,
+        emptyRows: rows.report.empty.rows,
+        truncatedDocuments: documents,
+        truncatedSummaries: summaries,
+        lostTokens,
+      },
+    });
+    return { rows, split };
+  };
+  const training = await splitOf("train", config.data.train);
+  const validation =
+    config.data.validation === undefined
+      ? undefined
+      : await splitOf("validation", config.data.validation);
+
+  const data = [training, ...(validation ? [validation] : [])].flatMap(({ rows }) =>
+    rows.report.files.map(({ file, sha256: hash }) => ({ file, sha256: hash })),
+  );
+  const { output: _, logEvery: __, keepCheckpoints: ___, ...decisive } = config.train;
+  const platform = { node: process.version, arch: process.arch, threads: session.threads ?? 1 };
+  const runHash = sha256(
+    JSON.stringify({
+      ...config,
+      train: decisive,
+      data: { ...config.data, hashes: data.map(({ sha256: hash }) => hash) },
+      threads: platform.threads,
+    }),
+  );
+  const { train: options } = config;
+  const step = await openTrainingStep(start.family, start.config, start.weights, {
+    ...start.graph,
+    ...options,
+    chunks: options.lossChunks,
+    recompute: options.recompute ? "layers" : "attention",
+    dropout: true,
+    session,
+  });
+  open.push(step);
+  const evaluator =
+    validation && createEvaluator(start, config, validation.rows, validation.split, session);
+  return {
+    config,
+    folder,
+    start,
+    ...training,
+    step,
+    evaluator,
+    checkpoints: new Checkpoints(
+      join(folder.path, "checkpoints"),
+      runHash,
+      options.keepCheckpoints,
+    ),
+    record: {
+      version: 1,
+      bridle: bridleVersion,
+      config,
+      runHash,
+      data,
+      seed: options.seed,
+      lockfileSha256: await lockfileHash(),
+      commit: await currentCommit(),
+      platform,
+    },
+    tell,
+  };
+}
+
+/** How many steps an epoch has, and the whole run. */
+function countSteps({ config, split }: Run): { perEpoch: number; total: number } {
+  const { accumulate, epochs, maxSteps } = config.train;
+  const shapes = shapesOf(config, split);
+  let perEpoch = 0;
+  for (const { epoch } of planSteps(shapes, { seed: config.train.seed, accumulate })) {
+    if (epoch > 0) break;
+    perEpoch++;
+  }
+  return { perEpoch, total: maxSteps ?? Math.max(1, Math.round(epochs * perEpoch)) };
+}
+
+function shapesOf({ train: { microBatchTokens, microBatchRows } }: RunConfig, split: EncodedSplit) {
+  return planShapes(split.lengths, { tokenBudget: microBatchTokens, maxRows: microBatchRows });
+}
+
+async function steps(run: Run, signal: AbortSignal | undefined): Promise<TrainResult> {
+  const { config, step, checkpoints, tell } = run;
+  const { seed, accumulate, learningRate, evaluateEvery, checkpointEvery, patience } = config.train;
+  const { perEpoch, total } = countSteps(run);
+  const schedule = createSchedule(config.train.schedule, { learningRate, totalSteps: total });
+  const fresh: Progress = { step: 0, sinceBest: 0, best: null, last: null };
+  let progress = (await checkpoints.restore(step.state)) ?? fresh;
+  await run.folder.rewind(progress.step);
+  const hardware = createHardwareReader();
+  await tell({
+    type: "start",
+    totalSteps: total,
+    step: progress.step,
+    learnedParameters: countElements(step.state.weight),
+    parameters: countElements(step.weights),
+    device: run.config.train.device,
+  });
+
+  const every = (interval: number | undefined, done: number) =>
+    done % (interval ?? perEpoch) === 0 || done === total;
+  const position = {
+    epoch: Math.floor(progress.step / perEpoch),
+    batch: (progress.step % perEpoch) * accumulate,
+  };
+  const plan = planSteps(shapesOf(config, run.split), { seed, accumulate }, position);
+  const clock = { at: performance.now(), tokens: 0 };
+  const outOfPatience = () => patience !== null && progress.sinceBest >= patience;
+  while (progress.step < total && !outOfPatience()) {
+    const index = progress.step;
+    const next = plan.next().value as StepBatches;
+    const batches = await Promise.all(
+      next.batches.map(async ({ rows }) =>
+        toBatch(await run.split.encode(rows, next.epoch), run.start.config.padTokenId),
+      ),
+    );
+    const result = await step.run(batches, { index, learningRate: schedule(index) });
+    const done = index + 1;
+    progress = { ...progress, step: done };
+    clock.tokens += countTokens(batches);
+    if (done % config.train.logEvery === 0 || done === total) {
+      const seconds = (performance.now() - clock.at) / 1000;
+      await tell({
+        type: "step",
+        step: done,
+        epoch: done / perEpoch,
+        ...result,
+        learningRate: schedule(index),
+        tokens: clock.tokens,
+        tokensPerSecond: clock.tokens / seconds,
+      });
+      await tell({ type: "hardware", step: done, reading: hardware() });
+      clock.at = performance.now();
+      clock.tokens = 0;
+    }
+    if (run.evaluator !== undefined && every(evaluateEvery, done)) {
+      progress = await evaluateNow(run, run.evaluator, progress, done / perEpoch, signal);
+    }
+    if (every(checkpointEvery ?? evaluateEvery, done) || outOfPatience()) {
+      const folder = await checkpoints.save(step.state, progress);
+      await tell({ type: "checkpoint", step: done, folder });
+    }
+    // The step has blocked this thread: let signals and timers in.
+    await new Promise(setImmediate);
+    if (signal?.aborted) {
+      await checkpoints.save(step.state, progress);
+      throw new BridleError("CANCELLED", {}, { cause: signal.reason });
+    }
+  }
+  if (progress.step < total) {
+    await tell({ type: "stopped", step: progress.step, reason: "patience" });
+  }
+  return finish(run, progress);
+}
+
+const bestFolder = "best";
+
+async function evaluateNow(
+  run: Run,
+  evaluator: Evaluator,
+  progress: Progress,
+  epoch: number,
+  signal: AbortSignal | undefined,
+): Promise<Progress> {
+  const weights = resultOf(run.step);
+  const found = await evaluator.run(weights, signal);
+  const figure = judge(found, run.config.evaluate.metric);
+  const isBest = progress.best === null || figure < progress.best;
+  const report: EvaluationReport = { step: progress.step, epoch, ...found, isBest };
+  if (isBest) {
+    const record = recordOf(run, progress.step, report);
+    await replaceTrainedModel(join(run.folder.path, bestFolder), run.start, weights, record);
+  }
+  await run.tell({ type: "evaluation", report });
+  return {
+    step: progress.step,
+    best: isBest ? figure : progress.best,
+    sinceBest: isBest ? 0 : progress.sinceBest + 1,
+    last: report,
+  };
+}
+
+/** The weights to evaluate and export: the running average's in place of those it follows. */
+function resultOf(step: TrainingStep): Weights {
+  return new Map([...step.weights, ...step.result]);
+}
+
+function recordOf(run: Run, step: number, evaluation: EvaluationReport | null): RunRecord {
+  return { ...run.record, step, evaluation, createdAt: new Date().toISOString() };
+}
+
+/** Puts the best model, or where nothing was evaluated the last one, into the run's folder. */
+async function finish(run: Run, progress: Progress): Promise<TrainResult> {
+  const { path } = run.folder;
+  const bestPath = join(path, bestFolder);
+  const best = progress.best === null ? undefined : await readRunRecord(bestPath);
+  const record = best ?? recordOf(run, progress.step, progress.last);
+  if (best === undefined) await writeTrainedModel(path, run.start, resultOf(run.step), record);
+  else await copyTrainedModel(bestPath, path);
+  await run.tell({ type: "done", step: progress.step, folder: path });
+  return { folder: path, record };
+}
+
+function countElements(tensors: Weights | undefined): number {
+  return [...(tensors?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
+}
+
+function countTokens(batches: readonly { attentionMask?: readonly (readonly number[])[] | undefined; labels: readonly (readonly number[])[] }[]): number {
+  let tokens = 0;
+  for (const { attentionMask = [], labels } of batches) {
+    for (const row of attentionMask) for (const kept of row) tokens += kept;
+    for (const row of labels) for (const label of row) if (label >= 0) tokens++;
+  }
+  return tokens;
+}

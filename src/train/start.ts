@@ -1,0 +1,121 @@
+// What a run starts from: a model folder or a fresh config, its tokenizer, its weights, and which of them are learned.
+import { join } from "node:path";
+import type { RunConfig } from "../config/run-config.js";
+import { BridleError } from "../errors/error.js";
+import { readJson, readWeights } from "../model/checkpoint/folder.js";
+import { findFamily } from "../model/families.js";
+import type { Family, ModelConfig } from "../model/family.js";
+import { forwardGraph } from "../model/forward.js";
+import { initialLora, initialWeights } from "../model/initial-weights.js";
+import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
+import type { GradientGraphOptions } from "../model/gradient.js";
+import type { Weights } from "../runtime/session.js";
+import { loadTokenizer } from "../text/tokenizers/load.js";
+import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
+
+export interface StartingPoint {
+  readonly family: Family;
+  readonly config: ModelConfig;
+  /** config.json as it will be written. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Folder whose tokenizer and generation config go with the model. */
+  readonly folder: string;
+  readonly tokenizer: Tokenizer;
+  readonly weights: Weights;
+  readonly lora: LoraConfig | undefined;
+  /** How the training graph is told what is learned. */
+  readonly graph: Pick<GradientGraphOptions, "learns" | "extend">;
+}
+
+/**
+ * Opens what the config's model section names.
+ * @param folderOf the local folder of a model's name
+ * @throws what reading a model folder throws; CONFIG_INVALID; INVALID_PARAMETER for LoRA targets or frozen names that
+ * are none of the model's
+ */
+export async function openStart(
+  { model, train }: Pick<RunConfig, "model" | "train">,
+  folderOf: (name: string) => Promise<string>,
+): Promise<StartingPoint> {
+  const fresh = model.name === undefined;
+  const folder = await folderOf((model.name ?? model.tokenizer) as string);
+  const json = withDropout(fresh ? freshConfig(model.config) : await readConfig(folder), model);
+  const family = findFamily(json);
+  const config = family.readConfig(json);
+  const tokenizer = await loadTokenizer(folder);
+  if (tokenizer.vocabSize > config.vocabSize) {
+    throw new BridleError("TOKENIZER_INVALID", {
+      file: folder,
+      reason: `it has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`,
+    });
+  }
+  const graph = forwardGraph(family, config);
+  const weights = fresh
+    ? initialWeights(family, config, graph.parameters, {
+        seed: train.seed,
+        deviation: typeof json.init_std === "number" ? json.init_std : 0.02,
+      })
+    : await readWeights(folder, family, config, graph.parameters);
+  checkFrozen(model.freeze, [...weights.keys()]);
+  const frozen = (name: string) =>
+    family.fixed.includes(name) || model.freeze.some((start) => name.startsWith(start));
+  const base = { family, config, json, folder, tokenizer };
+  if (model.lora === null) {
+    return { ...base, weights, lora: undefined, graph: { learns: (name) => !frozen(name) } };
+  }
+  const lora: LoraConfig = model.lora;
+  const adapters = initialLora(loraShapes(graph, lora), train.seed);
+  return {
+    ...base,
+    weights: new Map([...weights, ...adapters]),
+    lora,
+    graph: { learns: isLoraParameter, extend: addLora(lora) },
+  };
+}
+
+async function readConfig(folder: string): Promise<Record<string, unknown>> {
+  const file = join(folder, "config.json");
+  const json = await readJson(file);
+  if (json === undefined) throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
+  return json;
+}
+
+/** A config for a model from nothing; Pegasus unless it names another architecture. */
+function freshConfig(given: RunConfig["model"]["config"]): Record<string, unknown> {
+  return {
+    architectures: ["PegasusForConditionalGeneration"],
+    model_type: "pegasus",
+    is_encoder_decoder: true,
+    tie_word_embeddings: true,
+    scale_embedding: true,
+    activation_function: "relu",
+    pad_token_id: 0,
+    eos_token_id: 1,
+    decoder_start_token_id: 0,
+    forced_eos_token_id: 1,
+    ...given,
+  };
+}
+
+function withDropout(
+  json: Record<string, unknown>,
+  { dropout, attentionDropout, activationDropout }: RunConfig["model"],
+): Record<string, unknown> {
+  return {
+    ...json,
+    ...(dropout !== undefined && { dropout }),
+    ...(attentionDropout !== undefined && { attention_dropout: attentionDropout }),
+    ...(activationDropout !== undefined && { activation_dropout: activationDropout }),
+  };
+}
+
+function checkFrozen(freeze: readonly string[], names: readonly string[]): void {
+  const none = freeze.find((start) => !names.some((name) => name.startsWith(start)));
+  if (none === undefined) return;
+  const parts = new Set(names.map((name) => name.split(".").slice(0, 3).join(".")));
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "model.freeze",
+    value: none,
+    expected: `the beginning of a weight's name, such as ${[...parts].slice(0, 4).join(", ")}`,
+  });
+}

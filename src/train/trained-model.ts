@@ -1,0 +1,139 @@
+// What a run leaves behind: a Hugging Face folder with bridle.json beside it, and an adapter folder where one was trained.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { RunConfig } from "../config/run-config.js";
+import { BridleError } from "../errors/error.js";
+import { writeAdapter } from "../model/checkpoint/adapter.js";
+import { readJson } from "../model/checkpoint/folder.js";
+import { saveModelFiles } from "../model/checkpoint/save.js";
+import { writeAtomically } from "../model/checkpoint/write.js";
+import { isLoraParameter, mergeLora } from "../model/lora.js";
+import type { Weights } from "../runtime/session.js";
+import { base } from "./evaluation.js";
+import type { EvaluationReport } from "./events.js";
+import type { StartingPoint } from "./start.js";
+
+export const recordFile = "bridle.json";
+
+/** What decides a run's weights, and what came of it. */
+export interface RunRecord {
+  readonly version: 1;
+  readonly bridle: string;
+  readonly config: RunConfig;
+  /** Of everything that decides the weights: the same hash, machine and thread count give the same weights. */
+  readonly runHash: string;
+  readonly data: readonly { readonly file: string; readonly sha256: string }[];
+  readonly seed: number;
+  /** Hash of the project's package-lock.json, where there is one. */
+  readonly lockfileSha256: string | null;
+  /** Commit of the project, where it is a git repository. */
+  readonly commit: string | null;
+  readonly platform: { readonly node: string; readonly arch: string; readonly threads: number };
+  readonly step: number;
+  readonly evaluation: EvaluationReport | null;
+  readonly createdAt: string;
+}
+
+/** @throws FILE_INVALID when it is no JSON object */
+export async function readRunRecord(folder: string): Promise<RunRecord | undefined> {
+  const json = await readJson(join(folder, recordFile));
+  return json as RunRecord | undefined;
+}
+
+/**
+ * Writes the model; bridle.json comes last, so that a folder that has one is whole.
+ * @param weights as the training graph takes them, adapters apart
+ * @throws WRITE_FAILED
+ */
+export async function writeTrainedModel(
+  folder: string,
+  start: StartingPoint,
+  weights: Weights,
+  record: RunRecord,
+): Promise<void> {
+  const { lora } = start;
+  const merged = lora === undefined ? weights : mergeLora(base(weights), weights, lora);
+  await saveModelFiles(start.json, start.folder, merged, folder);
+  if (lora !== undefined) {
+    await writeAdapter(join(folder, "adapter"), {
+      config: lora,
+      base: record.config.model.name,
+      weights: new Map([...weights].filter(([name]) => isLoraParameter(name))),
+    });
+  }
+  await writeAtomically(join(folder, recordFile), (handle) =>
+    handle.writeFile(`${JSON.stringify(record, null, 2)}\n`),
+  );
+}
+
+/** As `writeTrainedModel`, in place of what stands there: a reader finds the old one or the new. */
+export async function replaceTrainedModel(
+  folder: string,
+  ...rest: [start: StartingPoint, weights: Weights, record: RunRecord]
+): Promise<void> {
+  const temporary = `${folder}.tmp`;
+  await rm(temporary, { recursive: true, force: true });
+  await writeTrainedModel(temporary, ...rest);
+  try {
+    await rm(folder, { recursive: true, force: true });
+    await rename(temporary, folder);
+  } catch (cause) {
+    throw new BridleError(
+      "WRITE_FAILED",
+      { file: folder, reason: (cause as Error).message },
+      { cause },
+    );
+  }
+}
+
+/** Copies a trained model into a folder, each file whole or not at all, bridle.json last. @throws WRITE_FAILED */
+export async function copyTrainedModel(from: string, to: string): Promise<void> {
+  try {
+    const names = (await readdir(from)).filter((name) => name !== recordFile);
+    for (const name of [...names, recordFile]) {
+      const temporary = join(to, `${name}.tmp`);
+      await rm(temporary, { recursive: true, force: true });
+      await cp(join(from, name), temporary, { recursive: true });
+      await rm(join(to, name), { recursive: true, force: true });
+      await rename(temporary, join(to, name));
+    }
+  } catch (cause) {
+    throw new BridleError("WRITE_FAILED", { file: to, reason: (cause as Error).message }, { cause });
+  }
+}
+
+export function sha256(text: string | Uint8Array): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** A file of the folder or of one above it. */
+function findUp(name: string, from = process.cwd()): string | undefined {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const file = join(folder, name);
+    if (existsSync(file)) return file;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+export async function lockfileHash(): Promise<string | null> {
+  const file = findUp("package-lock.json");
+  return file === undefined ? null : sha256(await readFile(file));
+}
+
+/** Commit that is checked out, read from git's own files. */
+export async function currentCommit(): Promise<string | null> {
+  const git = findUp(".git");
+  if (git === undefined) return null;
+  const read = (name: string) => readFile(join(git, name), "utf8").catch(() => "");
+  const head = (await read("HEAD")).trim();
+  const reference = /^ref: (.+)$/.exec(head)?.[1];
+  if (reference === undefined) return head || null;
+  const loose = (await read(reference)).trim();
+  if (loose !== "") return loose;
+  const packed = await read("packed-refs");
+  const line = packed.split("\n").find((each) => each.endsWith(` ${reference}`));
+  return line?.split(" ")[0] ?? null;
+}
+
