@@ -1,9 +1,9 @@
 // A summarizer over a model that is already open on this thread: what a trainer evaluates with, by the path that serves.
 import type { GenerateOptions } from "../config/generate-options.js";
 import { abortError } from "../errors/abort-error.js";
-import { summarizeLongDocument, type SummarizingModel } from "./long-document.js";
-import type { ModelTraits, Summarizer } from "./summarizer.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
+import { type SummarizingModel, summarizeLongDocument } from "./long-document.js";
+import type { ModelTraits, Summarizer } from "./summarizer.js";
 
 export interface ResidentSummarizerOptions {
   readonly traits: ModelTraits;

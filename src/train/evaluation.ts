@@ -17,7 +17,10 @@ import type { StartingPoint } from "./start.js";
 
 export interface Evaluator {
   /** @param weights as the training graph takes them, adapters apart */
-  run(weights: Weights, signal?: AbortSignal): Promise<Omit<EvaluationReport, "step" | "epoch" | "isBest">>;
+  run(
+    weights: Weights,
+    signal?: AbortSignal,
+  ): Promise<Omit<EvaluationReport, "step" | "epoch" | "isBest">>;
   close(): Promise<void>;
 }
 

@@ -1,13 +1,14 @@
 // The trainer: from a configuration to a trained model, step by step, taken up again where it was interrupted.
+
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
-import { BridleError } from "../errors/error.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, openDataset } from "../data/dataset.js";
+import { BridleError } from "../errors/error.js";
 import type { Device } from "../runtime/devices.js";
 import { chooseDevice, type SessionOptions, type Weights } from "../runtime/session.js";
-import { availableParallelism } from "node:os";
 import { Checkpoints, type Progress } from "./checkpoints.js";
 import { createEvaluator, type Evaluator, judge } from "./evaluation.js";
 import type { DataReport, EvaluationReport, OnTrainEvent, TrainEvent } from "./events.js";
@@ -22,9 +23,9 @@ import {
   copyTrainedModel,
   currentCommit,
   lockfileHash,
+  type RunRecord,
   readRunRecord,
   replaceTrainedModel,
-  type RunRecord,
   sha256,
   writeTrainedModel,
 } from "./trained-model.js";
@@ -321,7 +322,12 @@ function countElements(tensors: Weights | undefined): number {
   return [...(tensors?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
 }
 
-function countTokens(batches: readonly { attentionMask?: readonly (readonly number[])[] | undefined; labels: readonly (readonly number[])[] }[]): number {
+function countTokens(
+  batches: readonly {
+    attentionMask?: readonly (readonly number[])[] | undefined;
+    labels: readonly (readonly number[])[];
+  }[],
+): number {
   let tokens = 0;
   for (const { attentionMask = [], labels } of batches) {
     for (const row of attentionMask) for (const kept of row) tokens += kept;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { systemCode } from "../errors/file-errors.js";
 import { writeAtomically } from "../model/checkpoint/write.js";
-import { isRunning } from "../summarize/living-process.js";
+import { isRunning } from "../runtime/living-process.js";
 import type { TrainEvent } from "./events.js";
 
 const lockFile = ".trainer.lock";
@@ -69,7 +69,11 @@ async function lock(folder: string): Promise<void> {
       return;
     } catch (cause) {
       if (systemCode(cause) !== "EEXIST") {
-        throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
+        throw new BridleError(
+          "WRITE_FAILED",
+          { file, reason: (cause as Error).message },
+          { cause },
+        );
       }
       const pid = Number(await readFile(file, "utf8").catch(() => ""));
       if (pid > 0 && isRunning(pid)) throw new BridleError("OUTPUT_IN_USE", { folder, pid });

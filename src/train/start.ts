@@ -6,9 +6,9 @@ import { readJson, readWeights } from "../model/checkpoint/folder.js";
 import { findFamily } from "../model/families.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { forwardGraph } from "../model/forward.js";
+import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
-import type { GradientGraphOptions } from "../model/gradient.js";
 import type { Weights } from "../runtime/session.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
@@ -76,7 +76,8 @@ export async function openStart(
 async function readConfig(folder: string): Promise<Record<string, unknown>> {
   const file = join(folder, "config.json");
   const json = await readJson(file);
-  if (json === undefined) throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
+  if (json === undefined)
+    throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
   return json;
 }
 

@@ -100,7 +100,11 @@ export async function copyTrainedModel(from: string, to: string): Promise<void> 
       await rename(temporary, join(to, name));
     }
   } catch (cause) {
-    throw new BridleError("WRITE_FAILED", { file: to, reason: (cause as Error).message }, { cause });
+    throw new BridleError(
+      "WRITE_FAILED",
+      { file: to, reason: (cause as Error).message },
+      { cause },
+    );
   }
 }
 
@@ -136,4 +140,3 @@ export async function currentCommit(): Promise<string | null> {
   const line = packed.split("\n").find((each) => each.endsWith(` ${reference}`));
   return line?.split(" ")[0] ?? null;
 }
-

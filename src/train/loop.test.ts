@@ -1,0 +1,198 @@
+// A whole run at toy size: it learns, can be interrupted anywhere, refuses what it must, and leaves a model that loads.
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeToyRun } from "../../test/support/train-toy.js";
+import { checkRunConfig } from "../config/load.js";
+import type { RunConfigInput } from "../config/run-config.js";
+import { openModel } from "../generate/model.js";
+import { readAdapter } from "../model/checkpoint/adapter.js";
+import type { TrainEvent } from "./events.js";
+import { train } from "./loop.js";
+
+let root: string;
+let count = 0;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "bridle-train-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const toy = (options?: RunConfigInput["train"]) =>
+  makeToyRun(join(root, `run-${++count}`), options);
+
+async function run(input: RunConfigInput, stopAfter = Number.POSITIVE_INFINITY) {
+  const events: TrainEvent[] = [];
+  const controller = new AbortController();
+  const result = await train(checkRunConfig(input), {
+    signal: controller.signal,
+    onEvent: (event) => {
+      events.push(event);
+      if (event.type === "step" && event.step >= stopAfter) controller.abort();
+    },
+  });
+  return { events, ...result };
+}
+
+const weightsOf = (folder: string) => readFile(join(folder, "model.safetensors"));
+const losses = (events: readonly TrainEvent[]) =>
+  events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
+
+describe("a run", () => {
+  it("learns, tells what it does, and leaves a folder that loads", async () => {
+    const input = await toy();
+    const { events, folder, record } = await run(input);
+    const steps = losses(events);
+    expect(steps.length).toBeGreaterThan(5);
+    expect(steps.at(-1)!).toBeLessThan(steps[0]! * 0.8);
+    const types = new Set(events.map(({ type }) => type));
+    for (const type of ["data", "start", "step", "hardware", "evaluation", "checkpoint", "done"]) {
+      expect(types).toContain(type);
+    }
+    const evaluations = events.flatMap((e) => (e.type === "evaluation" ? [e.report] : []));
+    expect(evaluations[0]).toMatchObject({ isBest: true, rouge: { rougeL: expect.any(Number) } });
+    const best = Math.min(...evaluations.map(({ loss }) => loss));
+    expect(record.evaluation?.loss).toBe(best);
+    expect(record.data.map(({ sha256 }) => sha256.length)).toEqual([64, 64]);
+    const model = await openModel(folder, { threads: 1, device: "cpu" });
+    const { loss } = await model.forward({ inputIds: [[110, 120, 1]], labels: [[130, 1]] });
+    expect(loss).toBeGreaterThan(0);
+    await model.close();
+    // The same run again is done already.
+    const again = await run(input);
+    expect(losses(again.events)).toEqual([]);
+    expect(again.record).toEqual(record);
+  });
+
+  it("comes to the same weights, bit for bit, when it was interrupted", async () => {
+    const options = { averageDecay: 0.9, optimizer: { name: "adafactor", beta1: 0.9 } } as const;
+    const whole = await run(await toy(options));
+    const input = await toy(options);
+    for (const step of [1, 4, 5])
+      await expect(run(input, step)).rejects.toMatchObject({ code: "CANCELLED" });
+    const parts = await run(input);
+    expect(await weightsOf(parts.folder)).toEqual(await weightsOf(whole.folder));
+    expect(parts.record.evaluation).toEqual(whole.record.evaluation);
+    const told = (await readFile(join(parts.folder, "events.jsonl"), "utf8"))
+      .split("\n")
+      .flatMap((line) => (line.includes('"type":"step"') ? [JSON.parse(line).step] : []));
+    expect(told).toEqual(losses(whole.events).map((_, i) => i + 1));
+  });
+
+  it("trains adapters alone, and merges them into the model", async () => {
+    const input = await toy();
+    const { folder, events } = await run({
+      ...input,
+      model: { ...input.model, lora: { rank: 2, alpha: 4, dropout: 0.1, targets: "all-linear" } },
+    });
+    const start = events.find((event) => event.type === "start");
+    expect(start?.learnedParameters).toBeLessThan(start!.parameters / 5);
+    const adapter = await readAdapter(join(folder, "adapter"));
+    expect(adapter.config).toMatchObject({ rank: 2, targets: "all-linear" });
+    const [trained, before] = await Promise.all(
+      [folder, input.model.name as string].map((name) =>
+        openModel(name, { threads: 1, device: "cpu" }),
+      ),
+    );
+    const name = "model.encoder.layers.0.fc1.weight";
+    expect(trained!.weights.get(name)!.data).not.toEqual(before!.weights.get(name)!.data);
+    const table = "model.shared.weight";
+    expect(trained!.weights.get(table)!.data).toEqual(before!.weights.get(table)!.data);
+    await trained!.close();
+    await before!.close();
+  });
+
+  it("leaves frozen weights as they are", async () => {
+    const input = await toy({ maxSteps: 2 });
+    const { folder } = await run({
+      ...input,
+      model: { ...input.model, freeze: ["model.encoder.", "model.shared"] },
+    });
+    const [trained, before] = await Promise.all(
+      [folder, input.model.name as string].map((name) =>
+        openModel(name, { threads: 1, device: "cpu" }),
+      ),
+    );
+    for (const [name, { data }] of before!.weights) {
+      const same = Buffer.from(data.buffer, data.byteOffset, data.byteLength).equals(
+        Buffer.from(
+          trained!.weights.get(name)!.data.buffer,
+          trained!.weights.get(name)!.data.byteOffset,
+          data.byteLength,
+        ),
+      );
+      if (/^model\.(encoder|shared)/.test(name)) expect(same, name).toBe(true);
+      if (/^model\.decoder.*fc1\.weight/.test(name)) expect(same, name).toBe(false);
+    }
+    await trained!.close();
+    await before!.close();
+  });
+
+  it("starts from nothing on a tokenizer", async () => {
+    const input = await toy({ maxSteps: 2, recompute: true, lossChunks: 2 });
+    const { folder } = await run({
+      ...input,
+      model: {
+        tokenizer: input.model.name as string,
+        config: {
+          vocab_size: 220,
+          d_model: 16,
+          encoder_layers: 1,
+          decoder_layers: 1,
+          encoder_attention_heads: 2,
+          decoder_attention_heads: 2,
+          encoder_ffn_dim: 32,
+          decoder_ffn_dim: 32,
+          max_position_embeddings: 64,
+        },
+      },
+    });
+    const model = await openModel(folder, { threads: 1, device: "cpu" });
+    expect(model.config).toMatchObject({ vocabSize: 220, encoderLayers: 1 });
+    await model.close();
+  });
+
+  it("stops when evaluations get no better", async () => {
+    const { events, record } = await run(
+      await toy({ patience: 1, learningRate: 1, maxGradNorm: null, evaluateEvery: 1 }),
+    );
+    expect(events.some(({ type }) => type === "stopped")).toBe(true);
+    expect(record.evaluation?.isBest).toBe(true);
+  });
+});
+
+describe("a run refuses", () => {
+  it("to go on from a checkpoint of another configuration", async () => {
+    const input = await toy();
+    await expect(run(input, 2)).rejects.toMatchObject({ code: "CANCELLED" });
+    const other = { ...input, train: { ...input.train, learningRate: 1e-4 } };
+    await expect(run(other)).rejects.toMatchObject({ code: "CHECKPOINT_MISMATCH" });
+  });
+
+  it("a folder that another trainer works on, and takes one whose trainer is dead", async () => {
+    const input = await toy({ maxSteps: 1 });
+    const out = input.train!.output as string;
+    await run(input);
+    await rm(join(out, "bridle.json"));
+    await writeFile(join(out, ".trainer.lock"), String(process.ppid));
+    await expect(run(input)).rejects.toMatchObject({ code: "OUTPUT_IN_USE" });
+    await writeFile(join(out, ".trainer.lock"), String(2 ** 30));
+    await run(input);
+  });
+
+  it("weights that are no numbers, naming the first", async () => {
+    const input = await toy({ learningRate: 1e30, maxGradNorm: null, evaluateEvery: 100 });
+    await expect(run(input)).rejects.toMatchObject({
+      code: "LOSS_NOT_FINITE",
+      message: expect.stringMatching(/the first is element \d+ of .*model\./),
+    });
+  });
+
+  it("names that are none of the model's, before the first step", async () => {
+    const input = await toy();
+    const lora = { ...input, model: { ...input.model, lora: { targets: ["query"] } } };
+    await expect(run(lora)).rejects.toThrow(/q_proj/);
+    const frozen = { ...input, model: { ...input.model, freeze: ["encoder"] } };
+    await expect(run(frozen)).rejects.toThrow(/model\.freeze/);
+  });
+});
