@@ -35,7 +35,6 @@ export function initialWeights<C extends ModelConfig>(
 ): Weights {
   const normal = createNormal(seed);
   const derived = family.derivedWeights(config);
-  const tables = new Set(family.tied.map(([first]) => first));
   return new Map(
     parameters.map(({ name, shape }) => {
       const dims = shape.map(Number);
@@ -47,7 +46,7 @@ export function initialWeights<C extends ModelConfig>(
         for (let i = 0; i < data.length; i++) data[i] = normal() * deviation;
         const width = dims.at(-1) ?? 0;
         const { padTokenId } = config;
-        if (tables.has(name)) data.fill(0, padTokenId * width, (padTokenId + 1) * width);
+        if (/(shared|embed_tokens)\.weight$/.test(name)) data.fill(0, padTokenId * width, (padTokenId + 1) * width);
       }
       return [name, float32(data, dims)];
     }),
