@@ -38,7 +38,8 @@ async function run(words: readonly string[], { json }: Options, terminal: Termin
   const files = words.filter((word) => !word.includes("="));
   if (files.length > 1) {
     throw new BridleError("COMMAND_LINE_INVALID", {
-      reason: `one file of parameters is taken, not ${files.length}: ${files.join(", ")}`,
+      problem: `one file of parameters is taken, not ${files.length}: ${files.join(", ")}`,
+      typed: "bridle train",
     });
   }
   const config = await loadRunConfig(

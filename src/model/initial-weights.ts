@@ -46,7 +46,8 @@ export function initialWeights<C extends ModelConfig>(
         for (let i = 0; i < data.length; i++) data[i] = normal() * deviation;
         const width = dims.at(-1) ?? 0;
         const { padTokenId } = config;
-        if (/(shared|embed_tokens)\.weight$/.test(name)) data.fill(0, padTokenId * width, (padTokenId + 1) * width);
+        if (/(shared|embed_tokens)\.weight$/.test(name))
+          data.fill(0, padTokenId * width, (padTokenId + 1) * width);
       }
       return [name, float32(data, dims)];
     }),
