@@ -1,6 +1,6 @@
 // The public library: what `import … from "bridle"` gives. Importing it loads no model; that happens when it is asked for.
 
-import { type Pair, type ReadPairsOptions, readPairs } from "./data/pairs.js";
+import type { Pair, ReadPairsOptions } from "./data/pairs.js";
 import type { EvaluateOptions } from "./evaluate/evaluate.js";
 import type { Evaluation } from "./evaluate/evaluation.js";
 import type { Model, OpenModelOptions } from "./generate/model.js";
@@ -13,7 +13,7 @@ import type { Tokenizer } from "./text/tokenizers/tokenizer.js";
 
 export type { GenerateOptions } from "./config/generate-options.js";
 export { bridleVersion as version } from "./config/version.js";
-export { type Pair, type ReadPairsOptions, readPairs } from "./data/pairs.js";
+export type { Pair, ReadPairsOptions } from "./data/pairs.js";
 export type { ErrorCode, ErrorKind } from "./errors/codes.js";
 export { BridleError, type ErrorDetails } from "./errors/error.js";
 export type { EvaluateOptions, EvaluateProgress } from "./evaluate/evaluate.js";
@@ -95,6 +95,20 @@ export async function readDocument(
   } finally {
     await reader.close();
   }
+}
+
+/**
+ * The rows of files, in order: JSON Lines, a JSON list, CSV, TSV, Parquet, each plain, gzip or Zstandard, or folders of
+ * texts. What a file is is told by its content, then by its name. Holds one row at a time, whatever the files' size.
+ * @throws while iterating: FILE_NOT_FOUND, FILE_NOT_READABLE, FOLDER_NOT_DATA, INVALID_PARAMETER, and with file and line
+ *   what is wrong with a row
+ */
+export async function* readPairs(
+  files: string | readonly string[],
+  options: ReadPairsOptions = {},
+): AsyncGenerator<Pair> {
+  const { readPairs } = await import("./data/pairs.js");
+  yield* readPairs(files, options);
 }
 
 /**

@@ -53,7 +53,30 @@ async function printed(args: readonly string[], terminal?: MemoryTerminal): Prom
   return out;
 }
 
+/** Every command that does something, by what is typed: those that a help page lists, and theirs in turn. */
+async function commands(typed: readonly string[] = []): Promise<(readonly string[])[]> {
+  const help = await printed([...typed, "--help"]);
+  const [, list = ""] = help.split("\nCommands:\n");
+  const names = [...list.split("\n\n")[0]!.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(
+    ([, name]) => name!,
+  );
+  const inner = names.filter((name) => name !== "help").map((name) => commands([...typed, name]));
+  return names.length === 0 ? [typed] : (await Promise.all(inner)).flat();
+}
+
 describe("bridle", () => {
+  it("has --json, examples and a description for every command", async () => {
+    const all = await commands();
+    expect(all).toContainEqual(["summarize"]);
+    expect(all).toContainEqual(["api-key", "create"]);
+    for (const typed of all) {
+      const help = await printed([...typed, "--help"]);
+      expect(help, typed.join(" ")).toContain(`Usage: bridle ${typed.join(" ")} `);
+      expect(help, typed.join(" ")).toContain("--json");
+      expect(help, typed.join(" ")).toMatch(/\nExamples:\n {2}\$ .*bridle /);
+    }
+  });
+
   it("prints its help where nothing is asked, and its version", async () => {
     expect(await printed([])).toContain("Exit codes: 0 done");
     expect(await printed(["--version"])).toBe(`${bridleVersion}\n`);

@@ -41,25 +41,32 @@ const answers = (url: string) =>
     () => false,
   );
 
-describe.skipIf(process.platform === "win32")("a server behind a shell", () => {
-  it("ends when npm's shell has ended, and lets go of its port", async () => {
-    const { shell, url, ended } = await startUnderShell("start");
-    expect(await answers(url)).toBe(true);
-    shell.kill("SIGTERM");
-    await ended;
-    expect(await answers(url)).toBe(false);
-  });
+/** Longest that a start may take, which builds where sources were edited, in ms. */
+const buildLimitMs = 600_000;
 
-  it("stays if npm did not start it, as under nohup", async () => {
-    const { shell, url, ended } = await startUnderShell(undefined);
-    const exited = new Promise((resolve) => shell.once("exit", resolve));
-    shell.kill("SIGTERM");
-    await exited;
-    // Several times as long as the server takes to notice where it does look.
-    await sleep(1000);
-    expect(await answers(url)).toBe(true);
-    process.kill(-shell.pid!, "SIGTERM");
-    await ended;
-    expect(await answers(url)).toBe(false);
-  });
-});
+describe.skipIf(process.platform === "win32")(
+  "a server behind a shell",
+  { timeout: buildLimitMs },
+  () => {
+    it("ends when npm's shell has ended, and lets go of its port", async () => {
+      const { shell, url, ended } = await startUnderShell("start");
+      expect(await answers(url)).toBe(true);
+      shell.kill("SIGTERM");
+      await ended;
+      expect(await answers(url)).toBe(false);
+    });
+
+    it("stays if npm did not start it, as under nohup", async () => {
+      const { shell, url, ended } = await startUnderShell(undefined);
+      const exited = new Promise((resolve) => shell.once("exit", resolve));
+      shell.kill("SIGTERM");
+      await exited;
+      // Several times as long as the server takes to notice where it does look.
+      await sleep(1000);
+      expect(await answers(url)).toBe(true);
+      process.kill(-shell.pid!, "SIGTERM");
+      await ended;
+      expect(await answers(url)).toBe(false);
+    });
+  },
+);
