@@ -1,5 +1,6 @@
 // The public library: what `import … from "bridle"` gives. Importing it loads no model; that happens when it is asked for.
 
+import type { RunConfigInput } from "./config/run-config.js";
 import type { Pair, ReadPairsOptions } from "./data/pairs.js";
 import type { EvaluateOptions } from "./evaluate/evaluate.js";
 import type { Evaluation } from "./evaluate/evaluation.js";
@@ -10,8 +11,10 @@ import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import type { DocumentText, ReadHints, ReadLimits } from "./text/files/document-text.js";
 import type { Tokenizer } from "./text/tokenizers/tokenizer.js";
+import type { TrainOptions, TrainResult } from "./train/loop.js";
 
 export type { GenerateOptions } from "./config/generate-options.js";
+export type { RunConfigInput } from "./config/run-config.js";
 export { bridleVersion as version } from "./config/version.js";
 export type { Pair, ReadPairsOptions } from "./data/pairs.js";
 export type { ErrorCode, ErrorKind } from "./errors/codes.js";
@@ -60,6 +63,9 @@ export { type RougeOptions, type RougeType, rouge } from "./text/rouge/rouge.js"
 export type { RougeScore } from "./text/rouge/score.js";
 export type { RougeMode } from "./text/rouge/tokenize.js";
 export { type SentenceOptions, type SentenceSpan, splitSentences } from "./text/sentences.js";
+export type { TrainEvent } from "./train/events.js";
+export type { TrainOptions, TrainResult } from "./train/loop.js";
+export type { RunRecord } from "./train/trained-model.js";
 
 /**
  * Opens a summarizer; close it when you are done.
@@ -193,3 +199,30 @@ export type {
   Token,
   Tokenizer,
 } from "./text/tokenizers/tokenizer.js";
+
+/**
+ * Trains a model as a configuration says, and answers where it is and what came of it. It works on this thread and gives
+ * way between steps; a run that was interrupted goes on when it is started again.
+ *
+ * ```js
+ * const { folder, record } = await train({
+ *   model: { name: "google/pegasus-xsum" },
+ *   data: { train: "train.jsonl", validation: "valid.jsonl" },
+ *   train: { output: "news", epochs: 1 },
+ * });
+ * ```
+ * @param config an object as params.yaml holds, or the name of such a file
+ * @throws RUN_CONFIG_INVALID, OUTPUT_IN_USE, CHECKPOINT_MISMATCH, LOSS_NOT_FINITE, WRITE_FAILED, CANCELLED, and what
+ *   opening the model and reading the data throw
+ */
+export async function train(
+  config: RunConfigInput | string,
+  options: TrainOptions = {},
+): Promise<TrainResult> {
+  const [{ train }, { checkRunConfig, loadRunConfig }] = await Promise.all([
+    import("./train/loop.js"),
+    import("./config/load.js"),
+  ]);
+  const checked = typeof config === "string" ? await loadRunConfig(config) : checkRunConfig(config);
+  return await train(checked, options);
+}

@@ -1,6 +1,7 @@
 // `bridle train`: from params.yaml to a trained model, with progress, taken up again where it was interrupted.
 import type { Command } from "commander";
 import type { DataReport, EvaluationReport, TrainEvent } from "../train/events.js";
+import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { openProgress } from "./progress.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
@@ -47,10 +48,9 @@ async function run(words: readonly string[], { json }: Options, terminal: Termin
     words.filter((word) => word.includes("=")),
   );
   const display = await openDisplay(terminal);
-  const { folder, record } = await train(config, {
-    signal: terminal.signal,
-    onEvent: display.show,
-  }).finally(display.close);
+  const { folder, record } = await showDownloads(terminal, (downloading) =>
+    train(config, { ...downloading, onEvent: display.show }),
+  ).finally(display.close);
   if (json) return await printJson(terminal, { folder, ...record });
   await printLine(terminal, `The model of step ${record.step} is in ${folder}.`);
   await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);

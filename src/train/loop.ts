@@ -7,6 +7,7 @@ import { bridleVersion } from "../config/version.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { BridleError } from "../errors/error.js";
+import type { ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
 import { chooseDevice, type SessionOptions, type Weights } from "../runtime/session.js";
 import { Checkpoints, type Progress } from "./checkpoints.js";
@@ -34,8 +35,8 @@ export interface TrainOptions {
   readonly onEvent?: OnTrainEvent;
   /** Aborting it stops after the step in work; the run can be taken up again. */
   readonly signal?: AbortSignal;
-  /** The local folder of a model's name; names are folders unless given. */
-  readonly folderOf?: (name: string) => Promise<string>;
+  /** Told while the model to start from is downloaded. */
+  readonly onDownload?: ResolveOptions["onDownload"];
 }
 
 export interface TrainResult {
@@ -80,7 +81,7 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
 async function openRun(
   config: RunConfig,
   folder: RunFolder,
-  { onEvent, folderOf = async (name) => name, signal }: TrainOptions,
+  { onEvent, onDownload, signal }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -91,7 +92,7 @@ async function openRun(
     device: await chooseDevice(config.train.device),
     threads: config.train.threads ?? availableParallelism(),
   };
-  const start = await openStart(config, folderOf);
+  const start = await openStart(config, { onDownload, signal });
   const objective = createObjective(config, start);
   const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
     const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;

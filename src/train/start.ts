@@ -9,6 +9,7 @@ import { forwardGraph } from "../model/forward.js";
 import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
+import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/session.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
@@ -29,16 +30,18 @@ export interface StartingPoint {
 
 /**
  * Opens what the config's model section names.
- * @param folderOf the local folder of a model's name
- * @throws what reading a model folder throws; CONFIG_INVALID; INVALID_PARAMETER for LoRA targets or frozen names that
+ * @throws what resolveModel and reading a model folder throw; CONFIG_INVALID; INVALID_PARAMETER for LoRA targets or frozen names that
  * are none of the model's
  */
 export async function openStart(
   { model, train }: Pick<RunConfig, "model" | "train">,
-  folderOf: (name: string) => Promise<string>,
+  downloading: Pick<ResolveOptions, "onDownload" | "signal"> = {},
 ): Promise<StartingPoint> {
   const fresh = model.name === undefined;
-  const folder = await folderOf((model.name ?? model.tokenizer) as string);
+  const folder = await resolveModel((model.name ?? model.tokenizer) as string, {
+    needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
+    ...downloading,
+  });
   const json = withDropout(fresh ? freshConfig(model.config) : await readConfig(folder), model);
   const family = findFamily(json);
   const config = family.readConfig(json);
