@@ -220,7 +220,7 @@ describe.skipIf(!existsSync(fixtures))("the golden runner on ../shared/fixtures"
   it("passes", async () => {
     const all = suites.map(({ name }) => name);
     expect(await run(fixtures, all)).toMatchObject({ passed: suites.length, failed: 0 });
-  });
+  }, 600_000);
 
   it.each([
     ["tokenizer:pegasus-tiny", "tokenizer/strings.json", ["rows", 200, "ids", 0], 77],
@@ -250,6 +250,37 @@ describe.skipIf(!existsSync(fixtures))("the golden runner on ../shared/fixtures"
     await writeFile(path.join(folder, file), JSON.stringify(changed(content, place, to)));
     expect(await run(folder, [suite])).toMatchObject({ passed: 0, failed: 1 });
   });
+
+  // One run of a few, so that each of these takes seconds.
+  it.each([
+    [["runs", "adamw", "lr", 4], 1e-3],
+    [["runs", "adamw", "loss_float64", 0], 8.54],
+    [["runs", "adamw", "loss", 7], 9],
+    [["runs", "adamw", "final_float64", "model.shared.weight", "moved"], 7.5],
+    [["runs", "adamw", "config", "weight_decay"], 0.1],
+    [["runs", "adamw", "config", "optimizer"], "lion"],
+  ] as const)(
+    "train:runs fails when train/runs.json says otherwise at %j",
+    async (place, to) => {
+      const folder = path.join(scratch, `runs-${place.join("-")}`);
+      await cp(path.join(fixtures, "pegasus-tiny"), path.join(folder, "pegasus-tiny"), {
+        recursive: true,
+      });
+      await mkdir(path.join(folder, "train"));
+      const weights = "train/final-adamw.safetensors";
+      await cp(path.join(fixtures, weights), path.join(folder, weights));
+      const { runs, ...rest } = JSON.parse(
+        await readFile(path.join(fixtures, "train/runs.json"), "utf8"),
+      );
+      const content: Json = { ...rest, runs: { adamw: runs.adamw } };
+      await writeFile(
+        path.join(folder, "train/runs.json"),
+        JSON.stringify(changed(content, place, to)),
+      );
+      expect(await run(folder, ["train:runs"])).toMatchObject({ passed: 0, failed: 1 });
+    },
+    300_000,
+  );
 
   // One figure of each section; every kind of field is spoilt on the recorded figures above.
   it.each([

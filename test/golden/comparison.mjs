@@ -34,6 +34,14 @@ export class Comparison {
     return new Comparison(this.tolerance);
   }
 
+  /** Adds what another comparison has seen. @param {Comparison} other */
+  take(other) {
+    this.values += other.values;
+    this.worst = Math.max(this.worst, other.worst);
+    this.mismatchCount += other.mismatchCount;
+    this.mismatches.push(...other.mismatches.slice(0, keptMismatches - this.mismatches.length));
+  }
+
   /** @param {string} where @param {string} what */
   mismatch(where, what) {
     this.mismatchCount++;

@@ -10,6 +10,7 @@ import { suite as rouge } from "./suites/rouge.mjs";
 import { sampling } from "./suites/sampling.mjs";
 import { pegasusTiny } from "./suites/tokenizer.mjs";
 import { gradients } from "./suites/train-gradients.mjs";
+import { runs } from "./suites/train-runs.mjs";
 
 /**
  * @typedef {{folder: GoldenFolder, comparison: Comparison}} SuiteContext
@@ -28,6 +29,7 @@ export const suites = [
   generate("pegasus-tiny", "groups"),
   sampling,
   gradients,
+  runs,
 ];
 
 const usage = "Usage: npm run golden -- DIR [--suite NAME]...";
