@@ -1,14 +1,10 @@
 // Runs searches over a batch of documents: one encoder run, then one step run for each token.
 import { BridleError } from "../errors/error.js";
 import type { Family, ModelConfig } from "../model/family.js";
-import { additiveMask, positions } from "../model/forward.js";
-import {
-  openSession,
-  type Session,
-  type SessionOptions,
-  type Weights,
-} from "../runtime/session.js";
+import { additiveMask } from "../model/forward.js";
+import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
 import { int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
 import { encoderGraph, SelfAttentionCache, selfAttentionInputs, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
@@ -72,7 +68,8 @@ export async function openGenerator<C extends ModelConfig>(
 ): Promise<Generator> {
   const step = stepGraph(family, config);
   const encoder = await openSession(encoderGraph(family, config), weights, sessionOptions);
-  const decoder = await openSession(step, weights, sessionOptions);
+  // A step has as many rows as beams: few enough that laying the weights out anew pays.
+  const decoder = await openSession(step, weights, { ...sessionOptions, prepack: true });
   return {
     generate: (input, options = {}, hooks = {}) =>
       generate(
@@ -103,19 +100,11 @@ async function generate(
 ): Promise<GenerateResult> {
   const { encoder, decoder, config } = engine;
   const options = resolveOptions(asked, config);
-  const ids = int64Rows("inputIds", input.inputIds);
-  const [batch = 0, source = 0] = ids.shape;
-  checkIds(input.inputIds, config);
-  const attention = input.attentionMask ?? input.inputIds.map((row) => row.map(() => 1));
-  const mask = additiveMask(attention);
-  if (mask.shape[0] !== batch || mask.shape[3] !== source) {
-    throw new BridleError("SHAPE_MISMATCH", {
-      op: "attentionMask",
-      reason: `it is [${mask.shape[0]},${mask.shape[3]}], inputIds [${batch},${source}]`,
-    });
-  }
+  const feeds = encoderFeeds(input, config);
+  const { mask } = feeds;
+  const batch = input.inputIds.length;
   checkAborted(hooks.signal);
-  const memory = await encoder.run({ ids, mask, positions: positions(source) });
+  const memory = await encoder.run(feeds);
   const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
   const width = searches[0]?.width ?? 1;
   const cache = new SelfAttentionCache(engine.cacheInputs, {
@@ -128,18 +117,59 @@ async function generate(
   while (searches.some((search) => !search.done)) {
     checkAborted(hooks.signal);
     const rows = searches.map((search) => search.rows);
-    const { feeds, fetches } = cache.next(rows.map((of) => of.map(({ parent }) => parent)));
+    const { feeds: cached, fetches } = cache.next(rows.map((of) => of.map(({ parent }) => parent)));
     const tokens = int64(
       rows.flatMap((of) => of.map(({ token }) => token)),
       [batch, width],
     );
-    const { logits } = await decoder.run({ ...memory, ...feeds, mask, ids: tokens }, fetches);
+    const { logits } = await decoder.run({ ...memory, ...cached, mask, ids: tokens }, fetches);
     advance(searches, logits as Tensor<"float32">, width);
     hooks.onTokens?.(searches[0]?.stablePrefix() ?? []);
     // The step has blocked this thread: let its messages in, so that it can be cancelled.
     await new Promise(setImmediate);
   }
   return collect(searches, options);
+}
+
+/**
+ * Sources are padded to a multiple of this. Sums over a source are made in vectors of at most so many elements, the rest
+ * one by one; without a rest, padding adds zeros and nothing else, so that a document's figures are the same in any batch.
+ */
+const sourceMultiple = 16;
+
+/**
+ * What the encoder is fed.
+ * @throws SHAPE_MISMATCH, INVALID_PARAMETER, INPUT_TOO_LONG
+ */
+function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelConfig) {
+  const [batch = 0, length = 0] = int64Rows("inputIds", inputIds).shape;
+  checkIds(inputIds, config);
+  const attention = attentionMask ?? inputIds.map((row) => row.map(() => 1));
+  const [rows, columns] = int64Rows("attentionMask", attention).shape;
+  if (rows !== batch || columns !== length) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: "attentionMask",
+      reason: `it is [${rows},${columns}], inputIds [${batch},${length}]`,
+    });
+  }
+  const padded = Math.ceil(length / sourceMultiple) * sourceMultiple;
+  const pad = (row: readonly number[], filler: number) => [
+    ...row,
+    ...new Array<number>(padded - length).fill(filler),
+  ];
+  const last = (config.maxPositions ?? padded) - 1;
+  return {
+    ids: int64Rows(
+      "inputIds",
+      inputIds.map((row) => pad(row, config.padTokenId)),
+    ),
+    mask: additiveMask(attention.map((row) => pad(row, 0))),
+    // Nothing looks at padding, so that it may stand anywhere.
+    positions: int64(
+      Array.from({ length: padded }, (_, i) => Math.min(i, last)),
+      [padded],
+    ),
+  };
 }
 
 function checkIds(rows: readonly (readonly number[])[], config: ModelConfig): void {

@@ -15,9 +15,9 @@ import {
   openSession,
   type Session,
   type SessionOptions,
-  type Weights,
 } from "../runtime/session.js";
 import type { Tensor } from "../runtime/tensor.js";
+import { type HeldWeights, holdWeights, type Weights } from "../runtime/weights.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
   type GenerateHooks,
@@ -102,6 +102,8 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
 
   /** Sessions of the training graph, by label smoothing. */
   const differentiators = new Map<number, Promise<GradientSession>>();
+  /** The weights in memory, where a training graph takes them from. */
+  let held: Promise<HeldWeights> | undefined;
 
   function scorerOf(hiddenStates: boolean): Promise<Session> {
     let session = scorers.get(hiddenStates);
@@ -152,7 +154,12 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   ): Promise<Map<string, Tensor<"float32">>> {
     let session = differentiators.get(labelSmoothing);
     if (session === undefined) {
-      session = openGradients(gradientGraph(family, config, { labelSmoothing }), weights, options);
+      held ??= holdWeights(weights);
+      session = openGradients(
+        gradientGraph(family, config, { labelSmoothing }),
+        await held,
+        options,
+      );
       differentiators.set(labelSmoothing, session);
     }
     const answer = await (await session).run(batchFeeds(config, batch, 1 / countLabels(batch)));

@@ -162,6 +162,34 @@ describe("ONNX bytes", () => {
     expect(decodeModel(encodeModel(model))).toEqual(model);
   });
 
+  it("carry places past 4 GB, and refuse weights inside that pass 2 GB", () => {
+    const place = { location: "big.bin", offset: 5 * 2 ** 30, length: 48 };
+    const far = lower(build(), { findParameter: ({ name }) => (name === "w" ? place : undefined) });
+    expect(decodeModel(encodeModel(far)).initializers[0]?.data).toEqual(place);
+    const inside = { ...far.initializers[0]!, data: { byteLength: 2 ** 31 } as Float32Array };
+    expect(() => encodeModel({ ...far, initializers: [inside] })).toThrow(
+      /2147483648 bytes of initializers do not fit one protobuf message/,
+    );
+  });
+
+  it("hold each use of a weight by itself where that is asked for", () => {
+    const g = new GraphBuilder();
+    const table = g.parameter("table", [5, 4]);
+    const rows = gather(g, table, g.input("ids", "int64", ["n"]));
+    const graph = g.finish([g.output("y", linear(g, rows, table))]);
+    const data = { location: "w.bin", offset: 64, length: 80 };
+    const lowered = (separateUses: boolean) =>
+      lower(graph, { separateUses, findParameter: () => data });
+    expect(lowered(false).initializers.map(({ name }) => name)).toEqual(["table"]);
+    const { initializers, nodes } = lowered(true);
+    expect(initializers.map((one) => [one.name, one.data])).toEqual([
+      ["table", data],
+      ["table~2", data],
+    ]);
+    const uses = nodes.flatMap(({ inputs }) => inputs).filter((name) => name.startsWith("table"));
+    expect(uses.sort()).toEqual(["table", "table~2"]);
+  });
+
   it("refuse damage by name", () => {
     const bytes = encodeModel(lower(build()));
     expect(() => decodeModel(bytes.subarray(0, bytes.length - 3))).toThrow(/cut off/);

@@ -10,6 +10,11 @@ export interface LowerOptions {
   readonly target?: Target;
   /** A parameter's data, or where its bytes lie in a file; one that is found nowhere is fed as an input. */
   readonly findParameter?: (parameter: Value) => ConstantData | ExternalData | undefined;
+  /**
+   * Makes each use of a parameter that was found an initializer of its own, at the same place. A runtime that lays
+   * one use out anew can then let go of it, though another use needs the elements as they lie.
+   */
+  readonly separateUses?: boolean;
 }
 
 const opsets = { "": 21, [microsoft]: 1 };
@@ -27,12 +32,28 @@ export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
   const emitter = new Emitter(options.target ?? "serving", graph.inputs, used);
   const fed: Value[] = [];
   const mapped: OnnxInitializer[] = [];
+  const found = new Map<Value, { data: ConstantData | ExternalData; uses: number }>();
   for (const parameter of graph.parameters) {
     const data = options.findParameter?.(parameter);
     if (data === undefined) fed.push(parameter);
-    else mapped.push({ ...parameter, data });
+    else {
+      mapped.push({ ...parameter, data });
+      found.set(parameter, { data, uses: 0 });
+    }
   }
-  for (const node of graph.nodes) ops[node.op]?.emit(emitter, node);
+  const separate = (input: Value | undefined): Value | undefined => {
+    const use = input && found.get(input);
+    if (input === undefined || use === undefined) return input;
+    use.uses += 1;
+    if (use.uses === 1) return input;
+    const own = { ...input, name: `${input.name}~${use.uses}` };
+    mapped.push({ ...own, data: use.data });
+    return own;
+  };
+  for (const node of graph.nodes) {
+    const inputs = options.separateUses === true ? node.inputs.map(separate) : node.inputs;
+    ops[node.op]?.emit(emitter, { ...node, inputs });
+  }
   const constants = graph.constants.map(({ value, data }) => ({ ...value, data }));
   return {
     opsets,

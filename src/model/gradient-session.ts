@@ -1,12 +1,8 @@
 // Runs a training graph: a batch in, its loss and every gradient out, slices of tables already added in.
 import { BridleError } from "../errors/error.js";
-import {
-  openSession,
-  type Session,
-  type SessionOptions,
-  type Weights,
-} from "../runtime/session.js";
+import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { addRows, type GradientGraph, type GradientOutput } from "./gradient.js";
 
 export interface BatchGradients {
@@ -32,7 +28,7 @@ export interface GradientSession {
 /** Opens a training graph on its weights, which are fed from where they lie: change them in place between runs. */
 export async function openGradients(
   { graph, gradients }: GradientGraph,
-  weights: Weights,
+  weights: HeldWeights,
   options: SessionOptions = {},
 ): Promise<GradientSession> {
   const session: Session = await openSession(graph, weights, { ...options, target: "training" });

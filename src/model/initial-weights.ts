@@ -1,7 +1,7 @@
 // Weights of a model that starts from nothing, as transformers initializes them.
 import type { Value } from "../graph/index.js";
-import type { Weights } from "../runtime/session.js";
 import { float32, size } from "../runtime/tensor.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { seededRandom } from "../text/seeded-random.js";
 import type { Family, ModelConfig } from "./family.js";
 
@@ -32,7 +32,7 @@ export function initialWeights<C extends ModelConfig>(
   config: C,
   parameters: readonly Value[],
   { seed, deviation }: { readonly seed: number; readonly deviation: number },
-): Weights {
+): HeldWeights {
   const normal = createNormal(seed);
   const derived = family.derivedWeights(config);
   return new Map(
@@ -61,7 +61,7 @@ export function initialWeights<C extends ModelConfig>(
 export function initialLora(
   shapes: ReadonlyMap<string, readonly [number, number]>,
   seed: number,
-): Weights {
+): HeldWeights {
   const random = seededRandom(seed);
   return new Map(
     [...shapes].map(([name, shape]) => {

@@ -1,8 +1,8 @@
 // Low-rank adapters: small matrices beside chosen linear layers, learned in place of their weights.
 import { BridleError } from "../errors/error.js";
 import { add, dropout, type Graph, linear, type RewriteRule, scale } from "../graph/index.js";
-import type { Weights } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
+import type { HeldWeights } from "../runtime/weights.js";
 
 export interface LoraConfig {
   /** Width of the small matrices. */
@@ -103,7 +103,11 @@ export function loraShapes(
  * Weights with the adapter's part added in: W + s·B·A. The weights given stay as they are; those of other layers are shared.
  * @throws WEIGHT_MISSING when a layer of the adapter is none of the model; SHAPE_MISMATCH
  */
-export function mergeLora(weights: Weights, adapter: Weights, config: LoraConfig): Weights {
+export function mergeLora(
+  weights: HeldWeights,
+  adapter: HeldWeights,
+  config: LoraConfig,
+): HeldWeights {
   const merged = new Map(weights);
   for (const [name, a] of adapter) {
     if (!name.endsWith(".lora_A.weight")) continue;

@@ -1,8 +1,12 @@
 // The one import of onnxruntime-node, loaded when a model is first opened.
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { BridleError } from "../errors/error.js";
 
-type OnnxRuntime = typeof import("onnxruntime-node");
+export type OnnxRuntime = typeof import("onnxruntime-node");
+
+// Through require, because the package is CommonJS whose named exports ESM cannot see.
+const require = createRequire(import.meta.url);
 
 let loaded: OnnxRuntime | undefined;
 
@@ -10,8 +14,7 @@ let loaded: OnnxRuntime | undefined;
 export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   if (loaded !== undefined) return loaded;
   try {
-    // Through require, because the package is CommonJS whose named exports ESM cannot see.
-    loaded = createRequire(import.meta.url)("onnxruntime-node") as OnnxRuntime;
+    loaded = require("onnxruntime-node") as OnnxRuntime;
     return loaded;
   } catch (cause) {
     throw new BridleError(
@@ -24,4 +27,9 @@ export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
       { cause },
     );
   }
+}
+
+/** The folder of the package, where its libraries lie. */
+export function findOnnxRuntime(): string {
+  return join(dirname(require.resolve("onnxruntime-node")), "..");
 }

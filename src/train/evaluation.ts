@@ -8,7 +8,8 @@ import { openGenerator } from "../generate/generator.js";
 import { batchFeeds, countLabels, gradientGraph } from "../model/gradient.js";
 import { type GradientSession, openGradients } from "../model/gradient-session.js";
 import { isLoraParameter, mergeLora } from "../model/lora.js";
-import type { SessionOptions, Weights } from "../runtime/session.js";
+import type { SessionOptions } from "../runtime/session.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { inputLimit } from "../summarize/long-document.js";
 import { createResidentSummarizer } from "../summarize/resident.js";
 import type { EvaluationReport } from "./events.js";
@@ -18,7 +19,7 @@ import type { StartingPoint } from "./start.js";
 export interface Evaluator {
   /** @param weights as the training graph takes them, adapters apart */
   run(
-    weights: Weights,
+    weights: HeldWeights,
     signal?: AbortSignal,
   ): Promise<Omit<EvaluationReport, "step" | "epoch" | "isBest">>;
   close(): Promise<void>;
@@ -43,7 +44,7 @@ export function createEvaluator(
   const graph = gradientGraph(family, config, { ...start.graph, learns: () => false });
   const limit = Math.min(rows.rows, run.evaluate.maxRows);
 
-  async function meanLoss(weights: Weights, signal: AbortSignal | undefined): Promise<number> {
+  async function meanLoss(weights: HeldWeights, signal: AbortSignal | undefined): Promise<number> {
     const scorer: GradientSession = await openGradients(graph, weights, session);
     try {
       const { microBatchTokens: tokenBudget, microBatchRows: maxRows } = run.train;
@@ -68,7 +69,7 @@ export function createEvaluator(
     }
   }
 
-  async function scores(weights: Weights, signal: AbortSignal | undefined) {
+  async function scores(weights: HeldWeights, signal: AbortSignal | undefined) {
     const merged = lora === undefined ? weights : mergeLora(base(weights), weights, lora);
     const generator = await openGenerator(family, config, merged, session);
     try {
@@ -112,7 +113,7 @@ export function createEvaluator(
 }
 
 /** The weights without adapters. */
-export function base(weights: Weights): Weights {
+export function base(weights: HeldWeights): HeldWeights {
   return new Map([...weights].filter(([name]) => !isLoraParameter(name)));
 }
 

@@ -9,7 +9,8 @@ import { type Dataset, openDataset } from "../data/dataset.js";
 import { BridleError } from "../errors/error.js";
 import type { ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
-import { chooseDevice, type SessionOptions, type Weights } from "../runtime/session.js";
+import { chooseDevice, type SessionOptions } from "../runtime/session.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { Checkpoints, type Progress } from "./checkpoints.js";
 import { createEvaluator, type Evaluator, judge } from "./evaluation.js";
 import type { DataReport, EvaluationReport, OnTrainEvent, TrainEvent } from "./events.js";
@@ -299,7 +300,7 @@ async function evaluateNow(
 }
 
 /** The weights to evaluate and export: the running average's in place of those it follows. */
-function resultOf(step: TrainingStep): Weights {
+function resultOf(step: TrainingStep): HeldWeights {
   return new Map([...step.weights, ...step.result]);
 }
 
@@ -319,7 +320,7 @@ async function finish(run: Run, progress: Progress): Promise<TrainResult> {
   return { folder: path, record };
 }
 
-function countElements(tensors: Weights | undefined): number {
+function countElements(tensors: HeldWeights | undefined): number {
   return [...(tensors?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
 }
 

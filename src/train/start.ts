@@ -10,7 +10,7 @@ import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
-import type { Weights } from "../runtime/session.js";
+import { type HeldWeights, holdWeights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 
@@ -22,7 +22,7 @@ export interface StartingPoint {
   /** Folder whose tokenizer and generation config go with the model. */
   readonly folder: string;
   readonly tokenizer: Tokenizer;
-  readonly weights: Weights;
+  readonly weights: HeldWeights;
   readonly lora: LoraConfig | undefined;
   /** How the training graph is told what is learned. */
   readonly graph: Pick<GradientGraphOptions, "learns" | "extend">;
@@ -58,7 +58,7 @@ export async function openStart(
         seed: train.seed,
         deviation: typeof json.init_std === "number" ? json.init_std : 0.02,
       })
-    : await readWeights(folder, family, config, graph.parameters);
+    : await holdWeights(await readWeights(folder, family, config, graph.parameters));
   checkFrozen(model.freeze, [...weights.keys()]);
   const frozen = (name: string) =>
     family.fixed.includes(name) || model.freeze.some((start) => name.startsWith(start));

@@ -11,8 +11,9 @@ import {
   type LabelledBatch,
 } from "../model/gradient.js";
 import { openGradients } from "../model/gradient-session.js";
-import type { SessionOptions, Weights } from "../runtime/session.js";
+import type { SessionOptions } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { fillDropoutMask, maskCapacity } from "./dropout.js";
 import {
   type AccumulationMode,
@@ -51,7 +52,7 @@ export interface StepResult {
 
 export interface TrainingStep {
   /** Every parameter of the graph; those learned are views that each step changes. */
-  readonly weights: Weights;
+  readonly weights: HeldWeights;
   /** What is learned, and what must be kept to go on from here, by part (`weight`, the optimizer's slots, `average`). */
   readonly state: Readonly<Record<string, Tensors>>;
   /** The running average where there is one, else the weights learned. */
@@ -71,7 +72,7 @@ export interface TrainingStep {
 export async function openTrainingStep<C extends ModelConfig>(
   family: Family<C>,
   config: C,
-  initial: Weights,
+  initial: HeldWeights,
   options: TrainingStepOptions,
 ): Promise<TrainingStep> {
   const graph = gradientGraph(family, config, options);

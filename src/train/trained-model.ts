@@ -10,7 +10,7 @@ import { readJson } from "../model/checkpoint/folder.js";
 import { saveModelFiles } from "../model/checkpoint/save.js";
 import { writeAtomically } from "../model/checkpoint/write.js";
 import { isLoraParameter, mergeLora } from "../model/lora.js";
-import type { Weights } from "../runtime/session.js";
+import type { HeldWeights } from "../runtime/weights.js";
 import { base } from "./evaluation.js";
 import type { EvaluationReport } from "./events.js";
 import type { StartingPoint } from "./start.js";
@@ -50,7 +50,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
 export async function writeTrainedModel(
   folder: string,
   start: StartingPoint,
-  weights: Weights,
+  weights: HeldWeights,
   record: RunRecord,
 ): Promise<void> {
   const { lora } = start;
@@ -71,7 +71,7 @@ export async function writeTrainedModel(
 /** As `writeTrainedModel`, in place of what stands there: a reader finds the old one or the new. */
 export async function replaceTrainedModel(
   folder: string,
-  ...rest: [start: StartingPoint, weights: Weights, record: RunRecord]
+  ...rest: [start: StartingPoint, weights: HeldWeights, record: RunRecord]
 ): Promise<void> {
   const temporary = `${folder}.tmp`;
   await rm(temporary, { recursive: true, force: true });

@@ -2,8 +2,8 @@
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
-import type { Weights } from "../../runtime/session.js";
 import { float32, type Tensor } from "../../runtime/tensor.js";
+import type { HeldWeights } from "../../runtime/weights.js";
 import type { LoraConfig } from "../lora.js";
 import { readJson } from "./folder.js";
 import { readSafetensorsHeader } from "./safetensors.js";
@@ -19,7 +19,7 @@ export interface Adapter {
   /** Name of the model it belongs to, as whoever trained it called it. */
   readonly base: string | undefined;
   /** By name in the graph, such as `model.encoder.layers.0.self_attn.q_proj.lora_A.weight`. */
-  readonly weights: Weights;
+  readonly weights: HeldWeights;
 }
 
 /** Whether a folder holds an adapter. */

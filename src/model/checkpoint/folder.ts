@@ -1,13 +1,13 @@
 // Finds a model folder's weights, whole or in shards, and reads them as the graph's parameters.
-import { access, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, readFile, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { Value } from "../../graph/index.js";
-import type { Weights } from "../../runtime/session.js";
-import { float32, size, type Tensor } from "../../runtime/tensor.js";
+import { float32, size } from "../../runtime/tensor.js";
+import type { Weight, Weights } from "../../runtime/weights.js";
 import type { Family, ModelConfig } from "../family.js";
 import { readSafetensorsHeader } from "./safetensors.js";
-import { readFloat32, type StoredTensor } from "./stored.js";
+import { checkMapped, isMappable, readFloat32, type StoredTensor } from "./stored.js";
 import { readTorchHeader } from "./torch-file.js";
 
 type ReadHeader = (file: string) => Promise<Map<string, StoredTensor>>;
@@ -104,7 +104,8 @@ export async function readWeightHeaders(folder: string): Promise<Map<string, Sto
 }
 
 /**
- * Reads the parameters of a graph as float32, one tensor at a time. Tied tensors are held once.
+ * The parameters of a graph as float32: mapped where a file has them as they are used, else read, one tensor at a
+ * time. Tied tensors are held once.
  * @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT
  */
 export async function readWeights<C extends ModelConfig>(
@@ -125,7 +126,8 @@ export async function readWeights<C extends ModelConfig>(
   if (extra !== undefined)
     throw new BridleError("WEIGHT_UNEXPECTED", { name: extra, file: stored.get(extra)?.file });
 
-  const weights = new Map<string, Tensor>();
+  const weights = new Map<string, Weight>();
+  const places = new Map<string, string>();
   for (const { name, shape } of parameters) {
     const dims = shape.map(Number);
     const found = (aliases.get(name) ?? [name])
@@ -148,7 +150,17 @@ export async function readWeights<C extends ModelConfig>(
         reason: `it is [${found.shape}], config.json needs [${dims}]`,
       });
     }
-    weights.set(name, float32(await readFloat32(found), dims));
+    const { file } = found;
+    const real = places.get(file) ?? (await realpath(file));
+    places.set(file, real);
+    // One session maps files of one folder, as they lie on disk once links are followed.
+    const [first = real] = places.values();
+    if (isMappable(found) && dirname(real) === dirname(first)) {
+      await checkMapped(found);
+      weights.set(name, { dtype: "float32", shape: dims, file: real, offset: found.offset });
+    } else {
+      weights.set(name, float32(await readFloat32(found), dims));
+    }
   }
   return weights;
 }

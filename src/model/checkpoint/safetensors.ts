@@ -1,7 +1,8 @@
 // Reads safetensors files: a JSON header that names each tensor's dtype, shape and byte range, then the bytes.
 import { open } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
-import { readFully, type StoredDType, type StoredTensor, storedBytes } from "./stored.js";
+import { readFully } from "../../runtime/weights.js";
+import { type StoredDType, type StoredTensor, storedBytes } from "./stored.js";
 
 const maxHeaderBytes = 100_000_000;
 

@@ -2,8 +2,7 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
-import type { Weights } from "../../runtime/session.js";
-import { float32, type Tensor } from "../../runtime/tensor.js";
+import type { Weight, Weights } from "../../runtime/weights.js";
 import { readJson } from "./folder.js";
 import { writeAtomically, writeSafetensors } from "./write.js";
 
@@ -18,8 +17,8 @@ const companions = new Set([
 ]);
 
 /** Shapes that checkpoints keep otherwise than the graph does. */
-function storedShape(name: string, { shape }: Tensor): readonly number[] {
-  return name === "final_logits_bias" ? [1, ...shape] : shape;
+function asStored(name: string, weight: Weight): Weight {
+  return name === "final_logits_bias" ? { ...weight, shape: [1, ...weight.shape] } : weight;
 }
 
 /**
@@ -62,10 +61,8 @@ export async function saveModelFiles(
       { cause },
     );
   }
-  const tensors = new Map<string, Tensor<"float32">>();
-  for (const [name, weight] of weights) {
-    tensors.set(name, float32(weight.data as Float32Array, storedShape(name, weight)));
-  }
+  const tensors = new Map<string, Weight>();
+  for (const [name, weight] of weights) tensors.set(name, asStored(name, weight));
   await writeSafetensors(join(target, "model.safetensors"), tensors);
   const { torch_dtype: _, ...rest } = config;
   await writeAtomically(join(target, "config.json"), (handle) =>

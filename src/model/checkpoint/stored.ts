@@ -1,6 +1,7 @@
 // A tensor as it lies in a file, and reading it as float32 without a second copy of the whole.
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
+import { readFully } from "../../runtime/weights.js";
 
 /** Bytes of one element. */
 export const storedBytes = {
@@ -70,27 +71,6 @@ const converters: Readonly<Partial<Record<StoredDType, Convert>>> = {
   float16: (bytes, out) => lookUp(float16Table(), bytes, out),
   bfloat16: (bytes, out) => lookUp(bfloat16Table(), bytes, out),
 };
-
-/** Fills `target` from a file. @throws WEIGHTS_CORRUPT when the file ends first. */
-export async function readFully(
-  handle: FileHandle,
-  file: string,
-  target: Uint8Array,
-  position: number,
-): Promise<void> {
-  // One read call takes at most 2 GiB.
-  const most = 1 << 30;
-  for (let filled = 0; filled < target.length; ) {
-    const length = Math.min(target.length - filled, most);
-    const { bytesRead } = await handle.read(target, filled, length, position + filled);
-    if (bytesRead === 0)
-      throw new BridleError("WEIGHTS_CORRUPT", {
-        file,
-        reason: `it ends at byte ${position + filled}`,
-      });
-    filled += bytesRead;
-  }
-}
 
 /** Row-major strides of a shape. */
 export function rowMajor(shape: readonly number[]): number[] {
@@ -163,9 +143,66 @@ export async function readFloat32(tensor: StoredTensor): Promise<Float32Array> {
   } finally {
     await handle.close();
   }
-  // 0·x is NaN exactly where x is NaN or infinite.
-  let check = 0;
-  for (let i = 0; i < out.length; i++) check += 0 * (out[i] as number);
-  if (Number.isNaN(check)) throw corrupt(`${name} has an element that is NaN or infinite`);
+  if (!isFinite32(out)) throw notFinite(tensor);
   return contiguous ? out : gatherStrided(out, shape, strides ?? []);
+}
+
+/** 0·x is NaN exactly where x is NaN or infinite. Four sums, since each addition waits for the one before it. */
+function isFinite32(values: Float32Array): boolean {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += 0 * (values[i] as number);
+    b += 0 * (values[i + 1] as number);
+    c += 0 * (values[i + 2] as number);
+    d += 0 * (values[i + 3] as number);
+  }
+  for (let i = whole; i < values.length; i++) a += 0 * (values[i] as number);
+  return !Number.isNaN(a + b + c + d);
+}
+
+function notFinite({ file, name }: StoredTensor): BridleError {
+  const reason = `${name} has an element that is NaN or infinite`;
+  return new BridleError("WEIGHTS_CORRUPT", { file, reason });
+}
+
+/** Whether a tensor's bytes are used as they lie: float32, row-major, at an address floats may have. */
+export function isMappable(tensor: StoredTensor): boolean {
+  return tensor.dtype === "float32" && tensor.offset % 4 === 0 && isRowMajor(tensor);
+}
+
+/**
+ * Reads a tensor that is to be mapped, and keeps nothing of it: its elements are checked, and its pages are in memory
+ * when they are asked for.
+ * @throws WEIGHTS_CORRUPT when the file ends too soon, or an element is NaN or infinite.
+ */
+export async function checkMapped(tensor: StoredTensor): Promise<void> {
+  const { file, offset, shape } = tensor;
+  const elements = shape.reduce((product, dim) => product * dim, 1);
+  const length = Math.min(elements, chunkElements);
+  const handle = await open(file, "r");
+  try {
+    const read = async (buffer: Float32Array, at: number) => {
+      const part = buffer.subarray(0, Math.min(length, elements - at));
+      const bytes = new Uint8Array(part.buffer, 0, part.byteLength);
+      await readFully(handle, file, bytes, offset + 4 * at);
+      return part;
+    };
+    // While one part is looked at the next is read.
+    let [current, other] = [new Float32Array(length), new Float32Array(length)];
+    let next = read(current, 0);
+    for (let at = length; ; at += length) {
+      const part = await next;
+      [current, other] = [other, current];
+      const more = at < elements;
+      if (more) next = read(current, at);
+      if (!isFinite32(part)) {
+        if (more) await next;
+        throw notFinite(tensor);
+      }
+      if (!more) return;
+    }
+  } finally {
+    await handle.close();
+  }
 }

@@ -3,8 +3,9 @@ import { open } from "node:fs/promises";
 import { promisify } from "node:util";
 import yauzl from "yauzl";
 import { BridleError } from "../../errors/error.js";
+import { readFully } from "../../runtime/weights.js";
 import { type Pickled, type PickledTensor, readPickle } from "./pickle.js";
-import { readFully, rowMajor, type StoredTensor, storedBytes } from "./stored.js";
+import { rowMajor, type StoredTensor, storedBytes } from "./stored.js";
 
 /** The pickle of names and shapes; weights lie outside it. */
 const maxPickleBytes = 256 * 1024 * 1024;

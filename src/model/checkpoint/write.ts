@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
-import { size, type Tensor } from "../../runtime/tensor.js";
+import { size } from "../../runtime/tensor.js";
+import { readWeight, type Weight } from "../../runtime/weights.js";
 
 /** Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part. */
 export async function writeAtomically(
@@ -27,19 +28,20 @@ export async function writeAtomically(
 }
 
 /**
- * Writes float32 tensors as one safetensors file, sorted by name, its header padded to eight bytes.
+ * Writes float32 tensors as one safetensors file, sorted by name, its header padded to eight bytes. Those in files are
+ * read one at a time.
  * @throws WRITE_FAILED naming the file, such as when the disk is full; the file that was there stays.
  * Source: huggingface/safetensors, README, "Format".
  */
 export async function writeSafetensors(
   file: string,
-  tensors: ReadonlyMap<string, Tensor<"float32">>,
+  tensors: ReadonlyMap<string, Weight>,
 ): Promise<void> {
   const names = [...tensors.keys()].sort();
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let end = 0;
   for (const name of names) {
-    const { shape } = tensors.get(name) as Tensor<"float32">;
+    const { shape } = tensors.get(name) as Weight;
     const start = end;
     end += size(shape) * 4;
     header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
@@ -52,7 +54,7 @@ export async function writeSafetensors(
   await writeAtomically(file, async (handle) => {
     await handle.writeFile(head);
     for (const name of names) {
-      const { data } = tensors.get(name) as Tensor<"float32">;
+      const { data } = await readWeight(tensors.get(name) as Weight);
       await handle.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
   });

@@ -14,6 +14,8 @@ const { findFamily } = await compiled("model/families.js");
 const { batchFeeds, countLabels, gradientGraph } = await compiled("model/gradient.js");
 /** @type {typeof import("../../../src/model/gradient-session.js")} */
 const { openGradients } = await compiled("model/gradient-session.js");
+/** @type {typeof import("../../../src/runtime/weights.js")} */
+const { holdWeights } = await compiled("runtime/weights.js");
 /** @type {typeof import("../../../src/config/optimizer-options.js")} */
 const { OptimizerOptions } = await compiled("config/optimizer-options.js");
 /** @type {typeof import("../../../src/config/schedule-options.js")} */
@@ -99,7 +101,8 @@ async function prepare(model, family, config, batches) {
     memory.tensors(part),
   );
   if (weights === undefined || gradients === undefined || total === undefined) throw new Error();
-  const fed = new Map([...model.weights, ...weights]);
+  const start = await holdWeights(model.weights);
+  const fed = new Map([...start, ...weights]);
   const session = await openGradients(graph, fed, { threads: 1 });
   const schedule = createSchedule(
     ScheduleOptions.parse({ name: config.schedule, warmupSteps: config.warmup_steps }),
@@ -132,7 +135,7 @@ async function prepare(model, family, config, batches) {
     async train(attempt) {
       const random = seededRandom(attempt);
       for (const [name, { data }] of weights) {
-        data.set(/** @type {Float32Array} */ (model.weights.get(name)?.data ?? []));
+        data.set(/** @type {Float32Array} */ (start.get(name)?.data ?? []));
         if (attempt > 0) {
           for (let i = 0; i < data.length; i++) {
             data[i] = (data[i] ?? 0) * (1 + (random.nextUint32() / 2 ** 31 - 1) * 2 ** -23);
@@ -317,7 +320,7 @@ export const runs = {
     const root = path.join(folder.root, String(content.model));
     const family = findFamily(await folder.readJson(`${content.model}/config.json`));
     const model = await openModel(root, { threads: 1 });
-    const start = /** @type {Tensors} */ (model.weights);
+    const start = /** @type {Tensors} */ (await holdWeights(model.weights));
     for (const [name, run] of Object.entries(recorded)) {
       const weightsFile = fullWeights[/** @type {keyof typeof fullWeights} */ (name)];
       const expected =
