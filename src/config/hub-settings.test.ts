@@ -32,8 +32,17 @@ describe("the endpoint", () => {
     );
   });
 
-  it.each(["hub.example", "ftp://hub.example", "file:///hub"])("cannot be %s", (HF_ENDPOINT) => {
-    expect(() => read({ HF_ENDPOINT })).toThrow(/HF_ENDPOINT/);
+  it.each(["hub.example", "ftp://hub.example", "file:///hub", "https://hub.example/?a=b"])(
+    "cannot be %s",
+    (HF_ENDPOINT) => {
+      expect(() => read({ HF_ENDPOINT })).toThrow(/HF_ENDPOINT/);
+    },
+  );
+
+  it("with a password is refused without repeating it", () => {
+    expect(() => read({ HF_ENDPOINT: "https://me:secret@hub.example" })).toThrow(
+      /^HF_ENDPOINT is an address with a password in it/,
+    );
   });
 });
 

@@ -75,12 +75,14 @@ function expand(value: string, env: Environment, home: string): string {
 }
 
 function endpointOf(value: string): string {
-  const isAddress = URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
-  if (isAddress) return value.replace(/\/+$/, "");
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isSecret = url !== undefined && url.username + url.password !== "";
+  const isAddress = url !== undefined && /^https?:$/.test(url.protocol) && !isSecret;
+  if (isAddress && url.search + url.hash === "") return value.replace(/\/+$/, "");
   throw new BridleError("HUB_SETTING_INVALID", {
     name: "HF_ENDPOINT",
-    value: JSON.stringify(value),
-    expected: `an address such as ${publicHub}`,
+    value: isSecret ? "an address with a password in it" : JSON.stringify(value),
+    expected: `an address such as ${publicHub}, with the token in HF_TOKEN`,
   });
 }
 

@@ -54,11 +54,12 @@ export function commitOf({ files }) {
 
 /**
  * @param {Record<string, Repository>} repositories by `owner/name`; what is changed in it is served from then on
- * @param {{token?: string, listing?: "full" | "names" | "none"}} [options] `token` is the one that may read what is
- *   private or gated; `listing` says whether the API gives hashes, names alone, or nothing, as some mirrors
+ * @param {{token?: string, listing?: "full" | "names" | "none", renamed?: Record<string, string>}} [options] `token` is
+ *   the one that may read what is private or gated; `listing` says whether the API gives hashes, names alone, or
+ *   nothing, as some mirrors; `renamed` has new names of repositories by their old ones
  */
 export async function startFakeHub(repositories, options = {}) {
-  const { token = "hf_right", listing = "full" } = options;
+  const { token = "hf_right", listing = "full", renamed = {} } = options;
   /** @type {Seen[]} */
   const requests = [];
   /** @type {Faults} */
@@ -157,6 +158,11 @@ export async function startFakeHub(repositories, options = {}) {
         ? segments.slice(2)
         : segments;
     const repo = `${owner}/${name}`;
+    const newName = renamed[repo];
+    if (newName !== undefined) {
+      response.writeHead(307, { location: seen.path.replace(repo, newName) });
+      return response.end();
+    }
     const given = /^Bearer (.*)$/.exec(seen.headers.authorization ?? "")?.[1];
     if (given !== undefined && given !== token) {
       return refuse(response, 401, "", "Invalid credentials in Authorization header");

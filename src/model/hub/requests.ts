@@ -52,8 +52,9 @@ const reasons: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: "no connection came about",
 };
 
-/** Failures that no second try mends. */
-const lasting = /^(ENOTFOUND|ECONNREFUSED|ERR_TLS|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/;
+/** Failures that no second try mends, or that mean a machine without a network. */
+const lasting =
+  /^(ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ERR_TLS|CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/;
 
 /**
  * Sends single requests; a HEAD stops at a redirect that leaves the hub, because that answer tells of the file.

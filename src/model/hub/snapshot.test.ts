@@ -203,6 +203,17 @@ describe("a model on the hub", () => {
     },
   );
 
+  it("is found by an old name of its own", async () => {
+    await start({ [repo]: toy() }, { renamed: { "reed/old-name": repo } });
+    const folder = await open("reed/old-name", {
+      settings: settingsWith({ HF_TOKEN: "hf_right" }),
+    });
+    expect(folder).toContain("models--reed--old-name");
+    expect(await isWhole(folder, "pytorch_model.bin")).toBe(true);
+    const own = asked().filter(({ server, path }) => server === "hub" && path.includes(repo));
+    for (const { headers } of own) expect(headers.authorization).toBe("Bearer hf_right");
+  });
+
   it("tells how far its download is, up to the end", async () => {
     await start();
     const states: DownloadProgress[] = [];
@@ -294,6 +305,14 @@ describe("what the hub refuses", () => {
     });
   });
 
+  it("is a hub that sends on and on", async () => {
+    await start();
+    hub.setFaults(({ path }) => ({ status: 302, headers: { location: `${path}&more` } }));
+    const error = await failure(open());
+    expect(error).toMatchObject({ code: "HUB_ANSWER_INVALID" });
+    expect(error.message).toContain("sends on more than 10 times");
+  });
+
   it("is a shard whose name leads out of the folder", async () => {
     const index = JSON.stringify({ weight_map: { a: "../../../evil.safetensors" } });
     await start({ [repo]: toy({ "model.safetensors.index.json": index }) });
@@ -375,6 +394,21 @@ describe("a hub in trouble", () => {
     hub.setFaults(() => undefined);
     await open();
     expect(await readdir(folder)).toContain("generation_config.json");
+  });
+});
+
+describe("a cache that cannot be written", () => {
+  it("is used where it is whole, though it cannot tell so by itself", async () => {
+    await start();
+    const { "generation_config.json": _, ...files } = toy().files;
+    repositories[repo] = { files };
+    const folder = await open();
+    await rm(join(cacheOf(), "trees"), { recursive: true });
+    // Neither may root write what is in the way of a folder.
+    await writeFile(join(cacheOf(), "trees"), "a file in the way");
+    hub.requests.length = 0;
+    expect(await open()).toBe(folder);
+    expect(asked()).toHaveLength(1);
   });
 });
 

@@ -162,14 +162,24 @@ async function fetchFiles(
     await fetchAll(large);
   }
 
+  await noteFiles(cache, revision, found);
   // Last of all, so that what a name means is always whole.
-  if (revision.files !== undefined) await writeTree(cache, revision.commit, revision.files);
-  else {
-    for (const [path, file] of found) {
-      if (file === undefined) await markAbsent(cache, revision.commit, path);
-    }
-  }
   await writeCommit(cache, asked, revision.commit);
+}
+
+/** Notes what the revision has, so that the cache can tell next time whether it is whole. */
+async function noteFiles(
+  cache: RepositoryCache,
+  { commit, files }: Revision,
+  found: ReadonlyMap<string, RemoteFile | undefined>,
+): Promise<void> {
+  const absent = [...found].filter(([, file]) => file === undefined);
+  const notes =
+    files === undefined
+      ? absent.map(([path]) => markAbsent(cache, commit, path))
+      : [writeTree(cache, commit, files)];
+  // A cache that is whole and cannot be written is used as well; the hub is only asked again.
+  await Promise.allSettled(notes);
 }
 
 /**
