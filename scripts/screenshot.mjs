@@ -1,4 +1,6 @@
-// `npm run screenshot`: takes the README's pictures of the page, light and dark, from the compiled server in Chromium.
+// `npm run screenshot [-- MODEL]`: takes the pictures of the page in the README and the guide, light and dark, from the
+// compiled server in Chromium. The comparison shows MODEL, a folder with a neural model, beside the extractive one; without
+// it, two lengths of the extractive one.
 // @ts-check
 import "./node-version.mjs";
 import { spawn } from "node:child_process";
@@ -13,6 +15,9 @@ const folder = path.join(root, "docs", "images");
 /** A README is loaded by everybody who looks at the project. */
 const mostBytes = 300_000;
 const size = { width: 1200, height: 750 };
+const compared = { width: 1320, height: 760 };
+const [neural] = process.argv.slice(2);
+const models = ["extractive", ...(neural === undefined ? [] : [path.resolve(neural)])];
 
 await prepare();
 // After prepare(): playwright-core is one of the things that it installs.
@@ -24,29 +29,35 @@ if (executablePath === undefined) {
 }
 const server = spawn(
   process.execPath,
-  [path.join(root, "dist", "cli", "main.js"), "serve", "--port", "0", "--log-level", "warn"],
+  [
+    path.join(root, "dist", "cli", "main.js"),
+    ...["serve", "--port", "0", "--log-level", "warn"],
+    ...models.flatMap((model) => ["--model", model]),
+  ],
   { stdio: ["ignore", "pipe", "inherit"] },
 );
 try {
   const url = await readAddress();
   const browser = await openChromium(executablePath);
   mkdirSync(folder, { recursive: true });
-  for (const scheme of /** @type {const} */ (["light", "dark"])) {
+  /**
+   * @param {"light" | "dark"} colorScheme
+   * @param {{ width: number, height: number }} viewport
+   * @param {string} name
+   * @param {(page: import("playwright-core").Page) => Promise<void>} set brings the page into the state to be shown
+   */
+  const take = async (colorScheme, viewport, name, set) => {
     const page = await browser.newPage({
-      viewport: size,
+      viewport,
       deviceScaleFactor: 1.25,
-      colorScheme: scheme,
+      colorScheme,
       reducedMotion: "reduce",
     });
     await page.goto(url);
     await page.getByText("Ready", { exact: true }).waitFor();
     await page.getByRole("button", { name: /lighthouse/ }).click();
-    await page.getByLabel("Number of sentences").fill("5");
-    await page.getByRole("button", { name: "Summarize" }).click();
-    // Pointing at a sentence shows what the page is for: its source lights up on the other side.
-    await page.locator("#summary-3").hover();
-    await page.locator("#source-3[data-on]").waitFor();
-    const file = path.join(folder, `playground-${scheme}.png`);
+    await set(page);
+    const file = path.join(folder, `${name}-${colorScheme}.png`);
     await page.screenshot({ path: file, animations: "disabled", caret: "hide" });
     await page.close();
     const { size: sizeBytes } = statSync(file);
@@ -55,6 +66,24 @@ try {
       console.error(`It should stay below ${mostBytes / 1000} kB; make the picture smaller.`);
       process.exitCode = 1;
     }
+  };
+  for (const scheme of /** @type {const} */ (["light", "dark"])) {
+    await take(scheme, size, "playground", async (page) => {
+      await page.getByLabel("Number of sentences").fill("5");
+      await page.getByRole("button", { name: "Summarize" }).click();
+      // Pointing at a sentence shows what the page is for: its source lights up on the other side.
+      await page.locator("#summary-3").hover();
+      await page.locator("#source-3[data-on]").waitFor();
+    });
+    await take(scheme, compared, "comparison", async (page) => {
+      await page.getByRole("button", { name: "Compare" }).click();
+      const second = page.getByRole("region", { name: "Summary B" });
+      if (neural === undefined) await second.getByText("Share", { exact: true }).click();
+      await page.getByRole("button", { name: "Summarize" }).click();
+      await second.getByText(/^Read [\d,]+ of/).waitFor({ timeout: 300_000 });
+      await page.locator("#summary-2").hover();
+      await page.locator("#source-2[data-on]").waitFor();
+    });
   }
   await browser.close();
 } finally {

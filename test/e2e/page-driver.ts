@@ -11,10 +11,17 @@ const executablePath = findChromium();
 /** On CI a missing browser is a fault of the set-up, not a reason to skip. */
 const skipped = executablePath === undefined && process.env.CI !== "true";
 
+export interface Asked {
+  readonly document: string;
+  readonly model?: string;
+  readonly parameters?: object;
+  readonly stream?: boolean;
+}
+
 export interface Answer {
   readonly summary: string;
   readonly sources: readonly { start: number; end: number }[];
-  readonly usage: { inputTokens: number; usedTokens: number; outputTokens: number };
+  readonly usage: { inputTokens: number; usedTokens: number; outputTokens: number; chunks: number };
 }
 
 /** A suite that needs Chromium: where there is none it is skipped by a name that says why, and fails on CI. */
@@ -26,7 +33,14 @@ export function describePage(name: string, tests: () => void): void {
  * Starts a server and Chromium for the suite it is called in. After each test it expects that no page sent a request
  * beyond its origin, wrote an error to the console (which is where a broken content security policy shows) or threw.
  */
-export function startPages(env: Readonly<Record<string, string>> = {}) {
+export function startPages({
+  env = {},
+  models = async () => [],
+}: {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Makes what is to be served beside, or in place of, the default. */
+  readonly models?: () => Promise<readonly string[]>;
+} = {}) {
   let server: ServedBridle;
   let browser: Browser;
   const contexts: BrowserContext[] = [];
@@ -34,7 +48,8 @@ export function startPages(env: Readonly<Record<string, string>> = {}) {
 
   beforeAll(async () => {
     if (executablePath === undefined) throw new Error(chromiumMissing);
-    [server, browser] = await Promise.all([serveBridle(env), openChromium(executablePath)]);
+    const served = await models();
+    [server, browser] = await Promise.all([serveBridle(env, served), openChromium(executablePath)]);
   });
 
   afterEach(async () => {
@@ -87,7 +102,7 @@ export async function summarized(page: Page, ask: () => Promise<unknown>) {
   expect(response.status()).toBe(200);
   await page.locator("#summary-1").waitFor();
   return {
-    request: response.request().postDataJSON() as { document: string; parameters: object },
+    request: response.request().postDataJSON() as Asked,
     answer: (await response.json()) as Answer,
   };
 }

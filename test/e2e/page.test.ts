@@ -25,7 +25,11 @@ describePage("the page", () => {
     const page = await open();
     await paste(page, story.join(" "));
     const { request, answer } = await summarized(page, () => press(page));
-    expect(request).toEqual({ document: story.join(" "), parameters: { sentences: 3 } });
+    expect(request).toEqual({
+      document: story.join(" "),
+      model: "extractive",
+      parameters: { sentences: 3 },
+    });
     const sentences = answer.sources.map(({ start, end }) => request.document.slice(start, end));
     expect(sentences).toHaveLength(3);
     expect(await marked(page)).toEqual(sentences);
@@ -180,7 +184,7 @@ describePage("the page", () => {
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
-  it("cancels a request that takes too long", async () => {
+  it("stops a request that takes too long", async () => {
     const page = await open();
     await page.getByRole("button", { name: /lighthouse/ }).click();
     await page.route("**/v1/summaries", () => {});
@@ -273,7 +277,7 @@ describePage("the page", () => {
 });
 
 describePage("the page of a server with API keys", () => {
-  const open = startPages({ BRIDLE_API_KEYS: key });
+  const open = startPages({ env: { BRIDLE_API_KEYS: key } });
 
   it("asks for an API key, keeps it in the tab, and never copies it", async () => {
     const page = await open();

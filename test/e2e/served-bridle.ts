@@ -10,14 +10,20 @@ export interface ServedBridle {
   stop(): Promise<void>;
 }
 
-/** @param env what to add to this process's environment, which counts without its own BRIDLE_ and PORT names */
+/**
+ * @param env what to add to this process's environment, which counts without its own BRIDLE_ and PORT names
+ * @param models what to serve, unless it is what is served by default
+ */
 export async function serveBridle(
   env: Readonly<Record<string, string>> = {},
+  models: readonly string[] = [],
 ): Promise<ServedBridle> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(BRIDLE_|PORT$|NODE_OPTIONS$|VITEST)/.test(name),
   );
-  const child = spawn(process.execPath, [binary, "serve", "--port", "0", "--log-level", "warn"], {
+  const args = ["serve", "--port", "0", "--log-level", "warn"];
+  for (const model of models) args.push("--model", model);
+  const child = spawn(process.execPath, [binary, ...args], {
     env: { ...Object.fromEntries(kept), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

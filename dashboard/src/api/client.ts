@@ -1,7 +1,9 @@
 // Every request the page makes; all go to the origin it was loaded from.
+
+import { readEvents } from "./events.js";
 import { getKey, setKey } from "./key.js";
-import { readProblem, unreachable } from "./problem.js";
-import type { ExtractedDocument, Model, Summary, SummaryRequest } from "./types.js";
+import { cutOff, Problem, readProblem, toProblem, unreachable } from "./problem.js";
+import type { ExtractedDocument, Model, Summary, SummaryEvent, SummaryRequest } from "./types.js";
 
 /** Asks the person for an API key; undefined when they close the dialog. `rejected` says why the last one failed. */
 export type AskForKey = (rejected: string | undefined) => Promise<string | undefined>;
@@ -22,6 +24,40 @@ export async function summarize(request: SummaryRequest, signal: AbortSignal): P
     signal,
   });
   return await readJson<Summary>(response, signal);
+}
+
+/**
+ * The same as a stream: `onEvent` hears of parts and tokens as they come.
+ * @throws Problem; the signal's reason when aborted.
+ */
+export async function streamSummary(
+  request: SummaryRequest,
+  signal: AbortSignal,
+  onEvent: (event: SummaryEvent) => void,
+): Promise<Summary> {
+  const response = await send("/v1/summaries", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ...request, stream: true }),
+    signal,
+  });
+  if (response.body === null) throw cutOff();
+  let summary: Summary | undefined;
+  try {
+    for await (const { name, data } of readEvents(response.body)) {
+      const told: unknown = JSON.parse(data);
+      // Reading on to the end lets the server see that its answer has come.
+      if (name === "summary") summary = told as Summary;
+      if (name === "error") throw toProblem(told);
+      if (name === "part" || name === "token")
+        onEvent({ type: name, ...(told as object) } as SummaryEvent);
+    }
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw thrown instanceof Problem ? thrown : unreachable(thrown);
+  }
+  if (summary === undefined) throw cutOff();
+  return summary;
 }
 
 /** Text out of a txt, md, html, pdf or docx file. @throws Problem; the signal's reason when aborted. */

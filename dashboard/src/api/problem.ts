@@ -47,13 +47,30 @@ export async function readProblem(response: Response): Promise<Problem> {
       requestId,
     });
   }
+  return toProblem(body, response.status, requestId);
+}
+
+/** A problem document, as an answer or as the `error` event of a stream. */
+export function toProblem(document: unknown, status = 0, requestId?: string): Problem {
+  const body = isRecord(document) ? document : {};
+  const told = typeof body.status === "number" ? body.status : status;
   return new Problem({
-    status: response.status,
-    code: text(body.code) ?? `HTTP_${response.status}`,
-    message: text(body.detail) ?? text(body.title) ?? `The server answered ${response.status}.`,
+    status: told,
+    code: text(body.code) ?? `HTTP_${told}`,
+    message: text(body.detail) ?? text(body.title) ?? `The server answered ${told}.`,
     hint: text(body.hint),
     requestId: text(body.requestId) ?? requestId,
     fields: Array.isArray(body.errors) ? body.errors.filter(isRecord).map(readField) : [],
+  });
+}
+
+/** A stream that ended before the summary did. */
+export function cutOff(): Problem {
+  return new Problem({
+    status: 0,
+    code: "CUT_OFF",
+    message: "The answer ended before the summary was whole.",
+    hint: "Try again; if it happens again, look at the time limits of the proxy in front of Bridle.",
   });
 }
 

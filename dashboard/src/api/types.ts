@@ -6,16 +6,30 @@ export interface Span {
   readonly end: number;
 }
 
-export type SummaryParameters =
-  | { readonly sentences: number }
-  | { readonly ratio: number }
-  | { readonly maxWords: number };
+/** What the page may ask for; `Model.parameters` says which of it a model takes. */
+export interface SummaryParameters {
+  readonly sentences?: number;
+  readonly ratio?: number;
+  readonly maxWords?: number;
+  readonly numBeams?: number;
+  readonly maxNewTokens?: number;
+  readonly minNewTokens?: number;
+  readonly lengthPenalty?: number;
+  readonly noRepeatNgramSize?: number;
+  readonly doSample?: boolean;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly truncation?: boolean;
+}
 
 export interface SummaryRequest {
   readonly document: string;
   /** Left out, the server's default model answers. */
   readonly model?: string;
-  readonly parameters: SummaryParameters;
+  /** Left out, the model's own defaults hold. */
+  readonly parameters?: SummaryParameters;
 }
 
 export interface Summary {
@@ -32,7 +46,25 @@ export interface Summary {
     readonly chunks: number;
   };
   readonly sources: readonly Span[];
-  readonly timingsMs: { readonly total: number };
+  readonly timingsMs: { readonly total: number; readonly generate?: number };
+}
+
+/** What a stream tells before the summary is whole. */
+export type SummaryEvent = PartEvent | TokenEvent;
+
+/** A part begins. In round 0 the document is read; later rounds summarize the summaries of the round before. */
+export interface PartEvent {
+  readonly type: "part";
+  /** Counted from 0. */
+  readonly index: number;
+  readonly of: number;
+  readonly round: number;
+  readonly source?: Span;
+}
+
+export interface TokenEvent {
+  readonly type: "token";
+  readonly text: string;
 }
 
 export interface ExtractedDocument {
@@ -49,6 +81,14 @@ export interface Model {
   readonly name: string;
   readonly version: string;
   readonly isDefault: boolean;
+  readonly kind: "extractive" | "neural";
+  readonly device: string;
+  readonly dtype: string | null;
+  readonly limits: {
+    readonly maxInputTokens: number | null;
+    readonly maxNewTokens: number | null;
+  };
+  readonly defaults: Readonly<Record<string, unknown>>;
   /** Names of the parameters it takes. */
   readonly parameters: readonly string[];
 }

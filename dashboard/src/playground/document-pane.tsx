@@ -2,9 +2,10 @@
 import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from "@mantine/core";
 import { ChevronDown, FolderOpen, LibraryBig, TriangleAlert, X } from "lucide-react";
 import { type ClipboardEvent, type ReactNode, type RefObject, useMemo, useRef } from "react";
+import { menuProps } from "../shell/floating.js";
 import classes from "./document-pane.module.css";
 import { cutAt } from "./excerpts.js";
-import { counted, roughly } from "./figures.js";
+import { counted, roughly, wordsIn } from "./figures.js";
 import notes from "./notes.module.css";
 import pane from "./pane.module.css";
 import { ProblemNote } from "./problem-note.js";
@@ -21,7 +22,7 @@ export function DocumentPane({
   control,
   view,
   onView,
-  hasSources,
+  sourcesOf,
   sourceView,
   fieldRef,
   children,
@@ -29,7 +30,9 @@ export function DocumentPane({
   readonly control: DocumentControl;
   readonly view: View;
   readonly onView: (view: View) => void;
-  readonly hasSources: boolean;
+  /** Which of several summaries the marks belong to. */
+  readonly sourcesOf: string | undefined;
+  /** The document with its sources marked; undefined where there are none. */
   readonly sourceView: ReactNode;
   readonly fieldRef: RefObject<HTMLTextAreaElement | null>;
   /** What stands below the document. */
@@ -37,73 +40,79 @@ export function DocumentPane({
 }) {
   const { document, opening, problem } = control;
   const blank = document.text === "";
+  const hasSources = sourceView !== undefined;
   return (
     <section className={pane.card} aria-labelledby="document-heading">
-      <header className={pane.head}>
-        <div className={classes.titles}>
-          <h2 id="document-heading" className={pane.title}>
-            Document
-          </h2>
-          {!blank && (
-            <p className={classes.meta}>
-              <Description document={document} />
-            </p>
+      <div className={classes.frame}>
+        <header className={pane.head}>
+          <div className={classes.titles}>
+            <h2 id="document-heading" className={pane.title}>
+              Document
+            </h2>
+            {!blank && (
+              <p className={classes.meta}>
+                <Description document={document} />
+                {sourcesOf !== undefined && hasSources && view === "sources" && (
+                  <span className={classes.sourcesOf}>· {sourcesOf}</span>
+                )}
+              </p>
+            )}
+          </div>
+          {hasSources && (
+            <SegmentedControl<View>
+              className={classes.views}
+              size="xs"
+              aria-label="Show the document"
+              value={view}
+              onChange={onView}
+              data={[
+                { value: "sources", label: "Sources" },
+                { value: "edit", label: "Text" },
+              ]}
+            />
           )}
-        </div>
-        {hasSources && (
-          <SegmentedControl<View>
-            className={classes.views}
-            size="xs"
-            aria-label="Show the document"
-            value={view}
-            onChange={onView}
-            data={[
-              { value: "sources", label: "Sources" },
-              { value: "edit", label: "Text" },
-            ]}
-          />
+          <div className={pane.tools}>
+            <OpenButton control={control} />
+            {!blank && <SamplesMenu control={control} />}
+            {!blank && (
+              <Tooltip label="Clear the document">
+                <ActionIcon
+                  variant="subtle"
+                  color="gray"
+                  size={36}
+                  aria-label="Clear the document"
+                  onClick={() => {
+                    control.clear();
+                    fieldRef.current?.focus();
+                  }}
+                >
+                  <X size={18} />
+                </ActionIcon>
+              </Tooltip>
+            )}
+          </div>
+        </header>
+        {problem !== undefined && (
+          <div className={pane.padded}>
+            <ProblemNote problem={problem} />
+          </div>
         )}
-        <div className={pane.tools}>
-          <OpenButton control={control} />
-          {!blank && <SamplesMenu control={control} />}
-          {!blank && (
-            <Tooltip label="Clear the document">
-              <ActionIcon
-                variant="subtle"
-                color="gray"
-                size={36}
-                aria-label="Clear the document"
-                onClick={() => {
-                  control.clear();
-                  fieldRef.current?.focus();
-                }}
-              >
-                <X size={18} />
-              </ActionIcon>
-            </Tooltip>
-          )}
-        </div>
-      </header>
-      {problem !== undefined && (
-        <div className={pane.padded}>
-          <ProblemNote problem={problem} />
-        </div>
-      )}
-      <Warnings document={document} />
-      {opening !== undefined && (
-        <div className={classes.opening} role="status">
-          <span className={classes.spinner} aria-hidden />
-          <span className={classes.openingName}>Reading {opening} …</span>
-          <Button variant="default" size="xs" onClick={control.cancel}>
-            Cancel
-          </Button>
-        </div>
-      )}
-      {view === "sources" && hasSources ? (
-        sourceView
-      ) : (
-        <TextView control={control} fieldRef={fieldRef} />
-      )}
+        <Warnings document={document} />
+        {opening !== undefined && (
+          <div className={classes.opening} role="status">
+            <span className={classes.spinner} aria-hidden />
+            <span className={classes.openingName}>Reading {opening} …</span>
+            <Button variant="default" size="xs" onClick={control.cancel}>
+              Cancel
+            </Button>
+          </div>
+        )}
+        {view === "sources" && hasSources ? (
+          sourceView
+        ) : (
+          <TextView control={control} fieldRef={fieldRef} />
+        )}
+      </div>
       <footer className={classes.foot}>{children}</footer>
     </section>
   );
@@ -182,7 +191,7 @@ function Invitation({ control }: { readonly control: DocumentControl }) {
                 {sample.title}
               </span>
               <span className={classes.sampleKind}>
-                {sample.kind} · {counted(wordsOf(sample.text), "word")}
+                {sample.kind} · {counted(wordsIn(sample.text), "word")}
               </span>
             </button>
           </li>
@@ -232,7 +241,7 @@ function OpenButton({ control }: { readonly control: DocumentControl }) {
 
 function SamplesMenu({ control }: { readonly control: DocumentControl }) {
   return (
-    <Menu position="bottom-end" shadow="md" width={300}>
+    <Menu {...menuProps} position="bottom-end" width={300}>
       <Menu.Target>
         <Button
           variant="subtle"
@@ -274,7 +283,7 @@ function Warnings({ document }: { readonly document: PageDocument }) {
 
 function Description({ document: { text, origin } }: { readonly document: PageDocument }) {
   // Counting the words of many megabytes on every keystroke would be felt.
-  const words = useMemo(() => (text.length > editableUpTo ? undefined : wordsOf(text)), [text]);
+  const words = useMemo(() => (text.length > editableUpTo ? undefined : wordsIn(text)), [text]);
   // Scripts without spaces have no words to count this way.
   const size =
     words === undefined || text.length > words * 24
@@ -291,8 +300,4 @@ function Description({ document: { text, origin } }: { readonly document: PageDo
       <span className={classes.facts}>{`· ${facts.join(" · ")}`}</span>
     </>
   );
-}
-
-function wordsOf(text: string): number {
-  return text.match(/\S+/g)?.length ?? 0;
 }

@@ -1,15 +1,34 @@
 // What stands where the summary will be.
 import classes from "./empty-summary.module.css";
 
-export function EmptySummary() {
+const words = {
+  extractive: {
+    title: "The sentences that carry the document",
+    text: "Bridle picks them out in their own words and shows where each one stands, so you can check what you read.",
+  },
+  neural: {
+    title: "The document in other words",
+    text: "The model writes its own, word by word, and Bridle shows how much of the document it has read.",
+  },
+} as const;
+
+export function EmptySummary({
+  kind,
+  brief,
+}: {
+  /** What the model does that is picked. */
+  readonly kind: keyof typeof words;
+  /** It stands beside others, where a picture each would be too much. */
+  readonly brief: boolean;
+}) {
+  const { title, text } = words[kind];
   return (
     <div className={classes.empty}>
-      <Picture />
-      <p className={classes.title}>The sentences that carry the document</p>
-      <p className={classes.text}>
-        Bridle picks them out in their own words and shows where each one stands, so you can check
-        what you read.
+      {!brief && <Picture />}
+      <p className={classes.title} data-brief={brief || undefined}>
+        {title}
       </p>
+      <p className={classes.text}>{text}</p>
     </div>
   );
 }

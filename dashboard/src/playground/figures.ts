@@ -18,6 +18,11 @@ export function counted(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
+/** Runs of anything but white space. */
+export function wordsIn(text: string): number {
+  return text.match(/\S+/g)?.length ?? 0;
+}
+
 /** A share of 0 to 1 as "12 %"; what is not quite all or nothing never reads as 100 % or 0 %. */
 export function percent(share: number): string {
   const value = share * 100;

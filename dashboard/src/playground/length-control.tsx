@@ -1,19 +1,7 @@
-// How long the summary is to be: a number of sentences, a share of the document, or a number of words.
+// How long an extractive summary is to be: a number of sentences, a share of the document, or a number of words.
 import { NumberInput, SegmentedControl, Slider } from "@mantine/core";
-import type { SummaryParameters } from "../api/types.js";
 import classes from "./length-control.module.css";
-
-export type LengthUnit = "sentences" | "ratio" | "maxWords";
-
-export interface Length {
-  readonly unit: LengthUnit;
-  readonly sentences: number;
-  /** Percent of the document's sentences. */
-  readonly share: number;
-  readonly maxWords: number;
-}
-
-export const usualLength: Length = { unit: "sentences", sentences: 3, share: 20, maxWords: 100 };
+import type { Length, LengthUnit } from "./settings.js";
 
 const most = { sentences: 1_000, maxWords: 100_000 } as const;
 
@@ -23,20 +11,11 @@ const units: readonly { value: LengthUnit; label: string }[] = [
   { value: "maxWords", label: "Words" },
 ];
 
-export function toParameters(length: Length): SummaryParameters {
-  if (length.unit === "sentences") return { sentences: length.sentences };
-  if (length.unit === "ratio") return { ratio: length.share / 100 };
-  return { maxWords: length.maxWords };
-}
-
 export function LengthControl({
   length,
-  taken,
   onChange,
 }: {
   readonly length: Length;
-  /** The parameters that the model takes; undefined while that is not known. */
-  readonly taken: readonly string[] | undefined;
   readonly onChange: (length: Length) => void;
 }) {
   return (
@@ -48,10 +27,7 @@ export function LengthControl({
         withItemsBorders={false}
         value={length.unit}
         onChange={(unit) => onChange({ ...length, unit })}
-        data={units.map((unit) => ({
-          ...unit,
-          disabled: taken !== undefined && !taken.includes(unit.value),
-        }))}
+        data={[...units]}
       />
       <div className={classes.value}>
         {length.unit === "sentences" && (

@@ -1,74 +1,104 @@
-// The playground: a document on the left, what carries it on the right.
-import { Button, Kbd, NativeSelect } from "@mantine/core";
+// The playground: a document on the left, what carries it on the right, by one model or by several side by side.
+import { Button, Kbd } from "@mantine/core";
 import { useHotkeys, useOs } from "@mantine/hooks";
-import { ArrowRight, Square } from "lucide-react";
+import { ArrowRight, Columns2, Square } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
+import type { Model, SummaryRequest } from "../api/types.js";
 import { useServer } from "../shell/use-server.js";
 import { DocumentPane, type View } from "./document-pane.js";
 import { DropTarget } from "./drop-target.js";
-import { LengthControl, toParameters, usualLength } from "./length-control.js";
+import { markedBy } from "./marked-document.js";
 import classes from "./playground.module.css";
+import { ResultCard } from "./result-card.js";
+import { parametersOf } from "./settings.js";
 import { SourceView } from "./source-view.js";
-import { SummaryPane } from "./summary-pane.js";
+import { type Contender, letterOf, mostContenders, useContenders } from "./use-contenders.js";
 import { useDocument } from "./use-document.js";
-import { useLink } from "./use-link.js";
-import { finished, useSummary } from "./use-summary.js";
+import { unfocusedLink, useLink } from "./use-link.js";
+import { finished, type Run, useRuns } from "./use-runs.js";
 
 /** Sentences drawn at first, and more at each wish: tens of thousands at once would freeze the page. */
 const sentencesAtOnce = 200;
 
 export function Playground() {
   const control = useDocument();
-  const { state, run, cancel, reset } = useSummary();
-  const [length, setLength] = useState(usualLength);
   const { models } = useServer();
-  const [chosen, setChosen] = useState<string>();
-  const model = models.find(({ name }) => name === chosen) ?? models[0];
+  const { contenders, inFocus, change, add, remove, focus } = useContenders();
+  const { runOf, busy, start, stop, reset } = useRuns();
   const [view, setView] = useState<View>("edit");
   const [shown, setShown] = useState(sentencesAtOnce);
-  const link = useLink();
+  const link = useLink(contenders.indexOf(inFocus));
   const field = useRef<HTMLTextAreaElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  const summary = finished(state);
   const { text, origin } = control.document;
-  const running = state.kind === "running";
   const opening = control.opening !== undefined;
+  const compared = contenders.length > 1;
+  const marked = markedBy(runOf(inFocus.id));
+  const modelOf = useCallback(
+    ({ model }: Contender): Model | undefined =>
+      models.find(({ name }) => name === model) ?? models[0],
+    [models],
+  );
 
-  // Another document has nothing to do with the last one's summary; an edited one has.
+  // Another document has nothing to do with the last one's summaries; an edited one has.
   // biome-ignore lint/correctness/useExhaustiveDependencies: origin is the trigger
   useEffect(() => {
     reset();
     setView("edit");
   }, [origin, reset]);
 
+  // What there is to be seen of the document beside its text comes into sight as it comes to be; not when another
+  // summary, whose own has long been there, is merely pointed at.
+  const seen = useRef<ReadonlyMap<number, unknown>>(new Map());
   useEffect(() => {
-    if (state.kind !== "done") return;
+    const before = seen.current.get(inFocus.id);
+    seen.current = new Map(contenders.map(({ id }) => [id, phaseOf(runOf(id))]));
+    const phase = seen.current.get(inFocus.id);
+    if (phase === undefined || phase === before) return;
     setView("sources");
-    setShown(sentencesAtOnce);
     // The text field gives way to the marked document: who stood in it goes on at the summary.
     const lost = [field.current, document.body].includes(document.activeElement as HTMLElement);
     if (lost) heading.current?.focus({ preventScroll: true });
     // On a phone the summary stands below the fold.
     const top = heading.current?.getBoundingClientRect().top ?? 0;
     if (top > window.innerHeight * 0.7) heading.current?.scrollIntoView({ block: "start" });
-  }, [state]);
+  });
 
-  const start = useCallback(() => {
-    if (running || opening) return;
-    const named = chosen === undefined ? {} : { model: chosen };
-    void run({ document: text, ...named, parameters: toParameters(length) });
-  }, [running, opening, run, text, chosen, length]);
+  const requestOf = useCallback(
+    (contender: Contender): SummaryRequest => {
+      const model = modelOf(contender);
+      const parameters = parametersOf(model, contender.settings);
+      return {
+        document: text,
+        ...(model !== undefined && { model: model.name }),
+        ...(parameters !== undefined && Object.keys(parameters).length > 0 && { parameters }),
+      };
+    },
+    [modelOf, text],
+  );
+
+  const startAll = useCallback(() => {
+    if (busy || opening) return;
+    setShown(sentencesAtOnce);
+    const jobs = contenders.map((contender) => ({
+      id: contender.id,
+      request: requestOf(contender),
+      streams: modelOf(contender)?.kind === "neural",
+    }));
+    // What takes milliseconds does not wait for what takes seconds.
+    void start([...jobs.filter((job) => !job.streams), ...jobs.filter((job) => job.streams)]);
+  }, [busy, opening, start, contenders, requestOf, modelOf]);
 
   useHotkeys(
     [
-      ["mod+Enter", start],
-      ["Escape", () => running && cancel()],
+      ["mod+Enter", startAll],
+      ["Escape", () => busy && stop()],
     ],
     [],
   );
 
   return (
-    <div className={classes.page}>
+    <div className={classes.page} data-compared={comparedAs(contenders.length)}>
       <DropTarget onFiles={control.open} />
       <h1 className={classes.heading}>Playground</h1>
       <div className={classes.panes}>
@@ -76,48 +106,94 @@ export function Playground() {
           control={control}
           view={view}
           onView={setView}
-          hasSources={summary !== undefined}
           fieldRef={field}
+          sourcesOf={compared ? `${letterOf(contenders.indexOf(inFocus))}'s sources` : undefined}
           sourceView={
-            summary !== undefined && <SourceView summary={summary} link={link} shown={shown} />
+            marked === undefined ? undefined : (
+              <SourceView marked={marked} link={link} shown={shown} />
+            )
           }
         >
-          <LengthControl length={length} taken={model?.parameters} onChange={setLength} />
-          {models.length > 1 && (
-            <NativeSelect
-              className={classes.model}
-              aria-label="Model"
-              value={model?.name}
-              onChange={(event) => setChosen(event.currentTarget.value)}
-              data={models.map(({ name }) => name)}
-            />
+          {models.length > 0 && contenders.length < mostContenders && (
+            <Button
+              className={classes.compare}
+              variant="default"
+              leftSection={<Columns2 size={16} />}
+              onClick={() => add(models)}
+            >
+              {compared ? "Add another" : "Compare"}
+            </Button>
           )}
-          <RunButton running={running} waiting={opening} onRun={start} onCancel={cancel} />
+          <RunButton running={busy} waiting={opening} onRun={startAll} onStop={() => stop()} />
         </DocumentPane>
-        <SummaryPane
-          state={state}
-          stale={summary !== undefined && summary.request.document !== text}
-          link={link}
-          shown={shown}
-          onShowMore={() => setShown(shown + sentencesAtOnce)}
-          headingRef={heading}
-        />
+        <div className={classes.results}>
+          {contenders.map((contender, slot) => {
+            const { id, settings } = contender;
+            const run = runOf(id);
+            const bring = () => focus(id);
+            return (
+              <ResultCard
+                key={id}
+                models={models}
+                model={modelOf(contender)}
+                settings={settings}
+                run={run}
+                slot={slot}
+                compared={compared}
+                inFocus={contender === inFocus}
+                stale={staleness(run, requestOf(contender))}
+                link={contender === inFocus ? link : unfocusedLink(link, slot, bring)}
+                shown={shown}
+                headingRef={contender === inFocus ? heading : null}
+                onPick={(model) => change(id, { model })}
+                onSettings={(next) => change(id, { settings: next })}
+                onFocus={bring}
+                onShowMore={() => setShown(shown + sentencesAtOnce)}
+                onStop={() => stop(id)}
+                onRemove={() => {
+                  reset(id);
+                  remove(id);
+                }}
+              />
+            );
+          })}
+        </div>
       </div>
     </div>
   );
+}
+
+function comparedAs(count: number): "two" | "many" | undefined {
+  if (count === 1) return undefined;
+  return count === 2 ? "two" : "many";
+}
+
+/** Changes when there is something new to be seen of what was read: its first part, or the finished summary. */
+function phaseOf(run: Run): object | string | undefined {
+  if (run.kind === "done") return run.answer;
+  return run.kind === "running" && run.draft.sources.length > 0 ? "reading" : undefined;
+}
+
+/** What of a request was changed after its summary was made. */
+function staleness(run: Run, now: SummaryRequest): "document" | "settings" | undefined {
+  const then = finished(run)?.request;
+  if (then === undefined) return undefined;
+  if (then.document !== now.document) return "document";
+  const asked = ({ model, parameters }: SummaryRequest) => JSON.stringify([model, parameters]);
+  return asked(then) === asked(now) ? undefined : "settings";
 }
 
 function RunButton({
   running,
   waiting,
   onRun,
-  onCancel,
+  onStop,
 }: {
   readonly running: boolean;
   /** A file is being read: there is no document yet. */
   readonly waiting: boolean;
   readonly onRun: () => void;
-  readonly onCancel: () => void;
+  readonly onStop: () => void;
 }) {
   const os = useOs();
   const keys = os === "macos" || os === "ios" ? "⌘ ↵" : "Ctrl ↵";
@@ -126,7 +202,7 @@ function RunButton({
     <Button
       className={classes.run}
       variant={running ? "default" : "filled"}
-      onClick={running ? onCancel : onRun}
+      onClick={running ? onStop : onRun}
       // Not `disabled`, which would throw away keyboard focus.
       data-disabled={waiting || undefined}
       aria-disabled={waiting}
@@ -134,7 +210,9 @@ function RunButton({
       leftSection={running ? <Square size={14} fill="currentColor" /> : undefined}
       rightSection={
         running ? (
-          <Kbd className={classes.keys}>Esc</Kbd>
+          <Kbd className={classes.keys} aria-hidden>
+            Esc
+          </Kbd>
         ) : (
           <>
             <Kbd className={classes.keys} aria-hidden>
@@ -145,7 +223,7 @@ function RunButton({
         )
       }
     >
-      {running ? "Cancel" : "Summarize"}
+      {running ? "Stop" : "Summarize"}
     </Button>
   );
 }

@@ -4,12 +4,14 @@ import type { Problem } from "../api/problem.js";
 import classes from "./notes.module.css";
 
 export function ProblemNote({ problem }: { readonly problem: Problem }) {
+  // One wrong field is told by the message already.
+  const news = problem.fields.filter(({ detail }) => !problem.message.includes(detail));
   return (
     <div className={classes.problem} role="alert">
       <CircleAlert className={classes.icon} size={19} aria-hidden />
       <div className={classes.body}>
         <p className={classes.message}>{problem.message}</p>
-        {problem.fields.map(({ pointer, detail }) => (
+        {news.map(({ pointer, detail }) => (
           <p key={`${pointer} ${detail}`} className={classes.hint}>
             {pointer !== "" && <code>{pointer}</code>} {detail}
           </p>

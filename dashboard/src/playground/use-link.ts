@@ -10,6 +10,8 @@ export interface Pointed {
 }
 
 export interface SentenceLink {
+  /** Tells the sentences of one summary from those of another on the same page. */
+  readonly slot: number;
   readonly pointed: Pointed | undefined;
   readonly hover: (pointed: Pointed | undefined) => void;
   readonly focus: (pointed: Pointed | undefined) => void;
@@ -17,41 +19,63 @@ export interface SentenceLink {
   readonly follow: (from: Pointed) => void;
 }
 
-export function useLink(): SentenceLink {
+/** @param slot place of the summary whose sources the document shows */
+export function useLink(slot: number): SentenceLink {
   const [hovered, hover] = useState<Pointed>();
   const [focused, focus] = useState<Pointed>();
-  const follow = useCallback((from: Pointed) => {
-    const target = document.getElementById(
-      sentenceId(from.side === "summary" ? "source" : "summary", from.index),
-    );
-    if (target === null) return;
-    hover(undefined);
-    target.focus({ preventScroll: true });
-    target.scrollIntoView({ block: "center", behavior: scrollBehavior() });
-  }, []);
-  return { pointed: hovered ?? focused, hover, focus, follow };
+  const follow = useCallback(
+    (from: Pointed) => {
+      const target = document.getElementById(
+        sentenceId(from.side === "summary" ? "source" : "summary", from.index, slot),
+      );
+      if (target === null) return;
+      hover(undefined);
+      target.focus({ preventScroll: true });
+      target.scrollIntoView({ block: "center", behavior: scrollBehavior() });
+    },
+    [slot],
+  );
+  return { slot, pointed: hovered ?? focused, hover, focus, follow };
 }
 
-export function sentenceId(side: Side, index: number): string {
-  return `${side}-${index + 1}`;
+/** The link as a summary has it that is not the one in focus: pointing at it is what brings it there. */
+export function unfocusedLink(
+  link: SentenceLink,
+  slot: number,
+  onPointed: () => void,
+): SentenceLink {
+  const first = (act: (pointed: Pointed | undefined) => void) => (pointed: Pointed | undefined) => {
+    if (pointed !== undefined) onPointed();
+    act(pointed);
+  };
+  return { ...link, slot, pointed: undefined, hover: first(link.hover), focus: first(link.focus) };
+}
+
+export function sentenceId(side: Side, index: number, slot: number): string {
+  // The document shows the sources of one summary at a time.
+  return `${side}-${index + 1}${side === "summary" && slot > 0 ? `-${slot + 1}` : ""}`;
 }
 
 /** Scrolls `pane`, and nothing else, to the sentence that is pointed at on the other side. */
 export function useFollowing(
   pane: RefObject<HTMLElement | null>,
   side: Side,
-  pointed: Pointed | undefined,
+  { pointed, slot }: SentenceLink,
 ): void {
   useEffect(() => {
-    if (pointed === undefined || pointed.side === side || pane.current === null) return;
-    const target = document.getElementById(sentenceId(side, pointed.index));
-    if (target === null) return;
-    const frame = pane.current.getBoundingClientRect();
-    const box = target.getBoundingClientRect();
-    if (box.top >= frame.top && box.bottom <= frame.bottom) return;
-    const middle = box.top - frame.top - Math.max(0, (frame.height - box.height) / 2);
-    pane.current.scrollBy({ top: middle, behavior: scrollBehavior() });
-  }, [pane, side, pointed]);
+    if (pointed === undefined || pointed.side === side) return;
+    scrollTo(pane.current, document.getElementById(sentenceId(side, pointed.index, slot)));
+  }, [pane, side, pointed, slot]);
+}
+
+/** Brings a target into the middle of its scrolling pane, and moves nothing else. */
+export function scrollTo(pane: HTMLElement | null, target: HTMLElement | null): void {
+  if (pane === null || target === null) return;
+  const frame = pane.getBoundingClientRect();
+  const box = target.getBoundingClientRect();
+  if (box.top >= frame.top && box.bottom <= frame.bottom) return;
+  const middle = box.top - frame.top - Math.max(0, (frame.height - box.height) / 2);
+  pane.scrollBy({ top: middle, behavior: scrollBehavior() });
 }
 
 /** Handlers and attributes of one sentence; the sentences of a side are one tab stop, arrow keys go between them. */
@@ -59,8 +83,8 @@ export function sentenceProps(link: SentenceLink, side: Side, index: number, cou
   const me: Pointed = { index, side };
   const stop = link.pointed?.side === side ? link.pointed.index : 0;
   return {
-    id: sentenceId(side, index),
-    href: `#${sentenceId(side === "summary" ? "source" : "summary", index)}`,
+    id: sentenceId(side, index, link.slot),
+    href: `#${sentenceId(side === "summary" ? "source" : "summary", index, link.slot)}`,
     tabIndex: index === stop ? 0 : -1,
     draggable: false,
     "data-on": link.pointed?.index === index || undefined,
@@ -77,7 +101,7 @@ export function sentenceProps(link: SentenceLink, side: Side, index: number, cou
       const next = nextIndex(event.key, index, count);
       if (next === undefined) return;
       event.preventDefault();
-      document.getElementById(sentenceId(side, next))?.focus();
+      document.getElementById(sentenceId(side, next, link.slot))?.focus();
     },
   };
 }

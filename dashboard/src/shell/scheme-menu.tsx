@@ -1,6 +1,7 @@
 // Light, dark, or as the system has it.
 import { ActionIcon, type MantineColorScheme, Menu, useMantineColorScheme } from "@mantine/core";
 import { Monitor, Moon, Sun } from "lucide-react";
+import { menuProps } from "./floating.js";
 import classes from "./scheme-menu.module.css";
 
 const schemes = [
@@ -13,7 +14,7 @@ export function SchemeMenu() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const chosen = schemes.find(({ value }) => value === colorScheme) ?? schemes[2];
   return (
-    <Menu position="bottom-end" width={180} shadow="md">
+    <Menu {...menuProps} position="bottom-end" width={180}>
       <Menu.Target>
         <ActionIcon
           variant="subtle"

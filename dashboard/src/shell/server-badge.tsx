@@ -3,6 +3,7 @@ import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
 import { KeyRound } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { getKey, subscribeToKey } from "../api/key.js";
+import { shortName } from "../api/model-name.js";
 import { openKeyDialog } from "./key-dialog.js";
 import classes from "./server-badge.module.css";
 import { type ServerState, useServer } from "./use-server.js";
@@ -24,7 +25,10 @@ export function ServerBadge() {
       <span className={classes.dot} data-status={status} aria-hidden />
       {model !== undefined && (
         <span className={classes.model}>
-          {model.name} <span className={classes.version}>{model.version}</span>
+          {shortName(model.name)}{" "}
+          <span className={classes.version}>
+            {models.length > 1 ? `and ${models.length - 1} more` : model.version}
+          </span>
         </span>
       )}
       <span className={classes.status}>{short}</span>
