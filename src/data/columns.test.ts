@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { ErrorCode } from "../errors/codes.js";
 import { BridleError } from "../errors/error.js";
-import { columnTable, documentOf, pairColumnsOf, pairOf } from "./columns.js";
+import { columnsInUse, columnTable, documentOf, pairColumnsOf, pairOf } from "./columns.js";
 import type { Row } from "./row.js";
 
 const place = { where: "Line 2 of x.jsonl", file: "x.jsonl", line: 2 };
@@ -118,5 +118,22 @@ describe("documentOf", () => {
     expect(documentOf({ body: "b", text: "t" }, place, "body")).toEqual({ document: "b" });
     expect(codeOf(() => documentOf({ text: "t", n: 1 }, place, "body"))[0]).toBe("COLUMN_MISSING");
     expect(codeOf(() => documentOf({ text: 5 }, place))[0]).toBe("COLUMN_NOT_TEXT");
+  });
+});
+
+describe("columnsInUse", () => {
+  const names = ["id", "url", "text", "summary", "gist", "html"];
+  it("leaves out what no row is made of", () => {
+    expect(columnsInUse(names, { kind: "pairs", columns: {} })).toEqual(["id", "text", "summary"]);
+    expect(columnsInUse(names, { kind: "documents", columns: {} })).toEqual(["id", "text"]);
+    const columns = { document: "html", summary: "gist", label: "url" };
+    expect(columnsInUse(names, { kind: "pairs", columns })).toEqual(names);
+  });
+
+  it("takes all where a column is missing or could be several", () => {
+    const bare = ["id", "url", "summary"];
+    expect(columnsInUse(bare, { kind: "pairs", columns: {} })).toEqual(bare);
+    const both = ["text", "article", "summary", "url"];
+    expect(columnsInUse(both, { kind: "pairs", columns: {} })).toEqual(both);
   });
 });

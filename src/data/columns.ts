@@ -160,3 +160,29 @@ export function pairOf(row: Row, place: Place, named: PairColumns = {}): PairRow
     ...(isLabel ? { label } : {}),
   };
 }
+
+/**
+ * Which of a file's columns rows are made of: every one that may hold a document, a summary, an id or a label. All of
+ * them where these would not do, so that what is told of a missing column names what is there.
+ */
+export function columnsInUse(
+  names: readonly string[],
+  { kind, columns }: { readonly kind: "pairs" | "documents"; readonly columns: PairColumns },
+): readonly string[] {
+  const header = Object.fromEntries(names.map((name) => [name, ""]));
+  const place = { where: "", file: "", line: 0 };
+  try {
+    if (kind === "pairs") pairColumnsOf(header, place, columns);
+    else documentColumnOf(header, place, columns.document);
+  } catch {
+    return names;
+  }
+  const known = columnTable.flatMap(({ documents, summaries }) => [...documents, ...summaries]);
+  const wanted = new Set([
+    ...(kind === "pairs" ? known : documentColumns),
+    ...[columns.document, columns.summary].filter((name) => name !== undefined),
+    columns.id ?? "id",
+    columns.label ?? "label",
+  ]);
+  return names.filter((name) => wanted.has(name));
+}

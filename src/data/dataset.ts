@@ -2,7 +2,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { BridleError } from "../errors/error.js";
 import { readError } from "../errors/file-errors.js";
-import { documentColumns, documentOf, pairOf } from "./columns.js";
+import { columnsInUse, documentOf, pairOf } from "./columns.js";
 import { type Repeats, RowHashes } from "./duplicates.js";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.js";
 import { NumberColumn } from "./number-column.js";
@@ -85,13 +85,6 @@ function exampleOf(row: Row, place: Place, options: DatasetOptions): Example {
   }
   const { document, id } = documentOf(row, place, columns.document);
   return { document, summary: "", references: [], ...(id === undefined ? {} : { id }) };
-}
-
-/** The columns that an example is made of, so that the others of a Parquet file are not unpacked. */
-function selectFor({ columns = {}, kind = "pairs" }: DatasetOptions) {
-  if (kind === "pairs") return undefined;
-  const wanted = new Set([columns.document ?? "", ...documentColumns, columns.id ?? "id"]);
-  return (names: readonly string[]) => names.filter((name) => wanted.has(name));
 }
 
 /** Collects what a pass over the files finds, and can read it back. */
@@ -196,8 +189,9 @@ export async function openDataset(
   const empty = { rows: 0, documents: 0, summaries: 0, places: [] as string[] };
   let read = 0;
   try {
-    const select = selectFor(options);
-    const reading = { ...options, ...(select === undefined ? {} : { select }) };
+    const { columns = {} } = options;
+    const select = (present: readonly string[]) => columnsInUse(present, { kind, columns });
+    const reading = { ...options, select };
     const inputs = [];
     for (const file of names) inputs.push(await openRows(file, reading));
     for (const file of names) fingerprints.push(await fingerprintOf(file, signal));

@@ -1,6 +1,6 @@
 // Reads documents with their reference summaries, one pair at a time, for evaluation.
 import { BridleError } from "../errors/error.js";
-import { type PairColumns, pairOf } from "./columns.js";
+import { columnsInUse, type PairColumns, pairOf } from "./columns.js";
 import type { Place } from "./row.js";
 import { openRows, type RowOptions } from "./rows.js";
 
@@ -64,7 +64,8 @@ export async function* readPairs(
   const names = typeof files === "string" ? [files] : files;
   // All files are opened first, so that a misspelt last one is told before an hour's work.
   const inputs = [];
-  for (const file of names) inputs.push(await openRows(file, reading));
+  const select = (present: readonly string[]) => columnsInUse(present, { kind: "pairs", columns });
+  for (const file of names) inputs.push(await openRows(file, { ...reading, select }));
   const sizeBytes = inputs.reduce((sum, input) => sum + input.sizeBytes, 0);
   let doneBytes = 0;
   let taken = 0;

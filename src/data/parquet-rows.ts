@@ -1,5 +1,4 @@
 // Reads the rows of a Parquet file a stretch at a time, and of its columns only those that are asked for.
-import { type FileHandle, open } from "node:fs/promises";
 import {
   type AsyncBuffer,
   type FileMetaData,
@@ -9,12 +8,10 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { BridleError } from "../errors/error.js";
-import { readError, systemCode } from "../errors/file-errors.js";
 import type { Row } from "./row.js";
+import type { RandomAccess } from "./spool.js";
 
 export interface ParquetOptions {
-  /** What the file is called in errors. Default: its path. */
-  readonly name?: string;
   /** Which of a file's columns to read. Default: all. */
   readonly select?: (columns: readonly string[]) => readonly string[];
   /** Told how far the reading is, as a share of the rows, 0..1. */
@@ -28,11 +25,11 @@ export interface ParquetRow {
 }
 
 /** Rows are unpacked so many bytes at a time. */
-const stretchBytes = 32_000_000;
+const stretchBytes = 16_000_000;
 /** Most that the columns read may take in one row group, packed. It is held while the group is read. */
 const maxPackedBytes = 1_500_000_000;
 /** Most that lists may take in one row group, unpacked: a column of lists cannot be read in stretches. */
-const maxListBytes = 500_000_000;
+const maxListBytes = 250_000_000;
 
 /** Whether bytes begin as a Parquet file does. */
 export function isParquet(head: Uint8Array): boolean {
@@ -79,19 +76,13 @@ interface GroupBuffer extends AsyncBuffer {
 }
 
 /** The file as hyparquet reads it. Ranges are kept from one stretch to the next: those of a group ask for the same ones. */
-function bufferOf(handle: FileHandle, byteLength: number): GroupBuffer {
+function bufferOf({ sizeBytes: byteLength, read }: RandomAccess): GroupBuffer {
   let before = new Map<string, Promise<ArrayBuffer>>();
   let now = new Map<string, Promise<ArrayBuffer>>();
-  const read = async (start: number, end: number): Promise<ArrayBuffer> => {
-    const buffer = new ArrayBuffer(end - start);
-    let done = 0;
-    while (done < buffer.byteLength) {
-      const view = new Uint8Array(buffer, done);
-      const { bytesRead } = await handle.read(view, 0, view.length, start + done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    return done === buffer.byteLength ? buffer : buffer.slice(0, done);
+  const slice = async (start: number, end: number): Promise<ArrayBuffer> => {
+    const { buffer, byteOffset, length } = await read(start, end - start);
+    const isWhole = byteOffset === 0 && length === buffer.byteLength;
+    return (isWhole ? buffer : buffer.slice(byteOffset, byteOffset + length)) as ArrayBuffer;
   };
   return {
     byteLength,
@@ -99,7 +90,7 @@ function bufferOf(handle: FileHandle, byteLength: number): GroupBuffer {
       const last = Math.min(end, byteLength);
       const first = Math.min(Math.max(0, start), last);
       const key = `${first}-${last}`;
-      const bytes = now.get(key) ?? before.get(key) ?? read(first, last);
+      const bytes = now.get(key) ?? before.get(key) ?? slice(first, last);
       now.set(key, bytes);
       return bytes;
     },
@@ -131,13 +122,12 @@ function sizeOf(value: unknown): number {
  * @throws FILE_DAMAGED, FILE_NOT_READABLE, PARQUET_GROUP_TOO_LARGE
  */
 export async function* readParquet(
-  path: string,
-  { name: file = path, select, onShare }: ParquetOptions = {},
+  source: RandomAccess,
+  file: string,
+  { select, onShare }: ParquetOptions = {},
 ): AsyncGenerator<ParquetRow> {
-  let handle: FileHandle | undefined;
   try {
-    handle = await open(path);
-    const buffer = bufferOf(handle, (await handle.stat()).size);
+    const buffer = bufferOf(source);
     const metadata = await parquetMetadataAsync(buffer);
     const names = parquetSchema(metadata).children.map(({ element }) => element.name);
     const columns = [...(select?.(names) ?? names)];
@@ -175,14 +165,11 @@ export async function* readParquet(
     }
   } catch (thrown) {
     if (thrown instanceof BridleError) throw thrown;
-    if (/^E(?!RR_)/.test(systemCode(thrown))) throw readError(thrown, file);
     const reason = thrown instanceof Error ? thrown.message.replace(/\.$/, "") : String(thrown);
     throw new BridleError(
       "FILE_DAMAGED",
       { where: file, format: "Parquet", reason },
       { cause: thrown },
     );
-  } finally {
-    await handle?.close();
   }
 }

@@ -8,7 +8,7 @@ import { readJsonList } from "./json-list.js";
 import { isBlank, readLines } from "./lines.js";
 import { isParquet, readParquet } from "./parquet-rows.js";
 import { longestRowBytes, type Place, parseRow, type Row } from "./row.js";
-import { openSpool } from "./spool.js";
+import { openRandomAccess, openSpool } from "./spool.js";
 import { asUtf8, encodingNamed, peek } from "./text-bytes.js";
 import { openTextFolder, readTextPair, type TextFolder } from "./text-folder.js";
 
@@ -196,23 +196,23 @@ async function* parquetRows(
   onShare: (share: number) => void,
 ): AsyncGenerator<FoundRow> {
   // Parquet is read from its end: one that is packed as a whole has to be unpacked first.
-  const spool =
-    input.packing === undefined ? undefined : await openSpool(undefined, { named: true });
+  const spool = input.packing === undefined ? undefined : await openSpool();
+  let opened: Awaited<ReturnType<typeof openRandomAccess>> | undefined;
   try {
-    if (spool === undefined) await content.return(undefined);
-    else {
-      for await (const chunk of content) await spool.append(chunk);
-      await spool.read(0, 0);
-    }
+    if (spool === undefined) {
+      await content.return(undefined);
+      opened = await openRandomAccess(file);
+    } else for await (const chunk of content) await spool.append(chunk);
     let index = 0;
-    const reading = { name: file, onShare, ...(select && { select }) };
-    for await (const { row, sizeBytes } of readParquet(spool?.file ?? file, reading)) {
+    const reading = { onShare, ...(select && { select }) };
+    for await (const { row, sizeBytes } of readParquet(spool ?? opened!, file, reading)) {
       const number = index + 1;
       const place = { where: `Row ${number} of ${file}`, file, line: number };
       yield found(index++, place, sizeBytes, () => row);
     }
   } finally {
     await spool?.close();
+    await opened?.close();
   }
 }
 

@@ -5,15 +5,18 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { readError, writeError } from "../errors/file-errors.js";
 
-export interface Spool {
-  /** Where it lies; undefined where it has no name any more, which is so wherever the system allows that. */
-  readonly file: string;
+/** Bytes that can be read anywhere. */
+export interface RandomAccess {
+  readonly sizeBytes: number;
+  /** Fewer bytes where it ends before them. @throws FILE_NOT_READABLE */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+export interface Spool extends RandomAccess {
   /** What has been appended so far, in bytes. */
   readonly sizeBytes: number;
   /** @throws FILE_NOT_WRITABLE, such as for a full disk */
   append(bytes: Uint8Array): Promise<void>;
-  /** @throws FILE_NOT_READABLE */
-  read(offset: number, length: number): Promise<Uint8Array>;
   /** Ends it; what it held is gone. */
   close(): Promise<void>;
 }
@@ -21,15 +24,11 @@ export interface Spool {
 const bufferBytes = 1024 * 1024;
 
 /**
- * Opens an empty spool. Appends are made one after the other; reads may come at any time, several at once.
+ * Opens an empty spool. It has no name wherever the system allows that, so that a killed process leaves nothing. Appends are made one after the other; reads may come at any time, several at once.
  * @param folder where it lies. Default: the system's folder for temporary files.
- * @param options.named keep its name until it is closed, for readers that want a path; else a killed process leaves nothing
  * @throws FILE_NOT_WRITABLE
  */
-export async function openSpool(
-  folder: string = tmpdir(),
-  options: { readonly named?: boolean } = {},
-): Promise<Spool> {
+export async function openSpool(folder: string = tmpdir()): Promise<Spool> {
   const file = path.join(folder, `bridle-${randomUUID()}.spool`);
   let handle: FileHandle;
   try {
@@ -38,7 +37,7 @@ export async function openSpool(
     throw writeError(thrown, file);
   }
   const remove = () => rm(file, { force: true }).catch(() => {});
-  if (options.named !== true) await remove();
+  await remove();
   let written = 0;
   let parts: Uint8Array[] = [];
   let held = 0;
@@ -63,7 +62,6 @@ export async function openSpool(
     }
   };
   return {
-    file,
     get sizeBytes() {
       return written + held;
     },
@@ -79,6 +77,7 @@ export async function openSpool(
     },
     async close() {
       await handle.close();
+      // Where a name is only gone with the last handle, it may be there still.
       await remove();
     },
   };
@@ -103,4 +102,23 @@ export async function readAt(
     throw readError(thrown, file);
   }
   return bytes.subarray(0, done);
+}
+
+/** Opens a file for reading it anywhere. @throws FILE_NOT_FOUND, FILE_NOT_READABLE */
+export async function openRandomAccess(
+  file: string,
+): Promise<RandomAccess & { close(): Promise<void> }> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file);
+    const opened = handle;
+    return {
+      sizeBytes: (await handle.stat()).size,
+      read: (offset, length) => readAt(opened, file, offset, length),
+      close: () => opened.close(),
+    };
+  } catch (thrown) {
+    await handle?.close();
+    throw readError(thrown, file);
+  }
 }
