@@ -1,9 +1,15 @@
 // `bridle train`: from params.yaml to a trained model, with progress, taken up again where it was interrupted.
 import type { Command } from "commander";
-import type { DataReport, EvaluationReport, TrainEvent } from "../train/events.js";
+import type {
+  DataReport,
+  EvaluationReport,
+  LeakageReport,
+  PreparationEvent,
+  TrainEvent,
+} from "../train/events.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
-import { openProgress } from "./progress.js";
+import { openProgress, type Progress } from "./progress.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options {
@@ -78,19 +84,62 @@ function describeData({ split, rows, emptyRows, ...cut }: DataReport): string {
         `(${lostTokens} tokens left out)`,
     );
   }
+  const { repeatedDocuments, repeatedPairs, repeats } = cut;
+  if (repeatedDocuments > 0) {
+    const same = repeatedPairs === 0 ? "" : `, ${repeatedPairs} with the same summary`;
+    parts.push(`${repeatedDocuments} documents stand in it before${same} (${examples(repeats)})`);
+  }
   return parts.join(", ");
+}
+
+/** The first two of several places. */
+function examples(places: readonly string[]): string {
+  return places.slice(0, 2).join("; ") + (places.length > 2 ? "; …" : "");
+}
+
+function describeLeakage({ documents, pairs, places }: LeakageReport): string {
+  const same = pairs === 0 ? "" : `, ${pairs} with the same summary`;
+  return (
+    `warning: ${documents} documents of the validation rows are learned from too${same}, so that validation ` +
+    `looks better than it is (${examples(places)})`
+  );
 }
 
 /** A bar of the steps on standard error, and a line for whatever else is told. */
 async function openDisplay(terminal: Terminal) {
   const progress = await openProgress(terminal, "steps");
   const line = (text: string) => terminal.stderr.write(`${text}\n`);
+  /** The bar of what is prepared now; it may still be opening. */
+  let preparing: { readonly of: string; bar?: Progress } | undefined;
+  const prepared = () => {
+    preparing?.bar?.stop();
+    preparing = undefined;
+  };
+  const prepare = ({ split, phase, rows, done, total }: PreparationEvent) => {
+    const of = `${split}: ${phase}`;
+    if (preparing?.of !== of) {
+      prepared();
+      const opening: { of: string; bar?: Progress } = { of };
+      preparing = opening;
+      void openProgress(terminal, "rows").then((bar) => {
+        if (preparing === opening) opening.bar = bar;
+      });
+    }
+    preparing?.bar?.update({ done, total, items: rows, itemsInAll: rows, note: of });
+  };
   let total = 0;
   let first = 0;
   const show = (event: TrainEvent): void => {
     switch (event.type) {
+      case "preparation":
+        prepare(event);
+        break;
       case "data":
+        prepared();
         line(describeData(event.report));
+        break;
+      case "leakage":
+        line(describeLeakage(event.report));
         break;
       case "start":
         total = event.totalSteps;
@@ -116,5 +165,9 @@ async function openDisplay(terminal: Terminal) {
         break;
     }
   };
-  return { show, close: () => progress.stop() };
+  const close = () => {
+    prepared();
+    progress.stop();
+  };
+  return { show, close };
 }

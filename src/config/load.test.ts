@@ -59,6 +59,17 @@ describe("a run's configuration", () => {
     ],
     [least, ["train.optimizer.nam=sgd"], "optimizer"],
     [least, ["trian.seed=1"], "there is no trian; did you mean train?"],
+    [
+      least,
+      ["train.objective=gap-sentences", "evaluate.generate=true"],
+      "evaluate.generate: needs rows with summaries",
+    ],
+    [least, ["train.objective=gap-sentences", "data.prefix=a"], "does not apply to gap-sentences"],
+    [
+      least,
+      ["train.objective=gap-sentences", "evaluate.metric=rougeL"],
+      "evaluate.metric: needs evaluate.generate",
+    ],
     [least, ["train.epochs=many"], "train.epochs: Invalid input: expected number, received string"],
     [least, ["train.seed"], "an override is key=value"],
     [least, ["data.train=[a"], "data.train=[a:"],

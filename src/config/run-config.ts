@@ -88,7 +88,21 @@ const TrainSection = z
           .default("ind-orig")
           .describe("how sentences are chosen"),
         ratio: z.number().gt(0).lt(1).default(0.3).describe("share of the sentences chosen"),
-        maskedTokens: share.default(0).describe("share of the other tokens masked too"),
+        mode: z
+          .enum(["google", "unicode"])
+          .default("google")
+          .describe("what sentences are compared by: words of a–z and 0–9, or of every script"),
+        intact: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0)
+          .describe("share of the chosen sentences that stay readable, 0.2 in PEGASUS-large"),
+        maskedTokens: share
+          .default(0)
+          .describe(
+            "share of the other words that are hidden and learned too, 0.15 in PEGASUS-base",
+          ),
       })
       .prefault({}),
     epochs: z.number().positive().default(3).describe("passes over the rows"),
@@ -143,8 +157,10 @@ const EvaluateSection = z
       .describe("what decides which checkpoint is the best one"),
     generate: z
       .boolean()
-      .default(true)
-      .describe("write summaries and score them, besides the loss"),
+      .optional()
+      .describe(
+        "write summaries and score them, besides the loss; so it is where rows have summaries",
+      ),
     maxRows: count.default(200).describe("at most so many rows are summarized"),
   })
   .prefault({});
@@ -160,8 +176,15 @@ export const RunConfig = z
   .superRefine(({ data, evaluate, train }, context) => {
     const refuse = (path: string[], message: string) =>
       context.addIssue({ code: "custom", path, message });
-    if (evaluate.metric !== "loss" && !evaluate.generate) {
+    const hasSummaries = train.objective === "seq2seq";
+    if (evaluate.generate === true && !hasSummaries) {
+      refuse(["evaluate", "generate"], "needs rows with summaries, and gap-sentences reads none");
+    }
+    if (evaluate.metric !== "loss" && !(evaluate.generate ?? hasSummaries)) {
       refuse(["evaluate", "metric"], "needs evaluate.generate");
+    }
+    if (data.prefix !== "" && !hasSummaries) {
+      refuse(["data", "prefix"], "does not apply to gap-sentences");
     }
     if (data.validation === undefined && train.patience !== null) {
       refuse(["train", "patience"], "needs data.validation");

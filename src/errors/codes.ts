@@ -165,6 +165,12 @@ export const codes = {
     message: "{file} was changed while it was in use, so that its rows are not where they were.",
     hint: "Start again; leave data alone while a run reads it, or give the run a copy.",
   },
+  TOKEN_MISSING: {
+    kind: "invalid",
+    message:
+      "The tokenizer has no token {name}, which gap-sentence training writes in place of a sentence or a word.",
+    hint: "Use a Pegasus tokenizer with its pre-training tokens; `bridle tokenizer train` makes one.",
+  },
   TOKEN_BUDGET_TOO_SMALL: {
     kind: "invalid",
     message: "Row {row} alone has {tokens} tokens with padding; a batch may have {budget}.",

@@ -149,7 +149,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   }
 
   async function gradients(
-    batch: LabelledBatch,
+    { inputIds, attentionMask, labels }: Omit<LabelledBatch, "encoderLabels">,
     { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
   ): Promise<Map<string, Tensor<"float32">>> {
     let session = differentiators.get(labelSmoothing);
@@ -162,6 +162,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       );
       differentiators.set(labelSmoothing, session);
     }
+    const batch = { inputIds, attentionMask, labels };
     const answer = await (await session).run(batchFeeds(config, batch, 1 / countLabels(batch)));
     return answer.gradients;
   }

@@ -1,6 +1,7 @@
 // The training graph: the family's forward pass, its loss, and the gradients of what is learned.
 import { BridleError } from "../errors/error.js";
 import {
+  add,
   type DropoutMask,
   feedDropout,
   type Gradient,
@@ -27,6 +28,8 @@ export interface GradientGraphOptions {
   readonly labelSmoothing?: number;
   /** Parts the output layer is worked on in; more take less memory. */
   readonly chunks?: number;
+  /** Whether the loss is also that of `encoderLabels`, told from the encoder's states by the same output layer. */
+  readonly encoderLabels?: boolean;
   /**
    * What is computed again on the way back instead of kept: attention weights, which take the most room for their cost
    * (unless said), or the whole inside of every layer.
@@ -65,6 +68,8 @@ export interface GradientGraph {
 /** Inputs of the loss besides those of both sides. */
 const labelsInput = "labels";
 const weightsInput = "labelWeights";
+const encoderLabelsInput = "encoderLabels";
+const encoderWeightsInput = "encoderLabelWeights";
 
 /** Builds the graph from a batch to its loss and the gradients of what is learned. */
 export function gradientGraph<C extends ModelConfig>(
@@ -83,14 +88,26 @@ export function gradientGraph<C extends ModelConfig>(
     labelSmoothing,
     chunks,
   });
-  const forward = plain.finish([plain.output("loss", entropy)]);
+  const total = options.encoderLabels
+    ? add(
+        plain,
+        entropy,
+        linearCrossEntropy(plain, {
+          ...family.head(plain, config, encoded.at(-1) ?? encoded[0]),
+          labels: plain.input(encoderLabelsInput, "int64", ["batch", "source"]),
+          weights: plain.input(encoderWeightsInput, "float32", ["batch", "source"]),
+          chunks,
+        }),
+      )
+    : entropy;
+  const forward = plain.finish([plain.output("loss", total)]);
   const dropout = feedDropout();
   const { g, copyOf } = rewriteInTurn(forward, [
     ...(options.extend ? [options.extend] : []),
     ...(recompute === "attention" ? [recomputeAttention] : []),
     ...(options.dropout ? [dropout.rule] : []),
   ]);
-  const loss = copyOf(entropy);
+  const loss = copyOf(total);
   const learned = g.known.filter(({ name }) => learns(name));
   const found = grad(g, loss, learned, {
     checkpoints: recompute === "layers" ? [...encoded, ...decoded].map(copyOf) : [],
@@ -131,6 +148,8 @@ export interface LabelledBatch {
   readonly attentionMask?: readonly (readonly number[])[] | undefined;
   /** [B][T], −100 for places that do not count. */
   readonly labels: readonly (readonly number[])[];
+  /** [B][S], −100 for places that do not count; for a graph that learns from them. */
+  readonly encoderLabels?: readonly (readonly number[])[] | undefined;
 }
 
 /** Number of labels that count. */
@@ -140,7 +159,7 @@ export function countLabels({ labels }: LabelledBatch): number {
 
 /**
  * Feeds of the training graph for a batch, dropout masks aside.
- * @param labelWeight weight of each label that counts: 1/n for the mean over n of them
+ * @param labelWeight weight of each label that counts: 1/n for the mean over n of them; encoder labels count as their mean
  * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
  */
 export function batchFeeds(
@@ -148,26 +167,49 @@ export function batchFeeds(
   batch: LabelledBatch,
   labelWeight: number,
 ): Record<string, Tensor> {
-  const { labels } = batch;
-  for (const id of labels.flat()) {
+  const { labels, encoderLabels } = batch;
+  const counted = labelFeeds(config, "labels", labels, labelWeight);
+  const hidden =
+    encoderLabels &&
+    labelFeeds(
+      config,
+      "encoderLabels",
+      encoderLabels,
+      1 / Math.max(1, countLabels({ ...batch, labels: encoderLabels })),
+    );
+  return {
+    ...feedsOf(batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
+    [labelsInput]: counted.labels,
+    [weightsInput]: counted.weights,
+    ...(hidden && {
+      [encoderLabelsInput]: hidden.labels,
+      [encoderWeightsInput]: hidden.weights,
+    }),
+  };
+}
+
+/** Labels and their weights as tensors; those that do not count are 0, with the weight 0. */
+function labelFeeds(
+  config: ModelConfig,
+  parameter: string,
+  rows: readonly (readonly number[])[],
+  weight: number,
+): { labels: Tensor<"int64">; weights: Tensor<"float32"> } {
+  for (const id of rows.flat()) {
     if (id !== ignored && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize)) {
       throw new BridleError("INVALID_PARAMETER", {
-        parameter: "labels",
+        parameter,
         value: id,
         expected: `token ids below ${config.vocabSize}, or ${ignored}`,
       });
     }
   }
-  const counted = int64Rows(
-    "labels",
-    labels.map((row) => row.map((id) => (id === ignored ? 0 : id))),
+  const labels = int64Rows(
+    parameter,
+    rows.map((row) => row.map((id) => (id === ignored ? 0 : id))),
   );
-  const weights = Float32Array.from(labels.flat(), (id) => (id === ignored ? 0 : labelWeight));
-  return {
-    ...feedsOf(batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
-    [labelsInput]: counted,
-    [weightsInput]: float32(weights, counted.shape),
-  };
+  const weights = Float32Array.from(rows.flat(), (id) => (id === ignored ? 0 : weight));
+  return { labels, weights: float32(weights, labels.shape) };
 }
 
 /** Adds slices to a dense gradient, in their order: rows [n,width] at `indices` [n] into dense [size,width]. */

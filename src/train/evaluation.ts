@@ -43,6 +43,7 @@ export function createEvaluator(
   const { family, config, tokenizer, lora } = start;
   const graph = gradientGraph(family, config, { ...start.graph, learns: () => false });
   const limit = Math.min(rows.rows, run.evaluate.maxRows);
+  const writes = run.evaluate.generate ?? run.train.objective === "seq2seq";
 
   async function meanLoss(weights: HeldWeights, signal: AbortSignal | undefined): Promise<number> {
     const scorer: GradientSession = await openGradients(graph, weights, session);
@@ -55,7 +56,8 @@ export function createEvaluator(
         for (let at = 0; at < members.length; at += shape.rows) {
           signal?.throwIfAborted();
           const examples = await split.encode(members.slice(at, at + shape.rows), 0);
-          const batch = toBatch(examples, config.padTokenId);
+          // Judged by what the decoder writes alone.
+          const { encoderLabels: _, ...batch } = toBatch(examples, config.padTokenId);
           const labels = countLabels(batch);
           if (labels === 0) continue;
           const { loss } = await scorer.run(batchFeeds(config, batch, 1 / labels));
@@ -106,7 +108,7 @@ export function createEvaluator(
   return {
     async run(weights, signal) {
       const loss = await meanLoss(weights, signal);
-      return { loss, ...(run.evaluate.generate && (await scores(weights, signal))) };
+      return { loss, ...(writes && (await scores(weights, signal))) };
     },
     async close() {},
   };

@@ -18,6 +18,30 @@ export interface DataReport {
   readonly truncatedDocuments: number;
   readonly truncatedSummaries: number;
   readonly lostTokens: number;
+  /** Rows whose document stands in an earlier row too, and how many of these have the same summary. */
+  readonly repeatedDocuments: number;
+  readonly repeatedPairs: number;
+  /** Where the first ones stand, such as "Line 9 of x.jsonl as Line 3 of x.jsonl". */
+  readonly repeats: readonly string[];
+}
+
+/** Documents of the validation rows that are learned from too. */
+export interface LeakageReport {
+  readonly documents: number;
+  /** How many of them have the same summary. */
+  readonly pairs: number;
+  readonly places: readonly string[];
+}
+
+/** How far the work before the first step is. It is shown, and not kept. */
+export interface PreparationEvent {
+  readonly type: "preparation";
+  readonly split: DataReport["split"];
+  /** Reading is counted in bytes of the files, measuring in rows. */
+  readonly phase: "reading" | "measuring";
+  readonly rows: number;
+  readonly done: number;
+  readonly total: number;
 }
 
 export interface EvaluationReport {
@@ -33,7 +57,9 @@ export interface EvaluationReport {
 }
 
 export type TrainEvent =
+  | PreparationEvent
   | { readonly type: "data"; readonly report: DataReport }
+  | { readonly type: "leakage"; readonly report: LeakageReport }
   | {
       readonly type: "start";
       readonly totalSteps: number;

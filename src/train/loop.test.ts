@@ -151,6 +151,46 @@ describe("a run", () => {
     await model.close();
   });
 
+  it("learns from documents alone, with sentences and words hidden, and resumes to the same weights", async () => {
+    const options = {
+      objective: "gap-sentences",
+      gapSentences: { strategy: "random", ratio: 0.5, intact: 0.2, maskedTokens: 0.15 },
+      epochs: 6,
+    } as const;
+    const whole = await run(await toy(options));
+    const steps = losses(whole.events);
+    expect(steps.at(-1)!).toBeLessThan(steps[0]! * 0.8);
+    const evaluation = whole.events.find((event) => event.type === "evaluation");
+    expect(evaluation?.report.loss).toBeGreaterThan(0);
+    expect(evaluation?.report.rouge).toBeUndefined();
+    const input = await toy(options);
+    await expect(run(input, 5)).rejects.toMatchObject({ code: "CANCELLED" });
+    const parts = await run(input);
+    expect(await weightsOf(parts.folder)).toEqual(await weightsOf(whole.folder));
+  });
+
+  it("tells of repeated documents, and of those that it is judged by too", async () => {
+    const input = await toy({ maxSteps: 1 });
+    const train = await readFile(input.data.train as string, "utf8");
+    const [first, second] = train.split("\n");
+    await writeFile(input.data.train as string, `${train}${first}\n`);
+    await writeFile(input.data.validation as string, `${second}\n`);
+    const { events } = await run(input);
+    const reports = events.flatMap((event) => (event.type === "data" ? [event.report] : []));
+    expect(reports[0]!.repeatedDocuments).toBeGreaterThan(0);
+    expect(reports[0]!.repeats[0]).toMatch(/^Line \d+ of .*train\.jsonl as Line \d+ of /);
+    const leakage = events.find((event) => event.type === "leakage");
+    expect(leakage?.report).toMatchObject({
+      documents: 1,
+      pairs: 1,
+      places: [expect.stringContaining("valid.jsonl as Line 2 of ")],
+    });
+    expect(events.some((event) => event.type === "preparation")).toBe(true);
+    const kept = await readFile(join(input.train!.output as string, "events.jsonl"), "utf8");
+    expect(kept).toContain('"type":"leakage"');
+    expect(kept).not.toContain("preparation");
+  });
+
   it("stops when evaluations get no better", async () => {
     const { events, record } = await run(
       await toy({ patience: 1, learningRate: 1, maxGradNorm: null, evaluateEvery: 1 }),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
-import { type Dataset, openDataset } from "../data/dataset.js";
+import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
 import { BridleError } from "../errors/error.js";
 import type { ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
@@ -98,6 +98,9 @@ async function openRun(
   const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
     const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
     const limit = name === "train" ? maxTrainRows : maxValidationRows;
+    let read = 0;
+    const prepare = (phase: "reading" | "measuring", done: number, total: number) =>
+      onEvent?.({ type: "preparation", split: name, phase, rows: read, done, total });
     const rows = await openDataset(files, {
       kind: config.train.objective === "seq2seq" ? "pairs" : "documents",
       columns: {
@@ -107,9 +110,18 @@ async function openRun(
       onEmpty,
       ...(limit !== undefined && { limit }),
       ...(signal && { signal }),
+      onRead: ({ readBytes, sizeBytes }) => {
+        read++;
+        prepare("reading", readBytes, sizeBytes);
+      },
     });
     open.push(rows);
-    const split = await encodeSplit(rows, objective, undefined, signal);
+    const measured = (done: number, of: number) => {
+      read = done;
+      prepare("measuring", done, of);
+    };
+    const split = await encodeSplit(rows, objective, measured, signal);
+    const { repeats } = rows.report;
     const { documents, summaries, lostTokens } = split.truncated;
     await tell({
       type: "data",
@@ -120,6 +132,11 @@ async function openRun(
         truncatedDocuments: documents,
         truncatedSummaries: summaries,
         lostTokens,
+        repeatedDocuments: repeats.documents,
+        repeatedPairs: repeats.pairs,
+        repeats: repeats.examples.map(
+          ({ row, as }) => `${rows.placeOf(row).where} as ${rows.placeOf(as).where}`,
+        ),
       },
     });
     return { rows, split };
@@ -129,6 +146,14 @@ async function openRun(
     config.data.validation === undefined
       ? undefined
       : await splitOf("validation", config.data.validation);
+
+  const [leakage] = validation
+    ? findLeakage({ train: training.rows, validation: validation.rows })
+    : [];
+  if (leakage !== undefined) {
+    const { documents, pairs, told: places } = leakage;
+    await tell({ type: "leakage", report: { documents, pairs, places } });
+  }
 
   const data = [training, ...(validation ? [validation] : [])].flatMap(({ rows }) =>
     rows.report.files.map(({ file, sha256: hash }) => ({ file, sha256: hash })),
@@ -150,6 +175,7 @@ async function openRun(
     chunks: options.lossChunks,
     recompute: options.recompute ? "layers" : "attention",
     dropout: true,
+    encoderLabels: options.objective === "gap-sentences" && options.gapSentences.maskedTokens > 0,
     session,
   });
   open.push(step);

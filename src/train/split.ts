@@ -38,8 +38,9 @@ export async function encodeSplit(
     signal?.throwIfAborted();
     const wanted = Array.from({ length: Math.min(stretch, rows - at) }, (_, i) => at + i);
     for (const [i, example] of (await encode(wanted, 0)).entries()) {
-      source[at + i] = example.inputIds.length;
-      target[at + i] = example.labels.length;
+      const { inputIds, labels, longest } = example;
+      source[at + i] = longest?.source ?? inputIds.length;
+      target[at + i] = longest?.target ?? labels.length;
       if (example.lostSource > 0) truncated.documents++;
       if (example.lostTarget > 0) truncated.summaries++;
       truncated.lostTokens += example.lostSource + example.lostTarget;
@@ -63,5 +64,10 @@ export function toBatch(examples: readonly TokenizedExample[], padTokenId: numbe
       Array.from({ length: source }, (_, i) => (i < inputIds.length ? 1 : 0)),
     ),
     labels: examples.map(({ labels }) => fill(labels, target, ignored)),
+    ...(examples.some(({ encoderLabels }) => encoderLabels !== undefined) && {
+      encoderLabels: examples.map(({ encoderLabels }) =>
+        fill(encoderLabels ?? [], source, ignored),
+      ),
+    }),
   };
 }

@@ -2,6 +2,7 @@
 import type { RunConfig } from "../../config/run-config.js";
 import type { ModelConfig } from "../../model/family.js";
 import type { Tokenizer } from "../../text/tokenizers/tokenizer.js";
+import { createGapSentences } from "./gap-sentences.js";
 import type { Objective } from "./objective.js";
 import { createSeq2Seq } from "./seq2seq.js";
 
@@ -9,13 +10,16 @@ import { createSeq2Seq } from "./seq2seq.js";
 const defaultSourceTokens = 1024;
 
 export function createObjective(
-  { data }: RunConfig,
+  { data, train }: RunConfig,
   { tokenizer, config }: { readonly tokenizer: Tokenizer; readonly config: ModelConfig },
 ): Objective {
   const reach = config.maxPositions ?? Math.min(tokenizer.modelMaxLength, defaultSourceTokens);
-  return createSeq2Seq(tokenizer, {
+  const limits = {
     maxSourceTokens: Math.min(reach, data.maxSourceTokens ?? reach),
     maxTargetTokens: Math.min(reach, data.maxTargetTokens),
-    prefix: data.prefix,
-  });
+  };
+  if (train.objective === "seq2seq") {
+    return createSeq2Seq(tokenizer, { ...limits, prefix: data.prefix });
+  }
+  return createGapSentences(tokenizer, { ...limits, ...train.gapSentences, seed: train.seed });
 }

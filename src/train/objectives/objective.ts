@@ -8,6 +8,10 @@ export interface TokenizedExample {
   /** Tokens that were left out because the input, or the labels, would have been too long. */
   readonly lostSource: number;
   readonly lostTarget: number;
+  /** Most tokens that it may have in any epoch, where that differs from epoch to epoch. */
+  readonly longest?: { readonly source: number; readonly target: number };
+  /** For each place of the input the token that was hidden there, else −100; learned from the encoder's states. */
+  readonly encoderLabels?: readonly number[];
 }
 
 /** Where an example stands in a run: draws are made from the seed and this alone. */
