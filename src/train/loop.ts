@@ -95,6 +95,7 @@ async function openRun(
   };
   const start = await openStart(config, { onDownload, signal });
   const objective = createObjective(config, start);
+  const hasSummaries = config.train.objective === "seq2seq";
   const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
     const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
     const limit = name === "train" ? maxTrainRows : maxValidationRows;
@@ -102,7 +103,7 @@ async function openRun(
     const prepare = (phase: "reading" | "measuring", done: number, total: number) =>
       onEvent?.({ type: "preparation", split: name, phase, rows: read, done, total });
     const rows = await openDataset(files, {
-      kind: config.train.objective === "seq2seq" ? "pairs" : "documents",
+      kind: hasSummaries ? "pairs" : "documents",
       columns: {
         ...(documentColumn && { document: documentColumn }),
         ...(summaryColumn && { summary: summaryColumn }),
@@ -133,7 +134,7 @@ async function openRun(
         truncatedSummaries: summaries,
         lostTokens,
         repeatedDocuments: repeats.documents,
-        repeatedPairs: repeats.pairs,
+        repeatedPairs: hasSummaries ? repeats.pairs : 0,
         repeats: repeats.examples.map(
           ({ row, as }) => `${rows.placeOf(row).where} as ${rows.placeOf(as).where}`,
         ),
@@ -151,7 +152,8 @@ async function openRun(
     ? findLeakage({ train: training.rows, validation: validation.rows })
     : [];
   if (leakage !== undefined) {
-    const { documents, pairs, told: places } = leakage;
+    const { documents, told: places } = leakage;
+    const pairs = hasSummaries ? leakage.pairs : 0;
     await tell({ type: "leakage", report: { documents, pairs, places } });
   }
 
