@@ -553,6 +553,29 @@ export const codes = {
     message: "{folder} has neither spiece.model nor tokenizer.json.",
     hint: "Give a folder as save_pretrained() writes it for model and tokenizer, or download the model again.",
   },
+  // Training a tokenizer.
+  CORPUS_EMPTY: {
+    kind: "invalid",
+    message: "There is nothing to learn a vocabulary from: {reason}.",
+    hint: "Give files that hold text; `bridle tokenizer train --help` tells how columns are named.",
+  },
+  CORPUS_TOO_VARIED: {
+    kind: "too-large",
+    message: "After {sentences} sentences the different words take more than {limitMb} MB.",
+    hint: "Train on a part of the sentences: --sample 1000000",
+  },
+  VOCABULARY_TOO_LARGE: {
+    kind: "invalid",
+    message:
+      "The corpus gives a vocabulary of {largest} pieces, fewer than the {wanted} asked for.",
+    hint: "Ask for no more: --vocab-size {largest}; or give more text.",
+  },
+  VOCABULARY_TOO_SMALL: {
+    kind: "invalid",
+    message:
+      "A vocabulary of {wanted} pieces has no room for the {alphabet} characters of the corpus that it must hold and {reserved} reserved pieces.",
+    hint: "Ask for more than {least} with --vocab-size, or let more rare characters go: --character-coverage below {coverage}.",
+  },
   ARCHITECTURE_NOT_SUPPORTED: {
     kind: "invalid",
     message: "The model is a {architecture}, which is not supported.",

@@ -1,0 +1,44 @@
+// Does the tasks of a training in threads, or where it is called when there is little to do.
+import { BridleError } from "../../../errors/error.js";
+import { createWorkerPool } from "../../worker-pool.js";
+import type { RepeatedStrings } from "./seed-pieces.js";
+import {
+  type AlternativesTask,
+  runTask,
+  type SeedTask,
+  type SumTask,
+  type TaskRunner,
+  type TrainingTask,
+} from "./training-tasks.js";
+
+/** Heap of a thread; the large arrays lie outside of it. */
+const heapMb = 2048;
+
+/** @param threads 0 for none: the work is done where it is called */
+export function openTaskRunner(
+  threads: number,
+  signal: AbortSignal | undefined,
+): TaskRunner & { close(): Promise<void> } {
+  if (threads === 0) {
+    return {
+      sum: async (task) => void runTask(task),
+      alternatives: async (task) => runTask(task) as Int32Array,
+      seeds: async (task) => runTask(task) as RepeatedStrings,
+      close: async () => {},
+    };
+  }
+  const pool = createWorkerPool<TrainingTask, Int32Array | RepeatedStrings | undefined>({
+    worker: new URL("./training-worker.js", import.meta.url),
+    threads,
+    heapMb,
+    outOfMemory: (cause) =>
+      new BridleError("WORKER_ENDED", { reason: `it needed more than ${heapMb} MB` }, { cause }),
+  });
+  const run = async (task: TrainingTask) => await pool.run(task, { signal });
+  return {
+    sum: async (task: SumTask) => void (await run(task)),
+    alternatives: async (task: AlternativesTask) => (await run(task)) as Int32Array,
+    seeds: async (task: SeedTask) => (await run(task)) as RepeatedStrings,
+    close: () => pool.close(),
+  };
+}
