@@ -12,6 +12,9 @@ export interface PieceSpan {
 /** How much less likely than the least likely piece an unknown character is. */
 const unknownPenalty = 10;
 
+/** Sums further from 0 are moved back to it on the way through a long text, before rounding drowns the scores. */
+const farSum = 100_000;
+
 export interface Unigram {
   /** Pieces of a normalized text; neighbouring unknown ones are joined. */
   cut(normalized: string): PieceSpan[];
@@ -19,23 +22,20 @@ export interface Unigram {
 
 /**
  * Sums are float32, as in the reference's C++.
- * Source: google/sentencepiece 0.2, unigram_model.cc, EncodeOptimized; Kudo 2018.
+ * Source: google/sentencepiece 0.2.3, unigram_model.cc, EncodeOptimized; Kudo 2018.
  */
 export function createUnigram(pieces: readonly Piece[], unknownId: number): Unigram {
   const normal = pieces.filter(({ type }) => type === pieceTypes.normal);
   let minScore = Number.POSITIVE_INFINITY;
-  let maxScore = Number.NEGATIVE_INFINITY;
-  for (const { score } of normal) {
-    minScore = Math.min(minScore, score);
-    maxScore = Math.max(maxScore, score);
-  }
+  for (const { score } of normal) minScore = Math.min(minScore, score);
   const unknownScore = Math.fround(minScore - unknownPenalty);
   const scores = new Float64Array(pieces.length);
   const unused = new Uint8Array(pieces.length);
   const inTrie: { piece: string; id: number }[] = [];
   for (const [id, { piece, score, type }] of pieces.entries()) {
     const userDefined = type === pieceTypes.userDefined;
-    scores[id] = userDefined ? Math.fround(Buffer.byteLength(piece) * maxScore) - 0.1 : score;
+    // Above 0, where no learned piece is, and more for one long piece than for two short ones.
+    scores[id] = userDefined ? Math.fround(0.1 * (Buffer.byteLength(piece) - 1)) : score;
     if (type === pieceTypes.unused) unused[id] = 1;
     if (userDefined || type === pieceTypes.normal || type === pieceTypes.unused)
       inTrie.push({ piece, id });
@@ -47,7 +47,9 @@ export function createUnigram(pieces: readonly Piece[], unknownId: number): Unig
     const best = new Float32Array(size + 1);
     const from = new Int32Array(size + 1).fill(-1);
     const ids = new Int32Array(size + 1).fill(-1);
+    let furthest = 0;
     const offer = (end: number, start: number, id: number, sum: number) => {
+      if (end > furthest) furthest = end;
       // Rounded before it is compared, so that paths that differ by less tie, and the one found first stays.
       const candidate = Math.fround(sum);
       if (from[end] !== -1 && !(candidate > (best[end] as number))) return;
@@ -56,7 +58,13 @@ export function createUnigram(pieces: readonly Piece[], unknownId: number): Unig
       ids[end] = id;
     };
     for (let start = 0; start < size; ) {
-      const here = best[start] as number;
+      let here = best[start] as number;
+      if (Math.abs(here) > farSum) {
+        for (let end = start + 1; end <= furthest; end++) {
+          if (from[end] !== -1) best[end] = (best[end] as number) - here;
+        }
+        here = 0;
+      }
       const character = (text.codePointAt(start) as number) > 0xffff ? 2 : 1;
       let single = false;
       let node = PieceTrie.root;
