@@ -1,6 +1,7 @@
 // The public library: what `import … from "bridle"` gives. Importing it loads no model; that happens when it is asked for.
 
 import type { RunConfigInput } from "./config/run-config.js";
+import type { ReadTextsOptions } from "./data/corpus.js";
 import type { Pair, ReadPairsOptions } from "./data/pairs.js";
 import type { EvaluateOptions } from "./evaluate/evaluate.js";
 import type { Evaluation } from "./evaluate/evaluation.js";
@@ -11,11 +12,14 @@ import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import type { DocumentText, ReadHints, ReadLimits } from "./text/files/document-text.js";
 import type { Tokenizer } from "./text/tokenizers/tokenizer.js";
+import type { TrainTokenizerOptions } from "./text/tokenizers/train/train-options.js";
+import type { TrainedTokenizer } from "./text/tokenizers/train/train-tokenizer.js";
 import type { TrainOptions, TrainResult } from "./train/loop.js";
 
 export type { GenerateOptions } from "./config/generate-options.js";
 export type { RunConfigInput } from "./config/run-config.js";
 export { bridleVersion as version } from "./config/version.js";
+export type { ReadTextsOptions } from "./data/corpus.js";
 export type { Pair, ReadPairsOptions } from "./data/pairs.js";
 export type { ErrorCode, ErrorKind } from "./errors/codes.js";
 export { BridleError, type ErrorDetails } from "./errors/error.js";
@@ -115,6 +119,20 @@ export async function* readPairs(
 ): AsyncGenerator<Pair> {
   const { readPairs } = await import("./data/pairs.js");
   yield* readPairs(files, options);
+}
+
+/**
+ * The texts of files, in order, to learn from: every line of a plain text, or the document and the summaries of every
+ * row. Holds one text at a time. Lines of plain text come as bytes, which are UTF-8.
+ * @throws while iterating: FILE_NOT_FOUND, FILE_NOT_READABLE, FOLDER_NOT_DATA, INVALID_PARAMETER, and with file and line
+ *   what is wrong with a text
+ */
+export async function* readTexts(
+  files: string | readonly string[],
+  options: ReadTextsOptions = {},
+): AsyncGenerator<string | Uint8Array> {
+  const { readTexts } = await import("./data/corpus.js");
+  yield* readTexts(files, options);
 }
 
 /**
@@ -226,3 +244,41 @@ export async function train(
   const checked = typeof config === "string" ? await loadRunConfig(config) : checkRunConfig(config);
   return await train(checked, options);
 }
+
+/**
+ * Trains a SentencePiece Unigram tokenizer, in worker threads where it pays.
+ *
+ * ```js
+ * const trained = await trainTokenizer(readTexts("train.jsonl.gz"), { vocabSize: 16_000 });
+ * await saveTokenizer("my-model", trained);
+ * ```
+ * @param sentences one sentence or document each, strings or UTF-8; a line end within one separates sentences
+ * @throws CORPUS_EMPTY, CORPUS_TOO_VARIED, VOCABULARY_TOO_SMALL, VOCABULARY_TOO_LARGE, ROW_NOT_UTF8, INVALID_PARAMETER,
+ *   CANCELLED, DEADLINE_EXCEEDED, and what reading the sentences throws
+ */
+export async function trainTokenizer(
+  sentences: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
+  options: TrainTokenizerOptions,
+): Promise<TrainedTokenizer> {
+  const { trainTokenizer } = await import("./text/tokenizers/train/train-tokenizer.js");
+  return await trainTokenizer(sentences, options);
+}
+
+/**
+ * Writes a trained tokenizer's files into a folder, where a model may join them.
+ * @throws OUTPUT_EXISTS where a tokenizer is there and `overwrite` is not said; FILE_NOT_WRITABLE, WRITE_FAILED
+ */
+export async function saveTokenizer(
+  folder: string,
+  trained: Pick<TrainedTokenizer, "files">,
+  options: { readonly overwrite?: boolean } = {},
+): Promise<void> {
+  const { saveTokenizer } = await import("./model/checkpoint/save-tokenizer.js");
+  await saveTokenizer(folder, trained, options);
+}
+
+export type {
+  TokenizerProgress,
+  TrainTokenizerOptions,
+} from "./text/tokenizers/train/train-options.js";
+export type { TrainedTokenizer } from "./text/tokenizers/train/train-tokenizer.js";

@@ -10,6 +10,7 @@ import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
 import type { Terminal } from "./terminal.js";
+import { addTokenizerCommand } from "./tokenizer.js";
 import { addTrainCommand } from "./train.js";
 
 /**
@@ -48,6 +49,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addSummarizeCommand(program, terminal);
   addRougeCommand(program, terminal);
   addEvaluateCommand(program, terminal);
+  addTokenizerCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommand(program, terminal);
   addDoctorCommand(program, terminal);

@@ -554,6 +554,11 @@ export const codes = {
     hint: "Give a folder as save_pretrained() writes it for model and tokenizer, or download the model again.",
   },
   // Training a tokenizer.
+  OUTPUT_EXISTS: {
+    kind: "conflict",
+    message: "{file} is there already.",
+    hint: "Name another --output, or add --overwrite to replace it.",
+  },
   CORPUS_EMPTY: {
     kind: "invalid",
     message: "There is nothing to learn a vocabulary from: {reason}.",

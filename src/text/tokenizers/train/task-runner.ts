@@ -1,4 +1,5 @@
 // Does the tasks of a training in threads, or where it is called when there is little to do.
+import { setMaxListeners } from "node:events";
 import { BridleError } from "../../../errors/error.js";
 import { createWorkerPool } from "../../worker-pool.js";
 import type { RepeatedStrings } from "./seed-pieces.js";
@@ -34,7 +35,10 @@ export function openTaskRunner(
     outOfMemory: (cause) =>
       new BridleError("WORKER_ENDED", { reason: `it needed more than ${heapMb} MB` }, { cause }),
   });
-  const run = async (task: TrainingTask) => await pool.run(task, { signal });
+  // Every waiting task listens to the signal; the caller's own is not to warn of that.
+  const own = signal && AbortSignal.any([signal]);
+  if (own !== undefined) setMaxListeners(0, own);
+  const run = async (task: TrainingTask) => await pool.run(task, { signal: own });
   return {
     sum: async (task: SumTask) => void (await run(task)),
     alternatives: async (task: AlternativesTask) => (await run(task)) as Int32Array,

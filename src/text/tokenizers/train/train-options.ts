@@ -7,7 +7,7 @@ import type { PieceRules } from "./piece-rules.js";
 import { boundarySymbol, unknownSymbol } from "./word-counts.js";
 
 /** How far the training is. */
-export type TrainProgress =
+export type TokenizerProgress =
   | { readonly phase: "read"; readonly sentences: number }
   | { readonly phase: "normalize"; readonly done: number; readonly total: number }
   | { readonly phase: "seed"; readonly words: number }
@@ -47,7 +47,7 @@ export interface TrainTokenizerOptions extends Partial<PieceRules> {
   /** Threads at most; the result is the same for any number. Default: one a core, up to 16. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: TrainProgress) => void;
+  readonly onProgress?: (progress: TokenizerProgress) => void;
 }
 
 export interface TrainOptions extends PieceRules {
@@ -65,7 +65,7 @@ export interface TrainOptions extends PieceRules {
   readonly modelMaxLength: number | undefined;
   readonly threads: number | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly onProgress: (progress: TrainProgress) => void;
+  readonly onProgress: (progress: TokenizerProgress) => void;
 }
 
 function invalid(parameter: string, value: unknown, expected: string): BridleError {

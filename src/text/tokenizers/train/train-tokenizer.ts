@@ -44,11 +44,13 @@ export interface TrainedTokenizer {
 
 const encoder = new TextEncoder();
 const lineFeed = 0x0a;
+const bytesBetweenPauses = 250_000;
 
 /** The lines of what a caller hands over, as bytes. */
 function* linesOf(item: string | Uint8Array, number: number): Generator<Uint8Array> {
   if (typeof item !== "string" && !isUtf8(item)) {
-    throw new BridleError("ROW_NOT_UTF8", { line: number });
+    const where = `Sentence ${number}`;
+    throw new BridleError("ROW_NOT_UTF8", { where, encoding: "UTF-8", guess: "its encoding" });
   }
   const bytes = typeof item === "string" ? encoder.encode(item) : item;
   let from = 0;
@@ -78,18 +80,20 @@ async function count(
   const sample = size === 0 ? undefined : new SentenceSample(size, seed);
   let items = 0;
   let inAll = 0;
+  let sincePause = 0;
   for await (const item of sentences) {
     items++;
     for (const line of linesOf(item, items)) {
       if (line.length === 0) continue;
       inAll++;
+      sincePause += line.length;
       if (sample === undefined) counter.add(line);
       else sample.offer(line);
     }
-    if (items % 2000 === 0) {
-      await pause(signal, startedAt);
-      onProgress({ phase: "read", sentences: inAll });
-    }
+    if (sincePause < bytesBetweenPauses) continue;
+    sincePause = 0;
+    await pause(signal, startedAt);
+    onProgress({ phase: "read", sentences: inAll });
   }
   onProgress({ phase: "read", sentences: inAll });
   for (const [i, line] of (sample?.sentences ?? []).entries()) {
