@@ -55,7 +55,7 @@ async function openLines(file: string, options: ReadTextsOptions): Promise<TextF
 function chooseColumns(row: Row, place: Place): readonly string[] {
   try {
     const { document, summary } = pairColumnsOf(row, place, {});
-    return [document, summary];
+    return [document, summary].filter((column) => row[column] != null);
   } catch (thrown) {
     if (!(thrown instanceof BridleError) || thrown.code !== "COLUMN_MISSING") throw thrown;
   }

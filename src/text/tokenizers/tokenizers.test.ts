@@ -11,6 +11,7 @@ import { loadTokenizer } from "./load.js";
 import { createSentencePiece } from "./sentencepiece.js";
 import { readSentencePieceModel } from "./sentencepiece-model.js";
 import { cleanUpSpaces, stripPython, type Tokenizer } from "./tokenizer.js";
+import { buildCharsmap } from "./train/charsmap.js";
 
 let root: string;
 let tokenizer: Tokenizer;
@@ -40,6 +41,56 @@ describe("SentencePiece", () => {
   it("joins pieces to text, without the first space and without control pieces", () => {
     expect(sentencePiece.decode(["\u2581the", "\u2581harbour", "</s>"])).toBe("the harbour");
     expect(sentencePiece.decode(["\u2581", "\u2581the", "<unk>"])).toBe("the \u2047 ");
+  });
+
+  it("takes a user-defined piece before learned ones, also where normalizing makes it", () => {
+    const pieces = ["\u2581", ..."abc"].map((piece) => ({ piece, score: -3, type: 1 }));
+    const model = createSentencePiece(
+      {
+        pieces: [
+          { piece: "<unk>", score: 0, type: 2 },
+          { piece: "bc", score: 0, type: 4 },
+          ...pieces,
+          { piece: "ab", score: -4, type: 1 },
+        ],
+        unknownId: 0,
+        normalizer: {
+          precompiledCharsmap: buildCharsmap("nfkc"),
+          addDummyPrefix: true,
+          removeExtraWhitespaces: true,
+          escapeWhitespaces: true,
+        },
+      },
+      "made",
+    );
+    // The second b is a full-width one: no user-defined piece stands in the text before it is normalized.
+    for (const text of ["abc", "a\uff42c"]) {
+      expect(model.encode(text).map(({ piece }) => piece)).toEqual(["\u2581", "a", "bc"]);
+    }
+  });
+
+  it("weighs small differences at the end of a long text as at its beginning", () => {
+    const model = createSentencePiece(
+      {
+        pieces: [
+          { piece: "<unk>", score: 0, type: 2 },
+          { piece: "a", score: -10, type: 1 },
+          { piece: "b", score: -10, type: 1 },
+          { piece: "ab", score: -19.99, type: 1 },
+          { piece: "\u2581", score: -1, type: 1 },
+        ],
+        unknownId: 0,
+        normalizer: {
+          precompiledCharsmap: new Uint8Array(),
+          addDummyPrefix: true,
+          removeExtraWhitespaces: true,
+          escapeWhitespaces: true,
+        },
+      },
+      "made",
+    );
+    const pieces = model.encode("ab".repeat(100_000)).map(({ piece }) => piece);
+    expect(pieces.slice(1).every((piece) => piece === "ab")).toBe(true);
   });
 
   it("takes a text of a megabyte without a space in it", () => {

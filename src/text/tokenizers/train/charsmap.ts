@@ -125,8 +125,17 @@ export function normalizationRules(name: NormalizerName): ReadonlyMap<string, st
   return rules;
 }
 
+/** Tables made so far; one takes a second or two. */
+const made = new Map<NormalizerName, Uint8Array>();
+
 /** The table of a normalizer: the trie's size in bytes, the trie, the replacements. Empty for `identity`. */
 export function buildCharsmap(name: NormalizerName): Uint8Array {
+  const table = made.get(name) ?? makeCharsmap(name);
+  made.set(name, table);
+  return table;
+}
+
+function makeCharsmap(name: NormalizerName): Uint8Array {
   const rules = normalizationRules(name);
   if (rules.size === 0) return new Uint8Array();
   const replacements = [...new Set(rules.values())]

@@ -1,5 +1,7 @@
 // Does the tasks of a training in threads, or where it is called when there is little to do.
 import { setMaxListeners } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import { abortError } from "../../../errors/abort-error.js";
 import { BridleError } from "../../../errors/error.js";
 import { createWorkerPool } from "../../worker-pool.js";
 import type { RepeatedStrings } from "./seed-pieces.js";
@@ -21,10 +23,16 @@ export function openTaskRunner(
   signal: AbortSignal | undefined,
 ): TaskRunner & { close(): Promise<void> } {
   if (threads === 0) {
+    const startedAt = performance.now();
+    const here = async (task: TrainingTask) => {
+      await setImmediate();
+      if (signal?.aborted) throw abortError(signal, startedAt);
+      return runTask(task);
+    };
     return {
-      sum: async (task) => void runTask(task),
-      alternatives: async (task) => runTask(task) as Int32Array,
-      seeds: async (task) => runTask(task) as RepeatedStrings,
+      sum: async (task) => void (await here(task)),
+      alternatives: async (task) => (await here(task)) as Int32Array,
+      seeds: async (task) => (await here(task)) as RepeatedStrings,
       close: async () => {},
     };
   }
