@@ -102,6 +102,7 @@ const names = /** @type {const} */ ({
   characterCoverage: "character_coverage",
   normalizer: "normalization_rule_name",
   splitDigits: "split_digits",
+  byteFallback: "byte_fallback",
   splitByNumber: "split_by_number",
   maxPieceLength: "max_sentencepiece_length",
   seedPieces: "seed_sentencepiece_size",
@@ -127,6 +128,11 @@ const cases = [
     name: "user-defined",
     text: () => textOf(["advisories.train.jsonl.gz"]),
     options: { vocabSize: 1500, userDefined: ["<nn>", "ab", "abc", "the", "er"] },
+  },
+  {
+    name: "bytes",
+    text: () => textOf(["docs_de.test.jsonl.gz"]),
+    options: { vocabSize: 1200, byteFallback: true, characterCoverage: 0.99 },
   },
   {
     name: "few seeds",
@@ -157,12 +163,16 @@ async function compareStrings(model) {
   for await (const line of lines([script("sentencepiece.py"), model, strings, "5"])) {
     const expected = JSON.parse(line);
     const encoded = ours.encode(expected.text);
+    const decode = (/** @type {number[]} */ ids) => ours.decode(ids.map((id) => ours.pieceOf(id)));
     const actual = {
       text: expected.text,
       normalized: ours.normalize(expected.text),
       pieces: encoded.map(({ piece }) => piece),
       ids: encoded.map(({ id }) => id),
-      decoded: ours.decode(encoded.map(({ id }) => ours.pieceOf(id))),
+      places: ours.encodePlaced(expected.text).map(({ start, end }) => [start, end]),
+      decoded: decode(encoded.map(({ id }) => id)),
+      drawn: expected.drawn,
+      decoded_drawn: decode(expected.drawn),
     };
     if (JSON.stringify(actual) !== JSON.stringify(expected)) different += 1;
   }
@@ -177,7 +187,7 @@ async function compareTransformers(folder, texts) {
   const file = path.join(folder, "lines.txt");
   await writeFile(file, `${chosen.join("\n")}\n`);
   let [row, different] = [0, 0];
-  for await (const line of lines([script("pegasus-ids.py"), folder, file])) {
+  for await (const line of lines([script("pegasus_ids.py"), folder, file])) {
     const ids = tokenizer.encode(/** @type {string} */ (chosen[row++]));
     if (JSON.stringify(ids) !== JSON.stringify(JSON.parse(line))) different += 1;
   }
@@ -205,7 +215,7 @@ try {
     const model = path.join(target, "spiece.model");
     let report = {};
     for await (const line of lines([
-      script("train-tokenizer.py"),
+      script("train_tokenizer.py"),
       corpus,
       model,
       JSON.stringify(real),
@@ -213,7 +223,8 @@ try {
       report = JSON.parse(line);
     }
     const stringsDifferent = await compareStrings(model);
-    const ordinary = !name.startsWith("strange");
+    // transformers 5 gives Pegasus's byte pieces to no one; its older, slow tokenizer does.
+    const ordinary = !name.startsWith("strange") && options.byteFallback !== true;
     const linesDifferent = ordinary ? await compareTransformers(target, texts) : undefined;
     console.log(`${name}: ${JSON.stringify({ ...report, stringsDifferent, linesDifferent })}`);
     held &&= "sameBytes" in report && report.sameBytes === true;

@@ -19,6 +19,7 @@ interface Options extends Omit<DataFlags, "format"> {
   readonly characterCoverage?: number;
   readonly requiredCharacters?: string;
   readonly userDefined?: readonly string[];
+  readonly byteFallback?: boolean;
   readonly maxPieceLength?: number;
   readonly splitDigits?: boolean;
   readonly modelMaxLength?: number;
@@ -94,6 +95,7 @@ export function addTokenizerCommand(program: Command, terminal: Terminal): void 
     )
     .option("--required-characters <text>", "characters it must hold however rare they are")
     .option("--user-defined <piece>", "a piece that is never cut; repeat it for several", another)
+    .option("--byte-fallback", "have 256 pieces for bytes, and cut rare characters into those")
     .option(
       "--max-piece-length <n>",
       "longest piece in characters (default: 16)",
@@ -176,6 +178,7 @@ async function run(inputs: readonly string[], options: Options, terminal: Termin
         characterCoverage: options.characterCoverage,
         requiredCharacters: options.requiredCharacters,
         userDefined: options.userDefined,
+        byteFallback: options.byteFallback,
         maxPieceLength: options.maxPieceLength,
         splitDigits: options.splitDigits,
         modelMaxLength: options.modelMaxLength,

@@ -17,6 +17,7 @@ export interface TrainerSpec {
   readonly splitDigits: boolean;
   readonly requiredCharacters: string;
   readonly userDefined: readonly string[];
+  readonly byteFallback: boolean;
   readonly unkId: number;
   readonly bosId: number;
   readonly eosId: number;
@@ -62,6 +63,7 @@ export function writeSentencePieceModel(model: ModelToWrite): Uint8Array {
     flag(23, trainer.splitByNumber);
     if (trainer.splitDigits) inner.int(25, 1);
     for (const piece of trainer.userDefined) inner.string(31, piece);
+    if (trainer.byteFallback) inner.int(35, 1);
     if (trainer.requiredCharacters !== "") inner.string(36, trainer.requiredCharacters);
     number(40, trainer.unkId, 0);
     number(41, trainer.bosId, 1);

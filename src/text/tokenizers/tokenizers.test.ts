@@ -9,7 +9,7 @@ import type { Writer } from "../../graph/protobuf.js";
 import { seededRandom } from "../seeded-random.js";
 import { loadTokenizer } from "./load.js";
 import { createSentencePiece } from "./sentencepiece.js";
-import { readSentencePieceModel } from "./sentencepiece-model.js";
+import { defaultUnknownSurface, readSentencePieceModel } from "./sentencepiece-model.js";
 import { cleanUpSpaces, stripPython, type Tokenizer } from "./tokenizer.js";
 import { buildCharsmap } from "./train/charsmap.js";
 
@@ -59,7 +59,11 @@ describe("SentencePiece", () => {
           addDummyPrefix: true,
           removeExtraWhitespaces: true,
           escapeWhitespaces: true,
+          whitespaceAsSuffix: false,
         },
+        denormalizer: undefined,
+        unknownSurface: defaultUnknownSurface,
+        byteFallback: false,
       },
       "made",
     );
@@ -85,7 +89,11 @@ describe("SentencePiece", () => {
           addDummyPrefix: true,
           removeExtraWhitespaces: true,
           escapeWhitespaces: true,
+          whitespaceAsSuffix: false,
         },
+        denormalizer: undefined,
+        unknownSurface: defaultUnknownSurface,
+        byteFallback: false,
       },
       "made",
     );

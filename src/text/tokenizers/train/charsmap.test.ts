@@ -9,6 +9,7 @@ const whitespace = {
   addDummyPrefix: false,
   removeExtraWhitespaces: false,
   escapeWhitespaces: false,
+  whitespaceAsSuffix: false,
 };
 
 describe("a table", () => {

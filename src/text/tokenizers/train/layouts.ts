@@ -1,5 +1,5 @@
 // Which ids a family's reserved pieces have, and the files that tell transformers about them.
-import { pieceTypes } from "../sentencepiece-model.js";
+import { bytePiece, pieceTypes } from "../sentencepiece-model.js";
 
 export const layoutNames = ["pegasus", "t5"] as const;
 export type LayoutName = (typeof layoutNames)[number];
@@ -116,12 +116,19 @@ export const layouts: Readonly<Record<LayoutName, Layout>> = {
   t5: { userDefined: [], addedIds: 100, files: t5Files },
 };
 
-/** The reserved pieces of a layout, by id. */
-export function reservedPieces(userDefined: readonly string[]): readonly ReservedPiece[] {
+/** The reserved pieces of a layout, by id; with `bytes` one for each byte. */
+export function reservedPieces(
+  userDefined: readonly string[],
+  bytes: boolean,
+): readonly ReservedPiece[] {
   return [
     { piece: "<pad>", type: pieceTypes.control },
     { piece: "</s>", type: pieceTypes.control },
     { piece: "<unk>", type: pieceTypes.unknown },
     ...userDefined.map((piece) => ({ piece, type: pieceTypes.userDefined })),
+    ...range(0, bytes ? 255 : -1).map((byte) => ({
+      piece: bytePiece(byte),
+      type: pieceTypes.byte,
+    })),
   ];
 }

@@ -32,6 +32,8 @@ export interface TrainTokenizerOptions extends Partial<PieceRules> {
   readonly requiredCharacters?: string;
   /** Pieces that are never cut, such as markers in the data; without spaces. */
   readonly userDefined?: readonly string[];
+  /** Has a piece for each byte, and cuts rare characters into their bytes. Default false. */
+  readonly byteFallback?: boolean;
   /** Trains on so many sentences drawn from all, 100 or more. Default 0: all. */
   readonly sample?: number;
   /** Seed of the sample. Default 0. */
@@ -50,13 +52,14 @@ export interface TrainTokenizerOptions extends Partial<PieceRules> {
   readonly onProgress?: (progress: TokenizerProgress) => void;
 }
 
-export interface TrainOptions extends PieceRules {
+export interface CheckedTrainOptions extends PieceRules {
   readonly vocabSize: number;
   readonly layout: LayoutName;
   readonly normalizer: NormalizerName;
   readonly characterCoverage: number;
   readonly requiredCharacters: string;
   readonly userDefined: readonly string[];
+  readonly byteFallback: boolean;
   readonly sample: number;
   readonly seed: number;
   readonly seedPieces: number;
@@ -88,10 +91,11 @@ function checkRange(
   throw invalid(parameter, value, `${kind} from ${least} to ${most}`);
 }
 
-function checkUserDefined(pieces: readonly string[], layout: LayoutName): void {
-  const seen = new Set(reservedPieces(layouts[layout].userDefined).map(({ piece }) => piece));
+function checkUserDefined({ userDefined, layout, byteFallback }: CheckedTrainOptions): void {
+  const reserved = reservedPieces(layouts[layout].userDefined, byteFallback);
+  const seen = new Set(reserved.map(({ piece }) => piece));
   const forbidden = [spaceSymbol, unknownSymbol, boundarySymbol, "\0"];
-  for (const piece of pieces) {
+  for (const piece of userDefined) {
     if (piece === "" || /\s/u.test(piece) || forbidden.some((mark) => piece.includes(mark))) {
       throw invalid("userDefined", piece, "a text without spaces, U+2581, U+2585 or controls");
     }
@@ -103,14 +107,15 @@ function checkUserDefined(pieces: readonly string[], layout: LayoutName): void {
 }
 
 /** @throws INVALID_PARAMETER */
-export function checkTrainOptions(given: TrainTokenizerOptions): TrainOptions {
-  const options: TrainOptions = {
+export function checkTrainOptions(given: TrainTokenizerOptions): CheckedTrainOptions {
+  const options: CheckedTrainOptions = {
     vocabSize: given.vocabSize,
     layout: given.layout ?? "pegasus",
     normalizer: given.normalizer ?? "nmt_nfkc",
     characterCoverage: given.characterCoverage ?? 0.9995,
     requiredCharacters: given.requiredCharacters ?? "",
     userDefined: given.userDefined ?? [],
+    byteFallback: given.byteFallback ?? false,
     sample: given.sample ?? 0,
     seed: given.seed ?? 0,
     seedPieces: given.seedPieces ?? 1_000_000,
@@ -142,6 +147,6 @@ export function checkTrainOptions(given: TrainTokenizerOptions): TrainOptions {
   if (options.modelMaxLength !== undefined) {
     checkRange("modelMaxLength", options.modelMaxLength, 1, Number.MAX_SAFE_INTEGER, true);
   }
-  checkUserDefined(options.userDefined, options.layout);
+  checkUserDefined(options);
   return options;
 }

@@ -14,8 +14,8 @@ import { seedPieces, stringsOf } from "./seed-pieces.js";
 import { SentenceSample } from "./sentence-sample.js";
 import { openTaskRunner } from "./task-runner.js";
 import {
+  type CheckedTrainOptions,
   checkTrainOptions,
-  type TrainOptions,
   type TrainTokenizerOptions,
 } from "./train-options.js";
 import { trainingWords } from "./training-words.js";
@@ -73,7 +73,7 @@ type Sentences = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Arr
 async function count(
   sentences: Sentences,
   counter: WordCounter,
-  options: TrainOptions,
+  options: CheckedTrainOptions,
   startedAt: number,
 ): Promise<number> {
   const { sample: size, seed, signal, onProgress } = options;
@@ -103,7 +103,7 @@ async function count(
   return inAll;
 }
 
-function checkSize(options: TrainOptions, alphabet: number, reserved: number): void {
+function checkSize(options: CheckedTrainOptions, alphabet: number, reserved: number): void {
   const least = alphabet + reserved;
   if (least <= options.vocabSize) return;
   throw new BridleError("VOCABULARY_TOO_SMALL", {
@@ -131,12 +131,13 @@ export async function trainTokenizer(
   const startedAt = performance.now();
   const layout = layouts[layoutName];
   const userDefined = [...layout.userDefined, ...options.userDefined];
-  const reserved = reservedPieces(userDefined);
+  const reserved = reservedPieces(userDefined, options.byteFallback);
   const precompiledCharsmap = buildCharsmap(normalizerName);
   const whitespace = {
     addDummyPrefix: true,
     removeExtraWhitespaces: true,
     escapeWhitespaces: true,
+    whitespaceAsSuffix: false,
   };
   const counter = new WordCounter({
     normalizer: createNormalizer({ precompiledCharsmap, ...whitespace }, [], normalizerName),

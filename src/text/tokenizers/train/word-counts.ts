@@ -16,7 +16,7 @@ export const longestWordBytes = 65_536;
 export const defaultMaxWordBytes = 2 ** 30;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const space = 0x20;
 const spaceBytes = Buffer.from(spaceSymbol);
 const unknownBytes = Buffer.from(unknownSymbol);

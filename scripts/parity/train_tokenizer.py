@@ -1,5 +1,5 @@
 # Trains a tokenizer with the real sentencepiece and compares a model that Bridle trained with it; prints one JSON line.
-# Usage: python train-tokenizer.py CORPUS OURS.model OPTIONS-AS-JSON
+# Usage: python train_tokenizer.py CORPUS OURS.model OPTIONS-AS-JSON
 import json
 import os
 import sys

@@ -1,5 +1,5 @@
 # Encodes the lines of a file with transformers' tokenizer of a folder, and prints the ids of each as JSON.
-# Usage: python pegasus-ids.py FOLDER LINES.txt
+# Usage: python pegasus_ids.py FOLDER LINES.txt
 import json
 import sys
 
