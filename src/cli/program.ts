@@ -11,6 +11,7 @@ import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
 import type { Terminal } from "./terminal.js";
 import { addTokenizerCommand } from "./tokenizer.js";
+import { addTokenizeCommand } from "./tokenize.js";
 import { addTrainCommand } from "./train.js";
 
 /**
@@ -47,6 +48,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
     .exitOverride();
   await addServeCommand(program, terminal, args.includes("serve"));
   addSummarizeCommand(program, terminal);
+  addTokenizeCommand(program, terminal);
   addRougeCommand(program, terminal);
   addEvaluateCommand(program, terminal);
   addTokenizerCommand(program, terminal);

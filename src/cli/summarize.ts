@@ -1,5 +1,4 @@
 // `bridle summarize`: one document from a file or standard input, or a whole file of documents.
-import path from "node:path";
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { BatchReport } from "../summarize/batch.js";
@@ -9,6 +8,7 @@ import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { formatDuration, openProgress } from "./progress.js";
+import { readDocument, refuseUrl } from "./read-document.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options extends DataFlags {
@@ -109,11 +109,6 @@ function contradiction(problem: string): BridleError {
   return new BridleError("COMMAND_LINE_INVALID", { problem, typed: "bridle summarize" });
 }
 
-function refuseUrl(given: string | undefined): void {
-  if (given === undefined || !/^[a-z][a-z0-9+.-]+:\/\//i.test(given)) return;
-  throw new BridleError("URL_NOT_FETCHED", { url: given });
-}
-
 function parametersOf(options: Options): SummaryParameters {
   const { sentences, ratio, maxWords } = options;
   return {
@@ -130,7 +125,7 @@ async function summarizeOne(
   options: Options,
   terminal: Terminal,
 ): Promise<void> {
-  const read = await readDocument(file, terminal);
+  const read = await readDocument(file, terminal, "bridle summarize");
   for (const warning of read.warnings) terminal.stderr.write(`note: ${warning}\n`);
   const result = await summarizer.summarize(read.text, {
     parameters: parametersOf(options),
@@ -151,25 +146,6 @@ async function summarizeOne(
     throw writeError(thrown, options.output);
   }
   terminal.stderr.write(`Written to ${options.output}.\n`);
-}
-
-async function readDocument(file: string | undefined, terminal: Terminal) {
-  const fromStdin = file === undefined || file === "-";
-  if (fromStdin && terminal.stdin.isTTY) {
-    throw contradiction("it needs a FILE, or text on standard input.");
-  }
-  const [{ createDocumentReader }, { readBytes }] = await Promise.all([
-    import("../text/files/reader.js"),
-    import("./read-bytes.js"),
-  ]);
-  const bytes = await readBytes(fromStdin ? undefined : file, terminal);
-  const reader = createDocumentReader();
-  const hints = fromStdin ? {} : { fileName: path.basename(file) };
-  try {
-    return await reader.read(bytes, hints, { signal: terminal.signal });
-  } finally {
-    await reader.close();
-  }
 }
 
 async function summarizeMany(

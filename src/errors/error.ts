@@ -3,11 +3,25 @@ import { codes, type ErrorCode, type ErrorKind } from "./codes.js";
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
+/** Values come from files and requests: as much of one as a reader of the message needs, in characters. */
+const longestShown = 1000;
+
+/** A value as it may stand on a terminal: line ends and tabs stay, other control characters become visible. */
+function shown(value: string | number | boolean | null): string {
+  const text = String(value).slice(0, longestShown + 1);
+  const visible = text.replaceAll(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return visible.length > longestShown ? `${visible.slice(0, longestShown)}…` : visible;
+}
+
 /** Fills `{name}` in a template from details; a name without a value stays visible as `{name}`. */
 function fill(template: string, details: ErrorDetails): string {
   return template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => {
     const value = details[name];
-    return value === undefined ? whole : String(value);
+    return value === undefined ? whole : shown(value);
   });
 }
 

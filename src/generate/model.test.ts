@@ -141,6 +141,18 @@ describe("options", () => {
   });
 });
 
+it("says so when the model answers NaN, though every weight is a number", async () => {
+  const weights = tinyWeights();
+  weights.get("model.encoder.layer_norm.weight")?.data.fill(3e38);
+  const folder = await makeTinyPegasus(join(root, "overflowing"), { weights });
+  const overflowing = await openModel(folder, { threads: 1 });
+  await expect(overflowing.generate({ inputIds: [document(5)] })).rejects.toMatchObject({
+    code: "LOGITS_INVALID",
+    hint: expect.stringContaining("weights may be damaged"),
+  });
+  await overflowing.close();
+});
+
 it("stops within a step when it is cancelled", async () => {
   const controller = new AbortController();
   let steps = 0;
@@ -239,6 +251,30 @@ describe("a damaged folder", () => {
       { config: { ...tinyConfig, decoder_attention_heads: 5 } },
       "CONFIG_INVALID",
       /decoder_attention_heads of config.json is 5; it must be a divisor of 32/,
+    ],
+    [
+      "layers",
+      { config: { ...tinyConfig, encoder_layers: 2 ** 40 } },
+      "CONFIG_INVALID",
+      /encoder_layers of config.json is 1099511627776; it must be a whole number from 1 to 1000/,
+    ],
+    [
+      "positions",
+      { config: { ...tinyConfig, max_position_embeddings: 2 ** 53 } },
+      "CONFIG_INVALID",
+      /max_position_embeddings of config.json is 9007199254740992/,
+    ],
+    [
+      "padding",
+      { config: { ...tinyConfig, pad_token_id: 100_000 } },
+      "CONFIG_INVALID",
+      /pad_token_id of config.json is 100000; it must be a whole number from 0 to \d+/,
+    ],
+    [
+      "endings",
+      { config: { ...tinyConfig, eos_token_id: [1, -1] } },
+      "CONFIG_INVALID",
+      /eos_token_id of config.json is \[1,-1\]/,
     ],
     [
       "activation",

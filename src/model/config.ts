@@ -11,27 +11,35 @@ export function readFields(json: Json) {
       value: JSON.stringify(json[key]) ?? "missing",
       expected,
     });
-  const whole = (key: string, least: number, fallback?: number): number => {
+  const isWhole = (value: unknown, least: number, most: number): value is number =>
+    typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+  const whole = (key: string, least: number, most: number, fallback?: number): number => {
     const value = json[key] ?? fallback;
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
-      throw fail(key, `a whole number from ${least}`);
-    }
+    if (!isWhole(value, least, most)) throw fail(key, `a whole number from ${least} to ${most}`);
     return value;
   };
   return {
-    positive: (key: string, fallback?: number) => whole(key, 1, fallback),
-    count: (key: string, fallback?: number) => whole(key, 0, fallback),
-    /** A number of 0 or more, or the first of a list of them. */
-    firstCount(key: string, fallback: number): number {
+    /** How many layers; each is built, so that their number is bounded before anything of the weights is known. */
+    layers: (key: string) => whole(key, 1, 1000),
+    /** The size of a dimension. */
+    size: (key: string) => whole(key, 1, 2 ** 24),
+    /** The rows of a table that may have to be computed, with so many columns. */
+    rows: (key: string, columns: number) => whole(key, 1, Math.floor(2 ** 28 / columns)),
+    /** The id of a token out of so many. */
+    token: (key: string, vocabulary: number, fallback: number) =>
+      whole(key, 0, vocabulary - 1, fallback),
+    /** The id of a token, or the first of a list of them. */
+    firstToken(key: string, vocabulary: number, fallback: number): number {
       const value = json[key] ?? fallback;
-      const isId = (id: unknown) => typeof id === "number" && Number.isSafeInteger(id) && id >= 0;
       const ids: unknown[] = Array.isArray(value) ? value : [value];
-      if (ids.length === 0 || !ids.every(isId)) throw fail(key, "a whole number from 0, or a list");
-      return ids[0] as number;
+      const [first] = ids;
+      if (!isWhole(first, 0, vocabulary - 1) || !ids.every((id) => isWhole(id, 0, vocabulary - 1)))
+        throw fail(key, `a whole number from 0 to ${vocabulary - 1}, or a list of them`);
+      return first;
     },
     /** A positive number that divides `total` without rest. */
     divisor(key: string, total: number): number {
-      const value = whole(key, 1);
+      const value = whole(key, 1, total);
       if (total % value !== 0) throw fail(key, `a divisor of ${total}`);
       return value;
     },

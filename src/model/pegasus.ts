@@ -146,19 +146,20 @@ export const pegasus: Family<PegasusConfig> = {
   architectures: ["PegasusForConditionalGeneration"],
   readConfig(json) {
     const field = readFields(json);
-    const dModel = field.positive("d_model");
+    const dModel = field.size("d_model");
+    const vocabSize = field.size("vocab_size");
     const decoderHeads = field.divisor("decoder_attention_heads", dModel);
     return {
       family: "pegasus",
-      vocabSize: field.positive("vocab_size"),
+      vocabSize,
       dModel,
-      encoderLayers: field.positive("encoder_layers"),
-      decoderLayers: field.positive("decoder_layers"),
+      encoderLayers: field.layers("encoder_layers"),
+      decoderLayers: field.layers("decoder_layers"),
       encoderHeads: field.divisor("encoder_attention_heads", dModel),
       decoderHeads,
       headWidth: dModel / decoderHeads,
-      encoderFfn: field.positive("encoder_ffn_dim"),
-      decoderFfn: field.positive("decoder_ffn_dim"),
+      encoderFfn: field.size("encoder_ffn_dim"),
+      decoderFfn: field.size("decoder_ffn_dim"),
       activation: field.oneOf(
         "activation_function",
         Object.keys(activations) as Activation[],
@@ -166,13 +167,13 @@ export const pegasus: Family<PegasusConfig> = {
       ),
       scaleEmbedding: field.flag("scale_embedding", false),
       tiedEmbeddings: field.flag("tie_word_embeddings", true),
-      maxPositions: field.positive("max_position_embeddings"),
+      maxPositions: field.rows("max_position_embeddings", dModel),
       dropout: field.share("dropout", 0.1),
       attentionDropout: field.share("attention_dropout", 0),
       activationDropout: field.share("activation_dropout", 0),
-      padTokenId: field.count("pad_token_id", 0),
-      eosTokenId: field.firstCount("eos_token_id", 1),
-      decoderStartTokenId: field.count("decoder_start_token_id", 0),
+      padTokenId: field.token("pad_token_id", vocabSize, 0),
+      eosTokenId: field.firstToken("eos_token_id", vocabSize, 1),
+      decoderStartTokenId: field.token("decoder_start_token_id", vocabSize, 0),
     };
   },
   encoder,

@@ -1,7 +1,8 @@
 // Where a model's weights lie: in memory, or in files that a session maps instead of holding them.
-import { open, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../errors/error.js";
+import { readError } from "../errors/file-errors.js";
 import type { ExternalData, Value } from "../graph/index.js";
 import { float32, size, type Tensor } from "./tensor.js";
 
@@ -88,12 +89,24 @@ export function externalData(weight: FileTensor, folder: string): ExternalData {
   };
 }
 
+/** Opens a weight file for reading. @throws FILE_NOT_FOUND, FILE_NOT_READABLE */
+export async function openWeights(file: string): Promise<FileHandle> {
+  try {
+    const handle = await open(file, "r");
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+  throw new BridleError("FILE_NOT_READABLE", { file, reason: "it is no file" });
+}
+
 /**
  * Fills `target` from a file. One read call takes at most 2 GiB, so there may be several.
  * @throws WEIGHTS_CORRUPT when the file ends first
  */
 export async function readFully(
-  handle: Awaited<ReturnType<typeof open>>,
+  handle: FileHandle,
   file: string,
   target: Uint8Array,
   position: number,
@@ -118,7 +131,7 @@ export async function readFully(
 export async function readWeight(weight: Weight): Promise<Tensor> {
   if (!isInFile(weight)) return weight;
   const data = new Float32Array(size(weight.shape));
-  const handle = await open(weight.file, "r");
+  const handle = await openWeights(weight.file);
   try {
     await readFully(handle, weight.file, new Uint8Array(data.buffer), weight.offset);
   } finally {

@@ -30,21 +30,36 @@ const bridle = (
 ) => runBridle(args, { cwd: folder, ...options });
 
 describe("bridle", () => {
-  it.each(["serve", "summarize", "rouge", "evaluate", "models pull", "doctor", "api-key create"])(
-    "%s --help tells what it takes, with examples",
-    async (command) => {
-      const { code, stdout, stderr } = await bridle([...command.split(" "), "--help"]);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).toContain(`Usage: bridle ${command}`);
-      expect(stdout).toContain("--json");
-      expect(stdout).toContain("Examples:\n  $ ");
-    },
-  );
+  it.each([
+    "serve",
+    "summarize",
+    "tokenize",
+    "rouge",
+    "evaluate",
+    "models pull",
+    "doctor",
+    "api-key create",
+  ])("%s --help tells what it takes, with examples", async (command) => {
+    const { code, stdout, stderr } = await bridle([...command.split(" "), "--help"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`Usage: bridle ${command}`);
+    expect(stdout).toContain("--json");
+    expect(stdout).toContain("Examples:\n  $ ");
+  });
 
   it("prints its help without a command, and its version", async () => {
     const { code, stdout } = await bridle([]);
     expect(code).toBe(0);
-    for (const name of ["serve", "summarize", "rouge", "evaluate", "models", "doctor", "api-key"]) {
+    for (const name of [
+      "serve",
+      "summarize",
+      "tokenize",
+      "rouge",
+      "evaluate",
+      "models",
+      "doctor",
+      "api-key",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
     }
     const manifest = new URL("../../package.json", import.meta.url);

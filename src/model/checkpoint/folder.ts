@@ -1,10 +1,12 @@
 // Finds a model folder's weights, whole or in shards, and reads them as the graph's parameters.
-import { access, readFile, realpath } from "node:fs/promises";
+import { access, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BridleError } from "../../errors/error.js";
+import { systemCode } from "../../errors/file-errors.js";
 import type { Value } from "../../graph/index.js";
 import { float32, size } from "../../runtime/tensor.js";
 import type { Weight, Weights } from "../../runtime/weights.js";
+import { parseBoundedJson } from "../../text/bounded-json.js";
 import type { Family, ModelConfig } from "../family.js";
 import { readSafetensorsHeader } from "./safetensors.js";
 import { checkMapped, isMappable, readFloat32, type StoredTensor } from "./stored.js";
@@ -20,24 +22,30 @@ export const weightFiles: readonly { readonly name: string; readonly read: ReadH
   { name: "pytorch_model.bin.index.json", read: (file) => readShards(file, readTorchHeader) },
 ];
 
+/** An index of ten thousand shards has some hundred thousand values. */
+const jsonLimits = { sizeBytes: 64 * 1024 * 1024, depth: 64, values: 2_000_000 };
+
 /**
  * JSON of a model folder's file, or undefined when it is absent.
  * @throws FILE_INVALID when it is no JSON object
  */
 export async function readJson(file: string): Promise<Record<string, unknown> | undefined> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(file, "utf8");
+    const { size } = await stat(file);
+    if (size > jsonLimits.sizeBytes) {
+      const reason = `it has ${size} bytes, more than ${jsonLimits.sizeBytes}`;
+      throw new BridleError("FILE_INVALID", { file, reason });
+    }
+    bytes = await readFile(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (systemCode(cause) === "ENOENT") return undefined;
+    if (cause instanceof BridleError) throw cause;
     throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
-  }
+  const parsed = parseBoundedJson(bytes, jsonLimits);
+  if ("problem" in parsed) throw new BridleError("FILE_INVALID", { file, reason: parsed.problem });
+  const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new BridleError("FILE_INVALID", { file, reason: "it holds no JSON object" });
   }
@@ -53,7 +61,7 @@ async function readShards(index: string, read: ReadHeader): Promise<Map<string, 
   const tensors = new Map<string, StoredTensor>();
   for (const [name, shard] of Object.entries(map as Record<string, unknown>)) {
     // A shard's name is data from outside: it must not lead out of the folder.
-    if (typeof shard !== "string" || !/^[\w][\w.-]*$/.test(shard)) {
+    if (typeof shard !== "string" || !/^\w[\w.-]{0,254}$/.test(shard)) {
       throw new BridleError("FILE_INVALID", {
         file: index,
         reason: `${name} is said to lie in ${JSON.stringify(shard)}, which is no file name`,
@@ -64,7 +72,7 @@ async function readShards(index: string, read: ReadHeader): Promise<Map<string, 
       try {
         shards.set(shard, await read(file));
       } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+        if (!(cause instanceof BridleError) || cause.code !== "FILE_NOT_FOUND") throw cause;
         throw new BridleError(
           "WEIGHTS_NOT_FOUND",
           { folder: join(index, ".."), looked: shard },

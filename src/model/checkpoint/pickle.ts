@@ -52,14 +52,25 @@ const rebuildParameter = "torch._utils _rebuild_parameter";
 const orderedDict = "collections OrderedDict";
 const allowed = new Set([rebuildTensor, rebuildParameter, orderedDict, ...Object.keys(storages)]);
 
-/** A pickle may not grow past what a checkpoint's names and shapes need. */
-const maxStack = 10_000_000;
+/** More values than this are no names and shapes of a checkpoint: the largest have some hundred thousand. */
+const maxValues = 2_000_000;
+
+/** What a pickle that ends too soon is told with. */
+export const cutOff = "it is cut off";
+
+/** A value in a few words: what nests deep cannot be written out. */
+export function describePickled(value: Pickled): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "a list";
+  return value instanceof Map ? "a dictionary" : `a ${value.kind}`;
+}
 
 const isGlobal = (value: Pickled | undefined): value is { kind: "global"; name: string } =>
   typeof value === "object" && value !== null && "kind" in value && value.kind === "global";
 
 const latin1 = new TextDecoder("latin1");
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export interface PickleResult {
   readonly value: Pickled;
@@ -77,12 +88,13 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
   let at = start;
   const corrupt = (reason: string) =>
     new BridleError("WEIGHTS_CORRUPT", { file, reason: `${reason} (byte ${at} of its pickle)` });
+  let values = 0;
   const stack: Pickled[] = [];
   const marks: number[] = [];
   const memo = new Map<number, Pickled>();
 
   const take = (length: number): number => {
-    if (!(length >= 0) || at + length > bytes.length) throw corrupt("it is cut off");
+    if (!(length >= 0) || at + length > bytes.length) throw corrupt(cutOff);
     at += length;
     return at - length;
   };
@@ -99,7 +111,7 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
   };
   const line = () => {
     const end = bytes.indexOf(10, at);
-    if (end < 0) throw corrupt("a line is cut off");
+    if (end < 0) throw corrupt(cutOff);
     const text = latin1.decode(bytes.subarray(at, end));
     at = end + 1;
     return text;
@@ -115,8 +127,12 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
       ? Number(value)
       : value;
   };
+  const count = () => {
+    values += 1;
+    if (values > maxValues) throw corrupt(`it has more than ${maxValues} values`);
+  };
   const push = (value: Pickled) => {
-    if (stack.length >= maxStack) throw corrupt("it needs too much memory");
+    count();
     stack.push(value);
   };
   const pop = (): Pickled => {
@@ -216,7 +232,9 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
       tag !== "storage" ||
       dtype === undefined ||
       typeof key !== "string" ||
-      typeof elements !== "number"
+      typeof elements !== "number" ||
+      !Number.isSafeInteger(elements) ||
+      elements < 0
     ) {
       throw corrupt("a storage is named in an unknown way");
     }
@@ -235,6 +253,7 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
       case ".":
         return { value: pop(), end: at }; // STOP
       case "(":
+        count();
         marks.push(stack.length);
         break; // MARK
       case "0":

@@ -1,23 +1,27 @@
 // Reads safetensors files: a JSON header that names each tensor's dtype, shape and byte range, then the bytes.
-import { open } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
-import { readFully } from "../../runtime/weights.js";
+import { openWeights, readFully } from "../../runtime/weights.js";
+import { parseBoundedJson } from "../../text/bounded-json.js";
 import { type StoredDType, type StoredTensor, storedBytes } from "./stored.js";
 
 const maxHeaderBytes = 100_000_000;
+/** A shape stands three levels deep, and a tensor has about ten values. */
+const headerLimits = { depth: 8, values: 4_000_000 };
 
-const names: Readonly<Record<string, StoredDType>> = {
-  F64: "float64",
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-  I64: "int64",
-  I32: "int32",
-  I16: "int16",
-  I8: "int8",
-  U8: "uint8",
-  BOOL: "bool",
-};
+const names = new Map<string, StoredDType>(
+  Object.entries({
+    F64: "float64",
+    F32: "float32",
+    F16: "float16",
+    BF16: "bfloat16",
+    I64: "int64",
+    I32: "int32",
+    I16: "int16",
+    I8: "int8",
+    U8: "uint8",
+    BOOL: "bool",
+  } as const),
+);
 
 function corrupt(file: string, reason: string): BridleError {
   return new BridleError("WEIGHTS_CORRUPT", { file, reason });
@@ -26,11 +30,11 @@ function corrupt(file: string, reason: string): BridleError {
 /**
  * The tensors of a file, by name; nothing but the header is read.
  * @throws WEIGHTS_CORRUPT naming what is wrong: a header cut off or no JSON, ranges that overlap,
- * leave gaps, pass the end or do not fit their shape.
+ * leave gaps, pass the end or do not fit their shape; FILE_NOT_FOUND, FILE_NOT_READABLE
  * Source: huggingface/safetensors, README, "Format".
  */
 export async function readSafetensorsHeader(file: string): Promise<Map<string, StoredTensor>> {
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
     if (size < 8) throw corrupt(file, `it is ${size} bytes long, too short for a header`);
@@ -54,12 +58,9 @@ function parseHeader(
   start: number,
   fileSize: number,
 ): Map<string, StoredTensor> {
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new BridleError("WEIGHTS_CORRUPT", { file, reason: "its header is no JSON" }, { cause });
-  }
+  const parsed = parseBoundedJson(bytes, headerLimits);
+  if ("problem" in parsed) throw corrupt(file, `of its header, ${parsed.problem}`);
+  const header = parsed.value;
   if (typeof header !== "object" || header === null || Array.isArray(header)) {
     throw corrupt(file, "its header is no JSON object");
   }
@@ -68,7 +69,7 @@ function parseHeader(
   for (const [name, entry] of Object.entries(header as Record<string, unknown>)) {
     if (name === "__metadata__") continue;
     const { dtype, shape, data_offsets: range } = (entry ?? {}) as Record<string, unknown>;
-    const stored = typeof dtype === "string" ? names[dtype] : undefined;
+    const stored = typeof dtype === "string" ? names.get(dtype) : undefined;
     if (stored === undefined)
       throw corrupt(file, `${name} has the dtype ${JSON.stringify(dtype)}, which is not read`);
     const isSize = (n: unknown): n is number =>

@@ -1,7 +1,6 @@
 // A tensor as it lies in a file, and reading it as float32 without a second copy of the whole.
-import { open } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
-import { readFully } from "../../runtime/weights.js";
+import { openWeights, readFully } from "../../runtime/weights.js";
 
 /** Bytes of one element. */
 export const storedBytes = {
@@ -126,7 +125,7 @@ export async function readFloat32(tensor: StoredTensor): Promise<Float32Array> {
       ? count
       : 1 + shape.reduce((sum, dim, axis) => sum + (dim - 1) * (strides?.[axis] ?? 0), 0);
   const out = new Float32Array(span);
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
   try {
     if (convert === undefined) {
       await readFully(handle, file, new Uint8Array(out.buffer), offset);
@@ -180,7 +179,7 @@ export async function checkMapped(tensor: StoredTensor): Promise<void> {
   const { file, offset, shape } = tensor;
   const elements = shape.reduce((product, dim) => product * dim, 1);
   const length = Math.min(elements, chunkElements);
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
   try {
     const read = async (buffer: Float32Array, at: number) => {
       const part = buffer.subarray(0, Math.min(length, elements - at));

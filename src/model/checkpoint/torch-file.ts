@@ -1,14 +1,20 @@
 // Reads pytorch_model.bin, the zip that torch.save writes and the format before it, as tensors in a file.
-import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import yauzl from "yauzl";
 import { BridleError } from "../../errors/error.js";
-import { readFully } from "../../runtime/weights.js";
-import { type Pickled, type PickledTensor, readPickle } from "./pickle.js";
+import { openWeights, readFully } from "../../runtime/weights.js";
+import { cutOff, describePickled, type Pickled, type PickledTensor, readPickle } from "./pickle.js";
 import { rowMajor, type StoredTensor, storedBytes } from "./stored.js";
 
 /** The pickle of names and shapes; weights lie outside it. */
-const maxPickleBytes = 256 * 1024 * 1024;
+const maxPickleBytes = 64 * 1024 * 1024;
+
+/**
+ * Tied tensors lie on one storage under several names. More than this many times the file's bytes is no model but an
+ * attempt to fill the memory from a small file.
+ */
+const mostNamesForOne = 8;
 
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 
@@ -20,10 +26,10 @@ interface StoragePlace {
 
 /**
  * The tensors of a file, by name; only its pickle is read.
- * @throws WEIGHTS_CORRUPT, PICKLE_FORBIDDEN
+ * @throws WEIGHTS_CORRUPT, PICKLE_FORBIDDEN; FILE_NOT_FOUND, FILE_NOT_READABLE
  */
 export async function readTorchHeader(file: string): Promise<Map<string, StoredTensor>> {
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
   let magic: Uint8Array;
   try {
     magic = new Uint8Array(4);
@@ -47,8 +53,10 @@ async function readZip(file: string): Promise<Map<string, StoredTensor>> {
   } catch (cause) {
     throw corrupt(`its zip directory cannot be read (${(cause as Error).message})`, cause);
   }
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
+  let fileSize = 0;
   try {
+    fileSize = (await handle.stat()).size;
     for await (const entry of entriesOf(zip)) {
       const name = entry.fileName.slice(entry.fileName.indexOf("/") + 1);
       const isStorage = name.startsWith("data/");
@@ -78,7 +86,7 @@ async function readZip(file: string): Promise<Map<string, StoredTensor>> {
   }
   if (pickle === undefined)
     throw corrupt("it is a zip without data.pkl, so torch.save did not write it");
-  return tensorsOf(file, readPickle(pickle, 0, file).value, places);
+  return tensorsOf(file, readPickle(pickle, 0, file).value, places, fileSize);
 }
 
 async function* entriesOf(zip: yauzl.ZipFile): AsyncGenerator<yauzl.Entry> {
@@ -113,7 +121,7 @@ function localHeader(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<{ fileData
 /** Five pickles, then each storage: its number of elements as int64, and its bytes. */
 async function readLegacy(file: string): Promise<Map<string, StoredTensor>> {
   const corrupt = (reason: string) => new BridleError("WEIGHTS_CORRUPT", { file, reason });
-  const handle = await open(file, "r");
+  const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
     // The pickles stand first; more of the file is read until they are whole.
@@ -129,7 +137,8 @@ async function readLegacy(file: string): Promise<Map<string, StoredTensor>> {
         };
         if (next() !== legacyMagic) throw corrupt("it is neither a zip nor a file of torch.save");
         const protocol = next();
-        if (protocol !== 1001) throw corrupt(`its protocol is ${String(protocol)}, not 1001`);
+        if (protocol !== 1001)
+          throw corrupt(`its protocol is ${describePickled(protocol)}, not 1001`);
         const system = next();
         if (system instanceof Map && system.get("little_endian") === false)
           throw corrupt("its bytes are in big-endian order");
@@ -137,13 +146,13 @@ async function readLegacy(file: string): Promise<Map<string, StoredTensor>> {
         const keys = next();
         if (!Array.isArray(keys)) throw corrupt("it lists no storages");
         const places = await legacyStorages(handle, file, state, keys, at);
-        return tensorsOf(file, state, places);
+        return tensorsOf(file, state, places, size);
       } catch (error) {
-        const cutOff =
+        const mayGoOn =
           error instanceof BridleError &&
-          error.code === "WEIGHTS_CORRUPT" &&
+          String(error.details.reason).startsWith(cutOff) &&
           length < Math.min(size, maxPickleBytes);
-        if (!cutOff) throw error;
+        if (!mayGoOn) throw error;
       }
     }
   } finally {
@@ -152,7 +161,7 @@ async function readLegacy(file: string): Promise<Map<string, StoredTensor>> {
 }
 
 async function legacyStorages(
-  handle: Awaited<ReturnType<typeof open>>,
+  handle: FileHandle,
   file: string,
   state: Pickled,
   keys: readonly Pickled[],
@@ -168,7 +177,7 @@ async function legacyStorages(
     if (typeof key !== "string" || width === undefined) {
       throw new BridleError("WEIGHTS_CORRUPT", {
         file,
-        reason: `the storage ${String(key)} belongs to no tensor`,
+        reason: `the storage ${describePickled(key)} belongs to no tensor`,
       });
     }
     const head = new Uint8Array(8);
@@ -202,12 +211,14 @@ function tensorsOf(
   file: string,
   state: Pickled,
   places: ReadonlyMap<string, StoragePlace>,
+  fileSize: number,
 ): Map<string, StoredTensor> {
   const corrupt = (reason: string) => new BridleError("WEIGHTS_CORRUPT", { file, reason });
   const pickled = namedTensors(state);
   if (pickled.size === 0)
     throw corrupt("it holds no state dict: no name in it belongs to a tensor");
   const tensors = new Map<string, StoredTensor>();
+  let total = 0;
   for (const [name, { storage, elementOffset, shape, strides }] of pickled) {
     const place = places.get(storage.key);
     if (place === undefined) throw corrupt(`the storage ${storage.key} of ${name} is not in it`);
@@ -220,6 +231,20 @@ function tensorsOf(
       throw corrupt(
         `${name} needs ${(elementOffset + last) * width} bytes of a storage of ${place.sizeBytes}`,
       );
+    }
+    const end = place.offset + place.sizeBytes;
+    if (end > fileSize) {
+      throw corrupt(`the storage of ${name} ends at byte ${end}, the file at ${fileSize}`);
+    }
+    const sizeBytes = shape.reduce((product, dim) => product * dim, 1) * width;
+    if (sizeBytes > place.sizeBytes) {
+      throw corrupt(
+        `${name} makes ${sizeBytes} bytes out of a storage of ${place.sizeBytes} by repeating its elements`,
+      );
+    }
+    total += sizeBytes;
+    if (total > mostNamesForOne * fileSize) {
+      throw corrupt(`its tensors have more than ${mostNamesForOne} times the bytes of the file`);
     }
     const plain = rowMajor(shape).every(
       (stride, axis) => shape[axis] === 1 || strides[axis] === stride,

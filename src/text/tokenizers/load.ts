@@ -1,7 +1,9 @@
 // Opens a model folder's tokenizer: spiece.model, or what a tokenizer.json says of it.
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
+import { systemCode } from "../../errors/file-errors.js";
+import { parseBoundedJson } from "../bounded-json.js";
 import {
   type AddedToken,
   createPegasusTokenizer,
@@ -10,6 +12,7 @@ import {
 import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
 import {
   checkBytePieces,
+  checkPieceLengths,
   defaultUnknownSurface,
   type Piece,
   pieceTypes,
@@ -20,16 +23,28 @@ import type { Tokenizer } from "./tokenizer.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Pre-training tokens below the vocabulary; published models have 103. */
+const largestOffset = 100_000;
+
 /** transformers writes this where a tokenizer has no limit. */
 const noLimit = 1e15;
 
 const classes = new Set(["PegasusTokenizer", "PegasusTokenizerFast"]);
 
+/** The largest tokenizers have some tens of megabytes, in some hundred thousand pieces of two values each. */
+const limits = { sizeBytes: 256 * 1024 * 1024, depth: 64, values: 10_000_000 };
+
 async function readOptional(file: string): Promise<Buffer | undefined> {
   try {
+    const { size } = await stat(file);
+    if (size > limits.sizeBytes) {
+      const reason = `it has ${size} bytes, more than ${limits.sizeBytes}`;
+      throw new BridleError("TOKENIZER_INVALID", { file, reason });
+    }
     return await readFile(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (systemCode(cause) === "ENOENT") return undefined;
+    if (cause instanceof BridleError) throw cause;
     throw new BridleError(
       "TOKENIZER_INVALID",
       { file, reason: (cause as Error).message },
@@ -39,16 +54,10 @@ async function readOptional(file: string): Promise<Buffer | undefined> {
 }
 
 function parse(file: string, bytes: Buffer): Json {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new BridleError(
-      "TOKENIZER_INVALID",
-      { file, reason: (cause as Error).message },
-      { cause },
-    );
-  }
+  const parsed = parseBoundedJson(bytes, limits);
+  if ("problem" in parsed)
+    throw new BridleError("TOKENIZER_INVALID", { file, reason: parsed.problem });
+  const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new BridleError("TOKENIZER_INVALID", { file, reason: "it holds no JSON object" });
   }
@@ -67,16 +76,19 @@ function tokenText(value: unknown): string | undefined {
   return typeof content === "string" ? content : undefined;
 }
 
+/** A token is looked for at every place of a text. */
+const longestToken = 500;
+
 function addedTokens(file: string, decoder: unknown): AddedToken[] {
   return Object.entries((decoder ?? {}) as Json).map(([id, entry]) => {
     const content = tokenText(entry);
     const { lstrip, rstrip, special } = (entry ?? {}) as Json;
-    if (content === undefined || !/^\d+$/.test(id)) {
-      throw new BridleError("TOKENIZER_INVALID", {
-        file,
-        reason: `added_tokens_decoder has the entry ${JSON.stringify(id)} without a content`,
-      });
-    }
+    const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
+    const entryName = `the entry ${JSON.stringify(id)} of its added_tokens_decoder`;
+    if (!/^\d{1,9}$/.test(id)) throw invalid(`${entryName} is no token id`);
+    if (content === undefined || content === "") throw invalid(`${entryName} has no content`);
+    if (content.length > longestToken)
+      throw invalid(`${entryName} has ${content.length} characters`);
     return {
       id: Number(id),
       content,
@@ -87,6 +99,15 @@ function addedTokens(file: string, decoder: unknown): AddedToken[] {
   });
 }
 
+/** Longest input in tokens; one that holds the end token alone holds no text. */
+function readLimit(limit: unknown, wrong: (key: string, value: unknown) => BridleError): number {
+  if (limit == null) return Number.POSITIVE_INFINITY;
+  if (typeof limit !== "number" || limit < 2) throw wrong("model_max_length", limit);
+  if (limit >= noLimit) return Number.POSITIVE_INFINITY;
+  if (!Number.isInteger(limit)) throw wrong("model_max_length", limit);
+  return limit;
+}
+
 function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig {
   const tokenizerClass = own.tokenizer_class;
   if (tokenizerClass !== undefined && !classes.has(String(tokenizerClass))) {
@@ -95,14 +116,24 @@ function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig 
       reason: `its class is ${String(tokenizerClass)}, which is not supported`,
     });
   }
-  const text = (key: string, fallback: string) =>
-    tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
-  const { offset = 103, model_max_length: limit, clean_up_tokenization_spaces: clean } = own;
-  if (typeof offset !== "number" || !Number.isInteger(offset) || offset < 0 || offset > 1_000_000) {
-    throw new BridleError("TOKENIZER_INVALID", {
+  const wrong = (key: string, value: unknown) =>
+    new BridleError("TOKENIZER_INVALID", {
       file,
-      reason: `its offset is ${JSON.stringify(offset)}`,
+      reason: `its ${key} is ${JSON.stringify(value)}`,
     });
+  const text = (key: string, fallback: string) => {
+    const token = tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
+    if (token === "" || token.length > longestToken) throw wrong(key, token);
+    return token;
+  };
+  const { offset = 103, model_max_length: limit, clean_up_tokenization_spaces: clean } = own;
+  if (
+    typeof offset !== "number" ||
+    !Number.isInteger(offset) ||
+    offset < 0 ||
+    offset > largestOffset
+  ) {
+    throw wrong("offset", offset);
   }
   return {
     offset,
@@ -111,7 +142,7 @@ function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig 
     unkToken: text("unk_token", "<unk>"),
     maskToken: text("mask_token", "<mask_2>"),
     maskTokenSent: own.mask_token_sent === null ? undefined : text("mask_token_sent", "<mask_1>"),
-    modelMaxLength: typeof limit === "number" && limit < noLimit ? limit : Number.POSITIVE_INFINITY,
+    modelMaxLength: readLimit(limit, wrong),
     cleanUpTokenizationSpaces: clean === true,
     added: addedTokens(file, own.added_tokens_decoder),
   };
@@ -170,6 +201,7 @@ function fromTokenizerJson(
     pieces.push({ piece, score: Math.fround(score), type });
   }
   if (pieces[unknownId] === undefined) throw invalid(`its unk_id ${unknown} is no piece`);
+  checkPieceLengths(pieces, invalid);
   if (byteFallback) checkBytePieces(pieces, invalid);
   const charsmap = findNormalizer(json.normalizer, "Precompiled")?.precompiled_charsmap;
   return {

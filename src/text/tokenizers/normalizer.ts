@@ -1,5 +1,6 @@
 // SentencePiece's normalizer: longest-match replacements from a precompiled table, then whitespace rules.
 import { BridleError } from "../../errors/error.js";
+import { PieceTrie } from "./piece-trie.js";
 import type { NormalizerSpec } from "./sentencepiece-model.js";
 
 /** SentencePiece's mark for a space: U+2581. */
@@ -40,6 +41,21 @@ class DoubleArray {
     }
     return found;
   }
+}
+
+/** Unicode's longest compatibility form has 33 bytes; a text may not grow by more than rules written by hand make it. */
+const maxReplacementBytes = 1000;
+
+/** Bytes of the longest of the strings that end with 0. */
+function longestReplacement(replacements: Uint8Array): number {
+  let longest = 0;
+  for (let start = 0; start < replacements.length; ) {
+    const zero = replacements.indexOf(0, start);
+    const end = zero < 0 ? replacements.length : zero;
+    longest = Math.max(longest, end - start);
+    start = end + 1;
+  }
+  return longest;
 }
 
 /** Bytes of the UTF-8 character that starts with `lead`. */
@@ -152,13 +168,35 @@ export function createNormalizer(
     trie = new DoubleArray(new Uint32Array(Uint8Array.from(table.subarray(4, 4 + size)).buffer));
     replacements = Uint8Array.from(table.subarray(4 + size));
   }
-  const keptBytes = kept.map((piece) => encoder.encode(piece)).sort((a, b) => b.length - a.length);
+  const longest = longestReplacement(replacements);
+  if (longest > maxReplacementBytes) {
+    throw new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its normalization table has a replacement of ${longest} bytes`,
+    });
+  }
+  // A trie takes UTF-16 units; here each stands for a byte.
+  const keptTrie = new PieceTrie(
+    kept.map((piece, id) => ({ piece: Buffer.from(piece).toString("latin1"), id })),
+  );
   const spaceMark = encoder.encode(escapeWhitespaces ? spaceSymbol : " ");
+
+  /** Bytes of the longest kept string that stands at `at`, 0 where none does. */
+  function keptLength(text: Uint8Array, at: number): number {
+    let length = 0;
+    let node = PieceTrie.root;
+    for (let end = at; end < text.length; end++) {
+      node = keptTrie.child(node, text[end] as number);
+      if (node < 0) break;
+      if (keptTrie.idAt(node) >= 0) length = end + 1 - at;
+    }
+    return length;
+  }
 
   /** The replacement of what stands at `at`, and how many bytes it replaces. */
   function prefix(text: Uint8Array, at: number): { bytes: Uint8Array; length: number } {
-    const whole = keptBytes.find((piece) => piece.every((byte, i) => text[at + i] === byte));
-    if (whole !== undefined) return { bytes: whole, length: whole.length };
+    const whole = keptLength(text, at);
+    if (whole > 0) return { bytes: text.subarray(at, at + whole), length: whole };
     const rule = trie?.longest(text, at);
     if (rule !== undefined) {
       const end = replacements.indexOf(0, rule.value);

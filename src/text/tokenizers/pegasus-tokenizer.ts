@@ -1,6 +1,7 @@
 // Pegasus's tokenizer: SentencePiece ids moved up by an offset, with pre-training tokens below it.
 // Source: transformers 4.57, PegasusTokenizer (the slow one, which the model's ids come from).
 import { BridleError } from "../../errors/error.js";
+import { PieceTrie } from "./piece-trie.js";
 import type { SentencePiece } from "./sentencepiece.js";
 import {
   cleanUpSpaces,
@@ -43,7 +44,12 @@ function ownTokens(config: PegasusTokenizerConfig, sentencePiece: SentencePiece)
   return [...tokens, { id: unknown, content: config.unkToken, ...plain }];
 }
 
-const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+/** A run of text, or an added token, and the place where it starts. */
+interface TextPart {
+  readonly part: string;
+  readonly token: AddedToken | undefined;
+  readonly start: number;
+}
 
 /** @param file named in errors @throws TOKENIZER_INVALID when two added tokens share an id */
 export function createPegasusTokenizer(
@@ -63,7 +69,7 @@ export function createPegasusTokenizer(
   }
   const vocabSize = sentencePiece.size + offset;
   for (const { id, content } of tokens.values()) {
-    if (!Number.isInteger(id) || id < 0 || content === "") {
+    if (!Number.isSafeInteger(id) || id < 0 || content === "") {
       throw new BridleError("TOKENIZER_INVALID", {
         file,
         reason: `the added token ${JSON.stringify(content)} has the id ${id}`,
@@ -73,34 +79,56 @@ export function createPegasusTokenizer(
   const special = new Set(
     [...tokens.values()].filter((token) => token.special).map(({ content }) => content),
   );
-  const longestFirst = [...tokens.keys()].sort((a, b) => b.length - a.length).map(escapePattern);
-  const splitter = new RegExp(`(${longestFirst.join("|")})`, "u");
+  const inText = [...tokens.values()];
+  const trie = new PieceTrie(inText.map(({ content }, id) => ({ piece: content, id })));
   const eosTokenId =
     tokens.get(config.eosToken)?.id ?? sentencePiece.idOf(config.eosToken) + offset;
 
   /** Runs of text and the added tokens between them, in turn, with the place where each starts. */
-  function split(text: string): { part: string; token: AddedToken | undefined; start: number }[] {
-    const parts = text.split(splitter);
-    const trimmed = [...parts];
-    for (const [i, part] of parts.entries()) {
-      const token = i % 2 === 1 ? tokens.get(part) : undefined;
-      if (token?.rstrip) trimmed[i + 1] = (trimmed[i + 1] ?? "").trimStart();
-      if (token?.lstrip) trimmed[i - 1] = (trimmed[i - 1] ?? "").trimEnd();
+  function split(text: string): TextPart[] {
+    const parts: TextPart[] = [];
+    let from = 0;
+    let before: AddedToken | undefined;
+    const addText = (to: number, next: AddedToken | undefined) => {
+      let part = text.slice(from, to);
+      const whole = part.length;
+      if (before?.rstrip) part = part.trimStart();
+      const start = from + whole - part.length;
+      if (next?.lstrip) part = part.trimEnd();
+      if (part !== "") parts.push({ part, token: undefined, start });
+    };
+    for (let at = 0; at < text.length; ) {
+      const token = longestAt(text, at);
+      if (token === undefined) {
+        at += 1;
+        continue;
+      }
+      addText(at, token);
+      parts.push({ part: token.content, token, start: at });
+      at += token.content.length;
+      from = at;
+      before = token;
     }
-    let at = 0;
-    return parts.map((whole, i) => {
-      const part = trimmed[i] ?? "";
-      const token = i % 2 === 1 ? tokens.get(whole) : undefined;
-      const start = at + Math.max(0, whole.indexOf(part));
-      at += whole.length;
-      return { part, token, start };
-    });
+    addText(text.length, undefined);
+    return parts;
+  }
+
+  /** The longest added token that begins at a place. */
+  function longestAt(text: string, start: number): AddedToken | undefined {
+    let found: AddedToken | undefined;
+    let node = PieceTrie.root;
+    for (let at = start; at < text.length; at++) {
+      node = trie.child(node, text.charCodeAt(at));
+      if (node < 0) break;
+      if (trie.idAt(node) >= 0) found = inText[trie.idAt(node)];
+    }
+    return found;
   }
 
   const idOfPiece = (piece: string) => tokens.get(piece)?.id ?? sentencePiece.idOf(piece) + offset;
 
   const tokenizer: Tokenizer = {
-    vocabSize: Math.max(vocabSize, ...[...byId.keys()].map((id) => id + 1)),
+    vocabSize: [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), vocabSize),
     padTokenId: tokens.get(config.padToken)?.id ?? 0,
     eosTokenId,
     unkTokenId: sentencePiece.unknownId + offset,
@@ -110,8 +138,7 @@ export function createPegasusTokenizer(
       const ids: number[] = [];
       for (const { part, token } of split(text)) {
         if (token !== undefined) ids.push(token.id);
-        else if (part !== "")
-          for (const { piece } of sentencePiece.encode(part)) ids.push(idOfPiece(piece));
+        else for (const { piece } of sentencePiece.encode(part)) ids.push(idOfPiece(piece));
       }
       if (addSpecialTokens) ids.push(eosTokenId);
       return ids;
@@ -121,7 +148,7 @@ export function createPegasusTokenizer(
       for (const { part, token, start } of split(text)) {
         if (token !== undefined) {
           found.push({ id: token.id, token: part, start, end: start + part.length });
-        } else if (part !== "") {
+        } else {
           for (const placed of sentencePiece.encodePlaced(part)) {
             found.push({
               id: idOfPiece(placed.piece),

@@ -9,14 +9,23 @@ export class PieceTrie {
 
   constructor(pieces: readonly { readonly piece: string; readonly id: number }[]) {
     const sorted = [...pieces].sort((a, b) => (a.piece < b.piece ? -1 : 1));
-    const labels: number[] = [0];
-    const ids: number[] = [-1];
-    const firstChild: number[] = [];
+    const most = sorted.reduce((sum, { piece }) => sum + piece.length, 1);
+    const labels = new Uint16Array(most);
+    const ids = new Int32Array(most).fill(-1);
+    const firstChild = new Int32Array(most + 1);
     // Breadth first: the range of sorted pieces below each node, in the order nodes are numbered.
-    const ranges: [number, number, number][] = [[0, sorted.length, 0]];
-    for (let node = 0; node < ranges.length; node++) {
-      const [from, to, depth] = ranges[node] as [number, number, number];
-      firstChild.push(labels.length);
+    const [begins, ends, depths] = [
+      new Int32Array(most),
+      new Int32Array(most),
+      new Int32Array(most),
+    ];
+    ends[0] = sorted.length;
+    let count = 1;
+    for (let node = 0; node < count; node++) {
+      const from = begins[node] as number;
+      const to = ends[node] as number;
+      const depth = depths[node] as number;
+      firstChild[node] = count;
       let i = from;
       const own = sorted[i];
       if (own !== undefined && i < to && own.piece.length === depth) {
@@ -28,16 +37,18 @@ export class PieceTrie {
         let end = i + 1;
         while (end < to && (sorted[end] as { piece: string }).piece.charCodeAt(depth) === label)
           end++;
-        labels.push(label);
-        ids.push(-1);
-        ranges.push([i, end, depth + 1]);
+        labels[count] = label;
+        begins[count] = i;
+        ends[count] = end;
+        depths[count] = depth + 1;
+        count += 1;
         i = end;
       }
     }
-    firstChild.push(labels.length);
-    this.labels = Uint16Array.from(labels);
-    this.ids = Int32Array.from(ids);
-    this.firstChild = Int32Array.from(firstChild);
+    firstChild[count] = count;
+    this.labels = labels.slice(0, count);
+    this.ids = ids.slice(0, count);
+    this.firstChild = firstChild.slice(0, count + 1);
   }
 
   static readonly root = 0;

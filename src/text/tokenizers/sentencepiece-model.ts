@@ -130,6 +130,9 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
   }
   const unknownId = pieces.findIndex(({ type }) => type === pieceTypes.unknown);
   if (unknownId < 0) throw invalid("it has no unknown piece");
+  checkPieceLengths(pieces, invalid);
+  if (unknownSurface.length > maxSurface)
+    throw invalid(`its unknown piece reads as ${unknownSurface.length} characters`);
   if (byteFallback) checkBytePieces(pieces, invalid);
   return {
     pieces,
@@ -139,6 +142,20 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
     unknownSurface,
     byteFallback,
   };
+}
+
+/** Pieces of the largest vocabularies have some million characters together; each takes memory in the trie. */
+const maxPieceCharacters = 8_000_000;
+
+/** What an unknown piece reads as is written for every unknown piece of a text. */
+const maxSurface = 1000;
+
+export function checkPieceLengths(
+  pieces: readonly Piece[],
+  invalid: (reason: string) => BridleError,
+): void {
+  const characters = pieces.reduce((sum, { piece }) => sum + piece.length, 0);
+  if (characters > maxPieceCharacters) throw invalid(`its pieces have ${characters} characters`);
 }
 
 /** A model that falls back to bytes needs a piece for each of them. */
