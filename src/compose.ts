@@ -87,3 +87,6 @@ export function getSummarizer(service: Service, name?: string): Summarizer {
     available: [...service.summarizers.keys()].join(", "),
   });
 }
+
+/** Where a trained tokenizer is kept: commands see the folder, not the rooms that write it. */
+export { checkTokenizerFolder, saveTokenizer } from "./model/checkpoint/save-tokenizer.js";

@@ -154,7 +154,7 @@ async function run(inputs: readonly string[], options: Options, terminal: Termin
     await Promise.all([
       import("../text/tokenizers/train/train-tokenizer.js"),
       import("../data/corpus.js"),
-      import("../model/checkpoint/save-tokenizer.js"),
+      import("../compose.js"),
     ]);
   const { output, overwrite = false, textColumn, format } = options;
   await checkTokenizerFolder(output, overwrite);
