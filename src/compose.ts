@@ -88,5 +88,6 @@ export function getSummarizer(service: Service, name?: string): Summarizer {
   });
 }
 
-/** Where a trained tokenizer is kept: commands see the folder, not the rooms that write it. */
+/** Commands see the folders behind names, not the rooms that find and write them. */
 export { checkTokenizerFolder, saveTokenizer } from "./model/checkpoint/save-tokenizer.js";
+export { resolveModel } from "./model/resolve-model.js";

@@ -10,8 +10,8 @@ import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
 import type { Terminal } from "./terminal.js";
-import { addTokenizerCommand } from "./tokenizer.js";
 import { addTokenizeCommand } from "./tokenize.js";
+import { addTokenizerCommand } from "./tokenizer.js";
 import { addTrainCommand } from "./train.js";
 
 /**

@@ -136,7 +136,7 @@ async function run(file: string | undefined, options: Options, terminal: Termina
 
 async function openTokenizer(model: string, terminal: Terminal): Promise<Tokenizer> {
   const [{ resolveModel }, { loadTokenizer }] = await Promise.all([
-    import("../model/resolve-model.js"),
+    import("../compose.js"),
     import("../text/tokenizers/load.js"),
   ]);
   const folder = await showDownloads(terminal, (downloading) =>
