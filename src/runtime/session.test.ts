@@ -1,5 +1,6 @@
 // Every op computes what its definition says, on each device that is here; what is missing is named.
 import { describe, expect, it } from "vitest";
+import { webgpuAnswers } from "../../test/support/webgpu.js";
 import * as ops from "../graph/index.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
 import { type Device, listDevices } from "./devices.js";
@@ -183,17 +184,9 @@ describe("on the CPU", () => {
   );
 });
 
-/** Whether a WebGPU adapter answers here (SwiftShader counts). */
-const webgpu = await run({ x: numbers(2) }, (g, v) => ops.relu(g, v.x!), "webgpu").then(
-  () => true,
-  () => false,
-);
+const webgpu = await webgpuAnswers();
 
 describe("on WebGPU", () => {
-  it("has an adapter where BRIDLE_EXPECT_WEBGPU says so", () => {
-    if (process.env.BRIDLE_EXPECT_WEBGPU === "1") expect(webgpu).toBe(true);
-    else expect(typeof webgpu).toBe("boolean");
-  });
   it.runIf(webgpu).each(cases)(
     "%s (skipped where no WebGPU adapter answers)",
     async (_, feeds, build, compute) => close(await run(feeds, build, "webgpu"), compute(feeds)),

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { BridleError } from "../errors/error.js";
 import {
+  type ConstantData,
   encodeModel,
   type Graph,
   GraphBuilder,
@@ -13,11 +14,12 @@ import {
 } from "../graph/index.js";
 import { type Device, deviceUnavailable, listDevices } from "./devices.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
-import type { Tensor, TensorDType } from "./tensor.js";
+import { size, type Tensor, type TensorDType } from "./tensor.js";
 import {
   checkFiles,
   commonFolder,
   externalData,
+  holdWeights,
   isInFile,
   type Weights,
   weightOf,
@@ -80,7 +82,13 @@ interface Placement {
   readonly folder: string | undefined;
 }
 
-/** Weights in files are mapped; those in memory are fed on the CPU, so that sessions share them, and handed over to a GPU. */
+/** Bytes of weights in memory that a model carries in itself; its protobuf ends at 2 GB. */
+const mostInline = 2 ** 30;
+
+/**
+ * Weights in files are mapped. Those in memory are fed on the CPU, so that sessions share them. A GPU gets them handed
+ * over, or in the model itself where others are mapped, since onnxruntime does not take both.
+ */
 async function place(
   graph: Graph,
   weights: Weights,
@@ -88,9 +96,11 @@ async function place(
   options: SessionOptions,
 ): Promise<Placement> {
   const onCpu = (options.device ?? "cpu") === "cpu";
-  const inFiles = graph.parameters
-    .map((parameter) => weightOf(weights, parameter))
-    .filter(isInFile);
+  let used = new Map(graph.parameters.map((one) => [one.name, weightOf(weights, one)]));
+  const inMemory = [...used.values()].filter((weight) => !isInFile(weight));
+  const inline = inMemory.reduce((sum, { shape }) => sum + 4 * size(shape), 0) <= mostInline;
+  if (!onCpu && !inline) used = await holdWeights(used);
+  const inFiles = [...used.values()].filter(isInFile);
   await checkFiles(inFiles);
   const folder = commonFolder(inFiles.map(({ file }) => file));
   const fed: Record<string, OrtTensor> = {};
@@ -99,7 +109,7 @@ async function place(
     target: options.target ?? "serving",
     separateUses: onCpu && options.prepack === true,
     findParameter(parameter) {
-      const weight = weightOf(weights, parameter);
+      const weight = weightOf(used, parameter);
       if (isInFile(weight)) return externalData(weight, folder ?? "");
       const { dtype, data } = weight;
       if (onCpu) {
@@ -107,6 +117,7 @@ async function place(
         fed[parameter.name] = new ort.Tensor(dtype, data as Float32Array, shape);
         return undefined;
       }
+      if (folder !== undefined) return data as ConstantData;
       const path = `memory/${handed.length}`;
       handed.push({ path, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
       return { location: path, offset: 0, length: data.byteLength };
