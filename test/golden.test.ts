@@ -282,6 +282,41 @@ describe.skipIf(!existsSync(fixtures))("the golden runner on ../shared/fixtures"
     300_000,
   );
 
+  it.each([
+    [["runs", "lora", "lr", 4], 1e-3],
+    [["runs", "lora", "loss", 0], 8.6],
+    [["runs", "lora", "trainable_parameters"], 14337],
+    [["runs", "lora", "grad_norm_before_clip", 2], 9],
+    [["runs", "lora", "config", "lr"], 0.004],
+  ] as const)(
+    "train:lora fails when train/lora.json says otherwise at %j",
+    async (place, to) => {
+      const folder = path.join(scratch, `lora-${place.join("-")}`);
+      await cp(path.join(fixtures, "pegasus-tiny"), path.join(folder, "pegasus-tiny"), {
+        recursive: true,
+      });
+      await mkdir(path.join(folder, "train"));
+      for (const part of [
+        ...["runs.json", "lora-init", "lora-final"],
+        ...["lora-logits-batch1.safetensors", "lora-merged-qv.safetensors"],
+      ]) {
+        await cp(path.join(fixtures, "train", part), path.join(folder, "train", part), {
+          recursive: true,
+        });
+      }
+      const { runs, ...rest } = JSON.parse(
+        await readFile(path.join(fixtures, "train/lora.json"), "utf8"),
+      );
+      const content: Json = { ...rest, runs: { lora: runs.lora } };
+      await writeFile(
+        path.join(folder, "train/lora.json"),
+        JSON.stringify(changed(content, place, to)),
+      );
+      expect(await run(folder, ["train:lora"])).toMatchObject({ passed: 0, failed: 1 });
+    },
+    300_000,
+  );
+
   // One figure of each section; every kind of field is spoilt on the recorded figures above.
   it.each([
     ["rouge/porter.json", ["words", 1000, 1], "zzz"],

@@ -10,6 +10,7 @@ import { suite as rouge } from "./suites/rouge.mjs";
 import { sampling } from "./suites/sampling.mjs";
 import { pegasusTiny } from "./suites/tokenizer.mjs";
 import { gradients } from "./suites/train-gradients.mjs";
+import { lora } from "./suites/train-lora.mjs";
 import { runs } from "./suites/train-runs.mjs";
 
 /**
@@ -30,6 +31,7 @@ export const suites = [
   sampling,
   gradients,
   runs,
+  lora,
 ];
 
 const usage = "Usage: npm run golden -- DIR [--suite NAME]...";
