@@ -13,6 +13,7 @@ export const transformersPackages = [
   "sentencepiece==0.2.3",
   "protobuf==7.36.2",
   "safetensors==0.8.0",
+  "peft==0.21.2",
 ];
 
 /** @param {string} python @param {readonly string[]} args */

@@ -131,13 +131,23 @@ export async function readFully(
 export async function readWeight(weight: Weight): Promise<Tensor> {
   if (!isInFile(weight)) return weight;
   const data = new Float32Array(size(weight.shape));
+  await copyWeight(weight, data);
+  return float32(data, weight.shape);
+}
+
+/**
+ * Writes a weight's values into memory that is there, straight from its file where it lies in one.
+ * @throws WEIGHTS_CORRUPT when the file is shorter than it was
+ */
+export async function copyWeight(weight: Weight, target: Float32Array): Promise<void> {
+  if (!isInFile(weight)) return target.set(weight.data as Float32Array);
   const handle = await openWeights(weight.file);
   try {
-    await readFully(handle, weight.file, new Uint8Array(data.buffer), weight.offset);
+    const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+    await readFully(handle, weight.file, bytes, weight.offset);
   } finally {
     await handle.close();
   }
-  return float32(data, weight.shape);
 }
 
 /** All weights in memory, for whoever changes them; each is read once. @throws WEIGHTS_CORRUPT */

@@ -198,6 +198,15 @@ describe("a run", () => {
     expect(events.some(({ type }) => type === "stopped")).toBe(true);
     expect(record.evaluation?.isBest).toBe(true);
   });
+
+  it("is cancelled, which is no fault, where it is told to end before the first step", async () => {
+    const controller = new AbortController();
+    const told = train(checkRunConfig(await toy()), {
+      signal: controller.signal,
+      onEvent: ({ type }) => type === "preparation" && controller.abort(),
+    });
+    await expect(told).rejects.toMatchObject({ code: "CANCELLED" });
+  });
 });
 
 describe("a run refuses", () => {

@@ -6,6 +6,7 @@ import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
+import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import type { ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
@@ -66,6 +67,7 @@ interface Run {
  * LOSS_NOT_FINITE; WRITE_FAILED; CANCELLED
  */
 export async function train(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
+  const began = performance.now();
   const folder = await openRunFolder(config.train.output);
   const open: { close(): Promise<void> }[] = [];
   try {
@@ -73,6 +75,9 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
     const done = await readRunRecord(folder.path);
     if (done?.runHash === run.record.runHash) return { folder: folder.path, record: done };
     return await steps(run, options.signal);
+  } catch (thrown) {
+    const { signal } = options;
+    throw signal?.aborted && thrown === signal.reason ? abortError(signal, began) : thrown;
   } finally {
     for (const part of open.reverse()) await part.close();
     await folder.release();
@@ -93,7 +98,7 @@ async function openRun(
     device: await chooseDevice(config.train.device),
     threads: config.train.threads ?? availableParallelism(),
   };
-  const start = await openStart(config, { onDownload, signal });
+  const { start, weights } = await openStart(config, { onDownload, signal });
   const objective = createObjective(config, start);
   const hasSummaries = config.train.objective === "seq2seq";
   const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
@@ -171,7 +176,7 @@ async function openRun(
     }),
   );
   const { train: options } = config;
-  const step = await openTrainingStep(start.family, start.config, start.weights, {
+  const step = await openTrainingStep(start.family, start.config, weights, {
     ...start.graph,
     ...options,
     chunks: options.lossChunks,

@@ -10,7 +10,7 @@ import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
-import { type HeldWeights, holdWeights } from "../runtime/weights.js";
+import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 
@@ -22,10 +22,15 @@ export interface StartingPoint {
   /** Folder whose tokenizer and generation config go with the model. */
   readonly folder: string;
   readonly tokenizer: Tokenizer;
-  readonly weights: HeldWeights;
   readonly lora: LoraConfig | undefined;
   /** How the training graph is told what is learned. */
   readonly graph: Pick<GradientGraphOptions, "learns" | "extend">;
+}
+
+export interface OpenedStart {
+  readonly start: StartingPoint;
+  /** What training starts from; let go of once it has been copied, for it is as large as the model. */
+  readonly weights: Weights;
 }
 
 /**
@@ -36,7 +41,7 @@ export interface StartingPoint {
 export async function openStart(
   { model, train }: Pick<RunConfig, "model" | "train">,
   downloading: Pick<ResolveOptions, "onDownload" | "signal"> = {},
-): Promise<StartingPoint> {
+): Promise<OpenedStart> {
   const fresh = model.name === undefined;
   const folder = await resolveModel((model.name ?? model.tokenizer) as string, {
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
@@ -58,21 +63,20 @@ export async function openStart(
         seed: train.seed,
         deviation: typeof json.init_std === "number" ? json.init_std : 0.02,
       })
-    : await holdWeights(await readWeights(folder, family, config, graph.parameters));
+    : await readWeights(folder, family, config, graph.parameters);
   checkFrozen(model.freeze, [...weights.keys()]);
   const frozen = (name: string) =>
     family.fixed.includes(name) || model.freeze.some((start) => name.startsWith(start));
   const base = { family, config, json, folder, tokenizer };
   if (model.lora === null) {
-    return { ...base, weights, lora: undefined, graph: { learns: (name) => !frozen(name) } };
+    const learned = { learns: (name: string) => !frozen(name) };
+    return { start: { ...base, lora: undefined, graph: learned }, weights };
   }
   const lora: LoraConfig = model.lora;
   const adapters = initialLora(loraShapes(graph, lora), train.seed);
   return {
-    ...base,
+    start: { ...base, lora, graph: { learns: isLoraParameter, extend: addLora(lora) } },
     weights: new Map([...weights, ...adapters]),
-    lora,
-    graph: { learns: isLoraParameter, extend: addLora(lora) },
   };
 }
 

@@ -13,7 +13,7 @@ import {
 import { openGradients } from "../model/gradient-session.js";
 import type { SessionOptions } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
-import type { HeldWeights } from "../runtime/weights.js";
+import { copyWeight, type HeldWeights, readWeight, type Weights } from "../runtime/weights.js";
 import { fillDropoutMask, maskCapacity } from "./dropout.js";
 import {
   type AccumulationMode,
@@ -65,14 +65,15 @@ export interface TrainingStep {
 }
 
 /**
- * Opens the training graph on a copy of the weights that are learned; the others are used as they are.
+ * Opens the training graph on a copy of the weights that are learned; the others are used as they are, and read where
+ * they lie in files.
  * @param initial every parameter of the graph
- * @throws WEIGHT_MISSING, MEMORY_EXHAUSTED, TENSOR_TOO_LARGE, DEVICE_UNAVAILABLE
+ * @throws WEIGHT_MISSING, WEIGHTS_CORRUPT, MEMORY_EXHAUSTED, TENSOR_TOO_LARGE, DEVICE_UNAVAILABLE
  */
 export async function openTrainingStep<C extends ModelConfig>(
   family: Family<C>,
   config: C,
-  initial: HeldWeights,
+  initial: Weights,
   options: TrainingStepOptions,
 ): Promise<TrainingStep> {
   const graph = gradientGraph(family, config, options);
@@ -90,12 +91,14 @@ export async function openTrainingStep<C extends ModelConfig>(
     }),
   );
   const learned = memory.tensors("weight");
-  const weights = new Map(initial);
+  const weights = new Map<string, Tensor>(learned);
   for (const [name, { data }] of learned) {
     const from = initial.get(name);
     if (from === undefined) throw new BridleError("WEIGHT_MISSING", { name });
-    data.set(from.data as Float32Array);
-    weights.set(name, learned.get(name) as Tensor<"float32">);
+    await copyWeight(from, data);
+  }
+  for (const [name, weight] of initial) {
+    if (!learned.has(name)) weights.set(name, await readWeight(weight));
   }
   const optimizerState = optimizer.init(learned, memory);
   const average = memory.tensors("average");

@@ -1,0 +1,83 @@
+"""The train-step bench's peer: takes optimizer steps on one batch with transformers and PyTorch, eagerly."""
+
+import json
+import re
+import resource
+import sys
+import time
+
+import torch
+from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+options = json.loads(sys.argv[1])
+torch.set_num_threads(options["threads"])
+torch.manual_seed(1)
+config = AutoConfig.from_pretrained(options["folder"])
+config.dropout = options["dropout"]
+config.attention_dropout = 0.0
+config.activation_dropout = 0.0
+model = AutoModelForSeq2SeqLM.from_pretrained(
+    options["folder"], config=config, dtype="auto", attn_implementation="sdpa"
+)
+if options.get("lora"):
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    lora = options["lora"]
+    model = get_peft_model(
+        model,
+        LoraConfig(
+            task_type=TaskType.SEQ_2_SEQ_LM,
+            r=lora["rank"],
+            lora_alpha=lora["alpha"],
+            target_modules=lora["targets"],
+        ),
+    )
+model.train()
+learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+rate = options["learningRate"]
+if options["optimizer"]["name"] == "adafactor":
+    from transformers.optimization import Adafactor
+
+    optimizer = Adafactor(learned, lr=rate, scale_parameter=False, relative_step=False, warmup_init=False)
+else:
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0, fused=True)
+with open(options["batch"], encoding="utf-8") as file:
+    batch = json.load(file)
+inputs = {
+    "input_ids": torch.tensor(batch["inputIds"]),
+    "attention_mask": torch.tensor(batch["attentionMask"]),
+    "labels": torch.tensor(batch["labels"]),
+}
+seconds, losses = [], []
+for index in range(options["warmUp"] + options["steps"]):
+    began = time.perf_counter()
+    optimizer.zero_grad(set_to_none=True)
+    loss = model(**inputs, use_cache=False).loss
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+    if index >= options["warmUp"]:
+        seconds.append(time.perf_counter() - began)
+
+
+def kilobytes(key: str) -> int:
+    """A line of this process's status; where there is no /proc, the most memory it had."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return int(re.search(rf"^{key}:\s+(\d+)", status.read(), re.M).group(1))
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // 1024 if sys.platform == "darwin" else peak
+
+
+print(
+    json.dumps(
+        {
+            "seconds": seconds,
+            "losses": losses,
+            "residentBytes": 1024 * kilobytes("VmRSS"),
+            "peakBytes": 1024 * kilobytes("VmHWM"),
+        }
+    ),
+    flush=True,
+)
