@@ -1,6 +1,7 @@
 // `bridle evaluate`: scores a model on files of documents with reference summaries, next to simple systems.
 import type { Command } from "commander";
-import type { Evaluation } from "../evaluate/evaluation.js";
+import type { EvaluateOptions } from "../evaluate/evaluate.js";
+import type { EvaluatedRow, Evaluation } from "../evaluate/evaluation.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
@@ -16,6 +17,8 @@ interface Options extends DataFlags {
   readonly ratio?: number;
   readonly maxWords?: number;
   readonly baselines?: readonly string[];
+  readonly against?: readonly string[];
+  readonly outputs?: string;
   readonly language?: string;
   readonly limit?: number;
   readonly every?: number;
@@ -60,6 +63,15 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "simple systems to score too: lead1, lead3, leadK, textrankK, oracle3",
       words,
     )
+    .option(
+      "--against <name>",
+      "another model to put beside it, extractive among them; repeat it for several",
+      (name: string, before: readonly string[] = []) => [...before, name],
+    )
+    .option(
+      "--outputs <file>",
+      "write each row's document, references and summaries to a JSON Lines file",
+    )
     .option("--language <code>", "language of the data, such as en (default: detected)")
     .option("--limit <n>", "at most so many rows of each file", wholeNumber("--limit"))
     .option("--every <n>", "every n-th row, from the first", wholeNumber("--every"))
@@ -80,6 +92,10 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "bridle evaluate *.jsonl --baselines lead3,textrankK --markdown",
       "several files, as a table for a report",
     ],
+    [
+      "bridle evaluate test.jsonl --model ./new --against ./old --outputs rows.jsonl",
+      "whether one model is better than another, and what both wrote",
+    ],
     ["bridle evaluate test.jsonl --limit 100 --json", "every figure, for a program"],
     ["bridle evaluate test.csv --summary-column title", "a table, with its titles as references"],
   ]).action((data: readonly string[], options: Options) => run(data, options, terminal));
@@ -90,24 +106,10 @@ function words(value: string): readonly string[] {
 }
 
 async function run(data: readonly string[], options: Options, terminal: Terminal): Promise<void> {
-  const { createSummarizer } = await import("../summarize/create-summarizer.js");
-  const { model, device } = options;
-  const summarizer = await showDownloads(terminal, (downloading) =>
-    createSummarizer({
-      ...(model === undefined ? {} : { model }),
-      ...(device === undefined ? {} : { device }),
-      ...downloading,
-    }),
-  );
-  const evaluations: DataEvaluation[] = [];
-  try {
-    for (const file of data) {
-      const evaluation = await evaluateFile(file, summarizer, options, terminal);
-      evaluations.push({ data: file, ...evaluation });
-    }
-  } finally {
-    await summarizer.close();
-  }
+  const evaluations =
+    options.outputs === undefined
+      ? await evaluateAll(data, options, terminal)
+      : await evaluateInto(options.outputs, (onRow) => evaluateAll(data, options, terminal, onRow));
   if (options.json) return await printJson(terminal, { evaluations });
   const { formatTable, toRows } = await import("./evaluation-table.js");
   const table = formatTable(evaluations.flatMap(toRows), options.markdown === true);
@@ -121,9 +123,57 @@ async function run(data: readonly string[], options: Options, terminal: Terminal
   }
 }
 
+type OnRow = (row: EvaluatedRow) => void;
+
+/** Writes a file of rows that is there once all of them are. @throws WRITE_FAILED */
+async function evaluateInto<T>(file: string, work: (onRow: OnRow) => Promise<T>): Promise<T> {
+  const { writeAtomically } = await import("../model/checkpoint/write.js");
+  let result: T | undefined;
+  await writeAtomically(file, async (handle) => {
+    let writing: Promise<unknown> = Promise.resolve();
+    result = await work((row) => {
+      writing = writing.then(() => handle.writeFile(`${JSON.stringify(row)}\n`));
+      // A full disk is told where the rows are waited for.
+      writing.catch(() => {});
+    });
+    await writing;
+  });
+  return result as T;
+}
+
+async function evaluateAll(
+  data: readonly string[],
+  options: Options,
+  terminal: Terminal,
+  onRow?: OnRow,
+): Promise<DataEvaluation[]> {
+  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const { model = "extractive", against = [], device } = options;
+  const opened: Summarizer[] = [];
+  try {
+    for (const name of [model, ...against]) {
+      const summarizer = await showDownloads(terminal, (downloading) =>
+        createSummarizer({ model: name, ...defined({ device }), ...downloading }),
+      );
+      opened.push(summarizer);
+    }
+    const [summarizer, ...rivals] = opened as [Summarizer, ...Summarizer[]];
+    const evaluations: DataEvaluation[] = [];
+    for (const file of data) {
+      const compared = { rivals, ...defined({ onRow }) };
+      const evaluation = await evaluateFile(file, summarizer, compared, options, terminal);
+      evaluations.push({ data: file, ...evaluation });
+    }
+    return evaluations;
+  } finally {
+    for (const each of opened) await each.close();
+  }
+}
+
 async function evaluateFile(
   file: string,
   summarizer: Summarizer,
+  compared: Pick<EvaluateOptions, "rivals" | "onRow">,
   options: Options,
   terminal: Terminal,
 ): Promise<Evaluation> {
@@ -146,6 +196,7 @@ async function evaluateFile(
   const parameters = { ...defined({ sentences, ratio, maxWords }), ...generateOptionsOf(rest) };
   try {
     return await evaluate(summarizer, rows, {
+      ...compared,
       ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
       ...defined({
         baselines: options.baselines,

@@ -21,20 +21,24 @@ const heading: TableRow = [
 const percent = (value: number) => (value * 100).toFixed(2);
 const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value * 100).toFixed(2)}`;
 
-/** A row for the model, then one for each simple system. F-measures times 100. */
+/** A row for the model, then one for each system beside it. F-measures times 100. */
 export function toRows(evaluation: DataEvaluation): TableRow[] {
-  const { data, rows, model, scores, statistics, baselines } = evaluation;
+  const { data, rows, model, scores, statistics, baselines, rivals } = evaluation;
   const name = path
     .basename(data)
     .replace(/\.(?:gz|zst)$/, "")
     .replace(/\.(?:jsonl?|csv|tsv|parquet)$/, "");
   const own = [name, String(rows.scored), model, ...figures(scores, statistics), ""];
-  const simple = Object.entries(baselines).map(([system, { scores, statistics, difference }]) => {
+  const others = [
+    ...rivals.map((rival) => [rival.model, rival] as const),
+    ...Object.entries(baselines),
+  ];
+  const beside = others.map(([system, { scores, statistics, difference }]) => {
     const { mean, low, high } = difference.rougeL;
     const interval = `${signed(mean)} (${signed(low)} … ${signed(high)})`;
     return [name, String(rows.scored), system, ...figures(scores, statistics), interval];
   });
-  return [own, ...simple];
+  return [own, ...beside];
 }
 
 function figures(scores: MeanScores, statistics: SummaryStatistics): string[] {

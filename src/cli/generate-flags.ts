@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { expectationOf } from "../config/expectation.js";
 import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
+import type { SummaryParameters } from "../summarize/summarizer.js";
 import { oneOf } from "./options.js";
 
 type Name = keyof GenerateOptions;
@@ -22,15 +23,14 @@ function readValue(word: string): unknown {
 }
 
 /**
- * Adds a flag for every option; each takes a JSON value, such as 4, true or [[7, 9]].
+ * Adds a flag for every option, and one for truncation; each takes a JSON value, such as 4, true or [[7, 9]].
  * @param except options whose names mean something else to the command
  */
 export function addGenerateFlags(command: Command, except: readonly Name[] = []): Command {
   for (const name of names.filter((each) => !except.includes(each))) {
     const field = generateOptionsSchema.shape[name];
-    const option = new Option(`${flagOf(name)} <value>`, field.description ?? name).helpGroup(
-      "Neural models:",
-    );
+    const { description = name } = field.unwrap();
+    const option = new Option(`${flagOf(name)} <value>`, description).helpGroup("Neural models:");
     option.argParser((word) => {
       const parsed = field.safeParse(readValue(word));
       if (parsed.success) return parsed.data;
@@ -42,13 +42,21 @@ export function addGenerateFlags(command: Command, except: readonly Name[] = [])
     });
     command.addOption(option);
   }
-  return command;
+  return command.addOption(
+    new Option(
+      "--truncation",
+      "read only what fits the model at once, where long documents are read in parts",
+    ).helpGroup("Neural models:"),
+  );
 }
 
-/** The generation options among a command's options. */
-export function generateOptionsOf(options: object): GenerateOptions {
+/** What a neural model is asked for among a command's options. */
+export function generateOptionsOf(
+  options: object,
+): Pick<SummaryParameters, keyof GenerateOptions | "truncation"> {
   const given = Object.entries(options).filter(
-    ([name, value]) => names.includes(name as Name) && value !== undefined,
+    ([name, value]) =>
+      (names.includes(name as Name) || name === "truncation") && value !== undefined,
   );
   return Object.fromEntries(given);
 }

@@ -314,6 +314,26 @@ describe("bridle evaluate", () => {
     expect(markdown).not.toContain("model − system");
   });
 
+  it("puts another model beside it and keeps what both wrote, whole or not at all", async () => {
+    const args = ["evaluate", at("test.jsonl"), "--language", "en", "--sentences", "1"];
+    const outputs = at("outputs.jsonl");
+    const beside = ["--against", "extractive", "--outputs", outputs];
+    const table = await printed([...args, ...beside]);
+    expect(table).toMatch(/extractive .*\n.*extractive .*\+0\.00 \(\+0\.00 … \+0\.00\)\n/);
+    const written = readFileSync(outputs, "utf8").trimEnd().split("\n");
+    expect(written.map((line) => JSON.parse(line))).toMatchObject([
+      { line: 1, document: text, rivals: [{ model: "extractive", summary: expect.any(String) }] },
+      { line: 2, references: ["The harbour silted up.", "Ships unloaded elsewhere."] },
+      { line: 3, summary: "" },
+    ]);
+    expect((await run([...args, "--against", "no-such", "--outputs", outputs])).error?.code).toBe(
+      "MODEL_NOT_FOUND",
+    );
+    expect(readFileSync(outputs, "utf8").trimEnd().split("\n")).toEqual(written);
+    const nowhere = at("no-folder/outputs.jsonl");
+    expect((await run([...args, "--outputs", nowhere])).error?.code).toBe("WRITE_FAILED");
+  });
+
   it("gives every figure as JSON, for columns of any name and every n-th row", async () => {
     rows("other.jsonl", [
       { body: text, gist: "The harbour silted up." },

@@ -242,6 +242,49 @@ describe("evaluate", () => {
     expect(rougeL.mean).toBeGreaterThan(0);
   });
 
+  it("puts other models beside it, each asked for what it supports, a row they fail on scored as empty", async () => {
+    const own = lead();
+    const same = lead();
+    const short = {
+      ...lead((document) => document.slice(0, 5)),
+      model: "short",
+      supportedParameters: [],
+    };
+    const failing = lead((document) => {
+      if (document.startsWith("Birds")) throw new BridleError("EMPTY_TEXT", { where: "it" });
+      return "The cat sat.";
+    });
+    const rows: EvaluatedRow[] = [];
+    const result = await evaluate(own, two, {
+      ...english,
+      parameters: { sentences: 1 },
+      rivals: [same, short, failing],
+      onRow: (row) => rows.push(row),
+    });
+    expect(same.asked).toEqual([{ sentences: 1 }, { sentences: 1 }]);
+    expect(short.asked).toEqual([{}, {}]);
+    const [first, second, third] = result.rivals;
+    expect(first).toMatchObject({ model: "lead", failed: 0, scores: result.scores });
+    expect(first!.difference.rougeL).toEqual({ mean: 0, low: 0, high: 0 });
+    expect(second!.model).toBe("short");
+    expect(second!.difference.rouge1.mean).toBeCloseTo(
+      result.scores.rouge1.fmeasure.mean - second!.scores.rouge1.fmeasure.mean,
+      12,
+    );
+    // The cat's row is right word for word, the birds' is empty.
+    expect(third).toMatchObject({ failed: 1, scores: { rougeL: { recall: 0.5 } } });
+    expect(rows[1]).toMatchObject({
+      document: two[1]!.document,
+      references: two[1]!.references,
+      summary: "Birds fly south.",
+      rivals: [
+        { summary: "Birds fly south." },
+        { model: "short", summary: "Birds" },
+        { summary: "" },
+      ],
+    });
+  });
+
   it.each<[string, EvaluateOptions]>([
     ["baselines", { baselines: ["lead2"] }],
     ["language", { language: "English!" }],

@@ -19,6 +19,8 @@ export interface EvaluateOptions {
   readonly parameters?: EvaluationParameters;
   /** Names of `baselineNames`. Default none. */
   readonly baselines?: readonly string[];
+  /** Other models to put beside it, row by row. They are asked for what they support of the parameters. */
+  readonly rivals?: readonly Summarizer[];
   /** Language of the set (BCP 47); detected from its first 64 documents where absent. */
   readonly language?: string;
   /** Bootstrap resamples, 1 or more. Default 1000. */
@@ -100,7 +102,7 @@ function notesOf(code: string | undefined, votes: LanguageVotes): string[] {
 
 /**
  * Summarizes every row and scores it against its references: ROUGE-1/2/L/Lsum with bootstrap intervals, lengths,
- * novelty, and the same for the baselines asked for. Rows without text are left out of the means and reported; rows the
+ * novelty, and the same for the baselines and rivals asked for. Rows without text are left out of the means and reported; rows the
  * model fails on count with an empty summary. The same rows, options and model give the same figures, all but `timing`.
  * @throws INVALID_PARAMETER, PARAMETER_NOT_SUPPORTED, NOTHING_TO_EVALUATE, CANCELLED, and what reading the rows throws
  */
@@ -142,7 +144,8 @@ export async function evaluate(
   const begin = async () => {
     code ??= votes.winner();
     const bootstrap = { samples, confidence, seed };
-    const settings = { parameters, baselines, language: code, bootstrap, onRow };
+    const { rivals = [] } = options;
+    const settings = { parameters, baselines, rivals, language: code, bootstrap, onRow };
     const begun = new Evaluator(summarizer, settings);
     for (const pair of held) await push(begun, pair);
     held = [];

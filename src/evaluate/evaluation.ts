@@ -54,15 +54,27 @@ export interface BaselineEvaluation {
   readonly difference: Readonly<Record<EvaluationType, Interval>>;
 }
 
+/** Another model on the same rows; it is asked for what it supports of the parameters. */
+export interface RivalEvaluation extends BaselineEvaluation {
+  readonly model: string;
+  readonly version: string;
+  /** Rows it threw an error on; they count with an empty summary. */
+  readonly failed: number;
+}
+
 /** One row's outcome, for a caller that keeps them. */
 export interface EvaluatedRow {
   readonly id: string | number;
   readonly file: string;
   readonly line: number;
+  readonly document: string;
+  readonly references: readonly string[];
   /** Empty where the model failed. */
   readonly summary: string;
   /** F-measures in 0..1. */
   readonly fmeasures: Readonly<Record<EvaluationType, number>>;
+  /** What the other models wrote; empty where one failed. */
+  readonly rivals: readonly { readonly model: string; readonly summary: string }[];
 }
 
 export interface Evaluation {
@@ -109,6 +121,8 @@ export interface Evaluation {
   readonly reference: SummaryStatistics;
   readonly document: { readonly words: number };
   readonly baselines: Readonly<Partial<Record<BaselineName, BaselineEvaluation>>>;
+  /** The other models asked for, in that order. */
+  readonly rivals: readonly RivalEvaluation[];
   readonly timing: { readonly seconds: number; readonly documentsPerSecond: number };
   /** What a reader of the figures should know of the language they rest on. */
   readonly notes: readonly string[];

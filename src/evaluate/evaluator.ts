@@ -33,13 +33,19 @@ const fatalCodes: ReadonlySet<string> = new Set([
   "BUG",
 ]);
 
-export type Outcome =
-  | { readonly pair: Pair; readonly result: SummaryResult }
-  | { readonly pair: Pair; readonly error: BridleError };
+export type Answer = { readonly result: SummaryResult } | { readonly error: BridleError };
+
+export interface Outcome {
+  readonly pair: Pair;
+  readonly answer: Answer;
+  /** In the order of the rivals. */
+  readonly rivalAnswers: readonly Answer[];
+}
 
 export interface EvaluatorSettings {
   readonly parameters: EvaluationParameters;
   readonly baselines: readonly BaselineName[];
+  readonly rivals: readonly Summarizer[];
   readonly language: string | undefined;
   readonly bootstrap: Bootstrap;
   readonly onRow: ((row: EvaluatedRow) => void) | undefined;
@@ -48,8 +54,23 @@ export interface EvaluatorSettings {
 /** The part of an evaluation that rows decide. */
 export type Figures = Pick<
   Evaluation,
-  "failedRows" | "scoring" | "scores" | "statistics" | "reference" | "document" | "baselines"
+  | "failedRows"
+  | "scoring"
+  | "scores"
+  | "statistics"
+  | "reference"
+  | "document"
+  | "baselines"
+  | "rivals"
 >;
+
+/** What a rival has come to so far. */
+interface RivalSum {
+  readonly summarizer: Summarizer;
+  readonly scores: RowScore[];
+  readonly statistics: StatisticsSum;
+  failed: number;
+}
 
 export class Evaluator {
   private readonly summarizer: Summarizer;
@@ -60,6 +81,7 @@ export class Evaluator {
   private readonly statistics = new StatisticsSum();
   private readonly referenceStatistics = new StatisticsSum();
   private readonly baselineStatistics = new Map<BaselineName, StatisticsSum>();
+  private readonly rivals: readonly RivalSum[];
   private readonly documentWords = new Mean();
   private readonly genLen = new Mean();
   private readonly readShare = new Mean();
@@ -75,6 +97,12 @@ export class Evaluator {
       this.baselineScores.set(name, []);
       this.baselineStatistics.set(name, new StatisticsSum());
     }
+    this.rivals = settings.rivals.map((rival) => ({
+      summarizer: rival,
+      scores: [],
+      statistics: new StatisticsSum(),
+      failed: 0,
+    }));
   }
 
   get scored(): number {
@@ -91,34 +119,43 @@ export class Evaluator {
     };
   }
 
-  /** Summarizes one row; never rejects. */
+  /** Summarizes one row with the model and each rival; never rejects. */
   async run(pair: Pair, signal: AbortSignal): Promise<Outcome> {
-    try {
-      const parameters = this.parametersFor(pair);
-      return {
-        pair,
-        result: await this.summarizer.summarize(pair.document, { parameters, signal }),
-      };
-    } catch (thrown) {
-      return { pair, error: toBridleError(thrown) };
+    const parameters = this.parametersFor(pair);
+    const ask = async (summarizer: Summarizer, asked: SummaryParameters): Promise<Answer> => {
+      try {
+        return {
+          result: await summarizer.summarize(pair.document, { parameters: asked, signal }),
+        };
+      } catch (thrown) {
+        return { error: toBridleError(thrown) };
+      }
+    };
+    const answer = await ask(this.summarizer, parameters);
+    const rivalAnswers: Answer[] = [];
+    for (const { summarizer } of this.rivals) {
+      const known = Object.entries(parameters).filter(([name]) =>
+        summarizer.supportedParameters.includes(name),
+      );
+      rivalAnswers.push(await ask(summarizer, Object.fromEntries(known)));
     }
+    return { pair, answer, rivalAnswers };
   }
 
   /** Takes one row into the means. @throws the row's error where it is fatal */
-  take(outcome: Outcome): void {
-    const { pair } = outcome;
+  take({ pair, answer, rivalAnswers }: Outcome): void {
     const { id, file, line } = pair;
     let summary = "";
-    if ("error" in outcome) {
-      const { error } = outcome;
+    if ("error" in answer) {
+      const { error } = answer;
       if (fatalCodes.has(error.code)) throw error;
       this.failed++;
       if (this.failedRows.length < problemRowsKept) {
         this.failedRows.push({ id, file, line, problem: `${error.code}: ${error.message}` });
       }
     } else {
-      summary = outcome.result.summary;
-      const { inputTokens, usedTokens, outputTokens } = outcome.result.usage;
+      summary = answer.result.summary;
+      const { inputTokens, usedTokens, outputTokens } = answer.result.usage;
       this.genLen.add(outputTokens);
       this.readShare.add(inputTokens > 0 ? usedTokens / inputTokens : undefined);
     }
@@ -145,10 +182,24 @@ export class Evaluator {
       this.baselineScores.get(name)!.push(scoring.score(pair.references, text));
       this.baselineStatistics.get(name)!.add(text, document, scoring);
     }
+    const rivals = this.rivals.map((rival, i) => {
+      const given = rivalAnswers[i];
+      if (given !== undefined && "error" in given) {
+        if (fatalCodes.has(given.error.code)) throw given.error;
+        rival.failed++;
+      }
+      const text = given !== undefined && "result" in given ? given.result.summary : "";
+      rival.scores.push(scoring.score(pair.references, text));
+      rival.statistics.add(text, document, scoring);
+      return { model: rival.summarizer.model, summary: text };
+    });
     const fmeasures = Object.fromEntries(
       evaluationTypes.map((type) => [type, score[type].fmeasure]),
     ) as EvaluatedRow["fmeasures"];
-    this.settings.onRow?.({ id, file, line, summary, fmeasures });
+    this.settings.onRow?.({
+      ...{ id, file, line, document: pair.document, references: pair.references },
+      ...{ summary, fmeasures, rivals },
+    });
   }
 
   finish(): Figures {
@@ -175,6 +226,14 @@ export class Evaluator {
       reference: this.referenceStatistics.value(),
       document: { words: this.documentWords.value() },
       baselines,
+      rivals: this.rivals.map(({ summarizer, scores, statistics, failed }) => ({
+        model: summarizer.model,
+        version: summarizer.version,
+        failed,
+        scores: meanScores(scores, bootstrap),
+        statistics: statistics.value(),
+        difference: meanDifference(this.rowScores, scores, bootstrap),
+      })),
     };
   }
 }
