@@ -86,8 +86,8 @@ interface Placement {
 const mostInline = 2 ** 30;
 
 /**
- * Weights in files are mapped. Those in memory are fed on the CPU, so that sessions share them. A GPU gets them handed
- * over, or in the model itself where others are mapped, since onnxruntime does not take both.
+ * Weights in files are mapped. Those in memory are fed on the CPU, so that sessions share them. A GPU that serves gets
+ * them handed over, or in the model itself where others are mapped, since onnxruntime does not take both.
  */
 async function place(
   graph: Graph,
@@ -96,10 +96,12 @@ async function place(
   options: SessionOptions,
 ): Promise<Placement> {
   const onCpu = (options.device ?? "cpu") === "cpu";
+  // Training changes weights between runs: they are fed on every device.
+  const feeds = onCpu || options.target === "training";
   let used = new Map(graph.parameters.map((one) => [one.name, weightOf(weights, one)]));
   const inMemory = [...used.values()].filter((weight) => !isInFile(weight));
   const inline = inMemory.reduce((sum, { shape }) => sum + 4 * size(shape), 0) <= mostInline;
-  if (!onCpu && !inline) used = await holdWeights(used);
+  if (!feeds && !inline) used = await holdWeights(used);
   const inFiles = [...used.values()].filter(isInFile);
   await checkFiles(inFiles);
   const folder = commonFolder(inFiles.map(({ file }) => file));
@@ -112,7 +114,7 @@ async function place(
       const weight = weightOf(used, parameter);
       if (isInFile(weight)) return externalData(weight, folder ?? "");
       const { dtype, data } = weight;
-      if (onCpu) {
+      if (feeds) {
         const shape = parameter.shape.map(Number);
         fed[parameter.name] = new ort.Tensor(dtype, data as Float32Array, shape);
         return undefined;
@@ -128,7 +130,7 @@ async function place(
 
 /**
  * Opens a graph on a device. On the CPU weights are used from where they lie, in memory or in files that are mapped;
- * on a GPU they are copied to it when the session opens.
+ * on a GPU they are copied to it when the session opens, or at every run of a training graph.
  * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED
  */
 export async function openSession(
