@@ -32,53 +32,85 @@ async function finish(child: ChildProcess): Promise<string> {
   return told;
 }
 
-/** Kills the process when a name that matches appears in the folder for the n-th time. */
-async function killAt(
-  child: ChildProcess,
-  folder: string,
-  name: RegExp,
-  nth: number,
-): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  let seen = 0;
-  const watcher = watch(folder, (_, file) => {
-    if (file !== null && name.test(file) && ++seen >= nth) child.kill("SIGKILL");
-  });
-  await once(child, "exit");
-  watcher.close();
+interface Moment {
+  readonly phase: string;
+  readonly folder: string;
+  /** What appears there. */
+  readonly name: RegExp;
+  /** For which time. */
+  readonly nth: number;
 }
 
-it("ends with the same weights after kills in steps, checkpoints, evaluations and the end", async () => {
+/** Events after which a run is killed where its moment does not come, so that all moments fall into it. */
+const latest = 16;
+
+/**
+ * Kills the process at a moment, or at the latest after so many events in a folder.
+ * @returns whether it was the moment that was asked for
+ */
+async function killAt(child: ChildProcess, out: string, moment: Moment): Promise<boolean> {
+  for (const folder of [moment.folder, out]) await mkdir(folder, { recursive: true });
+  let hit = false;
+  const watchers = [
+    { ...moment, isMeant: true },
+    { folder: out, name: events, nth: latest, isMeant: false },
+  ].map(({ folder, name, nth, isMeant }) => {
+    let seen = 0;
+    return watch(folder, (_, file) => {
+      if (file === null || !name.test(file) || ++seen < nth) return;
+      hit ||= isMeant;
+      child.kill("SIGKILL");
+    });
+  });
+  await once(child, "exit");
+  for (const watcher of watchers) watcher.close();
+  return hit;
+}
+
+const events = /^events\.jsonl$/;
+
+it("ends with the same weights after twenty kills in steps, checkpoints, evaluations and the end", async () => {
+  const options = { epochs: 24, checkpointEvery: 4, evaluateEvery: 6 };
   const whole = join(root, "whole");
-  await finish(await start(whole, await makeToyRun(whole)));
+  await finish(await start(whole, await makeToyRun(whole, options)));
   const expected = await readFile(join(whole, "out", "model.safetensors"));
 
   const killed = join(root, "killed");
-  const input = await makeToyRun(killed);
+  const input = await makeToyRun(killed, options);
   const out = join(killed, "out");
-  const moments: [string, RegExp, number][] = [
-    [out, /^events\.jsonl$/, 3],
-    [join(out, "checkpoints"), /^step-2\.tmp$/, 1],
-    [out, /^events\.jsonl$/, 8],
-    [out, /^best\.tmp$/, 1],
-    [join(out, "checkpoints"), /^step-4$/, 2],
-    [join(out, "checkpoints"), /\.tmp$/, 1],
-    [out, /^model\.safetensors\.tmp$/, 1],
+  const checkpoints = join(out, "checkpoints");
+  // Events are told at each step and after each evaluation and checkpoint; how many came before says where a run is.
+  const inTurn: Moment[] = [
+    { phase: "steps", folder: out, name: events, nth: 6 },
+    { phase: "checkpoint begun", folder: checkpoints, name: /^step-\d+\.tmp$/, nth: 1 },
+    { phase: "steps", folder: out, name: events, nth: 9 },
+    { phase: "evaluation's best model begun", folder: out, name: /^best\.tmp$/, nth: 1 },
+    { phase: "checkpoint done", folder: checkpoints, name: /^step-\d+$/, nth: 1 },
+    { phase: "steps", folder: out, name: events, nth: 12 },
   ];
-  let kills = 0;
-  for (const [folder, name, nth] of moments) {
+  const moments: Moment[] = [
+    ...Array.from({ length: 18 }, (_, i) => inTurn[i % inTurn.length] as Moment),
+    { phase: "export begun", folder: out, name: /^model\.safetensors\.tmp$/, nth: 1 },
+    { phase: "export nearly done", folder: out, name: /^bridle\.json\.tmp$/, nth: 1 },
+  ];
+  const hits = new Map<string, number>();
+  for (const [i, moment] of moments.entries()) {
     const child = await start(killed, input);
-    await killAt(child, folder, name, nth);
-    if (child.signalCode === "SIGKILL") kills++;
-    for (const step of await readdir(join(out, "checkpoints")).catch(() => [])) {
+    const atEnd = i >= 18;
+    const hit = atEnd
+      ? await killAt(child, join(root, "nowhere"), moment)
+      : await killAt(child, out, moment);
+    expect(child.signalCode, `${i}: ${moment.phase}`).toBe("SIGKILL");
+    if (hit) hits.set(moment.phase, (hits.get(moment.phase) ?? 0) + 1);
+    for (const step of await readdir(checkpoints).catch(() => [])) {
       if (!/^step-\d+$/.test(step)) continue;
       // A checkpoint that can be seen is whole.
-      const files = await readdir(join(out, "checkpoints", step));
+      const files = await readdir(join(checkpoints, step));
       expect(files.sort()).toEqual(["progress.json", "state.safetensors"]);
     }
   }
-  expect(kills).toBeGreaterThanOrEqual(4);
+  expect([...hits.keys()].sort()).toEqual([...new Set(moments.map(({ phase }) => phase))].sort());
   await finish(await start(killed, input));
   expect(await readFile(join(out, "model.safetensors"))).toEqual(expected);
   expect((await readdir(out)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
-}, 300_000);
+}, 600_000);
