@@ -79,24 +79,81 @@ function tokenText(value: unknown): string | undefined {
 /** A token is looked for at every place of a text. */
 const longestToken = 500;
 
-function addedTokens(file: string, decoder: unknown): AddedToken[] {
+/**
+ * An added token as any of a tokenizer's files tells it.
+ * @throws TOKENIZER_INVALID
+ */
+function addedToken(file: string, where: string, id: number, entry: unknown): AddedToken {
+  const content = tokenText(entry);
+  const { lstrip, rstrip, special, single_word: singleWord } = (entry ?? {}) as Json;
+  const invalid = (reason: string) =>
+    new BridleError("TOKENIZER_INVALID", { file, reason: `${where} ${reason}` });
+  if (content === undefined || content === "") throw invalid("has no content");
+  if (content.length > longestToken) throw invalid(`has ${content.length} characters`);
+  if (singleWord === true) throw invalid("is for single words alone, which is not supported");
+  return {
+    id,
+    content,
+    lstrip: lstrip === true,
+    rstrip: rstrip === true,
+    special: special === true,
+  };
+}
+
+/** Tokens of a tokenizer_config.json: entries by id. */
+function tokensOfConfig(file: string, decoder: unknown): AddedToken[] {
   return Object.entries((decoder ?? {}) as Json).map(([id, entry]) => {
-    const content = tokenText(entry);
-    const { lstrip, rstrip, special } = (entry ?? {}) as Json;
-    const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
-    const entryName = `the entry ${JSON.stringify(id)} of its added_tokens_decoder`;
-    if (!/^\d{1,9}$/.test(id)) throw invalid(`${entryName} is no token id`);
-    if (content === undefined || content === "") throw invalid(`${entryName} has no content`);
-    if (content.length > longestToken)
-      throw invalid(`${entryName} has ${content.length} characters`);
-    return {
-      id: Number(id),
-      content,
-      lstrip: lstrip === true,
-      rstrip: rstrip === true,
-      special: special === true,
-    };
+    const where = `the entry ${JSON.stringify(id)} of its added_tokens_decoder`;
+    if (!/^\d{1,9}$/.test(id)) {
+      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} is no token id` });
+    }
+    return addedToken(file, where, Number(id), entry);
   });
+}
+
+/**
+ * Tokens of a tokenizer.json beyond its vocabulary. Those within it are SentencePiece's own pieces, which the
+ * conversion lists besides, and with which it takes other ids than SentencePiece.
+ */
+function tokensOfConverted(file: string, json: Json): AddedToken[] {
+  const { vocab } = (json.model ?? {}) as Json;
+  const size = Array.isArray(vocab) ? vocab.length : 0;
+  const entries = Array.isArray(json.added_tokens) ? (json.added_tokens as unknown[]) : [];
+  const tokens = entries.map((entry, i) => {
+    const where = `entry ${i} of its added_tokens`;
+    const id = (entry as Json | null)?.id;
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= 1e9) {
+      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} has no token id` });
+    }
+    return addedToken(file, where, id, entry);
+  });
+  return tokens.filter(({ id }) => id >= size);
+}
+
+/**
+ * Tokens of an added_tokens.json: ids by text, as transformers 4 writes.
+ * @param special texts that the other files call special
+ */
+function tokensOfLegacyFile(file: string, json: Json, special: ReadonlySet<string>): AddedToken[] {
+  return Object.entries(json).map(([content, id]) => {
+    const where = `the entry ${JSON.stringify(content.slice(0, 40))}`;
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= 1e9) {
+      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} has no token id` });
+    }
+    return addedToken(file, where, id, { content, special: special.has(content) });
+  });
+}
+
+/** Special tokens beyond the class's own, under the names that transformers 4 and 5 give the list. */
+function moreSpecialTokens(...files: readonly Json[]): Set<string> {
+  const lists = files.flatMap((json) => [
+    json.additional_special_tokens,
+    json.extra_special_tokens,
+  ]);
+  const texts = lists.flatMap((list) =>
+    (Array.isArray(list) ? list : Object.values((list ?? {}) as Json)).map(tokenText),
+  );
+  return new Set(texts.filter((text) => text !== undefined));
 }
 
 /** Longest input in tokens; one that holds the end token alone holds no text. */
@@ -108,7 +165,12 @@ function readLimit(limit: unknown, wrong: (key: string, value: unknown) => Bridl
   return limit;
 }
 
-function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig {
+function readConfig(
+  file: string,
+  own: Json,
+  map: Json,
+  added: readonly AddedToken[],
+): PegasusTokenizerConfig {
   const tokenizerClass = own.tokenizer_class;
   if (tokenizerClass !== undefined && !classes.has(String(tokenizerClass))) {
     throw new BridleError("TOKENIZER_INVALID", {
@@ -144,19 +206,44 @@ function readConfig(file: string, own: Json, map: Json): PegasusTokenizerConfig 
     maskTokenSent: own.mask_token_sent === null ? undefined : text("mask_token_sent", "<mask_1>"),
     modelMaxLength: readLimit(limit, wrong),
     cleanUpTokenizationSpaces: clean === true,
-    added: addedTokens(file, own.added_tokens_decoder),
+    added: [...added, ...tokensOfConfig(file, own.added_tokens_decoder)],
   };
 }
 
-/** The first normalizer of a kind in a tokenizer.json, wherever it is nested. */
-function findNormalizer(normalizer: unknown, type: string): Json | undefined {
-  const entry = (normalizer ?? {}) as Json;
-  if (entry.type === type) return entry;
-  for (const inner of Array.isArray(entry.normalizers) ? entry.normalizers : []) {
-    const found = findNormalizer(inner, type);
-    if (found !== undefined) return found;
+/** The parts of a normalizer or pre-tokenizer in turn, with none in another. */
+function partsOf(entry: unknown, list: "normalizers" | "pretokenizers"): Json[] {
+  if (entry == null) return [];
+  const { type, [list]: inner } = entry as Json;
+  if (type !== "Sequence") return [entry as Json];
+  return Array.isArray(inner) ? inner.flatMap((part) => partsOf(part, list)) : [];
+}
+
+/**
+ * The charsmap of a converted tokenizer's normalizer. What else a conversion from SentencePiece writes does what
+ * SentencePiece itself does with spaces.
+ * @throws TOKENIZER_INVALID for a normalizer or pre-tokenizer of other kinds, which would give other ids
+ */
+function readPreparation(file: string, json: Json): Uint8Array {
+  const refuse = (key: string, part: Json) =>
+    new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its ${key} has a ${JSON.stringify(part.type)} that is none of a conversion from SentencePiece`,
+    });
+  let charsmap: Uint8Array = new Uint8Array();
+  for (const part of partsOf(json.normalizer, "normalizers")) {
+    if (part.type === "Precompiled") {
+      const text = part.precompiled_charsmap;
+      if (typeof text === "string") charsmap = Buffer.from(text, "base64");
+    } else if (part.type === "Replace") {
+      if ((part.pattern as Json | undefined)?.Regex !== " {2,}") throw refuse("normalizer", part);
+    } else if (part.type !== "Strip") throw refuse("normalizer", part);
   }
-  return undefined;
+  for (const part of partsOf(json.pre_tokenizer, "pretokenizers")) {
+    const { type, prepend_scheme: scheme, add_prefix_space: prefix } = part;
+    const isPrepending = type === "Metaspace" && scheme !== "never" && prefix !== false;
+    if (!isPrepending && type !== "WhitespaceSplit") throw refuse("pre_tokenizer", part);
+  }
+  return charsmap;
 }
 
 /**
@@ -203,7 +290,7 @@ function fromTokenizerJson(
   if (pieces[unknownId] === undefined) throw invalid(`its unk_id ${unknown} is no piece`);
   checkPieceLengths(pieces, invalid);
   if (byteFallback) checkBytePieces(pieces, invalid);
-  const charsmap = findNormalizer(json.normalizer, "Precompiled")?.precompiled_charsmap;
+  const precompiledCharsmap = readPreparation(file, json);
   return {
     pieces,
     unknownId,
@@ -211,8 +298,7 @@ function fromTokenizerJson(
     byteFallback,
     denormalizer: undefined,
     normalizer: {
-      precompiledCharsmap:
-        typeof charsmap === "string" ? Buffer.from(charsmap, "base64") : new Uint8Array(),
+      precompiledCharsmap,
       addDummyPrefix: true,
       removeExtraWhitespaces: true,
       escapeWhitespaces: true,
@@ -238,18 +324,22 @@ export async function loadSentencePiece(file: string): Promise<SentencePiece> {
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const configFile = join(folder, "tokenizer_config.json");
-  const config = readConfig(
-    configFile,
-    await readOptionalJson(configFile),
-    await readOptionalJson(join(folder, "special_tokens_map.json")),
-  );
+  const own = await readOptionalJson(configFile);
+  const map = await readOptionalJson(join(folder, "special_tokens_map.json"));
+  const converted = join(folder, "tokenizer.json");
+  const bytes = await readOptional(converted);
+  const json = bytes === undefined ? {} : parse(converted, bytes);
+  const legacy = join(folder, "added_tokens.json");
+  // Where files disagree on an id the later one goes before.
+  const config = readConfig(configFile, own, map, [
+    ...tokensOfLegacyFile(legacy, await readOptionalJson(legacy), moreSpecialTokens(own, map)),
+    ...tokensOfConverted(converted, json),
+  ]);
   const spiece = join(folder, "spiece.model");
   if ((await readOptional(spiece)) !== undefined) {
     return createPegasusTokenizer(await loadSentencePiece(spiece), config, spiece);
   }
-  const converted = join(folder, "tokenizer.json");
-  const json = await readOptional(converted);
-  if (json === undefined) throw new BridleError("TOKENIZER_NOT_FOUND", { folder });
-  const model = fromTokenizerJson(converted, parse(converted, json), config);
+  if (bytes === undefined) throw new BridleError("TOKENIZER_NOT_FOUND", { folder });
+  const model = fromTokenizerJson(converted, json, config);
   return createPegasusTokenizer(createSentencePiece(model, converted), config, converted);
 }

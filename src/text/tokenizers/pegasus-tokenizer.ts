@@ -195,9 +195,9 @@ export function createPegasusTokenizer(
       };
       for (const id of ids) {
         const token = tokenizer.tokenOf(id);
-        if (special.has(token)) {
-          if (!skipSpecialTokens) part.push(token);
-        } else if (tokens.has(token)) {
+        if (special.has(token) && skipSpecialTokens) continue;
+        // Tokens beyond the vocabulary stand apart, as do those that are not special.
+        if (tokens.has(token) && (id >= vocabSize || !special.has(token))) {
           flush();
           texts.push(token);
         } else part.push(token);

@@ -260,6 +260,68 @@ describe("a tokenizer.json", () => {
       expect(converted.encode(text)).toEqual(tokenizer.encode(text));
   });
 
+  it("may have tokens beyond its vocabulary, from whichever file tells them", async () => {
+    const size = 103 + tinyPieces().length;
+    const entry = (id: number, content: string, special = false) => ({ id, content, special });
+    const words = [entry(size, "<foo>"), entry(size + 1, "Qzx"), entry(size + 2, "<sep>", true)];
+    // Of a piece that the conversion lists besides, SentencePiece's own id stays.
+    const listed = [entry(106, "<n>"), ...words];
+    const converted = await load(made((json) => (json.added_tokens = listed)));
+    const folder = await mkdtemp(join(root, "legacy-"));
+    await writeFile(join(folder, "spiece.model"), spieceModel());
+    await writeFile(
+      join(folder, "added_tokens.json"),
+      JSON.stringify(Object.fromEntries(words.map(({ id, content }) => [content, id]))),
+    );
+    await writeFile(
+      join(folder, "special_tokens_map.json"),
+      JSON.stringify({ additional_special_tokens: ["<sep>"] }),
+    );
+    for (const opened of [converted, await loadTokenizer(folder)]) {
+      expect(opened.vocabSize).toBe(size + 3);
+      const ids = opened.encode("the <foo> Qzx town <sep> the");
+      const [the, town] = ["the", "town"].map((word) =>
+        tokenizer.encode(word, { addSpecialTokens: false }),
+      );
+      expect(ids).toEqual([...the!, size, size + 1, ...town!, size + 2, ...the!, 1]);
+      // As transformers 4.55's slow tokenizer writes them.
+      expect(opened.decode(ids)).toBe("the <foo> Qzx town <sep> the</s>");
+      expect(opened.decode(ids, { skipSpecialTokens: true })).toBe("the <foo> Qzx town the");
+      expect(opened.specialTokenIds).toContain(size + 2);
+    }
+  });
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ["a normalizer", { normalizer: { type: "Lowercase" } }, /normalizer has a "Lowercase"/],
+    [
+      "a normalizer among others",
+      { normalizer: { type: "Sequence", normalizers: [{ type: "Strip" }, { type: "NFKC" }] } },
+      /normalizer has a "NFKC"/,
+    ],
+    [
+      "a replacement",
+      { normalizer: { type: "Replace", pattern: { String: "a" }, content: "b" } },
+      /normalizer has a "Replace"/,
+    ],
+    ["a pre-tokenizer", { pre_tokenizer: { type: "Whitespace" } }, /pre_tokenizer has a "White/],
+    [
+      "no space in front",
+      { pre_tokenizer: { type: "Metaspace", prepend_scheme: "never" } },
+      /pre_tokenizer has a "Metaspace"/,
+    ],
+    ["a token without an id", { added_tokens: [{ content: "x" }] }, /entry 0 .* has no token id/],
+    [
+      "a token for single words",
+      { added_tokens: [{ id: 5, content: "x", single_word: true }] },
+      /single words alone/,
+    ],
+  ])(
+    "with %s that is none of SentencePiece's is refused, for its ids would be others",
+    async (...[, change, message]) => {
+      await expect(load(made((json) => void Object.assign(json, change)))).rejects.toThrow(message);
+    },
+  );
+
   it.each<[string, string, RegExp]>([
     ["another model", made((json) => (json.model = { type: "BPE" })), /its model is BPE/],
     ["no JSON", "{", /tokenizer\.json cannot be used/],
