@@ -63,13 +63,19 @@ export function generateOptionsOf(
 
 const devices = ["auto", "cpu", "webgpu", "cuda"] as const;
 
-/** Where a neural model runs. */
+/** What neural models can compute with. */
+const dtypes = ["fp32"] as const;
+
+/** Where a neural model runs, and with which numbers. */
 export function addDeviceFlag(command: Command): Command {
-  const option = new Option(
+  const device = new Option(
     "--device <name>",
     `where it runs: ${devices.join(", ")} (default: auto)`,
-  );
-  return command.addOption(
-    option.argParser(oneOf("--device", devices)).helpGroup("Neural models:"),
-  );
+  ).argParser(oneOf("--device", devices));
+  const dtype = new Option(
+    "--dtype <name>",
+    `what its weights are computed with: ${dtypes.join(", ")} (default: fp32)`,
+  ).argParser(oneOf("--dtype", dtypes));
+  for (const option of [device, dtype]) command.addOption(option.helpGroup("Neural models:"));
+  return command;
 }

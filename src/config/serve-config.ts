@@ -39,6 +39,10 @@ export const ServeConfig = z.strictObject({
     .describe(
       "Where neural models run; auto is CUDA where it is installed and answers, else the CPU",
     ),
+  dtype: z
+    .enum(["fp32"])
+    .default("fp32")
+    .describe("What the weights of neural models are computed with"),
   workers: wholeNumber(1, 256)
     .default(availableParallelism())
     .describe("Worker threads for long documents; for a neural model threads of one operator"),

@@ -510,7 +510,7 @@ export const codes = {
   },
   LOGITS_INVALID: {
     kind: "invalid",
-    message: "The model answered NaN for row {row}.",
+    message: "The model answered {value} for row {row}.",
     hint: "Its weights may be damaged, or overflow in half precision; load it as fp32 or download it again.",
   },
   PROTOBUF_CORRUPT: {

@@ -43,6 +43,13 @@ it("takes config.json's keys where there is no file of its own", async () => {
   });
 });
 
+it("passes over what no draw would use, such as a temperature of 0 in folders that draw nothing", async () => {
+  await write({ temperature: 0.0, num_beams: 2 });
+  expect(await readGenerationDefaults(folder, {})).toEqual({ numBeams: 2 });
+  await write({ temperature: 0.0, do_sample: true });
+  await expect(readGenerationDefaults(folder, {})).rejects.toThrow(/temperature is 0/);
+});
+
 it.each([
   [{ guidance_scale: 2 }, /generation_config\.json .*guidance_scale is 2, which is not supported/],
   [{ stop_strings: ["."] }, /stop_strings is \["\."\], which is not supported/],

@@ -4,7 +4,7 @@ import { expectationOf } from "../config/expectation.js";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { readJson } from "../model/checkpoint/folder.js";
-import type { GenerateOptions } from "./options.js";
+import { type GenerateOptions, samplingOnly } from "./options.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -60,6 +60,10 @@ export async function readGenerationDefaults(
     if (value == null) continue;
     const field = generateOptionsSchema.shape[option as keyof GenerateOptions];
     const parsed = field.safeParse(value);
+    // Published folders hold a temperature of 0 for searches that draw nothing.
+    const isIdle =
+      source.do_sample !== true && samplingOnly.includes(option as keyof GenerateOptions);
+    if (!parsed.success && isIdle) continue;
     if (!parsed.success) throw invalid(key, `but must be ${expectationOf(parsed.error.issues[0])}`);
     defaults[option] = parsed.data;
   }

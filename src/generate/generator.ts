@@ -1,7 +1,8 @@
 // Runs searches over a batch of documents: one encoder run, then one step run for each token.
 import { BridleError } from "../errors/error.js";
 import type { Family, ModelConfig } from "../model/family.js";
-import { additiveMask } from "../model/forward.js";
+import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
+import { checkLogits } from "../model/loss.js";
 import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
 import { int64, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
@@ -37,7 +38,7 @@ export interface GenerateHooks {
 
 export interface Generator {
   /**
-   * @throws INVALID_PARAMETER, SHAPE_MISMATCH, CANCELLED, LOGITS_INVALID when the model answers NaN
+   * @throws INVALID_PARAMETER, SHAPE_MISMATCH, CANCELLED, LOGITS_INVALID when the model answers what is no number
    */
   generate(
     input: GenerateInput,
@@ -123,7 +124,7 @@ async function generate(
       [batch, width],
     );
     const { logits } = await decoder.run({ ...memory, ...cached, mask, ids: tokens }, fetches);
-    advance(searches, logits as Tensor<"float32">, width);
+    advance(searches, logits as Tensor<"float32">, width, options.removeInvalidValues);
     hooks.onTokens?.(searches[0]?.stablePrefix() ?? []);
     // The step has blocked this thread: let its messages in, so that it can be cancelled.
     await new Promise(setImmediate);
@@ -142,16 +143,9 @@ const sourceMultiple = 16;
  * @throws SHAPE_MISMATCH, INVALID_PARAMETER, INPUT_TOO_LONG
  */
 function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelConfig) {
-  const [batch = 0, length = 0] = int64Rows("inputIds", inputIds).shape;
-  checkIds(inputIds, config);
-  const attention = attentionMask ?? inputIds.map((row) => row.map(() => 1));
-  const [rows, columns] = int64Rows("attentionMask", attention).shape;
-  if (rows !== batch || columns !== length) {
-    throw new BridleError("SHAPE_MISMATCH", {
-      op: "attentionMask",
-      reason: `it is [${rows},${columns}], inputIds [${batch},${length}]`,
-    });
-  }
+  const [, length = 0] = int64Rows("inputIds", inputIds).shape;
+  checkTokenIds("inputIds", inputIds, config);
+  const attention = checkedMask(inputIds, attentionMask);
   const padded = Math.ceil(length / sourceMultiple) * sourceMultiple;
   const pad = (row: readonly number[], filler: number) => [
     ...row,
@@ -172,23 +166,13 @@ function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelC
   };
 }
 
-function checkIds(rows: readonly (readonly number[])[], config: ModelConfig): void {
-  for (const [r, row] of rows.entries()) {
-    const bad = row.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
-    if (bad !== undefined) {
-      throw new BridleError("INVALID_PARAMETER", {
-        parameter: `inputIds[${r}]`,
-        value: bad,
-        expected: `token ids below ${config.vocabSize}`,
-      });
-    }
-    if (config.maxPositions !== undefined && row.length > config.maxPositions) {
-      throw new BridleError("INPUT_TOO_LONG", { tokens: row.length, limit: config.maxPositions });
-    }
-  }
-}
-
-function advance(searches: readonly Search[], logits: Tensor<"float32">, width: number): void {
+/** @param mayBeInvalid whether an option replaces scores that are no numbers */
+function advance(
+  searches: readonly Search[],
+  logits: Tensor<"float32">,
+  width: number,
+  mayBeInvalid: boolean,
+): void {
   const vocabulary = logits.shape[2] ?? 0;
   for (const [b, search] of searches.entries()) {
     if (search.done) continue;
@@ -196,8 +180,7 @@ function advance(searches: readonly Search[], logits: Tensor<"float32">, width: 
     for (let row = 0; row < width; row++) {
       const start = (b * width + row) * vocabulary;
       const scores = logits.data.subarray(start, start + vocabulary);
-      if (Number.isNaN(scores[0]) || scores.some(Number.isNaN))
-        throw new BridleError("LOGITS_INVALID", { row: b });
+      if (!mayBeInvalid) checkLogits(scores, b);
       rows.push(scores);
     }
     search.advance(rows);

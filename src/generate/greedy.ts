@@ -32,7 +32,10 @@ export function createGreedySearch(
   }));
 
   function next(scores: Float32Array): number | undefined {
-    if (!options.doSample) return largest(scores, 1)[0]?.index;
+    if (!options.doSample) {
+      const [best] = largest(scores, 1);
+      return best !== undefined && best.value > Number.NEGATIVE_INFINITY ? best.index : undefined;
+    }
     return drawWithoutReplacement(softmax(scores), 1, random)[0];
   }
 
@@ -54,10 +57,13 @@ export function createGreedySearch(
         for (const processor of processors) processor({ ids: path.ids, source }, scores);
         for (const warper of warpers) warper(scores);
         // Where every token is forbidden transformers takes the first; ending is what a reader can use.
-        const token = next(scores) ?? (options.eosTokenIds[0] as number);
-        path.logProbability += logSoftmax(scores)[token] as number;
-        path.ids.push(token);
-        path.finished = options.eosTokenIds.includes(token) || path.ids.length >= options.maxLength;
+        const token = next(scores);
+        path.logProbability +=
+          token === undefined ? Number.NEGATIVE_INFINITY : (logSoftmax(scores)[token] as number);
+        const written = token ?? (options.eosTokenIds[0] as number);
+        path.ids.push(written);
+        path.finished =
+          options.eosTokenIds.includes(written) || path.ids.length >= options.maxLength;
       }
     },
     stablePrefix: () => paths[0]?.ids.slice(1) ?? [],

@@ -4,6 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
+import type { ForwardInput } from "../model/forward.js";
+import type { LabelledBatch } from "../model/gradient.js";
+import { checkLogits } from "../model/loss.js";
+import { listDevices } from "../runtime/devices.js";
 import { type Model, openModel } from "./model.js";
 import type { GenerateOptions } from "./options.js";
 import { createRandom } from "./random.js";
@@ -141,16 +145,84 @@ describe("options", () => {
   });
 });
 
-it("says so when the model answers NaN, though every weight is a number", async () => {
-  const weights = tinyWeights();
-  weights.get("model.encoder.layer_norm.weight")?.data.fill(3e38);
-  const folder = await makeTinyPegasus(join(root, "overflowing"), { weights });
-  const overflowing = await openModel(folder, { threads: 1 });
-  await expect(overflowing.generate({ inputIds: [document(5)] })).rejects.toMatchObject({
+describe("a model that answers what is no number", () => {
+  const damaged = async (
+    name: string,
+    change: (weights: ReturnType<typeof tinyWeights>) => void,
+  ) => {
+    const weights = tinyWeights();
+    change(weights);
+    return openModel(await makeTinyPegasus(join(root, name), { weights }), { threads: 1 });
+  };
+  const input = { inputIds: [document(5), document(5)] };
+  const invalid = (value: number) => ({
     code: "LOGITS_INVALID",
+    message: `The model answered ${value} for row 0.`,
     hint: expect.stringContaining("weights may be damaged"),
   });
-  await overflowing.close();
+
+  it("says NaN, though every weight is a number, in every search and in forward", async () => {
+    const overflowing = await damaged("overflowing", (weights) =>
+      weights.get("model.encoder.layer_norm.weight")?.data.fill(3e38),
+    );
+    for (const options of [{}, { numBeams: 2 }]) {
+      await expect(overflowing.generate(input, options)).rejects.toMatchObject(invalid(Number.NaN));
+    }
+    const labels = [
+      [110, 1],
+      [111, 1],
+    ];
+    await expect(overflowing.forward({ ...input, labels })).rejects.toMatchObject(
+      invalid(Number.NaN),
+    );
+    const { sequences } = await overflowing.generate(input, { removeInvalidValues: true });
+    expect(sequences).toHaveLength(2);
+    await overflowing.close();
+  });
+
+  it.each([
+    [[0, Number.POSITIVE_INFINITY, 1], Number.POSITIVE_INFINITY],
+    [[0, 1, Number.NaN], Number.NaN],
+    [[Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY], Number.NEGATIVE_INFINITY],
+  ])("scores of %j are refused for %d", (scores, value) => {
+    expect(() => checkLogits(Float32Array.from(scores), 0)).toThrow(
+      expect.objectContaining(invalid(value)),
+    );
+  });
+
+  it("one score of many may be impossible", () => {
+    checkLogits(Float32Array.from([Number.NEGATIVE_INFINITY, -3e38, 3e38]), 0);
+  });
+});
+
+it("ends where every token is forbidden", async () => {
+  const all = Array.from({ length: tinyConfig.vocab_size }, (_, id) => id);
+  const { sequences, scores } = await model.generate(
+    { inputIds: [document(5)] },
+    { maxLength: 9, suppressTokens: all },
+  );
+  expect(sequences).toEqual([[0, 1]]);
+  expect(scores).toEqual([Number.NEGATIVE_INFINITY]);
+});
+
+describe("opening", () => {
+  it.each<[object, RegExp]>([
+    [{ device: "gpu" }, /device is "gpu"; it must be one of auto, cpu/],
+    [{ dtype: "int3" }, /dtype is "int3"; it must be fp32/],
+  ])("with %j is refused by name", async (options, message) => {
+    await expect(openModel(join(root, "tiny"), options)).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it("on a device that is not here fails at once, where its libraries are missing", async () => {
+    if ((await listDevices()).includes("cuda")) return;
+    await expect(openModel(join(root, "tiny"), { device: "cuda" })).rejects.toMatchObject({
+      code: "DEVICE_UNAVAILABLE",
+      hint: expect.stringContaining("libonnxruntime_providers_cuda.so"),
+    });
+  });
 });
 
 it("stops within a step when it is cancelled", async () => {
@@ -192,6 +264,91 @@ it("scores labels as forward does, whether shifted here or by the caller", async
   expect(loss).toBeGreaterThan(0);
   expect(again.loss).toBeUndefined();
   await expect(model.forward({ inputIds })).rejects.toThrow(/decoderInputIds is missing/);
+});
+
+describe("forward and gradients refuse", () => {
+  const inputIds = [document(5)];
+  const labels = [[110, 1]];
+  it.each<[string, ForwardInput & LabelledBatch, object, string, RegExp]>([
+    [
+      "an id below 0",
+      { inputIds: [[-1, 1]], labels },
+      {},
+      "INVALID_PARAMETER",
+      /inputIds\[0\] is -1/,
+    ],
+    [
+      "an id outside the vocabulary",
+      { inputIds: [[99999, 1]], labels },
+      {},
+      "INVALID_PARAMETER",
+      /inputIds\[0\] is 99999/,
+    ],
+    [
+      "half an id",
+      { inputIds: [[5.5, 1]], labels },
+      {},
+      "INVALID_PARAMETER",
+      /inputIds\[0\] is 5\.5/,
+    ],
+    [
+      "a label outside the vocabulary",
+      { inputIds, labels: [[99999, 1]] },
+      {},
+      "INVALID_PARAMETER",
+      /is 99999/,
+    ],
+    [
+      "more tokens than the model reads",
+      { inputIds: [document(65)], labels },
+      {},
+      "INPUT_TOO_LONG",
+      /65 tokens/,
+    ],
+    [
+      "more labels than the model writes",
+      { inputIds, labels: [document(65)] },
+      {},
+      "INPUT_TOO_LONG",
+      /65 tokens/,
+    ],
+    [
+      "a mask of another size",
+      { inputIds, attentionMask: [[1, 1]], labels },
+      {},
+      "SHAPE_MISMATCH",
+      /attentionMask/,
+    ],
+    [
+      "a mask of other values",
+      { inputIds, attentionMask: [[1, 1, 1, 1, 0.5]], labels },
+      {},
+      "INVALID_PARAMETER",
+      /attentionMask is 0\.5/,
+    ],
+    [
+      "labels of another number of rows",
+      { inputIds, labels: [...labels, ...labels] },
+      {},
+      "SHAPE_MISMATCH",
+      /decoderInputIds: it has 2 rows|2 rows/,
+    ],
+    ["no rows", { inputIds: [], labels: [] }, {}, "SHAPE_MISMATCH", /empty/],
+    [
+      "smoothing above 1",
+      { inputIds, labels },
+      { labelSmoothing: 3 },
+      "INVALID_PARAMETER",
+      /labelSmoothing is 3/,
+    ],
+  ])("%s", async (_, input, options, code, message) => {
+    for (const asked of [model.forward(input, options), model.gradients(input, options)]) {
+      await expect(asked).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+    }
+  });
 });
 
 describe("embedding tables that are not shared", () => {

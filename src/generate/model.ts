@@ -8,7 +8,7 @@ import type { ModelConfig } from "../model/family.js";
 import { type ForwardInput, feedsOf, forwardGraph, shiftRight } from "../model/forward.js";
 import { batchFeeds, countLabels, gradientGraph, type LabelledBatch } from "../model/gradient.js";
 import { type GradientSession, openGradients } from "../model/gradient-session.js";
-import { crossEntropy } from "../model/loss.js";
+import { checkLogits, crossEntropy } from "../model/loss.js";
 import type { Device } from "../runtime/devices.js";
 import {
   chooseDevice,
@@ -31,6 +31,8 @@ import type { GenerateOptions } from "./options.js";
 export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
   readonly device?: Device | "auto";
+  /** What the weights are computed with. */
+  readonly dtype?: "fp32";
 }
 
 export interface ForwardResult {
@@ -57,12 +59,15 @@ export interface Model {
   /** Options that the folder's generation_config.json (or an older config.json) sets. */
   readonly generationDefaults: GenerateOptions;
   readonly weights: Weights;
-  /** @throws SHAPE_MISMATCH, INVALID_PARAMETER when neither decoder inputs nor labels are given */
+  /**
+   * @throws SHAPE_MISMATCH; INVALID_PARAMETER for what is no token id, or when neither decoder inputs nor labels are
+   * given; INPUT_TOO_LONG; LOGITS_INVALID when the model answers what is no number
+   */
   forward(input: ForwardInput, options?: ForwardOptions): Promise<ForwardResult>;
   /**
    * The gradient of the mean loss over the labels with respect to every parameter that training learns, by Hugging Face
    * name, without dropout.
-   * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
+   * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a token or label outside the vocabulary; INPUT_TOO_LONG
    */
   gradients(
     input: LabelledBatch,
@@ -79,13 +84,36 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** @throws LOGITS_INVALID naming the row of the batch */
+function checkAll({ data, shape: [, length = 0, vocabulary = 0] }: Tensor<"float32">): void {
+  for (let at = 0; at < data.length; at += vocabulary) {
+    checkLogits(data.subarray(at, at + vocabulary), Math.floor(at / (length * vocabulary)));
+  }
+}
+
+function checkSmoothing(labelSmoothing: number): void {
+  if (labelSmoothing >= 0 && labelSmoothing <= 1) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "labelSmoothing",
+    value: labelSmoothing,
+    expected: "from 0 to 1",
+  });
+}
+
 /**
  * Opens a model folder in Hugging Face layout.
- * @throws FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
+ * @throws INVALID_PARAMETER for a device or dtype that is none; FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
  * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE
  */
 export async function openModel(folder: string, asked: OpenModelOptions = {}): Promise<Model> {
-  const { device = "auto", ...rest } = asked;
+  const { device = "auto", dtype = "fp32", ...rest } = asked;
+  if (dtype !== "fp32") {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "dtype",
+      value: JSON.stringify(dtype),
+      expected: "fp32",
+    });
+  }
   const options: SessionOptions = { ...rest, device: await chooseDevice(device) };
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
@@ -131,8 +159,12 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
         expected: "given, or labels in their place",
       });
     }
+    checkSmoothing(labelSmoothing);
     const session = await scorerOf(hiddenStates);
-    const outputs = await session.run(feedsOf(inputIds, input.attentionMask, decoderInputIds));
+    const outputs = await session.run(
+      feedsOf(config, inputIds, input.attentionMask, decoderInputIds),
+    );
+    checkAll(outputs.logits as Tensor<"float32">);
     const states = (side: string, layers: number) =>
       Array.from({ length: layers + 1 }, (_, i) => outputs[`${side}.${i}`] as Tensor<"float32">);
     const result = {
@@ -152,6 +184,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     { inputIds, attentionMask, labels }: Omit<LabelledBatch, "encoderLabels">,
     { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
   ): Promise<Map<string, Tensor<"float32">>> {
+    checkSmoothing(labelSmoothing);
     let session = differentiators.get(labelSmoothing);
     if (session === undefined) {
       held ??= holdWeights(weights);
@@ -179,9 +212,11 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     },
     save: (target) => saveModel(folder, weights, target),
     async close() {
-      await (await generator)?.close();
-      for (const session of scorers.values()) await (await session).close();
-      for (const session of differentiators.values()) await (await session).close();
+      const opened = [generator, ...scorers.values(), ...differentiators.values()];
+      // One that never opened has told so where it was asked for.
+      for (const one of await Promise.allSettled(opened)) {
+        if (one.status === "fulfilled") await one.value?.close();
+      }
     },
   };
 }

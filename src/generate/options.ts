@@ -75,8 +75,13 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
     throw invalid("maxLength", maxLength, "at least 2: the start token and one more");
   }
   if (minLength > maxLength) {
-    const name = o.minNewTokens !== undefined ? "minNewTokens" : "minLength";
-    throw invalid(name, options[name], `no more than the maximum, ${o.maxNewTokens ?? maxLength}`);
+    const isNew = o.minNewTokens !== undefined;
+    const most = isNew ? maxLength - prompt : maxLength;
+    throw invalid(
+      isNew ? "minNewTokens" : "minLength",
+      isNew ? o.minNewTokens : o.minLength,
+      `no more than the maximum, ${most}`,
+    );
   }
   if (config.maxPositions !== undefined && maxLength - 1 > config.maxPositions) {
     const name = o.maxNewTokens !== undefined ? "maxNewTokens" : "maxLength";
@@ -145,4 +150,65 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
 function fill(options: GenerateOptions): GenerateOptions & Filled {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...generateDefaults, ...Object.fromEntries(given) };
+}
+
+/** Options that change nothing unless tokens are drawn. */
+export const samplingOnly: readonly (keyof GenerateOptions)[] = [
+  ...(["temperature", "topK", "topP", "minP", "topH"] as const),
+  ...(["typicalP", "epsilonCutoff", "etaCutoff"] as const),
+];
+/** Options that change nothing unless there are beams. */
+const beamsOnly = ["lengthPenalty", "earlyStopping"] as const satisfies (keyof GenerateOptions)[];
+
+/**
+ * What a caller asked for over a folder's defaults. A length asked for goes before the folder's under its other name, and
+ * a folder's minimum gives way to a maximum below it.
+ * @throws INVALID_PARAMETER as `resolveOptions`, saying so where the folder set the value; and for an option asked for that
+ * would change nothing
+ */
+export function overDefaults(
+  defaults: GenerateOptions,
+  asked: GenerateOptions,
+  config: ModelConfig,
+): GenerateOptions {
+  const given = Object.fromEntries(
+    Object.entries(asked).filter(([, value]) => value !== undefined),
+  ) as GenerateOptions;
+  const base: { -readonly [K in keyof GenerateOptions]: GenerateOptions[K] } = { ...defaults };
+  const pairs = [
+    ["maxLength", "maxNewTokens"],
+    ["minLength", "minNewTokens"],
+  ] as const;
+  for (const names of pairs) {
+    if (names.some((name) => given[name] !== undefined))
+      for (const name of names) delete base[name];
+  }
+  const asksMinimum = given.minLength !== undefined || given.minNewTokens !== undefined;
+  const maximum = given.maxLength ?? (given.maxNewTokens ?? Number.POSITIVE_INFINITY) + 1;
+  if (!asksMinimum && Math.max(base.minLength ?? 0, (base.minNewTokens ?? -1) + 1) > maximum) {
+    delete base.minLength;
+    delete base.minNewTokens;
+  }
+  const options = { ...base, ...given };
+  let resolved: ResolvedOptions;
+  try {
+    resolved = resolveOptions(options, config);
+  } catch (thrown) {
+    throw thrown instanceof BridleError ? byFolder(thrown, given) : thrown;
+  }
+  const changes = (name: keyof GenerateOptions) =>
+    given[name] !== undefined && given[name] !== generateDefaults[name as Defaulted];
+  const idle = resolved.doSample ? undefined : samplingOnly.find(changes);
+  if (idle !== undefined) throw invalid(idle, given[idle], "used with doSample: true");
+  const alone = resolved.numBeams > 1 ? undefined : beamsOnly.find(changes);
+  if (alone !== undefined) throw invalid(alone, given[alone], "used with numBeams above 1");
+  return options;
+}
+
+/** The error about an option that nobody asked for says where it comes from. */
+function byFolder(error: BridleError, given: GenerateOptions): BridleError {
+  const name = String(error.details.parameter).split(".")[0] as keyof GenerateOptions;
+  if (error.code !== "INVALID_PARAMETER" || given[name] !== undefined) return error;
+  const expected = `${error.details.expected} (the model's own generation_config.json sets it)`;
+  return new BridleError("INVALID_PARAMETER", { ...error.details, expected });
 }

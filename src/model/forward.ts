@@ -1,4 +1,5 @@
 // The whole model as one graph, decoder inputs given: what scores a text and, differentiated, trains.
+import { BridleError } from "../errors/error.js";
 import { type Graph, GraphBuilder, linear, type Value } from "../graph/index.js";
 import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Family, Head, HiddenStates, ModelConfig } from "./family.js";
@@ -65,23 +66,84 @@ export function logits(g: GraphBuilder, { hidden, table, bias }: Head): Value {
   return linear(g, hidden, table, bias);
 }
 
-/** What both sides are fed for a batch. @throws SHAPE_MISMATCH */
+/**
+ * What both sides are fed for a batch.
+ * @throws SHAPE_MISMATCH; INVALID_PARAMETER for what is no token id; INPUT_TOO_LONG
+ */
 export function feedsOf(
+  config: ModelConfig,
   inputIds: readonly (readonly number[])[],
   attentionMask: readonly (readonly number[])[] | undefined,
   decoderInputIds: readonly (readonly number[])[],
 ): Record<string, Tensor> {
+  checkTokenIds("inputIds", inputIds, config);
+  checkTokenIds("decoderInputIds", decoderInputIds, config);
   const ids = int64Rows("inputIds", inputIds);
   const decoderIds = int64Rows("decoderInputIds", decoderInputIds);
   const length = decoderIds.shape[1] ?? 0;
+  if (ids.shape[0] !== decoderIds.shape[0]) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: "decoderInputIds",
+      reason: `it has ${decoderIds.shape[0]} rows, inputIds ${ids.shape[0]}`,
+    });
+  }
   return {
     ids,
-    mask: additiveMask(attentionMask ?? inputIds.map((row) => row.map(() => 1))),
+    mask: additiveMask(checkedMask(inputIds, attentionMask)),
     positions: positions(ids.shape[1] ?? 0),
     decoderIds,
     decoderMask: causalMask(length),
     decoderPositions: positions(length),
   };
+}
+
+/** @throws INVALID_PARAMETER for what is no token id; INPUT_TOO_LONG */
+export function checkTokenIds(
+  parameter: string,
+  rows: readonly (readonly number[])[],
+  config: ModelConfig,
+): void {
+  for (const [r, row] of rows.entries()) {
+    const bad = row.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
+    if (bad !== undefined) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: `${parameter}[${r}]`,
+        value: bad,
+        expected: `token ids below ${config.vocabSize}`,
+      });
+    }
+    if (config.maxPositions !== undefined && row.length > config.maxPositions) {
+      throw new BridleError("INPUT_TOO_LONG", { tokens: row.length, limit: config.maxPositions });
+    }
+  }
+}
+
+/**
+ * A mask of the inputs' shape; all ones unless given.
+ * @throws SHAPE_MISMATCH; INVALID_PARAMETER for what is neither 0 nor 1
+ */
+export function checkedMask(
+  inputIds: readonly (readonly number[])[],
+  attentionMask: readonly (readonly number[])[] | undefined,
+): readonly (readonly number[])[] {
+  if (attentionMask === undefined) return inputIds.map((row) => row.map(() => 1));
+  const odd = attentionMask.flat().find((keep) => keep !== 0 && keep !== 1);
+  if (odd !== undefined) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "attentionMask",
+      value: odd,
+      expected: "1 for a token and 0 for padding",
+    });
+  }
+  const [rows, columns] = int64Rows("attentionMask", attentionMask).shape;
+  const [batch, length] = [inputIds.length, inputIds[0]?.length];
+  if (rows !== batch || columns !== length) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: "attentionMask",
+      reason: `it is [${rows},${columns}], inputIds [${batch},${length}]`,
+    });
+  }
+  return attentionMask;
 }
 
 /** The numbers 0 … length − 1. */

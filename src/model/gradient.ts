@@ -160,7 +160,7 @@ export function countLabels({ labels }: LabelledBatch): number {
 /**
  * Feeds of the training graph for a batch, dropout masks aside.
  * @param labelWeight weight of each label that counts: 1/n for the mean over n of them; encoder labels count as their mean
- * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
+ * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a token or label outside the vocabulary; INPUT_TOO_LONG
  */
 export function batchFeeds(
   config: ModelConfig,
@@ -178,7 +178,7 @@ export function batchFeeds(
       1 / Math.max(1, countLabels({ ...batch, labels: encoderLabels })),
     );
   return {
-    ...feedsOf(batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
+    ...feedsOf(config, batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
     [labelsInput]: counted.labels,
     [weightsInput]: counted.weights,
     ...(hidden && {

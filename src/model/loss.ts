@@ -54,3 +54,19 @@ export function logSumExp(row: Float32Array): { logSum: number; sum: number } {
   for (const x of row) total += Math.exp(x - max);
   return { logSum: max + Math.log(total), sum };
 }
+
+/**
+ * Refuses scores [V] that no softmax has an answer for.
+ * @param row the document they belong to
+ * @throws LOGITS_INVALID where one is NaN or infinite upwards, or none is finite
+ */
+export function checkLogits(scores: Float32Array, row: number): void {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const score of scores) {
+    if (!(score <= Number.MAX_VALUE))
+      throw new BridleError("LOGITS_INVALID", { value: score, row });
+    if (score > most) most = score;
+  }
+  if (most === Number.NEGATIVE_INFINITY)
+    throw new BridleError("LOGITS_INVALID", { value: most, row });
+}

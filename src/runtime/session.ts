@@ -12,7 +12,7 @@ import {
   relu,
   type Target,
 } from "../graph/index.js";
-import { type Device, deviceUnavailable, listDevices } from "./devices.js";
+import { type Device, devices, deviceUnavailable, listDevices } from "./devices.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
 import { size, type Tensor, type TensorDType } from "./tensor.js";
 import {
@@ -56,17 +56,27 @@ export interface Session {
 /**
  * The device to run on: what was asked for, or with `auto` CUDA where its libraries are installed and a GPU answers,
  * else the CPU. WebGPU is used only when asked for: every step's cache travels to it and back.
+ * @throws INVALID_PARAMETER for a name that is none; DEVICE_UNAVAILABLE where a device asked for does not answer
  */
 export async function chooseDevice(asked: Device | "auto"): Promise<Device> {
-  if (asked !== "auto") return asked;
-  if (!(await listDevices()).includes("cuda")) return "cpu";
+  if (asked !== "auto" && !devices.includes(asked)) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "device",
+      value: JSON.stringify(asked),
+      expected: `one of auto, ${devices.join(", ")}`,
+    });
+  }
+  if (asked === "cpu") return asked;
+  if (asked === "auto" && !(await listDevices()).includes("cuda")) return "cpu";
+  const device = asked === "auto" ? "cuda" : asked;
   const g = new GraphBuilder();
   const probe = g.finish([g.output("y", relu(g, g.input("x", "float32", [1])))]);
   try {
-    await (await openSession(probe, new Map(), { device: "cuda" })).close();
-    return "cuda";
+    await (await openSession(probe, new Map(), { device })).close();
+    return device;
   } catch (thrown) {
-    if (thrown instanceof BridleError && thrown.code === "DEVICE_UNAVAILABLE") return "cpu";
+    const isAway = thrown instanceof BridleError && thrown.code === "DEVICE_UNAVAILABLE";
+    if (asked === "auto" && isAway) return "cpu";
     throw thrown;
   }
 }

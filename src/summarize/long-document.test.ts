@@ -3,10 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
+import { makeTinyPegasus, tinyConfig } from "../../test/support/tiny-pegasus.js";
 import { type Model, openModel } from "../generate/model.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
-import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
+import { cleanUpSpaces, type Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { summarizeLongDocument } from "./long-document.js";
 import type { PartEvent, SummaryEvent } from "./summarizer.js";
 
@@ -32,12 +32,15 @@ const long = sentences.join(" ");
 /** Enough new tokens that the summaries of the parts do not fit the model together. */
 const generate = { maxNewTokens: 30, minNewTokens: 30, numBeams: 1 };
 
-async function told(document: string, options: object = generate) {
+async function told(document: string, options: object = generate, onEvent = () => {}) {
   const events: SummaryEvent[] = [];
   const result = await summarizeLongDocument(model, tokenizer, document, {
     generate: options,
     truncate: false,
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event);
+      onEvent();
+    },
   });
   return { result, events, parts: events.filter(({ type }) => type === "part") as PartEvent[] };
 }
@@ -51,7 +54,55 @@ function lastRound(events: readonly SummaryEvent[]): string {
     .join("");
 }
 
+it("reads 200 pages in parts, all of them, within bounded memory", async () => {
+  const page = `${Array.from({ length: 40 }, (_, i) => sentences[i % sentences.length]).join(" ")}\n`;
+  const book = page.repeat(200);
+  expect(book.length).toBeGreaterThan(250_000);
+  let most = 0;
+  const { result } = await told(book, { maxNewTokens: 2, minNewTokens: 2, numBeams: 1 }, () => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed);
+  });
+  expect(result.usage.chunks).toBeGreaterThan(700);
+  expect(result.usage.usedTokens).toBe(result.usage.inputTokens);
+  expect(result.sources[0]?.start).toBe(0);
+  expect(result.sources.at(-1)?.end).toBeGreaterThan(book.trimEnd().length - 2);
+  // Parts are read one after the other: no more is held than the text, its parts and one part's tensors.
+  expect(most).toBeLessThan(256 * 2 ** 20);
+}, 300_000);
+
+it("says that a summary is whole whichever of several end tokens ends it", async () => {
+  const every = Array.from({ length: tinyConfig.vocab_size - 1 }, (_, i) => i + 1);
+  const { result } = await told("The town.", { maxNewTokens: 9, eosTokenId: every });
+  expect(result).toMatchObject({ finishReason: "stop", usage: { outputTokens: 1 } });
+});
+
 describe("what is told", () => {
+  it("adds up to the summary where decoding draws words together", async () => {
+    const pieces = ["I", " do", " n", "'t", " like", " it", " '", " now", " ."];
+    const cleaning: Tokenizer = {
+      ...tokenizer,
+      cleanUpTokenizationSpaces: true,
+      decode: (ids) => cleanUpSpaces(ids.flatMap((id) => pieces[id - 200] ?? []).join("")),
+    };
+    const ids = pieces.map((_, i) => 200 + i);
+    const writing = {
+      config: model.config,
+      generate: async (...[, , hooks]: Parameters<Model["generate"]>) => {
+        for (let n = 1; n <= ids.length; n++) hooks?.onTokens?.(ids.slice(0, n));
+        return { sequences: [[0, ...ids, 1]], scores: [0], beamIndices: undefined };
+      },
+    };
+    const texts: string[] = [];
+    const { summary } = await summarizeLongDocument(writing, cleaning, "The town.", {
+      generate: {},
+      truncate: false,
+      onEvent: (event) => event.type === "token" && texts.push(event.text),
+    });
+    expect(summary).toBe("I don't like it'now.");
+    expect(texts.join("")).toBe(summary);
+    expect(texts.length).toBeGreaterThan(2);
+  });
+
   it("of a document that fits is its tokens alone, which are the summary", async () => {
     const { result, events, parts } = await told(sentences[0] as string);
     expect(parts).toEqual([]);

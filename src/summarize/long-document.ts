@@ -4,7 +4,7 @@ import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { checkAborted } from "../generate/generator.js";
 import type { Model } from "../generate/model.js";
-import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
+import { settledText, type Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { type Part, splitIntoParts } from "./parts.js";
 import type { Span, SummaryEvent, SummaryUsage } from "./summarizer.js";
 
@@ -75,10 +75,14 @@ async function summarizePart(
   };
   const { sequences } = await model.generate({ inputIds: [[...part.ids]] }, options.generate, {
     signal: options.signal,
-    onTokens: (ids) => tell(toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }))),
+    onTokens: (ids) => {
+      const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
+      tell(settledText(text, tokenizer.cleanUpTokenizationSpaces));
+    },
   });
   const ids = sequences[0] ?? [];
-  const end = ids.indexOf(tokenizer.eosTokenId, 1);
+  const ends = [options.generate.eosTokenId ?? model.config.eosTokenId].flat();
+  const end = ids.findIndex((id, i) => i > 0 && ends.includes(id));
   const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
   tell(text);
   return { text, tokens: (end < 0 ? ids.length : end + 1) - 1, complete: end >= 0 };

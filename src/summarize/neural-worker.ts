@@ -1,5 +1,6 @@
 // The thread a model lives on: running a graph blocks its thread, so that it must not be the one that answers people.
 import { parentPort, workerData } from "node:worker_threads";
+import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
 import type { Device } from "../runtime/devices.js";
@@ -29,7 +30,7 @@ async function work(
   const started = performance.now();
   try {
     const result = await summarizeLongDocument(model, tokenizer, document, {
-      generate: { ...model.generationDefaults, ...generate },
+      generate,
       truncate,
       signal: controller?.signal,
       onEvent: (event) => tell({ type: "event", id, event }),
@@ -61,6 +62,11 @@ function traitsOf(model: Model, tokenizer: Tokenizer, device: Device): ModelTrai
   };
 }
 
+/** A folder's defaults for one summary: sequences beside it would be paid for and thrown away. */
+function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): GenerateOptions {
+  return defaults;
+}
+
 async function start(): Promise<void> {
   const { folder, threads, ...settings } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
@@ -86,7 +92,7 @@ async function start(): Promise<void> {
   tell({
     type: "ready",
     config: model.config,
-    defaults: model.generationDefaults,
+    defaults: ownDefaults(model.generationDefaults),
     traits: traitsOf(model, tokenizer, device),
   });
   for (;;) {

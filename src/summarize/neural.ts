@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
-import { resolveOptions } from "../generate/options.js";
+import { overDefaults } from "../generate/options.js";
 import type { Device } from "../runtime/devices.js";
 import { checkDocument } from "./check-document.js";
 import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
@@ -91,7 +91,7 @@ export async function createNeuralSummarizer(
     checkParameters(parameters, options.name);
     const { truncation, sentences: _, ratio: __, maxWords: ___, ...generate } = parameters;
     // Contradictions are told at once, not when the model has time.
-    resolveOptions({ ...defaults, ...generate }, config);
+    const asked = overDefaults(defaults, generate, config);
     const using = current();
     await using.ready;
     if (signal?.aborted) throw abortError(signal, started);
@@ -108,7 +108,7 @@ export async function createNeuralSummarizer(
             type: "summarize",
             id,
             document,
-            generate,
+            generate: asked,
             truncate: truncation === true,
           });
         },

@@ -4,6 +4,7 @@ import { BridleError } from "../../errors/error.js";
 import { PieceTrie } from "./piece-trie.js";
 import type { SentencePiece } from "./sentencepiece.js";
 import {
+  checkTexts,
   cleanUpSpaces,
   encodeBatch,
   stripPython,
@@ -134,7 +135,9 @@ export function createPegasusTokenizer(
     unkTokenId: sentencePiece.unknownId + offset,
     specialTokenIds: [...tokens.values()].filter((token) => token.special).map(({ id }) => id),
     modelMaxLength: config.modelMaxLength,
+    cleanUpTokenizationSpaces: config.cleanUpTokenizationSpaces,
     encode(text, { addSpecialTokens = true } = {}) {
+      checkTexts([text]);
       const ids: number[] = [];
       for (const { part, token } of split(text)) {
         if (token !== undefined) ids.push(token.id);
@@ -144,6 +147,7 @@ export function createPegasusTokenizer(
       return ids;
     },
     tokenize(text, { addSpecialTokens = true } = {}) {
+      checkTexts([text]);
       const found: Token[] = [];
       for (const { part, token, start } of split(text)) {
         if (token !== undefined) {

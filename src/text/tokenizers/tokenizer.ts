@@ -46,6 +46,8 @@ export interface Tokenizer {
   readonly specialTokenIds: readonly number[];
   /** Longest input the model was made for, in tokens; infinite where nothing is said. */
   readonly modelMaxLength: number;
+  /** Whether `decode` takes out spaces before punctuation unless told otherwise. */
+  readonly cleanUpTokenizationSpaces: boolean;
   encode(text: string, options?: EncodeOptions): number[];
   /** The same tokens with their places. Added tokens, such as the end token, stand at no width. */
   tokenize(text: string, options?: EncodeOptions): Token[];
@@ -54,6 +56,26 @@ export interface Tokenizer {
   tokenOf(id: number): string;
   /** @throws INVALID_PARAMETER for lengths that contradict each other. */
   encodeBatch(texts: readonly string[], options?: BatchOptions): Encoding;
+}
+
+function checkChoice(parameter: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter,
+    value: JSON.stringify(value) ?? "undefined",
+    expected: `one of ${choices.join(", ")}`,
+  });
+}
+
+/** @throws INVALID_PARAMETER for what is no text */
+export function checkTexts(texts: readonly unknown[]): void {
+  const bad = Array.isArray(texts) ? texts.find((text) => typeof text !== "string") : texts;
+  if (Array.isArray(texts) && texts.every((text) => typeof text === "string")) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "text",
+    value: JSON.stringify(bad) ?? "undefined",
+    expected: "a text, or a list of texts where several are taken",
+  });
 }
 
 /** Truncation and padding, the same for every tokenizer: right side, the end token kept. */
@@ -67,7 +89,23 @@ export function encodeBatch(
     truncation = false,
     addSpecialTokens = true,
     padToMultipleOf = 1,
+    maxLength: _,
+    ...unknown
   } = options;
+  checkTexts(texts);
+  const [odd] = Object.entries(unknown);
+  if (odd !== undefined) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: odd[0],
+      value: JSON.stringify(odd[1]) ?? "undefined",
+      expected: "left out: no such option exists",
+    });
+  }
+  checkChoice("padding", padding, [true, false, "longest", "maxLength", "doNotPad"]);
+  checkChoice("truncation", truncation, [
+    ...[true, false],
+    ...["longestFirst", "onlyFirst", "doNotTruncate"],
+  ]);
   const cut = truncation !== false && truncation !== "doNotTruncate";
   const limit = options.maxLength ?? tokenizer.modelMaxLength;
   const check = (name: string, value: number, least: number) => {
@@ -136,6 +174,25 @@ export function cleanUpSpaces(text: string): string {
     .replaceAll(" 's", "'s")
     .replaceAll(" 've", "'ve")
     .replaceAll(" 're", "'re");
+}
+
+/** The longest of what `cleanUpSpaces` takes for one thing, the space in front included. */
+const longestCleanUp = 4;
+
+/**
+ * The part of a decoded text that further tokens leave as it is: without characters whose bytes are still to come, and
+ * without what cleaning up may yet draw together.
+ */
+export function settledText(text: string, cleansUp: boolean): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === "\ufffd") end--;
+  if (!cleansUp) return text.slice(0, end);
+  // What stands before a space that goes may hold the next one that does.
+  for (;;) {
+    const space = end === 0 ? -1 : text.lastIndexOf(" ", end - 1);
+    if (space < 0 || space < end - longestCleanUp) return text.slice(0, end);
+    end = space;
+  }
 }
 
 /** What Python's str.strip() takes off: \s without U+FEFF, with U+0085 and the separators U+001C to U+001F. */

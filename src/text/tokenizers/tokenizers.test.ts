@@ -2,13 +2,14 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { spieceModel, tinyPieces } from "../../../test/support/tiny-pegasus.js";
 import type { Writer } from "../../graph/protobuf.js";
 import { loadTokenizer } from "./load.js";
 import { createSentencePiece } from "./sentencepiece.js";
 import { defaultUnknownSurface, readSentencePieceModel } from "./sentencepiece-model.js";
-import { cleanUpSpaces, stripPython, type Tokenizer } from "./tokenizer.js";
+import { cleanUpSpaces, settledText, stripPython, type Tokenizer } from "./tokenizer.js";
 import { buildCharsmap } from "./train/charsmap.js";
 
 let root: string;
@@ -448,4 +449,62 @@ describe("damaged files", () => {
 it("cleans up spaces and strips as Python does", () => {
   expect(cleanUpSpaces("Well , it is n't so . He 's in !")).toBe("Well, it isn't so. He's in!");
   expect(stripPython("\u3000\u001c a \ufeff\n")).toBe("a \ufeff");
+});
+
+describe("text that is told while it is written", () => {
+  const pieces = [
+    " '",
+    " ' ",
+    " n't",
+    "n",
+    "'t",
+    " .",
+    " ,",
+    " !",
+    "I",
+    " do",
+    " ",
+    "'m",
+    " '",
+    "s",
+    " 've",
+    "\u2603",
+    "\ufffd",
+  ];
+
+  it("settledText gives no character that later ones draw together with others", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 16 }), (chosen) => {
+        const whole = cleanUpSpaces(chosen.join("")).trim();
+        for (let n = 0; n <= chosen.length; n++) {
+          const before = chosen.slice(0, n).join("");
+          const told = settledText(cleanUpSpaces(before).trim(), true);
+          expect(whole.startsWith(told), JSON.stringify([before, told, whole])).toBe(true);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(settledText("The harbour was", true)).toBe("The harbour");
+    expect(settledText("The harbour silted", true)).toBe("The harbour silted");
+    expect(settledText("The harbour was", false)).toBe("The harbour was");
+    expect(settledText("snow \ufffd\ufffd", false)).toBe("snow ");
+  });
+});
+
+describe("encodeBatch refuses", () => {
+  it.each<[object, RegExp]>([
+    [{ padding: "max_length" }, /padding is "max_length"; it must be one of .*maxLength/],
+    [{ truncation: "yes" }, /truncation is "yes"/],
+    [{ paddin: true }, /paddin is true; it must be left out: no such option exists/],
+    [{ paddingSide: "left" }, /paddingSide is "left"/],
+  ])("%j by name", (options, message) => {
+    expect(() => tokenizer.encodeBatch(["the town"], options)).toThrow(message);
+  });
+
+  it("what is no text", () => {
+    const wrong = { code: "INVALID_PARAMETER" };
+    expect(() => tokenizer.encode(undefined as unknown as string)).toThrow(/text is undefined/);
+    for (const texts of ["the town", [7], undefined] as unknown as string[][])
+      expect(() => tokenizer.encodeBatch(texts)).toThrow(expect.objectContaining(wrong));
+  });
 });

@@ -146,7 +146,12 @@ async function compareLogits(name, adapter, base, batch, folder, comparison) {
   const { family, config } = base;
   const weights = mergeLora(base.weights, adapter.weights, adapter.config);
   const expected = await readTensors(folder, files.logits);
-  const feeds = feedsOf(batch.input_ids, batch.attention_mask, shiftRight(batch.labels, config));
+  const feeds = feedsOf(
+    config,
+    batch.input_ids,
+    batch.attention_mask,
+    shiftRight(batch.labels, config),
+  );
   const plain = forwardGraph(family, config);
   const { g, copyOf } = rewriteInTurn(plain, [addLora(adapter.config)]);
   const beside = g.finish(plain.outputs.map((output) => g.output(output.name, copyOf(output))));
