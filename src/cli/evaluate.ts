@@ -127,7 +127,7 @@ type OnRow = (row: EvaluatedRow) => void;
 
 /** Writes a file of rows that is there once all of them are. @throws WRITE_FAILED */
 async function evaluateInto<T>(file: string, work: (onRow: OnRow) => Promise<T>): Promise<T> {
-  const { writeAtomically } = await import("../model/checkpoint/write.js");
+  const { writeAtomically } = await import("../text/files/write-atomically.js");
   let result: T | undefined;
   await writeAtomically(file, async (handle) => {
     let writing: Promise<unknown> = Promise.resolve();

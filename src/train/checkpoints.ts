@@ -3,9 +3,10 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
-import { writeAtomically, writeSafetensors } from "../model/checkpoint/write.js";
+import { writeSafetensors } from "../model/checkpoint/write.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { readFully } from "../runtime/weights.js";
+import { writeAtomically } from "../text/files/write-atomically.js";
 import type { EvaluationReport } from "./events.js";
 import type { Tensors } from "./tensor-memory.js";
 

@@ -3,8 +3,8 @@ import { appendFile, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { systemCode } from "../errors/file-errors.js";
-import { writeAtomically } from "../model/checkpoint/write.js";
 import { isRunning } from "../runtime/living-process.js";
+import { writeAtomically } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
 
 const lockFile = ".trainer.lock";

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { float32, type Tensor } from "../../runtime/tensor.js";
 import type { HeldWeights } from "../../runtime/weights.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
 import type { LoraConfig } from "../lora.js";
 import { readJson } from "./folder.js";
 import { readSafetensorsHeader } from "./safetensors.js";
 import { readFloat32 } from "./stored.js";
 import { readTorchHeader } from "./torch-file.js";
-import { writeAtomically, writeSafetensors } from "./write.js";
+import { writeSafetensors } from "./write.js";
 
 const configName = "adapter_config.json";
 const prefix = "base_model.model.";

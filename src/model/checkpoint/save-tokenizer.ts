@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { systemCode, writeError } from "../../errors/file-errors.js";
-import { writeAtomically } from "./write.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
 
 /** Files that a tokenizer is read from; one that is left behind would be taken for a part of the new one. */
 const tokenizerFiles = [

@@ -3,8 +3,9 @@ import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { Weight, Weights } from "../../runtime/weights.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
 import { readJson } from "./folder.js";
-import { writeAtomically, writeSafetensors } from "./write.js";
+import { writeSafetensors } from "./write.js";
 
 /** Files that go with a model and are copied as they are. */
 const companions = new Set([

@@ -1,31 +1,7 @@
 // Writes a model folder as save_pretrained would: safetensors and config, each file whole or not at all.
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { BridleError } from "../../errors/error.js";
 import { size } from "../../runtime/tensor.js";
 import { readWeight, type Weight } from "../../runtime/weights.js";
-
-/** Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part. */
-export async function writeAtomically(
-  file: string,
-  write: (handle: FileHandle) => Promise<void>,
-): Promise<void> {
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(temporary, "wx");
-    await write(handle);
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporary, file);
-  } catch (cause) {
-    await handle?.close().catch(() => {});
-    await rm(temporary, { force: true });
-    if (cause instanceof BridleError) throw cause;
-    throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
-  }
-}
+import { writeAtomically } from "../../text/files/write-atomically.js";
 
 /**
  * Writes float32 tensors as one safetensors file, sorted by name, its header padded to eight bytes. Those in files are

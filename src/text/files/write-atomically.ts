@@ -1,0 +1,29 @@
+// Writes a file whole or not at all.
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { BridleError } from "../../errors/error.js";
+
+/**
+ * Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part.
+ * @throws WRITE_FAILED naming the file; the one that was there stays
+ */
+export async function writeAtomically(
+  file: string,
+  write: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, "wx");
+    await write(handle);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, file);
+  } catch (cause) {
+    await handle?.close().catch(() => {});
+    await rm(temporary, { force: true });
+    if (cause instanceof BridleError) throw cause;
+    throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
+  }
+}
