@@ -19,6 +19,7 @@ interface Options extends DataFlags {
   readonly baselines?: readonly string[];
   readonly against?: readonly string[];
   readonly outputs?: string;
+  readonly show?: number;
   readonly language?: string;
   readonly limit?: number;
   readonly every?: number;
@@ -72,6 +73,11 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "--outputs <file>",
       "write each row's document, references and summaries to a JSON Lines file",
     )
+    .option(
+      "--show <n>",
+      "print the first n rows of each file with what was written",
+      wholeNumber("--show"),
+    )
     .option("--language <code>", "language of the data, such as en (default: detected)")
     .option("--limit <n>", "at most so many rows of each file", wholeNumber("--limit"))
     .option("--every <n>", "every n-th row, from the first", wholeNumber("--every"))
@@ -106,10 +112,20 @@ function words(value: string): readonly string[] {
 }
 
 async function run(data: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+  const shown: EvaluatedRow[] = [];
+  const keepFirst = (row: EvaluatedRow) => {
+    const { show = 0 } = options;
+    if (shown.filter(({ file }) => file === row.file).length < show) shown.push(row);
+  };
   const evaluations =
     options.outputs === undefined
-      ? await evaluateAll(data, options, terminal)
-      : await evaluateInto(options.outputs, (onRow) => evaluateAll(data, options, terminal, onRow));
+      ? await evaluateAll(data, options, terminal, keepFirst)
+      : await evaluateInto(options.outputs, (onRow) =>
+          evaluateAll(data, options, terminal, (row) => {
+            keepFirst(row);
+            onRow(row);
+          }),
+        );
   if (options.json) return await printJson(terminal, { evaluations });
   const { formatTable, toRows } = await import("./evaluation-table.js");
   const table = formatTable(evaluations.flatMap(toRows), options.markdown === true);
@@ -121,6 +137,24 @@ async function run(data: readonly string[], options: Options, terminal: Terminal
       await printLine(terminal, `${file}: ${rows.empty} rows have no text and are left out.`);
     for (const note of notes) await printLine(terminal, `${file}: ${note}`);
   }
+  for (const row of shown) await showRow(row, evaluations[0]?.model ?? "", terminal);
+}
+
+/** Characters of a document that are enough to know it by. */
+const shownDocument = 300;
+
+async function showRow(row: EvaluatedRow, model: string, terminal: Terminal): Promise<void> {
+  const inOneLine = (text: string) => text.replaceAll(/\s+/g, " ").trim();
+  const document = inOneLine(row.document);
+  const beginning =
+    document.length > shownDocument ? `${document.slice(0, shownDocument)} …` : document;
+  const written = [
+    ...row.references.map((reference) => ["reference", reference] as const),
+    [model, row.summary] as const,
+    ...row.rivals.map((rival) => [rival.model, rival.summary] as const),
+  ];
+  await printLine(terminal, `\n${row.file}, line ${row.line}: ${beginning}`);
+  for (const [name, text] of written) await printLine(terminal, `  ${name}: ${inOneLine(text)}`);
 }
 
 type OnRow = (row: EvaluatedRow) => void;

@@ -317,8 +317,13 @@ describe("bridle evaluate", () => {
   it("puts another model beside it and keeps what both wrote, whole or not at all", async () => {
     const args = ["evaluate", at("test.jsonl"), "--language", "en", "--sentences", "1"];
     const outputs = at("outputs.jsonl");
-    const beside = ["--against", "extractive", "--outputs", outputs];
+    const beside = ["--against", "extractive", "--outputs", outputs, "--show", "1"];
     const table = await printed([...args, ...beside]);
+    const shown = table.slice(table.indexOf("test.jsonl, line 1: ")).split("\n");
+    expect(shown).toHaveLength(5);
+    expect(shown[1]).toBe("  reference: The harbour silted up and the town lost its trade.");
+    expect(shown[2]).toMatch(/^ {2}extractive: \w/);
+    expect(shown[3]).toBe(shown[2]);
     expect(table).toMatch(/extractive .*\n.*extractive .*\+0\.00 \(\+0\.00 … \+0\.00\)\n/);
     const written = readFileSync(outputs, "utf8").trimEnd().split("\n");
     expect(written.map((line) => JSON.parse(line))).toMatchObject([

@@ -1,4 +1,6 @@
 // `bridle train`: from params.yaml to a trained model, with progress, taken up again where it was interrupted.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command } from "commander";
 import type {
   DataReport,
@@ -57,9 +59,24 @@ async function run(words: readonly string[], { json }: Options, terminal: Termin
   const { folder, record } = await showDownloads(terminal, (downloading) =>
     train(config, { ...downloading, onEvent: display.show }),
   ).finally(display.close);
-  if (json) return await printJson(terminal, { folder, ...record });
+  const curves = await drawCurves(folder);
+  if (json) return await printJson(terminal, { folder, curves, ...record });
   await printLine(terminal, `The model of step ${record.step} is in ${folder}.`);
+  await printLine(terminal, `Its curves are in ${curves}.`);
   await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);
+}
+
+/** Draws what a run's events tell. @returns the picture's path @throws WRITE_FAILED */
+async function drawCurves(folder: string): Promise<string> {
+  const [{ drawTrainingCurves }, { writeAtomically }] = await Promise.all([
+    import("../report/training-curves.js"),
+    import("../text/files/write-atomically.js"),
+  ]);
+  const picture = join(folder, "curves.svg");
+  const lines = (await readFile(join(folder, "events.jsonl"), "utf8")).trimEnd().split("\n");
+  const svg = drawTrainingCurves(lines.map((event) => JSON.parse(event)));
+  await writeAtomically(picture, (handle) => handle.writeFile(svg));
+  return picture;
 }
 
 const percent = (value: number) => (100 * value).toFixed(2);

@@ -110,13 +110,18 @@ describePage("the page with several models", () => {
     await page.getByLabel("Beams").fill("1");
     await page.getByLabel("Tokens at most").fill("6");
     await page.getByRole("button", { name: "More" }).click();
+    // Without beams there is nothing for it to weigh.
+    expect(await page.getByLabel("Length penalty").count()).toBe(0);
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Beams").fill("3");
+    await page.getByRole("button", { name: "More" }).click();
     await page.getByLabel("Tokens at least").fill("6");
     await page.getByLabel("No n-gram twice").fill("3");
     await page.getByLabel("Length penalty").fill("0.6");
     await page.keyboard.press("Escape");
     const set = await streamed(page, () => press(page));
     expect(set.request.parameters).toEqual({
-      numBeams: 1,
+      numBeams: 3,
       maxNewTokens: 6,
       minNewTokens: 6,
       noRepeatNgramSize: 3,

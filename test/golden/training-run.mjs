@@ -149,6 +149,36 @@ export async function prepare(from, config, batches, options = {}) {
   };
 }
 
+/** Twins that part so many times further than ever before are not those of one run: the file is damaged. */
+const suddenly = 1000;
+
+/**
+ * Compares what no rounding can change of two recorded runs' losses, and looks for damage among them.
+ * @param {string} name
+ * @param {{loss: number[], loss_float64: number[]}} run @param {Outcome} outcome
+ * @param {import("./comparison.mjs").Comparison} comparison
+ */
+export function compareLosses(name, run, outcome, comparison) {
+  comparison.same(`${name}.loss.length`, outcome.loss.length, run.loss.length);
+  let largest = 0;
+  for (const [i, gap] of gapsOf(run).entries()) {
+    if (!(gap <= suddenly * (largest + 1e-6))) {
+      comparison.mismatch(`${name}.loss[${i}]`, `${gap} off its twin, ${largest} before`);
+    }
+    largest = Math.max(largest, gap);
+  }
+  const [first] = run.loss_float64;
+  const off = Math.abs((outcome.loss[0] ?? Number.NaN) - (first ?? Number.NaN));
+  comparison.same(`${name}.loss_float64[0]`, off / (1e-5 * Math.abs(first ?? Number.NaN)), 0);
+}
+
+/**
+ * How far the two recorded losses of each step are apart.
+ * @param {{loss: number[], loss_float64: number[]}} run
+ */
+export const gapsOf = (run) =>
+  run.loss.map((loss, i) => Math.abs(loss - (run.loss_float64[i] ?? Number.NaN)));
+
 /** How many times a run that strays is tried again from weights that differ in their last bit. */
 const retries = 12;
 

@@ -8,7 +8,7 @@ import type { Model } from "../api/types.js";
 import { popoverProps } from "../shell/floating.js";
 import { count } from "./figures.js";
 import classes from "./generation-control.module.css";
-import { defaultOf, draws, type Generation } from "./settings.js";
+import { defaultOf, draws, type Generation, hasBeams } from "./settings.js";
 
 interface Props {
   readonly model: Model;
@@ -85,15 +85,17 @@ function MoreSettings(props: Props) {
           min={0}
           hint="size; 0 for no limit"
         />
-        <Field
-          {...props}
-          name="lengthPenalty"
-          label="Length penalty"
-          min={-10}
-          step={0.1}
-          decimal
-          hint="above 1: longer"
-        />
+        {hasBeams(model, generation) && (
+          <Field
+            {...props}
+            name="lengthPenalty"
+            label="Length penalty"
+            min={-10}
+            step={0.1}
+            decimal
+            hint="above 1: longer"
+          />
+        )}
       </div>
       <Choice label="Tokens are">
         <SegmentedControl

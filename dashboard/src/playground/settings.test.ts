@@ -38,6 +38,14 @@ suite("parametersOf", () => {
     expect(parametersOf(undefined, settings)).toBeUndefined();
   });
 
+  it("sends what beams need only where there are some", () => {
+    const asked = (numBeams: number | undefined) =>
+      parametersOf(neural, { ...settings, generation: { numBeams, lengthPenalty: 2 } });
+    expect(asked(2)).toEqual({ numBeams: 2, lengthPenalty: 2 });
+    expect(asked(1)).toEqual({ numBeams: 1 });
+    expect(asked(undefined)).toEqual({ lengthPenalty: 2 });
+  });
+
   it("sends what sampling needs only where tokens are drawn", () => {
     const drawn = { ...settings, generation: { ...settings.generation, doSample: true } };
     expect(parametersOf(neural, drawn)).toMatchObject({

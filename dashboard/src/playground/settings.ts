@@ -41,6 +41,9 @@ export const usualSettings: Settings = {
 /** They mean something only where tokens are drawn. */
 const samplingOnly = ["temperature", "topK", "topP", "seed"] as const;
 
+/** It means something only where there are beams. */
+const beamsOnly = ["lengthPenalty"] as const;
+
 /** The parameters to ask a model with; undefined while nobody knows what it takes. */
 export function parametersOf(
   model: Model | undefined,
@@ -52,7 +55,10 @@ export function parametersOf(
     if (length.unit === "ratio") return { ratio: length.share / 100 };
     return { maxWords: length.maxWords };
   }
-  const idle: readonly string[] = draws(model, generation) ? [] : samplingOnly;
+  const idle: readonly string[] = [
+    ...(draws(model, generation) ? [] : samplingOnly),
+    ...(hasBeams(model, generation) ? [] : beamsOnly),
+  ];
   const said = Object.entries(generation).filter(
     ([name, value]) => value !== undefined && !idle.includes(name),
   );
@@ -62,6 +68,11 @@ export function parametersOf(
 /** Whether tokens are drawn rather than searched for. */
 export function draws(model: Model, { doSample }: Generation): boolean {
   return doSample ?? model.defaults.doSample === true;
+}
+
+/** Whether several sequences are followed at once. */
+export function hasBeams(model: Model, { numBeams }: Generation): boolean {
+  return (numBeams ?? defaultOf(model, "numBeams") ?? 1) > 1;
 }
 
 /** What a request asked for, in a few words; undefined where it left everything to the model. */
