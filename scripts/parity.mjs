@@ -2,7 +2,7 @@
 // Usage: node scripts/parity.mjs --python PYTHON [options], see `usage` below.
 // @ts-check
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -10,11 +10,11 @@ import { parseArgs } from "node:util";
 
 const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 
-  --python PYTHON        has torch, transformers 5, safetensors and sentencepiece
+  --python PYTHON        has torch, transformers 5, peft, safetensors and sentencepiece
   --python-4 PYTHON      has transformers 4.57.6 and rouge_score: records tokenizers and ROUGE for \`folders\`
   --python-groups PYTHON has transformers 4.55.4: records diverse beam search for \`folders\`
   --fixtures DIR         golden folder whose pegasus-tiny is used (default: ../shared/fixtures)
-  --only NAMES           of sentencepiece, pieces, transformers, folders (default: all)
+  --only NAMES           of sentencepiece, pieces, transformers, trained, folders (default: all)
   --strings N            random strings for the fixtures' vocabulary (default: 50000)
   --piece-strings N      random strings for each vocabulary trained by \`pieces\` (default: 5000)
   --folders N            models of random shape that \`folders\` makes (default: 10)
@@ -27,7 +27,7 @@ const { values } = parseArgs({
     "python-4": { type: "string" },
     "python-groups": { type: "string" },
     fixtures: { type: "string", default: "../shared/fixtures" },
-    only: { type: "string", default: "sentencepiece,pieces,transformers,folders" },
+    only: { type: "string", default: "sentencepiece,pieces,transformers,trained,folders" },
     strings: { type: "string", default: "50000" },
     "piece-strings": { type: "string", default: "5000" },
     folders: { type: "string", default: "10" },
@@ -44,7 +44,8 @@ const fixtures = path.resolve(values.fixtures);
 const seed = Number(values.seed);
 const script = (/** @type {string} */ name) =>
   new URL(`./parity/${name}`, import.meta.url).pathname;
-const { loadSentencePiece } = await import("../dist/text/tokenizers/load.js");
+const { loadSentencePiece, loadTokenizer } = await import("../dist/text/tokenizers/load.js");
+const { train } = await import("../dist/index.js");
 const { openModel } = await import("../dist/generate/model.js");
 const { runGolden } = await import("../test/golden/run.mjs");
 
@@ -133,6 +134,78 @@ async function compareTransformers(scratch) {
   return report.worst <= 1e-4 && report.missing.length === 0 && report.unexpected.length === 0;
 }
 
+/**
+ * Models that Bridle trained, whole and with adapters, loaded by transformers and peft.
+ * @param {string} scratch
+ */
+async function compareTrained(scratch) {
+  const base = path.join(fixtures, "pegasus-tiny");
+  const folder = path.join(scratch, "trained");
+  await mkdir(folder, { recursive: true });
+  const row = (/** @type {number} */ i) => ({
+    document: `The harbour of town ${i} was closed in winter. Ships went to the next one.`,
+    summary: `Harbour ${i} was closed.`,
+  });
+  const data = path.join(folder, "rows.jsonl");
+  await writeFile(
+    data,
+    Array.from({ length: 24 }, (_, i) => `${JSON.stringify(row(i))}\n`).join(""),
+  );
+  const inputIds = [[153, 829, 1203, 498, 1]];
+  const labels = [[513, 537, 630, 1]];
+  /** @type {Record<string, object | null>} */
+  const runs = {
+    full: null,
+    lora: { rank: 4, targets: ["q_proj", "v_proj"] },
+    rslora: { rank: 4, targets: "all-linear", rankStabilized: true },
+  };
+  const cases = [];
+  for (const [name, lora] of Object.entries(runs)) {
+    const output = path.join(folder, name);
+    await train({
+      model: { name: base, lora: /** @type {any} */ (lora) },
+      data: { train: data, maxTargetTokens: 16 },
+      train: { output, maxSteps: 6, learningRate: 5e-3, seed },
+    });
+    const model = await openModel(output);
+    const { logits } = await model.forward({ inputIds, labels });
+    await model.close();
+    const [rows = 0, length = 0, width = 0] = logits.shape;
+    const nested = Array.from({ length: rows }, (_, r) =>
+      Array.from({ length }, (_, t) => {
+        const start = (r * length + t) * width;
+        return [...logits.data.subarray(start, start + width)];
+      }),
+    );
+    const made = { logits: nested, inputIds, labels };
+    cases.push({ name, model: output, adapter: null, ...made });
+    if (lora !== null) {
+      cases.push({
+        name: `${name} adapter`,
+        model: base,
+        adapter: path.join(output, "adapter"),
+        ...made,
+      });
+    }
+  }
+  const file = path.join(folder, "cases.json");
+  await writeFile(file, JSON.stringify(cases));
+  const tokenizer = await loadTokenizer(base);
+  const tokens = JSON.stringify(tokenizer.encode("The harbour was closed in winter."));
+  let found = 0;
+  let held = true;
+  for await (const line of lines([script("trained.py"), file])) {
+    const { name, worst, missing, unexpected, ...rest } = JSON.parse(line);
+    console.log(
+      `trained: ${name.padEnd(25)} worst ${worst.toExponential(1)}, missing [${missing}], unexpected [${unexpected}]`,
+    );
+    held &&= worst <= 1e-4 && missing.length === 0 && unexpected.length === 0;
+    held &&= JSON.stringify(rest.tokens) === tokens;
+    found += 1;
+  }
+  return held && found === cases.length;
+}
+
 /** Golden folders of models of random shape; seed 0 has the shape of the fixtures. @param {string} scratch */
 async function compareFolders(scratch) {
   let held = true;
@@ -168,6 +241,7 @@ const checks = {
   sentencepiece: compareSentencePiece,
   pieces: comparePieces,
   transformers: compareTransformers,
+  trained: compareTrained,
   folders: compareFolders,
 };
 const asked = values.only.split(",");
