@@ -1,9 +1,10 @@
 // The families that can be loaded, by the architecture their config.json names.
 import { BridleError } from "../errors/error.js";
+import { bart } from "./bart.js";
 import type { Family, ModelConfig } from "./family.js";
 import { pegasus } from "./pegasus.js";
 
-const families: readonly Family[] = [pegasus as unknown as Family];
+const families = [pegasus, bart] as unknown as readonly Family[];
 
 /** @throws ARCHITECTURE_NOT_SUPPORTED naming what the config asks for and what there is. */
 export function findFamily(json: Readonly<Record<string, unknown>>): Family<ModelConfig> {

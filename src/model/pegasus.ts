@@ -4,14 +4,7 @@
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
 import { readFields } from "./config.js";
-import type {
-  DecoderInput,
-  EncoderInput,
-  Family,
-  Head,
-  HiddenStates,
-  ModelConfig,
-} from "./family.js";
+import type { DecoderInput, EncoderInput, Family, HiddenStates, ModelConfig } from "./family.js";
 import {
   type Activation,
   activations,
@@ -20,6 +13,7 @@ import {
   linear,
   multiHeadAttention,
 } from "./layers.js";
+import { crossAttention, derivedBias, head, tableAliases, tokenTable } from "./tied-tables.js";
 
 export interface PegasusConfig extends ModelConfig {
   readonly family: "pegasus";
@@ -44,11 +38,10 @@ function embed(
   c: PegasusConfig,
   ids: Value,
   positions: Value,
-  side: string,
+  side: "encoder" | "decoder",
 ): Value {
   const { vocabSize, dModel, padTokenId: padding } = c;
-  const table = c.tiedEmbeddings ? "model.shared" : `model.${side}.embed_tokens`;
-  const tokens = embedding(g, ids, table, vocabSize, dModel, { padding });
+  const tokens = embedding(g, ids, tokenTable(c, side), vocabSize, dModel, { padding });
   const scaled = c.scaleEmbedding ? ops.scale(g, tokens, Math.sqrt(c.dModel)) : tokens;
   const places = embedding(g, positions, `model.${side}.embed_positions`, c.maxPositions, dModel);
   return ops.dropout(g, ops.add(g, scaled, places), c.dropout);
@@ -111,20 +104,6 @@ function decoder(g: GraphBuilder, c: PegasusConfig, input: DecoderInput): Hidden
   return states;
 }
 
-function crossAttention(layer: number): string {
-  return `model.decoder.layers.${layer}.encoder_attn`;
-}
-
-/** The embedding table once more as the output layer (or one of its own), plus a bias. */
-function head(g: GraphBuilder, c: PegasusConfig, hidden: Value): Head {
-  const table = c.tiedEmbeddings ? "model.shared.weight" : "lm_head.weight";
-  return {
-    hidden,
-    table: g.parameter(table, [c.vocabSize, c.dModel]),
-    bias: g.parameter("final_logits_bias", [c.vocabSize]),
-  };
-}
-
 /**
  * Sinusoidal positions [length, width]: sines in the first half of a row, cosines in the second.
  * Source: transformers' PegasusSinusoidalPositionalEmbedding (Vaswani et al. 2017 interleaves them).
@@ -185,20 +164,14 @@ export const pegasus: Family<PegasusConfig> = {
     "model.encoder.embed_positions.weight",
     "model.decoder.embed_positions.weight",
   ],
-  aliases({ tiedEmbeddings }) {
-    const shared = "model.shared.weight";
-    const tables = ["encoder", "decoder"].map((side) => `model.${side}.embed_tokens.weight`);
-    if (tiedEmbeddings) return new Map([[shared, [shared, ...tables, "lm_head.weight"]]]);
-    // transformers 4 shares the tokens' table even then, and saves it once.
-    return new Map(tables.map((table) => [table, [table, shared]]));
-  },
+  aliases: tableAliases,
   derivedWeights(c) {
     const shape = [c.maxPositions, c.dModel];
     const data = () => sinusoids(c.maxPositions, c.dModel);
     return new Map([
       ["model.encoder.embed_positions.weight", { shape, data }],
       ["model.decoder.embed_positions.weight", { shape, data }],
-      ["final_logits_bias", { shape: [1, c.vocabSize], data: () => new Float32Array(c.vocabSize) }],
+      ["final_logits_bias", derivedBias(c)],
     ]);
   },
 };
