@@ -4,7 +4,7 @@ import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import type { Span } from "./summarizer.js";
 
 export interface Part extends Span {
-  /** Tokens of the part, the end token included. */
+  /** Tokens of the part, those that stand around every text included. */
   readonly ids: readonly number[];
 }
 
@@ -60,6 +60,8 @@ export function* splitIntoParts(
 ): Generator<Part> {
   const encode = (start: number, end: number) => tokenizer.encode(text.slice(start, end));
   const fits = (start: number, end: number) => encode(start, end).length <= limit;
+  /** Tokens that stand around every text. */
+  const around = tokenizer.encode("").length;
   let open: Span | undefined;
   let tokens = 0;
 
@@ -75,8 +77,8 @@ export function* splitIntoParts(
   }
 
   for (const sentence of splitSentences(text)) {
-    const count = encode(sentence.start, sentence.end).length - 1;
-    if (open !== undefined && tokens + count + 1 > limit) {
+    const count = encode(sentence.start, sentence.end).length - around;
+    if (open !== undefined && tokens + count + around > limit) {
       yield* close();
       open = undefined;
       tokens = 0;

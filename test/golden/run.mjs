@@ -8,7 +8,7 @@ import { generate } from "./suites/generate.mjs";
 import { suite as gsg } from "./suites/gsg.mjs";
 import { suite as rouge } from "./suites/rouge.mjs";
 import { sampling } from "./suites/sampling.mjs";
-import { pegasusTiny } from "./suites/tokenizer.mjs";
+import { pegasusTiny, tokenizer } from "./suites/tokenizer.mjs";
 import { gradients } from "./suites/train-gradients.mjs";
 import { lora } from "./suites/train-lora.mjs";
 import { runs } from "./suites/train-runs.mjs";
@@ -25,6 +25,7 @@ export const suites = [
   rouge,
   gsg,
   pegasusTiny,
+  tokenizer("bart-tiny"),
   forward("pegasus-tiny"),
   forward("bart-tiny"),
   generate("pegasus-tiny"),

@@ -1,14 +1,9 @@
 // Opens a model folder's tokenizer: spiece.model, or what a tokenizer.json says of it.
-import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { systemCode } from "../../errors/file-errors.js";
-import { parseBoundedJson } from "../bounded-json.js";
-import {
-  type AddedToken,
-  createPegasusTokenizer,
-  type PegasusTokenizerConfig,
-} from "./pegasus-tokenizer.js";
+import type { AddedToken } from "./added-tokens.js";
+import { isBartFolder, openBartTokenizer } from "./load-bart.js";
+import { createPegasusTokenizer, type PegasusTokenizerConfig } from "./pegasus-tokenizer.js";
 import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
 import {
   checkBytePieces,
@@ -20,150 +15,24 @@ import {
   type SentencePieceModel,
 } from "./sentencepiece-model.js";
 import type { Tokenizer } from "./tokenizer.js";
-
-type Json = Readonly<Record<string, unknown>>;
+import {
+  type Json,
+  longestToken,
+  moreSpecialTokens,
+  parse,
+  readLimit,
+  readOptional,
+  readOptionalJson,
+  tokensOfConfig,
+  tokensOfConverted,
+  tokensOfLegacyFile,
+  tokenText,
+} from "./tokenizer-files.js";
 
 /** Pre-training tokens below the vocabulary; published models have 103. */
 const largestOffset = 100_000;
 
-/** transformers writes this where a tokenizer has no limit. */
-const noLimit = 1e15;
-
 const classes = new Set(["PegasusTokenizer", "PegasusTokenizerFast"]);
-
-/** The largest tokenizers have some tens of megabytes, in some hundred thousand pieces of two values each. */
-const limits = { sizeBytes: 256 * 1024 * 1024, depth: 64, values: 10_000_000 };
-
-async function readOptional(file: string): Promise<Buffer | undefined> {
-  try {
-    const { size } = await stat(file);
-    if (size > limits.sizeBytes) {
-      const reason = `it has ${size} bytes, more than ${limits.sizeBytes}`;
-      throw new BridleError("TOKENIZER_INVALID", { file, reason });
-    }
-    return await readFile(file);
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return undefined;
-    if (cause instanceof BridleError) throw cause;
-    throw new BridleError(
-      "TOKENIZER_INVALID",
-      { file, reason: (cause as Error).message },
-      { cause },
-    );
-  }
-}
-
-function parse(file: string, bytes: Buffer): Json {
-  const parsed = parseBoundedJson(bytes, limits);
-  if ("problem" in parsed)
-    throw new BridleError("TOKENIZER_INVALID", { file, reason: parsed.problem });
-  const { value } = parsed;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new BridleError("TOKENIZER_INVALID", { file, reason: "it holds no JSON object" });
-  }
-  return value as Json;
-}
-
-async function readOptionalJson(file: string): Promise<Json> {
-  const bytes = await readOptional(file);
-  return bytes === undefined ? {} : parse(file, bytes);
-}
-
-/** A token in a config: its text, or a record with the text in `content`. */
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  const content = (value as Json | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
-}
-
-/** A token is looked for at every place of a text. */
-const longestToken = 500;
-
-/**
- * An added token as any of a tokenizer's files tells it.
- * @throws TOKENIZER_INVALID
- */
-function addedToken(file: string, where: string, id: number, entry: unknown): AddedToken {
-  const content = tokenText(entry);
-  const { lstrip, rstrip, special, single_word: singleWord } = (entry ?? {}) as Json;
-  const invalid = (reason: string) =>
-    new BridleError("TOKENIZER_INVALID", { file, reason: `${where} ${reason}` });
-  if (content === undefined || content === "") throw invalid("has no content");
-  if (content.length > longestToken) throw invalid(`has ${content.length} characters`);
-  if (singleWord === true) throw invalid("is for single words alone, which is not supported");
-  return {
-    id,
-    content,
-    lstrip: lstrip === true,
-    rstrip: rstrip === true,
-    special: special === true,
-  };
-}
-
-/** Tokens of a tokenizer_config.json: entries by id. */
-function tokensOfConfig(file: string, decoder: unknown): AddedToken[] {
-  return Object.entries((decoder ?? {}) as Json).map(([id, entry]) => {
-    const where = `the entry ${JSON.stringify(id)} of its added_tokens_decoder`;
-    if (!/^\d{1,9}$/.test(id)) {
-      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} is no token id` });
-    }
-    return addedToken(file, where, Number(id), entry);
-  });
-}
-
-/**
- * Tokens of a tokenizer.json beyond its vocabulary. Those within it are SentencePiece's own pieces, which the
- * conversion lists besides, and with which it takes other ids than SentencePiece.
- */
-function tokensOfConverted(file: string, json: Json): AddedToken[] {
-  const { vocab } = (json.model ?? {}) as Json;
-  const size = Array.isArray(vocab) ? vocab.length : 0;
-  const entries = Array.isArray(json.added_tokens) ? (json.added_tokens as unknown[]) : [];
-  const tokens = entries.map((entry, i) => {
-    const where = `entry ${i} of its added_tokens`;
-    const id = (entry as Json | null)?.id;
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= 1e9) {
-      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} has no token id` });
-    }
-    return addedToken(file, where, id, entry);
-  });
-  return tokens.filter(({ id }) => id >= size);
-}
-
-/**
- * Tokens of an added_tokens.json: ids by text, as transformers 4 writes.
- * @param special texts that the other files call special
- */
-function tokensOfLegacyFile(file: string, json: Json, special: ReadonlySet<string>): AddedToken[] {
-  return Object.entries(json).map(([content, id]) => {
-    const where = `the entry ${JSON.stringify(content.slice(0, 40))}`;
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= 1e9) {
-      throw new BridleError("TOKENIZER_INVALID", { file, reason: `${where} has no token id` });
-    }
-    return addedToken(file, where, id, { content, special: special.has(content) });
-  });
-}
-
-/** Special tokens beyond the class's own, under the names that transformers 4 and 5 give the list. */
-function moreSpecialTokens(...files: readonly Json[]): Set<string> {
-  const lists = files.flatMap((json) => [
-    json.additional_special_tokens,
-    json.extra_special_tokens,
-  ]);
-  const texts = lists.flatMap((list) =>
-    (Array.isArray(list) ? list : Object.values((list ?? {}) as Json)).map(tokenText),
-  );
-  return new Set(texts.filter((text) => text !== undefined));
-}
-
-/** Longest input in tokens; one that holds the end token alone holds no text. */
-function readLimit(limit: unknown, wrong: (key: string, value: unknown) => BridleError): number {
-  if (limit == null) return Number.POSITIVE_INFINITY;
-  if (typeof limit !== "number" || limit < 2) throw wrong("model_max_length", limit);
-  if (limit >= noLimit) return Number.POSITIVE_INFINITY;
-  if (!Number.isInteger(limit)) throw wrong("model_max_length", limit);
-  return limit;
-}
 
 function readConfig(
   file: string,
@@ -308,6 +177,16 @@ function fromTokenizerJson(
 }
 
 /**
+ * Tokens of a tokenizer.json beyond its vocabulary. Those within it are SentencePiece's own pieces, which the
+ * conversion lists besides, and with which it takes other ids than SentencePiece.
+ */
+function beyondVocabulary(json: Json, tokens: readonly AddedToken[]): AddedToken[] {
+  const { vocab } = (json.model ?? {}) as Json;
+  const size = Array.isArray(vocab) ? vocab.length : 0;
+  return tokens.filter(({ id }) => id >= size);
+}
+
+/**
  * A spiece.model by itself.
  * @throws TOKENIZER_INVALID, PROTOBUF_CORRUPT; TOKENIZER_NOT_FOUND when the file is absent
  */
@@ -329,15 +208,20 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const converted = join(folder, "tokenizer.json");
   const bytes = await readOptional(converted);
   const json = bytes === undefined ? {} : parse(converted, bytes);
+  const spiece = join(folder, "spiece.model");
+  const spieceBytes = await readOptional(spiece);
+  if (isBartFolder(own, json, spieceBytes !== undefined)) {
+    return openBartTokenizer(folder, { own, map, converted: bytes && json });
+  }
   const legacy = join(folder, "added_tokens.json");
   // Where files disagree on an id the later one goes before.
   const config = readConfig(configFile, own, map, [
     ...tokensOfLegacyFile(legacy, await readOptionalJson(legacy), moreSpecialTokens(own, map)),
-    ...tokensOfConverted(converted, json),
+    ...beyondVocabulary(json, tokensOfConverted(converted, json)),
   ]);
-  const spiece = join(folder, "spiece.model");
-  if ((await readOptional(spiece)) !== undefined) {
-    return createPegasusTokenizer(await loadSentencePiece(spiece), config, spiece);
+  if (spieceBytes !== undefined) {
+    const model = readSentencePieceModel(spieceBytes, spiece);
+    return createPegasusTokenizer(createSentencePiece(model, spiece), config, spiece);
   }
   if (bytes === undefined) throw new BridleError("TOKENIZER_NOT_FOUND", { folder });
   const model = fromTokenizerJson(converted, json, config);

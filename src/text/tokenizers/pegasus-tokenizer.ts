@@ -1,7 +1,7 @@
 // Pegasus's tokenizer: SentencePiece ids moved up by an offset, with pre-training tokens below it.
 // Source: transformers 4.57, PegasusTokenizer (the slow one, which the model's ids come from).
 import { BridleError } from "../../errors/error.js";
-import { PieceTrie } from "./piece-trie.js";
+import { type AddedToken, createSplitter } from "./added-tokens.js";
 import type { SentencePiece } from "./sentencepiece.js";
 import {
   checkTexts,
@@ -11,15 +11,6 @@ import {
   type Token,
   type Tokenizer,
 } from "./tokenizer.js";
-
-export interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  /** Takes the white space on its left or right with it. */
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly special: boolean;
-}
 
 export interface PegasusTokenizerConfig {
   readonly offset: number;
@@ -43,13 +34,6 @@ function ownTokens(config: PegasusTokenizerConfig, sentencePiece: SentencePiece)
   const tokens = names.map((content, id) => ({ id, content, ...plain }));
   const unknown = sentencePiece.idOf(config.unkToken) + config.offset;
   return [...tokens, { id: unknown, content: config.unkToken, ...plain }];
-}
-
-/** A run of text, or an added token, and the place where it starts. */
-interface TextPart {
-  readonly part: string;
-  readonly token: AddedToken | undefined;
-  readonly start: number;
 }
 
 /** @param file named in errors @throws TOKENIZER_INVALID when two added tokens share an id */
@@ -80,51 +64,9 @@ export function createPegasusTokenizer(
   const special = new Set(
     [...tokens.values()].filter((token) => token.special).map(({ content }) => content),
   );
-  const inText = [...tokens.values()];
-  const trie = new PieceTrie(inText.map(({ content }, id) => ({ piece: content, id })));
+  const split = createSplitter([...tokens.values()]);
   const eosTokenId =
     tokens.get(config.eosToken)?.id ?? sentencePiece.idOf(config.eosToken) + offset;
-
-  /** Runs of text and the added tokens between them, in turn, with the place where each starts. */
-  function split(text: string): TextPart[] {
-    const parts: TextPart[] = [];
-    let from = 0;
-    let before: AddedToken | undefined;
-    const addText = (to: number, next: AddedToken | undefined) => {
-      let part = text.slice(from, to);
-      const whole = part.length;
-      if (before?.rstrip) part = part.trimStart();
-      const start = from + whole - part.length;
-      if (next?.lstrip) part = part.trimEnd();
-      if (part !== "") parts.push({ part, token: undefined, start });
-    };
-    for (let at = 0; at < text.length; ) {
-      const token = longestAt(text, at);
-      if (token === undefined) {
-        at += 1;
-        continue;
-      }
-      addText(at, token);
-      parts.push({ part: token.content, token, start: at });
-      at += token.content.length;
-      from = at;
-      before = token;
-    }
-    addText(text.length, undefined);
-    return parts;
-  }
-
-  /** The longest added token that begins at a place. */
-  function longestAt(text: string, start: number): AddedToken | undefined {
-    let found: AddedToken | undefined;
-    let node = PieceTrie.root;
-    for (let at = start; at < text.length; at++) {
-      node = trie.child(node, text.charCodeAt(at));
-      if (node < 0) break;
-      if (trie.idAt(node) >= 0) found = inText[trie.idAt(node)];
-    }
-    return found;
-  }
 
   const idOfPiece = (piece: string) => tokens.get(piece)?.id ?? sentencePiece.idOf(piece) + offset;
 
@@ -136,10 +78,11 @@ export function createPegasusTokenizer(
     specialTokenIds: [...tokens.values()].filter((token) => token.special).map(({ id }) => id),
     modelMaxLength: config.modelMaxLength,
     cleanUpTokenizationSpaces: config.cleanUpTokenizationSpaces,
-    encode(text, { addSpecialTokens = true } = {}) {
-      checkTexts([text]);
+    encode(text, { addSpecialTokens = true, pair } = {}) {
+      const texts = pair === undefined ? [text] : [text, pair];
+      checkTexts(texts);
       const ids: number[] = [];
-      for (const { part, token } of split(text)) {
+      for (const { part, token } of texts.flatMap(split)) {
         if (token !== undefined) ids.push(token.id);
         else for (const { piece } of sentencePiece.encode(part)) ids.push(idOfPiece(piece));
       }

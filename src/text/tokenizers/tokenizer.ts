@@ -2,8 +2,10 @@
 import { BridleError } from "../../errors/error.js";
 
 export interface EncodeOptions {
-  /** Adds the end token; true unless said. */
+  /** Adds the tokens that stand around a text, such as the end token; true unless said. */
   readonly addSpecialTokens?: boolean;
+  /** A second text, joined to the first as the model's own pairs are. */
+  readonly pair?: string;
 }
 
 export interface DecodeOptions {
@@ -13,7 +15,7 @@ export interface DecodeOptions {
   readonly cleanUpTokenizationSpaces?: boolean;
 }
 
-export interface BatchOptions extends EncodeOptions {
+export interface BatchOptions extends Omit<EncodeOptions, "pair"> {
   /** `longest` (or true) to the longest text, `maxLength` to maxLength. */
   readonly padding?: boolean | "longest" | "maxLength" | "doNotPad";
   /** Pads to a multiple of this. */

@@ -153,3 +153,50 @@ export const pegasusTiny = {
     }
   },
 };
+
+/**
+ * A tokenizer whose reference is the fast one of transformers 5: ids, truncation, decoding and pairs.
+ * @param {string} model @returns {import("../run.mjs").Suite}
+ */
+export const tokenizer = (model) => ({
+  name: `tokenizer:${model}`,
+  tolerance: 0,
+  async run({ folder, comparison }) {
+    const file = `tokenizer/${model}.json`;
+    const content = await folder.readJson(file);
+    const opened = await loadTokenizer(path.join(folder.root, model));
+    for (const [i, row] of /** @type {Row[]} */ (listIn(content, "rows", file)).entries()) {
+      const cut = opened.encodeBatch([row.text], { truncation: true, maxLength: 8 });
+      const decode = (/** @type {boolean} */ skipSpecialTokens) =>
+        opened.decode(row.ids, { skipSpecialTokens });
+      const actual = {
+        text: row.text,
+        ids: opened.encode(row.text),
+        decode_skip: decode(true),
+        decode_keep: decode(false),
+        truncated_8: cut.inputIds[0],
+      };
+      comparison.same(`rows[${i}]`, actual, row);
+      // Its places must tell the same tokens, in order and within the text.
+      const placed = opened.tokenize(row.text);
+      comparison.same(
+        `rows[${i}].places`,
+        placed.map(({ id }) => id),
+        row.ids,
+      );
+      let at = 0;
+      for (const { start, end } of placed) {
+        if (start > end || end > row.text.length || end < at) {
+          comparison.mismatch(`rows[${i}].places`, `${start} to ${end} after ${at}`);
+        }
+        at = Math.max(at, start);
+      }
+    }
+    const pairs = /** @type {{a: string, b: string, ids: number[]}[]} */ (
+      listIn(content, "pairs", file)
+    );
+    for (const [i, { a, b, ids }] of pairs.entries()) {
+      comparison.same(`pairs[${i}]`, opened.encode(a, { pair: b }), ids);
+    }
+  },
+});

@@ -1,0 +1,68 @@
+// Tokens that stand in a text as they are, such as `<mask>`: found before a vocabulary sees the rest.
+import { PieceTrie } from "./piece-trie.js";
+
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Takes the white space on its left or right with it. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  readonly special: boolean;
+}
+
+/** A run of text, or an added token, and the place where it starts. */
+export interface TextPart {
+  readonly part: string;
+  readonly token: AddedToken | undefined;
+  readonly start: number;
+}
+
+/**
+ * A function that cuts a text into runs and the added tokens between them, in turn; of several tokens that begin at a
+ * place the longest is taken.
+ */
+export function createSplitter(tokens: readonly AddedToken[]): (text: string) => TextPart[] {
+  const trie = new PieceTrie(tokens.map(({ content }, id) => ({ piece: content, id })));
+
+  function split(text: string): TextPart[] {
+    const parts: TextPart[] = [];
+    let from = 0;
+    let before: AddedToken | undefined;
+    const addText = (to: number, next: AddedToken | undefined) => {
+      let part = text.slice(from, to);
+      const whole = part.length;
+      if (before?.rstrip) part = part.trimStart();
+      const start = from + whole - part.length;
+      if (next?.lstrip) part = part.trimEnd();
+      if (part !== "") parts.push({ part, token: undefined, start });
+    };
+    for (let at = 0; at < text.length; ) {
+      const token = longestAt(text, at);
+      if (token === undefined) {
+        at += 1;
+        continue;
+      }
+      addText(at, token);
+      parts.push({ part: token.content, token, start: at });
+      at += token.content.length;
+      from = at;
+      before = token;
+    }
+    addText(text.length, undefined);
+    return parts;
+  }
+
+  /** The longest added token that begins at a place. */
+  function longestAt(text: string, start: number): AddedToken | undefined {
+    let found: AddedToken | undefined;
+    let node = PieceTrie.root;
+    for (let at = start; at < text.length; at++) {
+      node = trie.child(node, text.charCodeAt(at));
+      if (node < 0) break;
+      if (trie.idAt(node) >= 0) found = tokens[trie.idAt(node)];
+    }
+    return found;
+  }
+
+  return split;
+}

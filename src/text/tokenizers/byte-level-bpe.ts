@@ -1,0 +1,199 @@
+// Byte-level byte-pair encoding: words become bytes written as letters, and pairs are joined in the order they were learned.
+// Source: Sennrich et al. 2016 (BPE); Radford et al. 2019 (GPT-2, bytes and the pattern of words); as tokenizers 0.23 does it.
+import { BridleError } from "../../errors/error.js";
+
+/** A piece of a text, and the bytes of the text's UTF-8 it stands for. */
+export interface BytePiece {
+  readonly id: number;
+  readonly startByte: number;
+  readonly endByte: number;
+}
+
+/** `\s` of the reference is Unicode's white space, which JavaScript's is not: it has U+FEFF and lacks U+0085. */
+const words =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
+/** The letter that stands for each byte: printable ones for themselves, others from U+0100 on. */
+const letters: readonly string[] = (() => {
+  const own = (byte: number) =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(own(byte) ? byte : next++));
+})();
+const byteOf = new Map(letters.map((letter, byte) => [letter, byte]));
+
+/** Words kept with their pieces; a text has few, but a stream of texts may have any. */
+const mostWords = 10_000;
+/** A longer word is not worth keeping. */
+const longestKept = 64;
+
+/** A word's pieces: the id of each, and where it ends, in bytes from the word's first. */
+type WordPieces = readonly { readonly id: number; readonly end: number }[];
+
+export class ByteLevelBpe {
+  readonly size: number;
+  private readonly vocabulary: ReadonlyMap<string, number>;
+  private readonly pieces: readonly (string | undefined)[];
+  /** Rank and outcome of each pair, by "left right". */
+  private readonly merges: ReadonlyMap<string, { readonly rank: number; readonly joined: string }>;
+  private readonly unknownId: number | undefined;
+  private readonly known = new Map<string, WordPieces>();
+
+  /**
+   * @param vocabulary ids by piece, pieces written in the letters that stand for bytes
+   * @param merges pairs in the order they are joined
+   * @param unknown the piece for bytes the vocabulary lacks; without one they are left out, as the reference does
+   * @param file named in errors
+   * @throws TOKENIZER_INVALID for a pair whose parts or outcome are no pieces
+   */
+  constructor(
+    vocabulary: ReadonlyMap<string, number>,
+    merges: readonly (readonly [string, string])[],
+    unknown: string | undefined,
+    file: string,
+  ) {
+    this.vocabulary = vocabulary;
+    const pieces: string[] = [];
+    for (const [piece, id] of vocabulary) pieces[id] = piece;
+    this.pieces = pieces;
+    this.size = pieces.length;
+    this.unknownId = unknown === undefined ? undefined : vocabulary.get(unknown);
+    const ranks = new Map<string, { rank: number; joined: string }>();
+    for (const [rank, [left, right]] of merges.entries()) {
+      const joined = left + right;
+      const missing = [left, right, joined].find((piece) => !vocabulary.has(piece));
+      if (missing !== undefined) {
+        const reason = `its pair ${rank} needs the piece ${JSON.stringify(missing.slice(0, 40))}, which is not in the vocabulary`;
+        throw new BridleError("TOKENIZER_INVALID", { file, reason });
+      }
+      const pair = `${left} ${right}`;
+      if (!ranks.has(pair)) ranks.set(pair, { rank, joined });
+    }
+    this.merges = ranks;
+  }
+
+  idOf(piece: string): number | undefined {
+    return this.vocabulary.get(piece);
+  }
+
+  pieceOf(id: number): string | undefined {
+    return this.pieces[id];
+  }
+
+  encode(text: string): BytePiece[] {
+    const found: BytePiece[] = [];
+    let start = 0;
+    for (const [word] of text.replaceAll(/\p{Surrogate}/gu, "\ufffd").matchAll(words)) {
+      let from = start;
+      for (const { id, end } of this.encodeWord(word)) {
+        found.push({ id, startByte: from, endByte: start + end });
+        from = start + end;
+      }
+      start += Buffer.byteLength(word);
+    }
+    return found;
+  }
+
+  /** The bytes that a piece stands for: of letters that stand for none, such as an added token's, their own. */
+  bytesOf(piece: string): Uint8Array {
+    const bytes = new Uint8Array(piece.length);
+    for (let i = 0; i < piece.length; i++) {
+      const byte = byteOf.get(piece[i] as string);
+      if (byte === undefined) return Buffer.from(piece);
+      bytes[i] = byte;
+    }
+    return bytes;
+  }
+
+  private encodeWord(word: string): WordPieces {
+    const before = this.known.get(word);
+    if (before !== undefined) return before;
+    const pieces = this.join(Buffer.from(word));
+    if (word.length <= longestKept) {
+      if (this.known.size >= mostWords) this.known.clear();
+      this.known.set(word, pieces);
+    }
+    return pieces;
+  }
+
+  /** Joins pairs, the first learned first and of equal ones the leftmost, until none is left that was learned. */
+  private join(bytes: Uint8Array): WordPieces {
+    const symbols: (string | undefined)[] = Array.from(bytes, (byte) => letters[byte]);
+    const next = Int32Array.from(symbols, (_, i) => i + 1);
+    const previous = Int32Array.from(symbols, (_, i) => i - 1);
+    const waiting = new PairQueue();
+    const consider = (left: number) => {
+      const right = next[left] as number;
+      if (left < 0 || right >= symbols.length) return;
+      const merge = this.merges.get(`${symbols[left]} ${symbols[right]}`);
+      if (merge !== undefined) waiting.push({ ...merge, left, right });
+    };
+    for (let i = 0; i < symbols.length; i++) consider(i);
+    for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
+      const { left, right, joined } = pair;
+      // One of the two may have been joined to another meanwhile.
+      const stands = symbols[left] !== undefined && next[left] === right;
+      if (!stands || `${symbols[left]}${symbols[right]}` !== joined) continue;
+      symbols[left] = joined;
+      symbols[right] = undefined;
+      const after = next[right] as number;
+      next[left] = after;
+      if (after < symbols.length) previous[after] = left;
+      const before = previous[left] as number;
+      if (before >= 0) consider(before);
+      consider(left);
+    }
+    const pieces: { id: number; end: number }[] = [];
+    for (let at = 0; at < symbols.length; at = next[at] as number) {
+      const id = this.vocabulary.get(symbols[at] as string) ?? this.unknownId;
+      if (id !== undefined) pieces.push({ id, end: next[at] as number });
+    }
+    return pieces;
+  }
+}
+
+interface Pair {
+  readonly rank: number;
+  readonly joined: string;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** Pairs by rank, then by place: a binary heap. */
+class PairQueue {
+  private readonly heap: Pair[] = [];
+
+  push(pair: Pair): void {
+    const { heap } = this;
+    let at = heap.length;
+    heap.push(pair);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(pair, heap[parent] as Pair)) break;
+      heap[at] = heap[parent] as Pair;
+      at = parent;
+    }
+    heap[at] = pair;
+  }
+
+  pop(): Pair | undefined {
+    const { heap } = this;
+    const [first] = heap;
+    const last = heap.pop();
+    if (heap.length === 0 || last === undefined) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Pair, heap[child] as Pair))
+        child++;
+      if (!isBefore(heap[child] as Pair, last)) break;
+      heap[at] = heap[child] as Pair;
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+const isBefore = (a: Pair, b: Pair) => a.rank < b.rank || (a.rank === b.rank && a.left < b.left);

@@ -1,0 +1,158 @@
+// Opens the tokenizer of a BART folder: tokenizer.json, or vocab.json and merges.txt.
+import { join } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import type { AddedToken } from "./added-tokens.js";
+import { type BartTokenizerConfig, createBartTokenizer } from "./bart-tokenizer.js";
+import { ByteLevelBpe } from "./byte-level-bpe.js";
+import type { Tokenizer } from "./tokenizer.js";
+import {
+  type Json,
+  longestToken,
+  moreSpecialTokens,
+  readLimit,
+  readOptional,
+  readOptionalJson,
+  tokensOfConfig,
+  tokensOfConverted,
+  tokensOfLegacyFile,
+  tokenText,
+} from "./tokenizer-files.js";
+
+const classes = new Set(
+  ["Bart", "Roberta"].flatMap((name) => [`${name}Tokenizer`, `${name}TokenizerFast`]),
+);
+
+/** Whether a folder's tokenizer is BART's: by its class, or where older folders name none by its files. */
+export function isBartFolder(own: Json, converted: Json, hasSpiece: boolean): boolean {
+  if (own.tokenizer_class !== undefined) return classes.has(String(own.tokenizer_class));
+  return !hasSpiece && (converted.model as Json | undefined)?.type === "BPE";
+}
+
+interface Files {
+  readonly own: Json;
+  readonly map: Json;
+  readonly converted: Json | undefined;
+}
+
+/** @throws TOKENIZER_INVALID naming the file and what is wrong with it; TOKENIZER_NOT_FOUND */
+export async function openBartTokenizer(
+  folder: string,
+  { own, map, converted }: Files,
+): Promise<Tokenizer> {
+  const configFile = join(folder, "tokenizer_config.json");
+  const wrong = (key: string, value: unknown) =>
+    new BridleError("TOKENIZER_INVALID", {
+      file: configFile,
+      reason: `its ${key} is ${JSON.stringify(value)}`,
+    });
+  const text = (key: string, fallback: string) => {
+    const token = tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
+    if (token === "" || token.length > longestToken) throw wrong(key, token);
+    return token;
+  };
+  const file = join(folder, converted === undefined ? "vocab.json" : "tokenizer.json");
+  const { bpe, added } =
+    converted === undefined
+      ? await readPlainFiles(folder, text("unk_token", "<unk>"), text("mask_token", "<mask>"))
+      : readConverted(file, converted);
+  const legacy = join(folder, "added_tokens.json");
+  const special = moreSpecialTokens(own, map);
+  const config: BartTokenizerConfig = {
+    bosToken: text("bos_token", "<s>"),
+    eosToken: text("eos_token", "</s>"),
+    padToken: text("pad_token", "<pad>"),
+    unkToken: text("unk_token", "<unk>"),
+    modelMaxLength: readLimit(own.model_max_length, wrong),
+    cleanUpTokenizationSpaces: own.clean_up_tokenization_spaces === true,
+    addPrefixSpace: own.add_prefix_space === true,
+    added: [
+      ...tokensOfLegacyFile(legacy, await readOptionalJson(legacy), special),
+      ...added,
+      ...tokensOfConfig(configFile, own.added_tokens_decoder),
+    ],
+  };
+  return createBartTokenizer(bpe, config, file);
+}
+
+/** @throws TOKENIZER_INVALID for a vocabulary that is none */
+function readVocabulary(file: string, vocabulary: unknown): Map<string, number> {
+  const entries = Object.entries((vocabulary ?? {}) as Json);
+  const taken = new Set<number>();
+  for (const [piece, id] of entries) {
+    const isId = typeof id === "number" && Number.isInteger(id) && id >= 0 && id < 1e7;
+    if (isId && !taken.has(id)) taken.add(id);
+    else {
+      const reason = `its piece ${JSON.stringify(piece.slice(0, 40))} has the id ${JSON.stringify(id)}`;
+      throw new BridleError("TOKENIZER_INVALID", { file, reason });
+    }
+  }
+  if (entries.length === 0) {
+    throw new BridleError("TOKENIZER_INVALID", { file, reason: "its vocabulary is empty" });
+  }
+  return new Map(entries as [string, number][]);
+}
+
+/** @throws TOKENIZER_INVALID */
+function readPair(file: string, rank: number, merge: unknown): [string, string] {
+  const parts = typeof merge === "string" ? merge.split(" ") : merge;
+  const [left, right, ...more] = Array.isArray(parts) ? (parts as unknown[]) : [];
+  const isPair = typeof left === "string" && typeof right === "string" && more.length === 0;
+  if (isPair && left !== "" && right !== "") return [left, right];
+  const reason = `its pair ${rank} is ${JSON.stringify(merge)?.slice(0, 60)}`;
+  throw new BridleError("TOKENIZER_INVALID", { file, reason });
+}
+
+/** What a tokenizer.json holds. @throws TOKENIZER_INVALID for what is no byte-level BPE, which would give other ids */
+function readConverted(file: string, json: Json): { bpe: ByteLevelBpe; added: AddedToken[] } {
+  const refuse = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
+  const model = (json.model ?? {}) as Json;
+  if (model.type !== "BPE") throw refuse(`its model is ${String(model.type)}, not BPE`);
+  for (const key of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] as const) {
+    if (model[key] != null && model[key] !== "" && model[key] !== 0) {
+      throw refuse(`its ${key} is ${JSON.stringify(model[key])}, which is not supported`);
+    }
+  }
+  const before = json.pre_tokenizer as Json | null | undefined;
+  if (before?.type !== "ByteLevel" || before.use_regex === false) {
+    throw refuse(`its pre_tokenizer is ${JSON.stringify(before?.type)}, not ByteLevel`);
+  }
+  if (json.normalizer != null) {
+    throw refuse(`it has a normalizer, ${JSON.stringify((json.normalizer as Json).type)}`);
+  }
+  const merges = Array.isArray(model.merges) ? (model.merges as unknown[]) : [];
+  const bpe = new ByteLevelBpe(
+    readVocabulary(file, model.vocab),
+    merges.map((merge, rank) => readPair(file, rank, merge)),
+    typeof model.unk_token === "string" ? model.unk_token : undefined,
+    file,
+  );
+  return { bpe, added: tokensOfConverted(file, json) };
+}
+
+/** What vocab.json and merges.txt hold, as the slow tokenizer reads them. @throws TOKENIZER_INVALID, TOKENIZER_NOT_FOUND */
+async function readPlainFiles(
+  folder: string,
+  unknown: string,
+  mask: string,
+): Promise<{ bpe: ByteLevelBpe; added: AddedToken[] }> {
+  const [vocabularyFile, mergesFile] = ["vocab.json", "merges.txt"].map((name) =>
+    join(folder, name),
+  ) as [string, string];
+  const merges = await readOptional(mergesFile);
+  const vocabulary = await readOptionalJson(vocabularyFile);
+  if (merges === undefined || Object.keys(vocabulary).length === 0) {
+    throw new BridleError("TOKENIZER_NOT_FOUND", { folder });
+  }
+  const pairs = merges
+    .toString("utf8")
+    .split("\n")
+    .filter((line, i) => line.trim() !== "" && !(i === 0 && line.startsWith("#version")))
+    .map((line, rank) => readPair(mergesFile, rank, line.trimEnd()));
+  const ids = readVocabulary(vocabularyFile, vocabulary);
+  const maskId = ids.get(mask);
+  const added =
+    maskId === undefined
+      ? []
+      : [{ id: maskId, content: mask, lstrip: true, rstrip: false, special: true }];
+  return { bpe: new ByteLevelBpe(ids, pairs, unknown, vocabularyFile), added };
+}
