@@ -139,8 +139,16 @@ async function compareTransformers(scratch) {
  * @param {string} scratch
  */
 async function compareTrained(scratch) {
-  const base = path.join(fixtures, "pegasus-tiny");
-  const folder = path.join(scratch, "trained");
+  let held = true;
+  for (const model of ["pegasus-tiny", "bart-tiny"]) {
+    const folder = path.join(scratch, `trained-${model}`);
+    held = (await compareTrainedFrom(path.join(fixtures, model), folder)) && held;
+  }
+  return held;
+}
+
+/** @param {string} base a model folder @param {string} folder where what is trained goes */
+async function compareTrainedFrom(base, folder) {
   await mkdir(folder, { recursive: true });
   const row = (/** @type {number} */ i) => ({
     document: `The harbour of town ${i} was closed in winter. Ships went to the next one.`,
@@ -151,8 +159,8 @@ async function compareTrained(scratch) {
     data,
     Array.from({ length: 24 }, (_, i) => `${JSON.stringify(row(i))}\n`).join(""),
   );
-  const inputIds = [[153, 829, 1203, 498, 1]];
-  const labels = [[513, 537, 630, 1]];
+  const inputIds = [[153, 829, 203, 498, 2]];
+  const labels = [[513, 537, 630, 2]];
   /** @type {Record<string, object | null>} */
   const runs = {
     full: null,
@@ -197,7 +205,7 @@ async function compareTrained(scratch) {
   for await (const line of lines([script("trained.py"), file])) {
     const { name, worst, missing, unexpected, ...rest } = JSON.parse(line);
     console.log(
-      `trained: ${name.padEnd(25)} worst ${worst.toExponential(1)}, missing [${missing}], unexpected [${unexpected}]`,
+      `trained: ${path.basename(base).padEnd(14)}${name.padEnd(16)} worst ${worst.toExponential(1)}, missing [${missing}], unexpected [${unexpected}]`,
     );
     held &&= worst <= 1e-4 && missing.length === 0 && unexpected.length === 0;
     held &&= JSON.stringify(rest.tokens) === tokens;

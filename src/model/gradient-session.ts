@@ -65,7 +65,7 @@ function collect(
   if (dense === undefined) target.data.fill(0);
   for (const { output, indices, padding } of rows) {
     const slices = outputs[output] as Tensor<"float32"> | undefined;
-    const ids = feeds[indices] as Tensor<"int64"> | undefined;
+    const ids = (feeds[indices] ?? outputs[indices]) as Tensor<"int64"> | undefined;
     if (slices === undefined || ids === undefined) {
       throw new BridleError("BUG", { reason: `the gradient of ${parameter} lacks ${output}` });
     }

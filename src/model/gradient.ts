@@ -44,7 +44,7 @@ export interface GradientGraphOptions {
 /** Slices of a parameter's gradient among the outputs of a run: row i belongs to `indices[i]`. */
 export interface GradientRowsOutput {
   readonly output: string;
-  /** Name of the int64 feed that holds the indices. */
+  /** Name of the int64 feed that holds the indices, or where they are computed of the output. */
   readonly indices: string;
   /** Index whose rows are left out. */
   readonly padding: number | undefined;
@@ -113,8 +113,9 @@ export function gradientGraph<C extends ModelConfig>(
     checkpoints: recompute === "layers" ? [...encoded, ...decoded].map(copyOf) : [],
   });
   const outputs = [g.output("loss", loss)];
+  const fed = new Set(forward.inputs.map(({ name }) => name));
   const gradients = learned.map((parameter) =>
-    nameGradient(g, parameter, found.get(parameter), outputs),
+    nameGradient(g, parameter, found.get(parameter), outputs, fed),
   );
   return { graph: g.finish(outputs), gradients, masks: dropout.masks };
 }
@@ -124,6 +125,7 @@ function nameGradient(
   parameter: Value,
   gradient: Gradient | undefined,
   outputs: Value[],
+  fed: ReadonlySet<string>,
 ): GradientOutput {
   const { name } = parameter;
   const dense = gradient?.dense;
@@ -131,7 +133,12 @@ function nameGradient(
   const rows = (gradient?.rows ?? []).map((part, i): GradientRowsOutput => {
     const output = `rows:${name}:${i}`;
     outputs.push(g.output(output, part.rows));
-    return { output, indices: part.indices.name, padding: part.padding };
+    if (fed.has(part.indices.name)) {
+      return { output, indices: part.indices.name, padding: part.padding };
+    }
+    const indices = `indices:${name}:${i}`;
+    outputs.push(g.output(indices, part.indices));
+    return { output, indices, padding: part.padding };
   });
   return {
     parameter: name,

@@ -13,6 +13,8 @@ const tokenizerFiles = [
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
 ];
 
 /** Makes a folder and those above it. Node's own recursive way never ends where the system makes none, as under /proc. */

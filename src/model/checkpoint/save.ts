@@ -14,6 +14,8 @@ const companions = new Set([
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
   "generation_config.json",
 ]);
 
@@ -67,6 +69,15 @@ export async function saveModelFiles(
   await writeSafetensors(join(target, "model.safetensors"), tensors);
   const { torch_dtype: _, ...rest } = config;
   await writeAtomically(join(target, "config.json"), (handle) =>
-    handle.writeFile(`${JSON.stringify({ ...rest, dtype: "float32" }, null, 2)}\n`),
+    handle.writeFile(`${configText({ ...rest, dtype: "float32" })}\n`),
   );
+}
+
+/** Keys that transformers takes for floating-point numbers, and since version 5 refuses whole ones for. */
+const floats =
+  /^ {2}"(\w*dropout|dropout_rate|\w*layerdrop|init_std|initializer_factor|layer_norm_epsilon)": -?\d+(?=,?$)/gm;
+
+/** A config as Python writes it: 0.0, which JavaScript would write as 0. */
+function configText(config: object): string {
+  return JSON.stringify(config, null, 2).replaceAll(floats, "$&.0");
 }

@@ -32,7 +32,7 @@ const weights = [
 ];
 
 export const neededInWords =
-  "config.json, a tokenizer (spiece.model or tokenizer.json) and weights (model.safetensors or pytorch_model.bin, whole or in shards)";
+  "config.json, a tokenizer (spiece.model, tokenizer.json, or vocab.json and merges.txt) and weights (model.safetensors or pytorch_model.bin, whole or in shards)";
 
 /** Every file but the weights that is worth having, config.json first. */
 export function smallFiles(needs: readonly Need[]): string[] {

@@ -77,7 +77,10 @@ export function createBartTokenizer(
     padTokenId,
     eosTokenId,
     unkTokenId,
-    specialTokenIds: [...tokens.values()].filter(({ special }) => special).map(({ id }) => id),
+    specialTokenIds: [...byId.values()]
+      .filter(({ special }) => special)
+      .map(({ id }) => id)
+      .sort((a, b) => a - b),
     modelMaxLength: config.modelMaxLength,
     cleanUpTokenizationSpaces: config.cleanUpTokenizationSpaces,
     encode(text, { addSpecialTokens = true, pair } = {}) {
