@@ -75,12 +75,13 @@ hold("tsc");
 /** Stands for the server: tells its arguments, waits where asked to, and ends as it is told. */
 const fakeMain = `
 import { existsSync } from "node:fs";
-console.log("ARGS " + process.argv.slice(2).join(" "));
 process.exitCode = Number(process.env.TOY_EXIT ?? 0);
 if (process.argv.includes("--stay")) {
   const alive = setInterval(() => {}, 1000);
   process.on("SIGTERM", () => { console.log("DRAINED"); clearInterval(alive); process.exitCode = 7; });
 }
+// Whoever reads this may signal at once.
+console.log("ARGS " + process.argv.slice(2).join(" "));
 `;
 
 export interface Ended {
