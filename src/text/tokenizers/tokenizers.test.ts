@@ -324,7 +324,11 @@ describe("a tokenizer.json", () => {
   );
 
   it.each<[string, string, RegExp]>([
-    ["another model", made((json) => (json.model = { type: "BPE" })), /its model is BPE/],
+    [
+      "another model",
+      made((json) => (json.model = { type: "WordPiece" })),
+      /its model is WordPiece/,
+    ],
     ["no JSON", "{", /tokenizer\.json cannot be used/],
     [
       "normalizers in normalizers",
