@@ -1,12 +1,11 @@
 // Compares Bridle with the real reference libraries, on random inputs that no file records.
 // Usage: node scripts/parity.mjs --python PYTHON [options], see `usage` below.
 // @ts-check
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { compareString, lines as linesOf } from "./parity/strings.mjs";
 
 const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 
@@ -45,46 +44,24 @@ const seed = Number(values.seed);
 const script = (/** @type {string} */ name) =>
   new URL(`./parity/${name}`, import.meta.url).pathname;
 const { loadSentencePiece, loadTokenizer } = await import("../dist/text/tokenizers/load.js");
-const { train } = await import("../dist/index.js");
+/** @type {typeof import("../src/index.js")} */
+const { train } = await import(new URL("../dist/index.js", import.meta.url).href);
 const { openModel } = await import("../dist/generate/model.js");
 const { runGolden } = await import("../test/golden/run.mjs");
 
-/** Lines a Python script prints. @param {string[]} args @param {string} [interpreter] */
-async function* lines(args, interpreter = python) {
-  const child = spawn(interpreter, args, { stdio: ["ignore", "pipe", "pipe"] });
-  let complaint = "";
-  child.stderr.on("data", (chunk) => {
-    complaint = `${complaint}${chunk}`.slice(-4000);
-  });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  yield* createInterface({ input: child.stdout });
-  const code = await ended;
-  if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${complaint}`);
-}
+/** @param {string[]} args @param {string} [interpreter] */
+const lines = (args, interpreter = python) => linesOf(interpreter, args);
 
 /** @param {string} name @param {string} model a spiece.model @param {string} count @param {number} from seed */
 async function compareStrings(name, model, count, from) {
   const ours = await loadSentencePiece(model);
   let [strings, different] = [0, 0];
   for await (const line of lines([script("sentencepiece.py"), model, count, String(from)])) {
-    const expected = JSON.parse(line);
-    const encoded = ours.encode(expected.text);
-    // Decoding from ids, an unknown piece has lost its text.
-    const decode = (/** @type {number[]} */ ids) => ours.decode(ids.map((id) => ours.pieceOf(id)));
-    const actual = {
-      text: expected.text,
-      normalized: ours.normalize(expected.text),
-      pieces: encoded.map(({ piece }) => piece),
-      ids: encoded.map(({ id }) => id),
-      places: ours.encodePlaced(expected.text).map(({ start, end }) => [start, end]),
-      decoded: decode(encoded.map(({ id }) => id)),
-      drawn: expected.drawn,
-      decoded_drawn: decode(expected.drawn),
-    };
+    const { isSame, ...both } = compareString(ours, line);
     strings += 1;
-    if (JSON.stringify(actual) === JSON.stringify(expected)) continue;
+    if (isSame) continue;
     different += 1;
-    if (different <= 3) console.log("different:", JSON.stringify({ actual, expected }));
+    if (different <= 3) console.log("different:", JSON.stringify(both));
   }
   console.log(`${name.padEnd(34)} ${strings} strings, ${different} different`);
   return strings > 0 && different === 0;
@@ -161,7 +138,7 @@ async function compareTrainedFrom(base, folder) {
   );
   const inputIds = [[153, 829, 203, 498, 2]];
   const labels = [[513, 537, 630, 2]];
-  /** @type {Record<string, object | null>} */
+  /** @type {Record<string, import("../src/config/run-config.js").RunConfigInput["model"]["lora"]>} */
   const runs = {
     full: null,
     lora: { rank: 4, targets: ["q_proj", "v_proj"] },
@@ -171,7 +148,7 @@ async function compareTrainedFrom(base, folder) {
   for (const [name, lora] of Object.entries(runs)) {
     const output = path.join(folder, name);
     await train({
-      model: { name: base, lora: /** @type {any} */ (lora) },
+      model: { name: base, lora },
       data: { train: data, maxTargetTokens: 16 },
       train: { output, maxSteps: 6, learningRate: 5e-3, seed },
     });

@@ -1,12 +1,11 @@
 """The train-step bench's peer: takes optimizer steps on one batch with transformers and PyTorch, eagerly."""
 
 import json
-import re
-import resource
 import sys
 import time
 
 import torch
+from memory import memory
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
 options = json.loads(sys.argv[1])
@@ -59,24 +58,12 @@ for index in range(options["warmUp"] + options["steps"]):
     if index >= options["warmUp"]:
         seconds.append(time.perf_counter() - began)
 
-
-def kilobytes(key: str) -> int:
-    """A line of this process's status; where there is no /proc, the most memory it had."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return int(re.search(rf"^{key}:\s+(\d+)", status.read(), re.M).group(1))
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak // 1024 if sys.platform == "darwin" else peak
-
-
 print(
     json.dumps(
         {
             "seconds": seconds,
             "losses": losses,
-            "residentBytes": 1024 * kilobytes("VmRSS"),
-            "peakBytes": 1024 * kilobytes("VmHWM"),
+            **memory(),
         }
     ),
     flush=True,

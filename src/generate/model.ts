@@ -56,6 +56,8 @@ export interface ForwardOptions {
 
 export interface Model {
   readonly config: ModelConfig;
+  /** Where it runs. */
+  readonly device: Device;
   /** Options that the folder's generation_config.json (or an older config.json) sets. */
   readonly generationDefaults: GenerateOptions;
   readonly weights: Weights;
@@ -114,7 +116,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       expected: "fp32",
     });
   }
-  const options: SessionOptions = { ...rest, device: await chooseDevice(device) };
+  const options = { ...rest, device: await chooseDevice(device) };
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
   if (json === undefined)
@@ -202,6 +204,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
 
   return {
     config,
+    device: options.device,
     generationDefaults,
     weights,
     forward,

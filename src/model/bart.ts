@@ -3,34 +3,10 @@
 
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
-import { readFields } from "./config.js";
-import type { DecoderInput, EncoderInput, Family, HiddenStates, ModelConfig } from "./family.js";
-import {
-  type Activation,
-  activations,
-  embedding,
-  layerNorm,
-  linear,
-  multiHeadAttention,
-} from "./layers.js";
+import { type BartLikeConfig, readBartConfig } from "./bart-config.js";
+import type { DecoderInput, EncoderInput, Family, HiddenStates } from "./family.js";
+import { activations, embedding, layerNorm, linear, multiHeadAttention } from "./layers.js";
 import { crossAttention, derivedBias, head, tableAliases, tokenTable } from "./tied-tables.js";
-
-export interface BartConfig extends ModelConfig {
-  readonly family: "bart";
-  readonly dModel: number;
-  readonly encoderHeads: number;
-  readonly encoderFfn: number;
-  readonly decoderFfn: number;
-  readonly activation: Activation;
-  readonly scaleEmbedding: boolean;
-  /** One table for the encoder's tokens, the decoder's and the output layer, as all published models have it. */
-  readonly tiedEmbeddings: boolean;
-  readonly maxPositions: number;
-  /** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
-  readonly dropout: number;
-  readonly attentionDropout: number;
-  readonly activationDropout: number;
-}
 
 /** The first rows of the table of positions belong to nobody: fairseq counted from the padding token's id on. */
 const positionOffset = 2;
@@ -38,7 +14,7 @@ const positionOffset = 2;
 /** Token embeddings plus the learned row of each position, normed; padding learns nothing. */
 function embed(
   g: GraphBuilder,
-  c: BartConfig,
+  c: BartLikeConfig,
   ids: Value,
   positions: Value,
   side: "encoder" | "decoder",
@@ -54,20 +30,26 @@ function embed(
   return ops.dropout(g, normed, c.dropout);
 }
 
-function feedForward(g: GraphBuilder, c: BartConfig, x: Value, layer: string, size: number): Value {
+function feedForward(
+  g: GraphBuilder,
+  c: BartLikeConfig,
+  x: Value,
+  layer: string,
+  size: number,
+): Value {
   const inner = linear(g, x, `${layer}.fc1`, size);
   const active = ops.dropout(g, activations[c.activation](g, inner), c.activationDropout);
   return linear(g, active, `${layer}.fc2`, c.dModel);
 }
 
 /** x plus what a block makes of it, normed. */
-function residual(g: GraphBuilder, c: BartConfig, x: Value, block: Value, norm: string): Value {
+function residual(g: GraphBuilder, c: BartLikeConfig, x: Value, block: Value, norm: string): Value {
   return layerNorm(g, ops.add(g, x, ops.dropout(g, block, c.dropout)), norm);
 }
 
 function encoder(
   g: GraphBuilder,
-  c: BartConfig,
+  c: BartLikeConfig,
   { ids, mask, positions }: EncoderInput,
 ): HiddenStates {
   const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout };
@@ -84,7 +66,7 @@ function encoder(
   return states;
 }
 
-function decoder(g: GraphBuilder, c: BartConfig, input: DecoderInput): HiddenStates {
+function decoder(g: GraphBuilder, c: BartLikeConfig, input: DecoderInput): HiddenStates {
   const { ids, positions, memory, mask, memoryMask, cache } = input;
   const attention = { heads: c.decoderHeads, cache, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "decoder");
@@ -103,40 +85,9 @@ function decoder(g: GraphBuilder, c: BartConfig, input: DecoderInput): HiddenSta
   return states;
 }
 
-export const bart: Family<BartConfig> = {
+export const bart: Family<BartLikeConfig> = {
   architectures: ["BartForConditionalGeneration"],
-  readConfig(json) {
-    const field = readFields(json);
-    const dModel = field.size("d_model");
-    const vocabSize = field.size("vocab_size");
-    const decoderHeads = field.divisor("decoder_attention_heads", dModel);
-    return {
-      family: "bart",
-      vocabSize,
-      dModel,
-      encoderLayers: field.layers("encoder_layers"),
-      decoderLayers: field.layers("decoder_layers"),
-      encoderHeads: field.divisor("encoder_attention_heads", dModel),
-      decoderHeads,
-      headWidth: dModel / decoderHeads,
-      encoderFfn: field.size("encoder_ffn_dim"),
-      decoderFfn: field.size("decoder_ffn_dim"),
-      activation: field.oneOf(
-        "activation_function",
-        Object.keys(activations) as Activation[],
-        "gelu",
-      ),
-      scaleEmbedding: field.flag("scale_embedding", false),
-      tiedEmbeddings: field.flag("tie_word_embeddings", true),
-      maxPositions: field.rows("max_position_embeddings", dModel),
-      dropout: field.share("dropout", 0.1),
-      attentionDropout: field.share("attention_dropout", 0),
-      activationDropout: field.share("activation_dropout", 0),
-      padTokenId: field.token("pad_token_id", vocabSize, 1),
-      eosTokenId: field.firstToken("eos_token_id", vocabSize, 2),
-      decoderStartTokenId: field.token("decoder_start_token_id", vocabSize, 2),
-    };
-  },
+  readConfig: (json) => readBartConfig("bart", json, { pad: 1, eos: 2, decoderStart: 2 }),
   encoder,
   decoder,
   head,

@@ -3,39 +3,15 @@
 
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
-import { readFields } from "./config.js";
-import type { DecoderInput, EncoderInput, Family, HiddenStates, ModelConfig } from "./family.js";
-import {
-  type Activation,
-  activations,
-  embedding,
-  layerNorm,
-  linear,
-  multiHeadAttention,
-} from "./layers.js";
+import { type BartLikeConfig, readBartConfig } from "./bart-config.js";
+import type { DecoderInput, EncoderInput, Family, HiddenStates } from "./family.js";
+import { activations, embedding, layerNorm, linear, multiHeadAttention } from "./layers.js";
 import { crossAttention, derivedBias, head, tableAliases, tokenTable } from "./tied-tables.js";
-
-export interface PegasusConfig extends ModelConfig {
-  readonly family: "pegasus";
-  readonly dModel: number;
-  readonly encoderHeads: number;
-  readonly encoderFfn: number;
-  readonly decoderFfn: number;
-  readonly activation: Activation;
-  readonly scaleEmbedding: boolean;
-  /** One table for the encoder's tokens, the decoder's and the output layer, as all published models have it. */
-  readonly tiedEmbeddings: boolean;
-  readonly maxPositions: number;
-  /** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
-  readonly dropout: number;
-  readonly attentionDropout: number;
-  readonly activationDropout: number;
-}
 
 /** Token embeddings, scaled by √d, plus the table's row for each position; padding learns nothing. */
 function embed(
   g: GraphBuilder,
-  c: PegasusConfig,
+  c: BartLikeConfig,
   ids: Value,
   positions: Value,
   side: "encoder" | "decoder",
@@ -49,7 +25,7 @@ function embed(
 
 function feedForward(
   g: GraphBuilder,
-  c: PegasusConfig,
+  c: BartLikeConfig,
   x: Value,
   layer: string,
   size: number,
@@ -60,13 +36,13 @@ function feedForward(
 }
 
 /** x plus what a block makes of it. */
-function residual(g: GraphBuilder, c: PegasusConfig, x: Value, block: Value): Value {
+function residual(g: GraphBuilder, c: BartLikeConfig, x: Value, block: Value): Value {
   return ops.add(g, x, ops.dropout(g, block, c.dropout));
 }
 
 function encoder(
   g: GraphBuilder,
-  c: PegasusConfig,
+  c: BartLikeConfig,
   { ids, mask, positions }: EncoderInput,
 ): HiddenStates {
   const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout };
@@ -84,7 +60,7 @@ function encoder(
   return states;
 }
 
-function decoder(g: GraphBuilder, c: PegasusConfig, input: DecoderInput): HiddenStates {
+function decoder(g: GraphBuilder, c: BartLikeConfig, input: DecoderInput): HiddenStates {
   const { ids, positions, memory, mask, memoryMask, cache } = input;
   const attention = { heads: c.decoderHeads, cache, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "decoder");
@@ -121,40 +97,9 @@ export function sinusoids(length: number, width: number): Float32Array {
   return table;
 }
 
-export const pegasus: Family<PegasusConfig> = {
+export const pegasus: Family<BartLikeConfig> = {
   architectures: ["PegasusForConditionalGeneration"],
-  readConfig(json) {
-    const field = readFields(json);
-    const dModel = field.size("d_model");
-    const vocabSize = field.size("vocab_size");
-    const decoderHeads = field.divisor("decoder_attention_heads", dModel);
-    return {
-      family: "pegasus",
-      vocabSize,
-      dModel,
-      encoderLayers: field.layers("encoder_layers"),
-      decoderLayers: field.layers("decoder_layers"),
-      encoderHeads: field.divisor("encoder_attention_heads", dModel),
-      decoderHeads,
-      headWidth: dModel / decoderHeads,
-      encoderFfn: field.size("encoder_ffn_dim"),
-      decoderFfn: field.size("decoder_ffn_dim"),
-      activation: field.oneOf(
-        "activation_function",
-        Object.keys(activations) as Activation[],
-        "gelu",
-      ),
-      scaleEmbedding: field.flag("scale_embedding", false),
-      tiedEmbeddings: field.flag("tie_word_embeddings", true),
-      maxPositions: field.rows("max_position_embeddings", dModel),
-      dropout: field.share("dropout", 0.1),
-      attentionDropout: field.share("attention_dropout", 0),
-      activationDropout: field.share("activation_dropout", 0),
-      padTokenId: field.token("pad_token_id", vocabSize, 0),
-      eosTokenId: field.firstToken("eos_token_id", vocabSize, 1),
-      decoderStartTokenId: field.token("decoder_start_token_id", vocabSize, 0),
-    };
-  },
+  readConfig: (json) => readBartConfig("pegasus", json, { pad: 0, eos: 1, decoderStart: 0 }),
   encoder,
   decoder,
   head,

@@ -3,8 +3,6 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
-import type { Device } from "../runtime/devices.js";
-import { chooseDevice } from "../runtime/session.js";
 import type { TensorDType } from "../runtime/tensor.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
@@ -46,14 +44,14 @@ async function work(
 /** Names of `--dtype` for what weights are held as. */
 const dtypeNames: Readonly<Partial<Record<TensorDType, string>>> = { float32: "fp32" };
 
-function traitsOf(model: Model, tokenizer: Tokenizer, device: Device): ModelTraits {
+function traitsOf(model: Model, tokenizer: Tokenizer): ModelTraits {
   const finite = (limit: number | undefined) =>
     limit !== undefined && Number.isSafeInteger(limit) ? limit : null;
   const [weight] = model.weights.values();
   const dtype = weight?.dtype ?? "float32";
   return {
     kind: "neural",
-    device,
+    device: model.device,
     dtype: dtypeNames[dtype] ?? dtype,
     limits: {
       maxInputTokens: finite(inputLimit(model, tokenizer)),
@@ -68,9 +66,8 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start(): Promise<void> {
-  const { folder, threads, ...settings } = workerData as WorkerSettings;
+  const { folder, threads, device } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
-  const device = await chooseDevice(settings.device);
   const model = await openModel(folder, { device, threads });
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
@@ -93,7 +90,7 @@ async function start(): Promise<void> {
     type: "ready",
     config: model.config,
     defaults: ownDefaults(model.generationDefaults),
-    traits: traitsOf(model, tokenizer, device),
+    traits: traitsOf(model, tokenizer),
   });
   for (;;) {
     const next = waiting.shift();

@@ -1,5 +1,5 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -93,6 +93,20 @@ describe("a neural summarizer", () => {
       summarizer.summarize(short, { parameters: { minNewTokens: 9, maxNewTokens: 4 } }),
     ).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
     await expect(summarizer.summarize("  ")).rejects.toMatchObject({ code: "EMPTY_TEXT" });
+  });
+
+  it("has no use for a folder's number of sequences, which would be told as the caller's", async () => {
+    const several = await makeTinyPegasus(join(root, "several"));
+    const file = join(several, "generation_config.json");
+    const defaults = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ ...defaults, num_return_sequences: 2 }));
+    const opened = await createSummarizer({ model: several, threads: 1 });
+    expect(opened.defaults).not.toHaveProperty("numReturnSequences");
+    const { summary } = await opened.summarize(short, { parameters: { numBeams: 1 } });
+    expect(summary).toBe(
+      (await summarizer.summarize(short, { parameters: { numBeams: 1 } })).summary,
+    );
+    await opened.close();
   });
 
   it("says what it is and how far it reaches", () => {

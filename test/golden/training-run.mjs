@@ -83,10 +83,9 @@ export async function prepare(from, config, batches, options = {}) {
       return { name, parts: { ...own, ...parts }, scratchBytes };
     }),
   );
-  const [weights, gradients, total] = ["weight", "gradient", "total"].map((part) =>
-    memory.tensors(part),
-  );
-  if (weights === undefined || gradients === undefined || total === undefined) throw new Error();
+  const weights = memory.tensors("weight");
+  const gradients = memory.tensors("gradient");
+  const total = memory.tensors("total");
   const frozen = [...start].map(
     ([name, { data, shape }]) =>
       /** @type {const} */ ([name, float32(new Float32Array(data.length), shape)]),
@@ -113,7 +112,7 @@ export async function prepare(from, config, batches, options = {}) {
       const answer = await session.run(feeds, gradients);
       const weight = shares[i] ?? Number.NaN;
       loss += weight * answer.loss;
-      accumulate(/** @type {any} */ (total), answer.gradients, { weight, first: i === 0 });
+      accumulate(total, answer.gradients, { weight, first: i === 0 });
     }
     return loss;
   }

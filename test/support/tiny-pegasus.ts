@@ -7,6 +7,13 @@ import { writeSafetensors } from "../../src/model/checkpoint/write.js";
 import { forwardGraph } from "../../src/model/forward.js";
 import { pegasus } from "../../src/model/pegasus.js";
 import { float32, type Tensor } from "../../src/runtime/tensor.js";
+import {
+  createPegasusTokenizer,
+  type PegasusTokenizerConfig,
+} from "../../src/text/tokenizers/pegasus-tokenizer.js";
+import { createSentencePiece } from "../../src/text/tokenizers/sentencepiece.js";
+import { readSentencePieceModel } from "../../src/text/tokenizers/sentencepiece-model.js";
+import type { Tokenizer } from "../../src/text/tokenizers/tokenizer.js";
 
 const words =
   "the a of and to in was for on with harbour storm ferry town river market bridge engineer winter repair council train school people Monday week north old new first last closed opened sent said damaged two three four".split(
@@ -119,4 +126,17 @@ export async function makeTinyPegasus(
   await writeFile(join(folder, "spiece.model"), spieceModel());
   await writeSafetensors(join(folder, "model.safetensors"), weights);
   return folder;
+}
+
+/** The folder's tokenizer without the folder, and without a longest input. */
+export function tinyTokenizer(change: Partial<PegasusTokenizerConfig> = {}): Tokenizer {
+  const file = "spiece.model";
+  const config: PegasusTokenizerConfig = {
+    ...{ offset: 103, padToken: "<pad>", eosToken: "</s>", unkToken: "<unk>" },
+    ...{ maskToken: "<mask_2>", maskTokenSent: "<mask_1>" },
+    ...{ modelMaxLength: Number.POSITIVE_INFINITY, cleanUpTokenizationSpaces: false, added: [] },
+    ...change,
+  };
+  const sentencePiece = createSentencePiece(readSentencePieceModel(spieceModel(), file), file);
+  return createPegasusTokenizer(sentencePiece, config, file);
 }

@@ -1,5 +1,6 @@
 // Byte-level byte-pair encoding: words become bytes written as letters, and pairs are joined in the order they were learned.
 // Source: Sennrich et al. 2016 (BPE); Radford et al. 2019 (GPT-2, bytes and the pattern of words); as tokenizers 0.23 does it.
+import TinyQueue from "tinyqueue";
 import { BridleError } from "../../errors/error.js";
 
 /** A piece of a text, and the bytes of the text's UTF-8 it stands for. */
@@ -121,7 +122,7 @@ export class ByteLevelBpe {
     const symbols: (string | undefined)[] = Array.from(bytes, (byte) => letters[byte]);
     const next = Int32Array.from(symbols, (_, i) => i + 1);
     const previous = Int32Array.from(symbols, (_, i) => i - 1);
-    const waiting = new PairQueue();
+    const waiting = new TinyQueue<Pair>([], inOrder);
     const consider = (left: number) => {
       const right = next[left] as number;
       if (left < 0 || right >= symbols.length) return;
@@ -159,41 +160,5 @@ interface Pair {
   readonly right: number;
 }
 
-/** Pairs by rank, then by place: a binary heap. */
-class PairQueue {
-  private readonly heap: Pair[] = [];
-
-  push(pair: Pair): void {
-    const { heap } = this;
-    let at = heap.length;
-    heap.push(pair);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(pair, heap[parent] as Pair)) break;
-      heap[at] = heap[parent] as Pair;
-      at = parent;
-    }
-    heap[at] = pair;
-  }
-
-  pop(): Pair | undefined {
-    const { heap } = this;
-    const [first] = heap;
-    const last = heap.pop();
-    if (heap.length === 0 || last === undefined) return first;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Pair, heap[child] as Pair))
-        child++;
-      if (!isBefore(heap[child] as Pair, last)) break;
-      heap[at] = heap[child] as Pair;
-      at = child;
-    }
-    heap[at] = last;
-    return first;
-  }
-}
-
-const isBefore = (a: Pair, b: Pair) => a.rank < b.rank || (a.rank === b.rank && a.left < b.left);
+/** The pair learned first comes first, of equal ones the leftmost. */
+const inOrder = (a: Pair, b: Pair) => a.rank - b.rank || a.left - b.left;

@@ -7,15 +7,13 @@ import { ByteLevelBpe } from "./byte-level-bpe.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
   type Json,
-  longestToken,
   moreSpecialTokens,
-  readLimit,
   readOptional,
   readOptionalJson,
+  readSettings,
   tokensOfConfig,
   tokensOfConverted,
   tokensOfLegacyFile,
-  tokenText,
 } from "./tokenizer-files.js";
 
 const classes = new Set(
@@ -40,29 +38,24 @@ export async function openBartTokenizer(
   { own, map, converted }: Files,
 ): Promise<Tokenizer> {
   const configFile = join(folder, "tokenizer_config.json");
-  const wrong = (key: string, value: unknown) =>
-    new BridleError("TOKENIZER_INVALID", {
-      file: configFile,
-      reason: `its ${key} is ${JSON.stringify(value)}`,
-    });
-  const text = (key: string, fallback: string) => {
-    const token = tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
-    if (token === "" || token.length > longestToken) throw wrong(key, token);
-    return token;
-  };
+  const settings = readSettings(configFile, own, map);
   const file = join(folder, converted === undefined ? "vocab.json" : "tokenizer.json");
   const { bpe, added } =
     converted === undefined
-      ? await readPlainFiles(folder, text("unk_token", "<unk>"), text("mask_token", "<mask>"))
+      ? await readPlainFiles(
+          folder,
+          settings.token("unk_token", "<unk>"),
+          settings.token("mask_token", "<mask>"),
+        )
       : readConverted(file, converted);
   const legacy = join(folder, "added_tokens.json");
   const special = moreSpecialTokens(own, map);
   const config: BartTokenizerConfig = {
-    bosToken: text("bos_token", "<s>"),
-    eosToken: text("eos_token", "</s>"),
-    padToken: text("pad_token", "<pad>"),
-    unkToken: text("unk_token", "<unk>"),
-    modelMaxLength: readLimit(own.model_max_length, wrong),
+    bosToken: settings.token("bos_token", "<s>"),
+    eosToken: settings.token("eos_token", "</s>"),
+    padToken: settings.token("pad_token", "<pad>"),
+    unkToken: settings.token("unk_token", "<unk>"),
+    modelMaxLength: settings.modelMaxLength(),
     cleanUpTokenizationSpaces: own.clean_up_tokenization_spaces === true,
     addPrefixSpace: own.add_prefix_space === true,
     added: [

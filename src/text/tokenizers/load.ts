@@ -17,16 +17,14 @@ import {
 import type { Tokenizer } from "./tokenizer.js";
 import {
   type Json,
-  longestToken,
   moreSpecialTokens,
   parse,
-  readLimit,
   readOptional,
   readOptionalJson,
+  readSettings,
   tokensOfConfig,
   tokensOfConverted,
   tokensOfLegacyFile,
-  tokenText,
 } from "./tokenizer-files.js";
 
 /** Pre-training tokens below the vocabulary; published models have 103. */
@@ -47,33 +45,25 @@ function readConfig(
       reason: `its class is ${String(tokenizerClass)}, which is not supported`,
     });
   }
-  const wrong = (key: string, value: unknown) =>
-    new BridleError("TOKENIZER_INVALID", {
-      file,
-      reason: `its ${key} is ${JSON.stringify(value)}`,
-    });
-  const text = (key: string, fallback: string) => {
-    const token = tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
-    if (token === "" || token.length > longestToken) throw wrong(key, token);
-    return token;
-  };
-  const { offset = 103, model_max_length: limit, clean_up_tokenization_spaces: clean } = own;
+  const settings = readSettings(file, own, map);
+  const { offset = 103, clean_up_tokenization_spaces: clean } = own;
   if (
     typeof offset !== "number" ||
     !Number.isInteger(offset) ||
     offset < 0 ||
     offset > largestOffset
   ) {
-    throw wrong("offset", offset);
+    throw settings.wrong("offset", offset);
   }
   return {
     offset,
-    padToken: text("pad_token", "<pad>"),
-    eosToken: text("eos_token", "</s>"),
-    unkToken: text("unk_token", "<unk>"),
-    maskToken: text("mask_token", "<mask_2>"),
-    maskTokenSent: own.mask_token_sent === null ? undefined : text("mask_token_sent", "<mask_1>"),
-    modelMaxLength: readLimit(limit, wrong),
+    padToken: settings.token("pad_token", "<pad>"),
+    eosToken: settings.token("eos_token", "</s>"),
+    unkToken: settings.token("unk_token", "<unk>"),
+    maskToken: settings.token("mask_token", "<mask_2>"),
+    maskTokenSent:
+      own.mask_token_sent === null ? undefined : settings.token("mask_token_sent", "<mask_1>"),
+    modelMaxLength: settings.modelMaxLength(),
     cleanUpTokenizationSpaces: clean === true,
     added: [...added, ...tokensOfConfig(file, own.added_tokens_decoder)],
   };

@@ -49,14 +49,14 @@ export async function readOptionalJson(file: string): Promise<Json> {
 }
 
 /** A token in a config: its text, or a record with the text in `content`. */
-export function tokenText(value: unknown): string | undefined {
+function tokenText(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   const content = (value as Json | null | undefined)?.content;
   return typeof content === "string" ? content : undefined;
 }
 
 /** A token is looked for at every place of a text. */
-export const longestToken = 500;
+const longestToken = 500;
 
 /**
  * An added token as any of a tokenizer's files tells it.
@@ -134,13 +134,30 @@ export function moreSpecialTokens(...files: readonly Json[]): Set<string> {
 }
 
 /** Longest input in tokens; one that holds the end token alone holds no text. */
-export function readLimit(
-  limit: unknown,
-  wrong: (key: string, value: unknown) => BridleError,
-): number {
+function readLimit(limit: unknown, wrong: (key: string, value: unknown) => BridleError): number {
   if (limit == null) return Number.POSITIVE_INFINITY;
   if (typeof limit !== "number" || limit < 2) throw wrong("model_max_length", limit);
   if (limit >= noLimit) return Number.POSITIVE_INFINITY;
   if (!Number.isInteger(limit)) throw wrong("model_max_length", limit);
   return limit;
+}
+
+/** Readers of a tokenizer's settings; each throws TOKENIZER_INVALID naming the key and its value. */
+export function readSettings(file: string, own: Json, map: Json) {
+  const wrong = (key: string, value: unknown) =>
+    new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its ${key} is ${JSON.stringify(value)}`,
+    });
+  return {
+    wrong,
+    /** A special token's text: special_tokens_map.json's before tokenizer_config.json's. */
+    token(key: string, fallback: string): string {
+      const token = tokenText(map[key]) ?? tokenText(own[key]) ?? fallback;
+      if (token === "" || token.length > longestToken) throw wrong(key, token);
+      return token;
+    },
+    /** Longest input in tokens; infinite where none is said. */
+    modelMaxLength: () => readLimit(own.model_max_length, wrong),
+  };
 }

@@ -1,28 +1,12 @@
 // Tests gap-sentence examples: equal to the text they are made from, within their limits, and repeatable draw by draw.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { spieceModel } from "../../../test/support/tiny-pegasus.js";
+import { tinyTokenizer } from "../../../test/support/tiny-pegasus.js";
 import { gapSentenceExample, gapStrategies, selectGapSentences } from "../../text/gap-sentences.js";
 import { splitSentences } from "../../text/sentences.js";
-import { createPegasusTokenizer } from "../../text/tokenizers/pegasus-tokenizer.js";
-import { createSentencePiece } from "../../text/tokenizers/sentencepiece.js";
-import { readSentencePieceModel } from "../../text/tokenizers/sentencepiece-model.js";
 import { createGapSentences, type GapSentenceObjectiveOptions } from "./gap-sentences.js";
 
-const file = "spiece.model";
-const sentencePiece = createSentencePiece(readSentencePieceModel(spieceModel(), file), file);
-const config = {
-  offset: 103,
-  padToken: "<pad>",
-  eosToken: "</s>",
-  unkToken: "<unk>",
-  maskToken: "<mask_2>",
-  maskTokenSent: "<mask_1>",
-  modelMaxLength: Number.POSITIVE_INFINITY,
-  cleanUpTokenizationSpaces: false,
-  added: [],
-};
-const tokenizer = createPegasusTokenizer(sentencePiece, config, file);
+const tokenizer = tinyTokenizer();
 const encode = (text: string) => tokenizer.encode(text);
 
 const defaults: GapSentenceObjectiveOptions = {
@@ -169,11 +153,7 @@ describe("createGapSentences", () => {
   });
 
   it("needs a tokenizer with Pegasus's mask tokens", () => {
-    const bare = createPegasusTokenizer(
-      sentencePiece,
-      { ...config, offset: 0, maskTokenSent: undefined },
-      file,
-    );
+    const bare = tinyTokenizer({ offset: 0, maskTokenSent: undefined });
     expect(() => createGapSentences(bare, defaults)).toThrow("<mask_1>");
   });
 });

@@ -1,28 +1,10 @@
 // Tests hiding words: whole ones, never special tokens, in the shares of BERT, and repeatable.
 import { describe, expect, it } from "vitest";
-import { spieceModel } from "../../../test/support/tiny-pegasus.js";
+import { tinyTokenizer } from "../../../test/support/tiny-pegasus.js";
 import { seededRandom } from "../../text/seeded-random.js";
-import { createPegasusTokenizer } from "../../text/tokenizers/pegasus-tokenizer.js";
-import { createSentencePiece } from "../../text/tokenizers/sentencepiece.js";
-import { readSentencePieceModel } from "../../text/tokenizers/sentencepiece-model.js";
 import { createTokenMasking } from "./masked-tokens.js";
 
-const file = "spiece.model";
-const tokenizer = createPegasusTokenizer(
-  createSentencePiece(readSentencePieceModel(spieceModel(), file), file),
-  {
-    offset: 103,
-    padToken: "<pad>",
-    eosToken: "</s>",
-    unkToken: "<unk>",
-    maskToken: "<mask_2>",
-    maskTokenSent: "<mask_1>",
-    modelMaxLength: Number.POSITIVE_INFINITY,
-    cleanUpTokenizationSpaces: false,
-    added: [],
-  },
-  file,
-);
+const tokenizer = tinyTokenizer();
 const masking = (share: number) => createTokenMasking(tokenizer, { share, maskId: 3 });
 
 /** Words of several tokens each, gaps between them and the end token. */
