@@ -491,6 +491,7 @@ describe("a download", () => {
   ])("with the wrong %s is thrown away, and nothing of it is seen", async (algorithm, file) => {
     await start();
     const content = contentOf(file);
+    const etag = algorithm === "sha256" ? sha256(content) : gitSha1(content);
     content[7]! ^= 1;
     hub.setFaults(({ path }) =>
       path.includes(`/${file}`) || path.includes(`path=${file}`) ? { content } : undefined,
@@ -499,9 +500,12 @@ describe("a download", () => {
     expect(error).toMatchObject({ code: "HUB_HASH_MISMATCH", details: { algorithm, file } });
     const snapshot = join(cacheOf(), "snapshots", commitOf(repositories[repo]!));
     expect(await readdir(snapshot).catch(() => [])).not.toContain(file);
-    expect((await blobs()).filter((name) => name.endsWith(".incomplete"))).toEqual([]);
+    // What its neighbours had got so far stays, for them to go on from; of this one there is nothing.
+    expect((await blobs()).filter((name) => name.startsWith(etag))).toEqual([]);
     hub.setFaults(() => undefined);
     expect(await readdir(await open())).toContain(file);
+    expect(await blobs()).toContain(etag);
+    expect((await blobs()).filter((name) => name.endsWith(".incomplete"))).toEqual([]);
   });
 
   it("that does not end is ended", async () => {
