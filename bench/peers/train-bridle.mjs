@@ -8,8 +8,18 @@ import { openTrainingStep } from "../../dist/train/step.js";
 import { memory } from "../frame/child.mjs";
 
 const options = JSON.parse(process.argv[2] ?? "{}");
-const { folder, optimizer, lora, dropout, recompute, threads, warmUp, steps, learningRate } =
-  options;
+const {
+  folder,
+  optimizer,
+  lora,
+  dropout,
+  recompute,
+  threads,
+  device,
+  warmUp,
+  steps,
+  learningRate,
+} = options;
 const batch = JSON.parse(readFileSync(options.batch, "utf8"));
 const run = RunConfig.parse({
   model: { name: folder, dropout, attentionDropout: 0, activationDropout: 0, lora },
@@ -29,7 +39,7 @@ async function openStep() {
     maxGradNorm: null,
     averageDecay: null,
     seed: 1,
-    session: { threads },
+    session: { threads, device },
   });
 }
 

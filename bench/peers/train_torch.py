@@ -11,13 +11,14 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM
 options = json.loads(sys.argv[1])
 torch.set_num_threads(options["threads"])
 torch.manual_seed(1)
+device = "cpu" if options.get("device", "cpu") == "cpu" else "cuda"
 config = AutoConfig.from_pretrained(options["folder"])
 config.dropout = options["dropout"]
 config.attention_dropout = 0.0
 config.activation_dropout = 0.0
 model = AutoModelForSeq2SeqLM.from_pretrained(
     options["folder"], config=config, dtype="auto", attn_implementation="sdpa"
-)
+).to(device)
 if options.get("lora"):
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -43,9 +44,9 @@ else:
 with open(options["batch"], encoding="utf-8") as file:
     batch = json.load(file)
 inputs = {
-    "input_ids": torch.tensor(batch["inputIds"]),
-    "attention_mask": torch.tensor(batch["attentionMask"]),
-    "labels": torch.tensor(batch["labels"]),
+    "input_ids": torch.tensor(batch["inputIds"], device=device),
+    "attention_mask": torch.tensor(batch["attentionMask"], device=device),
+    "labels": torch.tensor(batch["labels"], device=device),
 }
 seconds, losses = [], []
 for index in range(options["warmUp"] + options["steps"]):

@@ -15,6 +15,8 @@ export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   if (loaded !== undefined) return loaded;
   try {
     loaded = require("onnxruntime-node") as OnnxRuntime;
+    // What goes wrong is thrown; its warnings are about graphs that are meant as they are.
+    loaded.env.logLevel = "error";
     return loaded;
   } catch (cause) {
     throw new BridleError(

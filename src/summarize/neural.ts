@@ -1,6 +1,6 @@
 // The neural summarizer: a model folder behind the Summarizer interface, its work on a thread of its own.
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { SHARE_ENV, Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
@@ -174,6 +174,8 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
 function startEngine(settings: WorkerSettings): Engine {
   const worker = new Worker(new URL("./neural-worker.js", import.meta.url), {
     workerData: settings,
+    // CUDA's libraries read the process's own environment, where the runtime tells them to stay exact.
+    env: SHARE_ENV,
   });
   const pending = new Map<number, Pending>();
   const ready = new Promise<OpenedModel>((resolve, reject) => {
