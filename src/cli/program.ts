@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { bridleVersion } from "../config/version.js";
 import { addApiKeyCommand } from "./api-key.js";
 import { fromCommanderError } from "./command-line-errors.js";
+import { addConfigCommand } from "./config.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
 import { addModelsCommand } from "./models.js";
@@ -54,6 +55,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addTokenizerCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommand(program, terminal);
+  addConfigCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addApiKeyCommand(program, terminal);
   program.addHelpText(

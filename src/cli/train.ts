@@ -12,9 +12,11 @@ import type {
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { openProgress, type Progress } from "./progress.js";
+import { splitWords } from "./run-words.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options {
+  readonly multirun?: boolean;
   readonly json?: boolean;
 }
 
@@ -27,7 +29,8 @@ export function addTrainCommand(program: Command, terminal: Terminal): void {
         "file. A run that was interrupted goes on from its last checkpoint, to the same weights. The trained model is " +
         "a Hugging Face folder with bridle.json in it.",
     )
-    .argument("[words...]", "a YAML file and key=value words, in any order");
+    .argument("[words...]", "a YAML file and key=value words, in any order")
+    .option("-m, --multirun", "one run for each combination of values with commas: train.seed=0,1");
   addJsonOption(command);
   addExamples(command, [
     ["bridle train params.yaml", "as the file says"],
@@ -36,25 +39,27 @@ export function addTrainCommand(program: Command, terminal: Terminal): void {
       "bridle train model.name=./pegasus data.train=train.jsonl train.maxSteps=100",
       "without a file",
     ],
+    ["bridle train params.yaml model=pegasus-xsum +recipe=lora", "with presets of configs/"],
+    [
+      "bridle train -m params.yaml train.seed=0,1 train.learningRate=1e-4,3e-4",
+      "four runs, each in a folder of its own",
+    ],
     ["bridle train params.yaml --json", "what came of it, for a program"],
-  ]).action((words: readonly string[], options: Options) => run(words, options, terminal));
+  ]);
+  command.addHelpText("after", keysHint);
+  command.action((words: readonly string[], options: Options) => run(words, options, terminal));
 }
 
-async function run(words: readonly string[], { json }: Options, terminal: Terminal): Promise<void> {
+const keysHint =
+  "\nEvery key is listed by `bridle config keys`, every preset by `bridle config groups`; `bridle config show` tells what\n" +
+  "a file and words come to.";
+async function run(words: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+  const { file, overrides } = await splitWords(words, "bridle train");
+  if (options.multirun) return await runSeveral(file, overrides, options, terminal);
+  const { json } = options;
   const { loadRunConfig } = await import("../config/load.js");
   const { train } = await import("../train/loop.js");
-  const { BridleError } = await import("../errors/error.js");
-  const files = words.filter((word) => !word.includes("="));
-  if (files.length > 1) {
-    throw new BridleError("COMMAND_LINE_INVALID", {
-      problem: `one file of parameters is taken, not ${files.length}: ${files.join(", ")}`,
-      typed: "bridle train",
-    });
-  }
-  const config = await loadRunConfig(
-    files[0],
-    words.filter((word) => word.includes("=")),
-  );
+  const config = await loadRunConfig(file, overrides);
   const display = await openDisplay(terminal);
   const { folder, record } = await showDownloads(terminal, (downloading) =>
     train(config, { ...downloading, onEvent: display.show }),
@@ -64,6 +69,38 @@ async function run(words: readonly string[], { json }: Options, terminal: Termin
   await printLine(terminal, `The model of step ${record.step} is in ${folder}.`);
   await printLine(terminal, `Its curves are in ${curves}.`);
   await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);
+}
+
+/** Trains every combination of values; each run's lines stand under its number and words. */
+async function runSeveral(
+  file: string | undefined,
+  words: readonly string[],
+  { json }: Options,
+  terminal: Terminal,
+): Promise<void> {
+  const { trainSeveral } = await import("../train/multirun.js");
+  let display: Awaited<ReturnType<typeof openDisplay>> | undefined;
+  const record = await showDownloads(terminal, (downloading) =>
+    trainSeveral(file, words, {
+      ...downloading,
+      onRun: async ({ number, words: own, status, error }, result) => {
+        display?.close();
+        display = undefined;
+        if (status === "running") {
+          terminal.stderr.write(`Run ${number}: ${own.join(" ")}\n`);
+          display = await openDisplay(terminal);
+        } else if (error !== null)
+          terminal.stderr.write(`Run ${number} failed: ${error.message}\n`);
+        if (result !== undefined) await drawCurves(result.folder);
+      },
+      onEvent: (event) => display?.show(event),
+    }),
+  ).finally(() => display?.close());
+  if (json) return await printJson(terminal, record);
+  for (const { number, folder, words: own, step, evaluation } of record.runs) {
+    const told = evaluation === null ? `step ${step}` : describeEvaluation(evaluation);
+    await printLine(terminal, `${number}  ${own.join(" ")}  ${told}  ${folder}`);
+  }
 }
 
 /** Draws what a run's events tell. @returns the picture's path @throws WRITE_FAILED */

@@ -90,6 +90,6 @@ describe("a run's configuration", () => {
     await expect(load("model: {name: m}\ndata: [\n")).rejects.toThrow(/line \d+, column \d+/);
     await expect(load(`${least}model: {name: n}\n`)).rejects.toThrow(/line 3.*unique/);
     await expect(load("- a\n")).rejects.toThrow(/no mapping/);
-    await expect(loadRunConfig(join(folder, "absent.yaml"))).rejects.toThrow(/ENOENT/);
+    await expect(loadRunConfig(join(folder, "absent.yaml"))).rejects.toThrow(/There is no file/);
   });
 });

@@ -1,126 +1,169 @@
 // From params.yaml and key=value words to a checked RunConfig, or an error that says what is wrong and where.
-import { readFile } from "node:fs/promises";
-import { LineCounter, parseDocument } from "yaml";
+import { parseDocument } from "yaml";
 import type { z } from "zod";
 import { BridleError } from "../errors/error.js";
+import { type Choices, type Composition, compose, isGroup, presetFolders } from "./compose.js";
+import { describeOrigin, Layers, type Origin } from "./layers.js";
 import { nearestName } from "./nearest-name.js";
 import { RunConfig } from "./run-config.js";
+import { keysAt } from "./schema-keys.js";
+import { isRecord } from "./yaml-file.js";
 
-type Plain = Record<string, unknown>;
+/** Whether a word of the command line sets something, rather than naming a file. */
+export function isOverride(word: string): boolean {
+  return word.includes("=") || /^[~+]/.test(word);
+}
 
-function isRecord(value: unknown): value is Plain {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function wordInvalid(word: string, problem: string): BridleError {
+  return new BridleError("RUN_CONFIG_INVALID", { problems: `${word}: ${problem}` });
+}
+
+type Word =
+  | {
+      readonly does: "set";
+      readonly word: string;
+      readonly path: string[];
+      readonly value: unknown;
+    }
+  | {
+      readonly does: "choose";
+      readonly word: string;
+      readonly group: string;
+      readonly option: string | null;
+    }
+  | { readonly does: "remove"; readonly word: string; readonly path: string[] };
+
+/** Reads a value as YAML, so that it means what it would in the file. @throws RUN_CONFIG_INVALID */
+function readValue(text: string, word: string): unknown {
+  const document = parseDocument(text);
+  const [error] = document.errors;
+  if (error !== undefined) throw wordInvalid(word, error.message.split("\n")[0]!);
+  return document.toJS();
 }
 
 /**
- * Reads a YAML file whose top level is a mapping.
- * @throws FILE_INVALID with line and column of what is no YAML
+ * Reads one word: `key=value`, `group=option`, `+` before either, `~key` or `~group`.
+ * @throws RUN_CONFIG_INVALID when it is none of these
  */
-async function readYaml(file: string): Promise<Plain> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
+async function readWord(word: string, folders: readonly string[]): Promise<Word> {
+  const removes = word.startsWith("~");
+  const said = word.replace(removes ? /^~/ : /^\+{1,2}/, "");
+  const at = said.indexOf("=");
+  const key = removes && at < 0 ? said : said.slice(0, at);
+  const names = key.split(key.includes("/") ? "/" : ".");
+  if ((at < 1 && !removes) || key === "" || names.includes("") || names.includes("__proto__")) {
+    throw wordInvalid(word, "an override is key=value, such as train.learningRate=1e-4");
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    const reason = `line ${line}, column ${col}: ${error.message.split("\n")[0]}`;
-    throw new BridleError("FILE_INVALID", { file, reason });
+  if (names.some((name) => name === "..")) throw wordInvalid(word, `there is no group ${key}`);
+  if (removes) {
+    if (at >= 0) throw wordInvalid(word, `what is taken away has no value: ~${key}`);
+    if (key.includes("/") || (names.length === 1 && (await isGroup(key, folders)))) {
+      return { does: "choose", word, group: key, option: null };
+    }
+    return { does: "remove", word, path: names };
   }
-  const content: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
-  if (!isRecord(content)) {
-    throw new BridleError("FILE_INVALID", {
-      file,
-      reason: "it holds no mapping of keys to values",
-    });
+  const value = readValue(said.slice(at + 1), word);
+  if (key.includes("/")) {
+    if (typeof value === "string" || value === null) {
+      return { does: "choose", word, group: key, option: value };
+    }
+    throw wordInvalid(word, "the name of an option belongs to a group");
   }
-  return content;
+  // Every section is a mapping: a name in its place can only be meant as an option.
+  const chooses = names.length === 1 && typeof value === "string" && (await isGroup(key, folders));
+  return chooses
+    ? { does: "choose", word, group: key, option: value }
+    : { does: "set", word, path: names, value };
 }
 
-/** Sets one `key=value` word; the value is read as YAML. @throws RUN_CONFIG_INVALID when it is none */
-function override(config: Plain, word: string): void {
-  const at = word.indexOf("=");
-  const path = word.slice(0, at).split(".");
-  if (at < 1 || path.includes("")) {
-    throw new BridleError("RUN_CONFIG_INVALID", {
-      problems: `${word}: an override is key=value, such as train.learningRate=1e-4`,
-    });
-  }
-  const document = parseDocument(word.slice(at + 1));
-  const [error] = document.errors;
-  if (error !== undefined) {
-    throw new BridleError("RUN_CONFIG_INVALID", {
-      problems: `${word}: ${error.message.split("\n")[0]}`,
-    });
-  }
-  let inside = config;
-  for (const key of path.slice(0, -1)) {
-    const next = inside[key];
-    const child = isRecord(next) ? next : {};
-    inside[key] = child;
-    inside = child;
-  }
-  inside[path.at(-1) as string] = document.toJS();
+function place(path: readonly PropertyKey[], origins: Layers | undefined): string {
+  const origin = origins?.originOf(path);
+  return origin === undefined ? "" : ` (${describeOrigin(origin)})`;
 }
 
-/** The keys an object at a path may have, as far as the schema says. */
-function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  const { def } = schema._zod as unknown as {
-    def: {
-      type: string;
-      shape?: Record<string, z.core.$ZodType>;
-      innerType?: z.core.$ZodType;
-      options?: z.core.$ZodType[];
-    };
-  };
-  if (def.innerType !== undefined) return keysAt(def.innerType, path);
-  if (def.options !== undefined) return def.options.flatMap((option) => keysAt(option, path));
-  if (def.shape === undefined) return [];
-  const [key, ...rest] = path;
-  if (key === undefined) return Object.keys(def.shape);
-  const child = def.shape[String(key)];
-  return child === undefined ? [] : keysAt(child, rest);
-}
-
-function describe(issue: z.core.$ZodIssue): string {
+function describe(issue: z.core.$ZodIssue, origins: Layers | undefined): string {
   const where = issue.path.join(".");
-  if (issue.code !== "unrecognized_keys")
-    return `${where || "the configuration"}: ${issue.message}`;
+  if (issue.code !== "unrecognized_keys") {
+    const told = `${where || "the configuration"}: ${issue.message}`;
+    return told + (issue.path.length === 0 ? "" : place(issue.path, origins));
+  }
   return issue.keys
     .map((key) => {
-      const nearest = nearestName(key, keysAt(RunConfig, issue.path));
+      const nearest = nearestName(key, keysAt(issue.path));
       const full = where === "" ? key : `${where}.${key}`;
-      return `there is no ${full}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
+      const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+      return `there is no ${full}${meant}${place([...issue.path, key], origins)}`;
     })
     .join("; ");
 }
 
 /**
  * Checks a plain object.
+ * @param origins where its values were said, to be told with what is wrong
  * @throws RUN_CONFIG_INVALID naming every key that is wrong, and for an unknown one the nearest there is
  */
-export function checkRunConfig(plain: unknown): RunConfig {
+export function checkRunConfig(plain: unknown, origins?: Layers): RunConfig {
   const checked = RunConfig.safeParse(plain);
   if (checked.success) return checked.data;
   throw new BridleError("RUN_CONFIG_INVALID", {
-    problems: checked.error.issues.map(describe).join("; "),
+    problems: checked.error.issues.map((issue) => describe(issue, origins)).join("; "),
   });
 }
 
+/** A configuration with what it was made from. */
+export interface ResolvedRunConfig extends Composition {
+  /** Checked, every default filled in. */
+  readonly config: RunConfig;
+  /** Where a value was said; undefined for a default. */
+  originOf(path: readonly PropertyKey[]): Origin | undefined;
+}
+
 /**
- * A run's configuration: the file's, then the overrides in their order.
- * @param overrides words such as `train.seed=3` and `data.train=[a.jsonl, b.jsonl]`
- * @throws FILE_INVALID, RUN_CONFIG_INVALID
+ * A run's configuration: what the file's `defaults` list names, the file's own keys, then the words in their order.
+ * @param words such as `train.seed=3`, `data.train=[a.jsonl, b.jsonl]`, `model=pegasus-xsum` and `~model.lora`
+ * @throws FILE_NOT_FOUND, FILE_INVALID, RUN_CONFIG_INVALID, CONFIG_CYCLE, CONFIG_OPTION_NOT_FOUND, CONFIG_DEFAULTS_INVALID
  */
+export async function resolveRunConfig(
+  file: string | undefined,
+  words: readonly string[] = [],
+): Promise<ResolvedRunConfig> {
+  const folders = presetFolders(file);
+  const read: Word[] = [];
+  for (const word of words) read.push(await readWord(word, folders));
+  const choices: Choices = new Map(
+    read.flatMap((word) => (word.does === "choose" ? [[word.group, word.option] as const] : [])),
+  );
+  let layers = new Layers();
+  const composition = await compose(file, choices, () => {
+    layers = new Layers();
+    return layers;
+  });
+  for (const each of read) {
+    if (each.does === "set") layers.set(each.path, each.value, { kind: "word", word: each.word });
+    else if (each.does === "remove" && !layers.remove(each.path)) {
+      throw wordInvalid(each.word, "nothing is set there that could be taken away");
+    }
+  }
+  const config = checkRunConfig(layers.plain, layers);
+  return { ...composition, config, originOf: (path) => layers.originOf(path) };
+}
+
+/** As `resolveRunConfig`, the configuration alone. */
 export async function loadRunConfig(
   file: string | undefined,
-  overrides: readonly string[] = [],
+  words: readonly string[] = [],
 ): Promise<RunConfig> {
-  const config = file === undefined ? {} : await readYaml(file);
-  for (const word of overrides) override(config, word);
-  return checkRunConfig(config);
+  return (await resolveRunConfig(file, words)).config;
+}
+
+/** Every value of a configuration that is no mapping, with its path. */
+export function* valuesOf(
+  node: unknown,
+  path: readonly string[] = [],
+): Generator<{ readonly path: readonly string[]; readonly value: unknown }> {
+  if (!isRecord(node) || (Object.keys(node).length === 0 && path.length > 0)) {
+    yield { path, value: node };
+    return;
+  }
+  for (const [key, value] of Object.entries(node)) yield* valuesOf(value, [...path, key]);
 }

@@ -476,7 +476,37 @@ export const codes = {
   RUN_CONFIG_INVALID: {
     kind: "invalid",
     message: "The run's configuration is wrong: {problems}",
-    hint: "Correct params.yaml or the key=value words; `bridle train --help` tells where every key is listed.",
+    hint: "Correct params.yaml or the key=value words; `bridle config keys` lists every key, `bridle config show` what each came to.",
+  },
+  CONFIG_CYCLE: {
+    kind: "invalid",
+    message: "{where}: the defaults go in a circle: {circle}.",
+    hint: "Take one of these entries out; what two files share belongs into a third one.",
+  },
+  CONFIG_OPTION_NOT_FOUND: {
+    kind: "missing",
+    message: "{where}: there is no {name}.yaml in {folders}; there is {available}.",
+    hint: "{suggestion}`bridle config groups` lists what can be chosen.",
+  },
+  CONFIG_DEFAULTS_INVALID: {
+    kind: "invalid",
+    message: "{where}: the list of defaults is wrong: {problem}.",
+    hint: "An entry is a file (base), an option of a group (model: pegasus-xsum) or _self_; see docs/guides/config.md.",
+  },
+  MULTIRUN_INVALID: {
+    kind: "invalid",
+    message: "These runs cannot be made: {problem}.",
+    hint: "Give values with commas, such as -m train.seed=0,1,2; lists in brackets count as one value.",
+  },
+  MULTIRUN_CHANGED: {
+    kind: "conflict",
+    message: "{folder} holds the runs of {before}; these are {now}.",
+    hint: "Give these runs a folder of their own: train.output=FOLDER.",
+  },
+  MULTIRUN_FAILED: {
+    kind: "gate-failed",
+    message: "{failed} of {runs} runs failed; the first: {first}",
+    hint: "{record} has what each run came to; the same command again takes up those that are not done.",
   },
   LOSS_NOT_FINITE: {
     kind: "invalid",

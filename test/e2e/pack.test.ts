@@ -95,6 +95,8 @@ describe("the tarball", () => {
       "dist/index.js",
       "dist/index.d.ts",
       "dist/cli/main.js",
+      "configs/model/pegasus-xsum.yaml",
+      "configs/schemas/params.schema.json",
       "dist/dashboard/index.html",
       "dist/dashboard/licences.txt",
       "dist/server/docs-assets/swagger-ui-bundle.js",
@@ -102,7 +104,7 @@ describe("the tarball", () => {
     ]) {
       expect(names).toContain(name);
     }
-    const allowed = /^(dist\/|docs\/errors\.md$|(LICENSE|README\.md|CHANGELOG\.md|package\.json)$)/;
+    const allowed = /^(dist\/|configs\/|docs\/errors\.md$|(LICENSE|README\.md|CHANGELOG\.md|package\.json)$)/;
     expect(names.filter((name) => !allowed.test(name))).toEqual([]);
     expect(
       names.filter((name) => /\.test\.|\.map$|\.stamp|\.tsx?$/.test(name.replace(/\.d\.ts$/, ""))),
