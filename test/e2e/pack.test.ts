@@ -104,7 +104,8 @@ describe("the tarball", () => {
     ]) {
       expect(names).toContain(name);
     }
-    const allowed = /^(dist\/|configs\/|docs\/errors\.md$|(LICENSE|README\.md|CHANGELOG\.md|package\.json)$)/;
+    const allowed =
+      /^(dist\/|configs\/|docs\/errors\.md$|(LICENSE|README\.md|CHANGELOG\.md|package\.json)$)/;
     expect(names.filter((name) => !allowed.test(name))).toEqual([]);
     expect(
       names.filter((name) => /\.test\.|\.map$|\.stamp|\.tsx?$/.test(name.replace(/\.d\.ts$/, ""))),
