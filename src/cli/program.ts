@@ -7,6 +7,7 @@ import { addConfigCommand } from "./config.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
 import { addModelsCommand } from "./models.js";
+import { addReproduceCommand } from "./reproduce.js";
 import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
@@ -56,6 +57,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addModelsCommand(program, terminal);
   addTrainCommand(program, terminal);
   addConfigCommand(program, terminal);
+  addReproduceCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addApiKeyCommand(program, terminal);
   program.addHelpText(

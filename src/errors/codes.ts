@@ -523,6 +523,32 @@ export const codes = {
     message: "Another trainer (process {pid}) works on {folder}.",
     hint: "Wait until it is done, or give this run another train.output.",
   },
+  VERSION_NOT_FOUND: {
+    kind: "missing",
+    message: "{folder} holds no trained version: there is no bridle.json in it.",
+    hint: "Give a folder that `bridle train` wrote, its bridle.json with it; the weights may be gone.",
+  },
+  REPRODUCE_INPUT_MISSING: {
+    kind: "missing",
+    message: "{file}, which the version was trained on, is not there (SHA-256 {sha256}).",
+    hint: "Run it from the folder it was trained from, with the data in place: `bridle data pull` fetches what is versioned.",
+  },
+  REPRODUCE_INPUT_CHANGED: {
+    kind: "conflict",
+    message:
+      "{what} is not what the version was trained with: its SHA-256 is {now}, recorded is {recorded}.",
+    hint: "Bring the recorded one back, for example from the commit in bridle.json; on other data the weights cannot be the same.",
+  },
+  REPRODUCE_NOTHING_RECORDED: {
+    kind: "missing",
+    message: "{folder} has neither weights nor their hashes in bridle.json to compare with.",
+    hint: "Put the version's model.safetensors beside its bridle.json.",
+  },
+  NOT_REPRODUCED: {
+    kind: "gate-failed",
+    message: "The weights of {output} are not those of {version}: {files} differ. {facts}",
+    hint: "Reproduce it with what differs as it was recorded; bridle.json in {version} has all of it.",
+  },
   CONFIG_INVALID: {
     kind: "invalid",
     message: "{key} of config.json is {value}; it must be {expected}.",

@@ -1,6 +1,6 @@
 // The trainer: from a configuration to a trained model, step by step, taken up again where it was interrupted.
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
@@ -20,7 +20,7 @@ import { createObjective } from "./objectives/create.js";
 import { openRunFolder, type RunFolder } from "./run-folder.js";
 import { createSchedule } from "./schedule.js";
 import { type EncodedSplit, encodeSplit, toBatch } from "./split.js";
-import { openStart, type StartingPoint } from "./start.js";
+import { openStart, type StartingPoint, startHash } from "./start.js";
 import { openTrainingStep, type TrainingStep } from "./step.js";
 import {
   copyTrainedModel,
@@ -37,6 +37,8 @@ export interface TrainOptions {
   readonly onEvent?: OnTrainEvent;
   /** Aborting it stops after the step in work; the run can be taken up again. */
   readonly signal?: AbortSignal;
+  /** Threads of one operator where the configuration says none. Default: the machine's. */
+  readonly threads?: number;
   /** Told while the model to start from is downloaded. */
   readonly onDownload?: ResolveOptions["onDownload"];
 }
@@ -87,7 +89,7 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
 async function openRun(
   config: RunConfig,
   folder: RunFolder,
-  { onEvent, onDownload, signal }: TrainOptions,
+  { onEvent, onDownload, signal, threads }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -96,7 +98,7 @@ async function openRun(
   };
   const session: SessionOptions & { device: Device } = {
     device: await chooseDevice(config.train.device),
-    threads: config.train.threads ?? availableParallelism(),
+    threads: config.train.threads ?? threads ?? availableParallelism(),
   };
   const { start, weights } = await openStart(config, { onDownload, signal });
   const objective = createObjective(config, start);
@@ -166,7 +168,14 @@ async function openRun(
     rows.report.files.map(({ file, sha256: hash }) => ({ file, sha256: hash })),
   );
   const { output: _, logEvery: __, keepCheckpoints: ___, ...decisive } = config.train;
-  const platform = { node: process.version, arch: process.arch, threads: session.threads ?? 1 };
+  const platform = {
+    node: process.version,
+    arch: process.arch,
+    os: process.platform,
+    cpu: cpus()[0]?.model ?? "unknown",
+    device: session.device,
+    threads: session.threads ?? 1,
+  };
   const runHash = sha256(
     JSON.stringify({
       ...config,
@@ -206,6 +215,7 @@ async function openRun(
       config,
       runHash,
       data,
+      startSha256: await startHash(start.folder, config.model.name === undefined, signal),
       seed: options.seed,
       lockfileSha256: await lockfileHash(),
       commit: await currentCommit(),
@@ -346,9 +356,12 @@ async function finish(run: Run, progress: Progress): Promise<TrainResult> {
   const { path } = run.folder;
   const bestPath = join(path, bestFolder);
   const best = progress.best === null ? undefined : await readRunRecord(bestPath);
-  const record = best ?? recordOf(run, progress.step, progress.last);
-  if (best === undefined) await writeTrainedModel(path, run.start, resultOf(run.step), record);
-  else await copyTrainedModel(bestPath, path);
+  let record = best;
+  if (record !== undefined) await copyTrainedModel(bestPath, path);
+  else {
+    const last = recordOf(run, progress.step, progress.last);
+    record = await writeTrainedModel(path, run.start, resultOf(run.step), last);
+  }
   await run.tell({ type: "done", step: progress.step, folder: path });
   return { folder: path, record };
 }

@@ -1,8 +1,12 @@
 // What a run starts from: a model folder or a fresh config, its tokenizer, its weights, and which of them are learned.
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
+import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
-import { readJson, readWeights } from "../model/checkpoint/folder.js";
+import { readJson, readWeightHeaders, readWeights } from "../model/checkpoint/folder.js";
+import { companions } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { forwardGraph } from "../model/forward.js";
@@ -78,6 +82,34 @@ export async function openStart(
     start: { ...base, lora, graph: { learns: isLoraParameter, extend: addLora(lora) } },
     weights: new Map([...weights, ...adapters]),
   };
+}
+
+/**
+ * Hash of the files that a run starts from: config, weights and tokenizer, or for a fresh model the tokenizer alone. Other
+ * files of the folder, and those a cache adds to it later, do not count.
+ * @throws FILE_NOT_READABLE, CANCELLED, and what reading the weights' headers throws
+ */
+export async function startHash(
+  folder: string,
+  fresh: boolean,
+  signal?: AbortSignal,
+): Promise<string> {
+  const there = await readdir(folder);
+  const names = there.filter((name) => companions.has(name) || (!fresh && name === "config.json"));
+  const stored = fresh ? [] : [...(await readWeightHeaders(folder)).values()];
+  const weights = new Set(stored.map(({ file }) => file));
+  const files = [
+    ...names.map((name) => ({ name, file: join(folder, name) })),
+    ...[...weights].map((file) => ({
+      name: `weights ${weights.size === 1 ? "" : basename(file)}`,
+      file,
+    })),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const hash = createHash("sha256");
+  for (const { name, file } of files) {
+    hash.update(`${name}\0${(await fingerprintOf(file, signal)).sha256}\n`);
+  }
+  return hash.digest("hex");
 }
 
 async function readConfig(folder: string): Promise<Record<string, unknown>> {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
+import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
 import { writeAdapter } from "../model/checkpoint/adapter.js";
 import { readJson } from "../model/checkpoint/folder.js";
@@ -17,6 +18,12 @@ import type { StartingPoint } from "./start.js";
 
 export const recordFile = "bridle.json";
 
+/** A file, from its folder or as the run was told of it, and the hash of its bytes. */
+export interface FileHash {
+  readonly file: string;
+  readonly sha256: string;
+}
+
 /** What decides a run's weights, and what came of it. */
 export interface RunRecord {
   readonly version: 1;
@@ -24,16 +31,28 @@ export interface RunRecord {
   readonly config: RunConfig;
   /** Of everything that decides the weights: the same hash, machine and thread count give the same weights. */
   readonly runHash: string;
-  readonly data: readonly { readonly file: string; readonly sha256: string }[];
+  readonly data: readonly FileHash[];
+  /** Hash of the files the run started from: weights, config and tokenizer, or the tokenizer alone. */
+  readonly startSha256?: string;
   readonly seed: number;
   /** Hash of the project's package-lock.json, where there is one. */
   readonly lockfileSha256: string | null;
   /** Commit of the project, where it is a git repository. */
   readonly commit: string | null;
-  readonly platform: { readonly node: string; readonly arch: string; readonly threads: number };
+  readonly platform: {
+    readonly node: string;
+    readonly arch: string;
+    readonly os?: string;
+    /** Name of the processor. */
+    readonly cpu?: string;
+    readonly device?: string;
+    readonly threads: number;
+  };
   readonly step: number;
   readonly evaluation: EvaluationReport | null;
   readonly createdAt: string;
+  /** The files of weights beside it, by which they are known where they are not there. */
+  readonly weights?: readonly FileHash[];
 }
 
 /** @throws FILE_INVALID when it is no JSON object */
@@ -45,6 +64,7 @@ export async function readRunRecord(folder: string): Promise<RunRecord | undefin
 /**
  * Writes the model; bridle.json comes last, so that a folder that has one is whole.
  * @param weights as the training graph takes them, adapters apart
+ * @returns the record as it stands there, with the hashes of the weights
  * @throws WRITE_FAILED
  */
 export async function writeTrainedModel(
@@ -52,7 +72,7 @@ export async function writeTrainedModel(
   start: StartingPoint,
   weights: HeldWeights,
   record: RunRecord,
-): Promise<void> {
+): Promise<RunRecord> {
   const { lora } = start;
   const merged = lora === undefined ? weights : mergeLora(base(weights), weights, lora);
   await saveModelFiles(start.json, start.folder, merged, folder);
@@ -63,9 +83,21 @@ export async function writeTrainedModel(
       weights: new Map([...weights].filter(([name]) => isLoraParameter(name))),
     });
   }
+  const whole: RunRecord = { ...record, weights: await hashWeights(folder) };
   await writeAtomically(join(folder, recordFile), (handle) =>
-    handle.writeFile(`${JSON.stringify(record, null, 2)}\n`),
+    handle.writeFile(`${JSON.stringify(whole, null, 2)}\n`),
   );
+  return whole;
+}
+
+/** The files of weights in a folder of a trained model, its adapter's too. @throws FILE_NOT_READABLE */
+export async function hashWeights(folder: string): Promise<FileHash[]> {
+  const found: FileHash[] = [];
+  for (const file of ["model.safetensors", "adapter/adapter_model.safetensors"]) {
+    const path = join(folder, file);
+    if (existsSync(path)) found.push({ file, sha256: (await fingerprintOf(path)).sha256 });
+  }
+  return found;
 }
 
 /** As `writeTrainedModel`, in place of what stands there: a reader finds the old one or the new. */

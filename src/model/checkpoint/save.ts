@@ -8,7 +8,7 @@ import { readJson } from "./folder.js";
 import { writeSafetensors } from "./write.js";
 
 /** Files that go with a model and are copied as they are. */
-const companions = new Set([
+export const companions: ReadonlySet<string> = new Set([
   "spiece.model",
   "tokenizer.json",
   "tokenizer_config.json",
