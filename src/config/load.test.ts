@@ -43,7 +43,7 @@ describe("a run's configuration", () => {
     expect(config.train.maxGradNorm).toBeNull();
     expect(config.data.train).toEqual(["b.jsonl", "c.jsonl"]);
     expect(config.data.prefix).toBe("summarize =");
-    expect(config.model.lora).toMatchObject({ rank: 4, alpha: 16, targets: ["q_proj", "v_proj"] });
+    expect(config.model.lora).toMatchObject({ rank: 4, alpha: 16, targets: "queries-and-values" });
   });
 
   it("does without a file", async () => {

@@ -14,9 +14,9 @@ export const LoraOptions = z.strictObject({
   rankStabilized: z.boolean().default(false).describe("divide alpha by the rank's root instead"),
   dropout: share.default(0).describe("share of a layer's input dropped on its way to the adapter"),
   targets: z
-    .union([z.literal("all-linear"), z.array(z.string().min(1)).min(1)])
-    .default(["q_proj", "v_proj"])
-    .describe("layers that get one, by the last parts of their names"),
+    .union([z.enum(["queries-and-values", "all-linear"]), z.array(z.string().min(1)).min(1)])
+    .default("queries-and-values")
+    .describe("layers that get one, by the last parts of their names, such as [q_proj, v_proj]"),
 });
 
 const ModelSection = z

@@ -2,7 +2,7 @@
 import { type Graph, GraphBuilder, scatterNd, type Value } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { dropped, logits } from "../model/forward.js";
-import { type KeyValue, type KeyValueCache, keyValue } from "../model/layers.js";
+import type { KeyValue, KeyValueCache } from "../model/layers.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 
 /** Names of the graph values that hold an attention's keys and values. */
@@ -21,7 +21,7 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
   const outputs: Value[] = [];
   for (let layer = 0; layer < config.decoderLayers; layer++) {
     const attention = family.crossAttention(layer);
-    const { k, v } = keyValue(g, memory, attention, config.decoderHeads);
+    const { k, v } = family.crossKeyValue(g, config, memory, layer);
     outputs.push(g.output(names(attention).k, k), g.output(names(attention).v, v));
   }
   return g.finish(outputs);
@@ -31,7 +31,8 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
  * Graph of one step: `ids` [B,W] are the tokens of a document's W rows, `position` [1] their place.
  * Rows of a document share its cross-attention and write their keys and values side by side into one
  * cache [B,H,slots,D], at `slots` [B,H,W,3]; `ancestors` [B,1,W,slots] hides from each row what is not its own past.
- * So no row's past is ever moved or copied when beams change places.
+ * So no row's past is ever moved or copied when beams change places. `slotPositions` [slots], the places of what the
+ * slots hold, is an input where a family asks for it.
  */
 export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): Graph {
   const g = new GraphBuilder();
@@ -64,6 +65,7 @@ export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): 
     mask: g.input("ancestors", "float32", ["batch", 1, "width", "slots"]),
     memoryMask: g.input("mask", "float32", ["batch", 1, 1, "source"]),
     cache,
+    keyPositions: () => g.input("slotPositions", "int64", ["slots"]),
   });
   const scores = g.output("logits", logits(g, family.head(g, config, states.at(-1) ?? states[0])));
   return g.finish([scores, ...outputs]);
@@ -158,6 +160,10 @@ export class SelfAttentionCache {
       slots: { dtype: "int64", shape: [batch, heads, width, 3], data: at },
       ancestors: float32(ancestors, [batch, 1, width, slots]),
       position: int64([steps], [1]),
+      slotPositions: int64(
+        Array.from({ length: slots }, (_, slot) => Math.floor(slot / width)),
+        [slots],
+      ),
     };
     const fetches: Record<string, Tensor> = {};
     for (const [name, tensor] of this.tensors) {

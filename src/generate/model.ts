@@ -1,7 +1,7 @@
 // A model opened from its folder: config, weights, forward pass and generation behind one object.
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
-import { readJson, readWeights } from "../model/checkpoint/folder.js";
+import { readJson, readWeights, settleTables } from "../model/checkpoint/folder.js";
 import { saveModel } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
 import type { ModelConfig } from "../model/family.js";
@@ -122,7 +122,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   if (json === undefined)
     throw new BridleError("FILE_INVALID", { file: configFile, reason: "it is not there" });
   const family = findFamily(json);
-  const config = family.readConfig(json);
+  const config = await settleTables(folder, family, family.readConfig(json));
   const generationDefaults = await readGenerationDefaults(folder, json);
   const graph = forwardGraph(family, config);
   const weights = await readWeights(folder, family, config, graph.parameters);

@@ -2,6 +2,7 @@
 import { readFields } from "./config.js";
 import type { ModelConfig } from "./family.js";
 import { type Activation, activations } from "./layers.js";
+import { readPrefix } from "./prefix.js";
 
 export interface BartLikeConfig extends ModelConfig {
   readonly dModel: number;
@@ -25,6 +26,28 @@ export interface UsualTokens {
   readonly eos: number;
   readonly decoderStart: number;
 }
+
+/** What BART and Pegasus have in common besides. */
+export const bartLike = {
+  dropoutKeys: {
+    dropout: "dropout",
+    attentionDropout: "attention_dropout",
+    activationDropout: "activation_dropout",
+  },
+  queriesAndValues: ["q_proj", "v_proj"],
+  freshConfig: {
+    architectures: ["PegasusForConditionalGeneration"],
+    model_type: "pegasus",
+    is_encoder_decoder: true,
+    tie_word_embeddings: true,
+    scale_embedding: true,
+    activation_function: "relu",
+    pad_token_id: 0,
+    eos_token_id: 1,
+    decoder_start_token_id: 0,
+    forced_eos_token_id: 1,
+  },
+} as const;
 
 /** @throws CONFIG_INVALID naming the key */
 export function readBartConfig(
@@ -58,6 +81,7 @@ export function readBartConfig(
     dropout: field.share("dropout", 0.1),
     attentionDropout: field.share("attention_dropout", 0),
     activationDropout: field.share("activation_dropout", 0),
+    prefix: readPrefix(json),
     padTokenId: field.token("pad_token_id", vocabSize, usual.pad),
     eosTokenId: field.firstToken("eos_token_id", vocabSize, usual.eos),
     decoderStartTokenId: field.token("decoder_start_token_id", vocabSize, usual.decoderStart),

@@ -3,10 +3,17 @@
 
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
-import { type BartLikeConfig, readBartConfig } from "./bart-config.js";
+import { type BartLikeConfig, bartLike, readBartConfig } from "./bart-config.js";
 import type { DecoderInput, EncoderInput, Family, HiddenStates } from "./family.js";
 import { activations, embedding, layerNorm, linear, multiHeadAttention } from "./layers.js";
-import { crossAttention, derivedBias, head, tableAliases, tokenTable } from "./tied-tables.js";
+import {
+  crossAttention,
+  crossKeyValue,
+  derivedBias,
+  head,
+  tableAliases,
+  tokenTable,
+} from "./tied-tables.js";
 
 /** The first rows of the table of positions belong to nobody: fairseq counted from the padding token's id on. */
 const positionOffset = 2;
@@ -92,7 +99,9 @@ export const bart: Family<BartLikeConfig> = {
   decoder,
   head,
   crossAttention,
+  crossKeyValue,
   fixed: ["final_logits_bias"],
   aliases: tableAliases,
+  ...bartLike,
   derivedWeights: (c) => new Map([["final_logits_bias", derivedBias(c)]]),
 };

@@ -23,6 +23,16 @@ export function readFields(json: Json) {
     layers: (key: string) => whole(key, 1, 1000),
     /** The size of a dimension. */
     size: (key: string) => whole(key, 1, 2 ** 24),
+    /** A number of things from 1, with a default. */
+    count: (key: string, most: number, fallback: number) => whole(key, 1, most, fallback),
+    /** A number above 0. */
+    positive(key: string, fallback: number): number {
+      const value = json[key] ?? fallback;
+      if (typeof value !== "number" || !(value > 0 && Number.isFinite(value))) {
+        throw fail(key, "a number above 0");
+      }
+      return value;
+    },
     /** The rows of a table that may have to be computed, with so many columns. */
     rows: (key: string, columns: number) => whole(key, 1, Math.floor(2 ** 28 / columns)),
     /** The id of a token out of so many. */

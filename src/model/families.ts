@@ -3,8 +3,9 @@ import { BridleError } from "../errors/error.js";
 import { bart } from "./bart.js";
 import type { Family, ModelConfig } from "./family.js";
 import { pegasus } from "./pegasus.js";
+import { mt5, t5, umt5 } from "./t5.js";
 
-const families = [pegasus, bart] as unknown as readonly Family[];
+const families = [pegasus, bart, t5, mt5, umt5] as unknown as readonly Family[];
 
 /** @throws ARCHITECTURE_NOT_SUPPORTED naming what the config asks for and what there is. */
 export function findFamily(json: Readonly<Record<string, unknown>>): Family<ModelConfig> {

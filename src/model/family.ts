@@ -1,6 +1,6 @@
 // What a model family tells the rest of the house: its shape, its graph, its special tokens.
 import type { GraphBuilder, Value } from "../graph/index.js";
-import type { KeyValueCache } from "./layers.js";
+import type { KeyValue, KeyValueCache } from "./layers.js";
 
 /** What every family's config.json comes down to. */
 export interface ModelConfig {
@@ -13,6 +13,10 @@ export interface ModelConfig {
   readonly headWidth: number;
   /** Longest input in tokens, or undefined where positions have no end. */
   readonly maxPositions: number | undefined;
+  /** Input that is read at once, in tokens, where neither positions nor the tokenizer have an end. */
+  readonly usualTokens?: number;
+  /** Text that stands before every document, such as `summarize: `. */
+  readonly prefix: string;
   readonly padTokenId: number;
   readonly eosTokenId: number;
   readonly decoderStartTokenId: number;
@@ -39,6 +43,8 @@ export interface DecoderInput {
   /** Added to cross-attention's scores, broadcast to [B,H,T,S]. */
   readonly memoryMask: Value;
   readonly cache?: KeyValueCache | undefined;
+  /** Places of what self-attention looks at, [S] int64, where a cache holds more than the input. */
+  readonly keyPositions?: (() => Value) | undefined;
 }
 
 /** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */
@@ -54,6 +60,9 @@ export interface Head {
   readonly bias: Value | undefined;
 }
 
+/** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
+export type DropoutShare = "dropout" | "attentionDropout" | "activationDropout";
+
 /** One model definition on one graph: the same functions make the serving and the training graph. */
 export interface Family<C extends ModelConfig = ModelConfig> {
   /** Names in config.json's `architectures`. */
@@ -66,12 +75,29 @@ export interface Family<C extends ModelConfig = ModelConfig> {
   head(g: GraphBuilder, config: C, hidden: Value): Head;
   /** Name of the cross-attention of a decoder layer, whose keys and values depend on the document alone. */
   crossAttention(layer: number): string;
+  /** That attention's keys and values for the encoder's last states [B,S,D]. */
+  crossKeyValue(g: GraphBuilder, config: C, memory: Value, layer: number): KeyValue;
   /** Parameters that training leaves as they are, as transformers' buffers. */
   readonly fixed: readonly string[];
   /** For parameters that checkpoints may hold under other names too: all their names, the one that counts first. */
   aliases(config: C): ReadonlyMap<string, readonly string[]>;
+  /**
+   * The config for a checkpoint that holds some of those names with values of their own, where the family goes by that
+   * rather than by its config.
+   */
+  withOwnTables?(config: C, own: ReadonlySet<string>): C;
+  /** Weights that checkpoints may hold and no layer uses. */
+  readonly unused?: readonly string[];
   /** Weights that a checkpoint may leave out because the config determines them. */
   derivedWeights(
     config: C,
   ): ReadonlyMap<string, { shape: readonly number[]; data: () => Float32Array }>;
+  /** How a new model's weight is drawn, where that depends on the weight: around a mean, normal, with a deviation. */
+  initial?(config: C, name: string): { readonly mean: number; readonly deviation: number };
+  /** What a new model's config.json says unless it is told. */
+  readonly freshConfig: Readonly<Record<string, unknown>>;
+  /** Keys of config.json for the shares that training drops; those that a family does not have are left out. */
+  readonly dropoutKeys: Readonly<Partial<Record<DropoutShare, string>>>;
+  /** Layers that adapters stand beside unless said: the projections of queries and values. */
+  readonly queriesAndValues: readonly string[];
 }

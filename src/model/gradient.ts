@@ -219,7 +219,10 @@ function labelFeeds(
   return { labels, weights: float32(weights, labels.shape) };
 }
 
-/** Adds slices to a dense gradient, in their order: rows [n,width] at `indices` [n] into dense [size,width]. */
+/**
+ * Adds slices to a dense gradient, in their order: rows [n,width] at `indices` [n] into dense [size,width]. Where many
+ * meet in few, as pairs of places do in buckets of distances, they are summed in double precision.
+ */
 export function addRows(
   dense: Float32Array,
   rows: Float32Array,
@@ -227,9 +230,13 @@ export function addRows(
   width: number,
   padding: number | undefined,
 ): void {
-  for (const [row, index] of indices.entries()) {
-    if (Number(index) === padding) continue;
-    const [to, from] = [Number(index) * width, row * width];
-    for (let j = 0; j < width; j++) dense[to + j] = (dense[to + j] ?? 0) + (rows[from + j] ?? 0);
+  const meets = indices.length * width > 16 * dense.length;
+  const sums = meets ? Float64Array.from(dense) : dense;
+  for (let row = 0; row < indices.length; row++) {
+    const index = Number(indices[row]);
+    if (index === padding) continue;
+    const [to, from] = [index * width, row * width];
+    for (let j = 0; j < width; j++) sums[to + j] = (sums[to + j] ?? 0) + (rows[from + j] ?? 0);
   }
+  if (meets) dense.set(sums);
 }

@@ -23,8 +23,8 @@ function createNormal(seed: number): () => number {
 }
 
 /**
- * Weights for every parameter of a graph: norms 1, biases 0, the rest normal with a standard deviation; the padding
- * token's row of the embeddings 0.
+ * Weights for every parameter of a graph: as the family says, or norms 1, biases 0, the rest normal with a standard
+ * deviation; the padding token's row of the embeddings 0.
  * @param deviation the config's `init_std`
  */
 export function initialWeights<C extends ModelConfig>(
@@ -41,7 +41,12 @@ export function initialWeights<C extends ModelConfig>(
       const known = derived.get(name);
       if (known !== undefined) return [name, float32(known.data(), dims)];
       const data = new Float32Array(size(dims));
-      if (/norm\.weight$/.test(name)) data.fill(1);
+      const own = family.initial?.(config, name);
+      if (own !== undefined) {
+        for (let i = 0; i < data.length; i++) {
+          data[i] = own.mean + (own.deviation > 0 ? normal() * own.deviation : 0);
+        }
+      } else if (/norm\.weight$/.test(name)) data.fill(1);
       else if (!name.endsWith(".bias")) {
         for (let i = 0; i < data.length; i++) data[i] = normal() * deviation;
         const width = dims.at(-1) ?? 0;

@@ -48,6 +48,11 @@ export function embedding(
   return ops.gather(g, g.parameter(`${name}.weight`, [size, width]), ids, options);
 }
 
+/** x/√(mean(x²) + ε) with `name.weight` [D] over the last axis. */
+export function rmsNorm(g: GraphBuilder, x: Value, name: string, epsilon: number): Value {
+  return ops.rmsNorm(g, x, g.parameter(`${name}.weight`, [width(x)]), epsilon);
+}
+
 export interface KeyValue {
   /** [B,H,S,D] */
   readonly k: Value;
@@ -72,46 +77,78 @@ function mergeHeads(g: GraphBuilder, x: Value, heads: number): Value {
   return ops.reshape(g, ops.transpose(g, x, [0, 2, 1, 3]), [0, 0, heads * width(x)]);
 }
 
-/** Keys and values of `memory` [B,S,D] for the attention called `name`. */
-export function keyValue(g: GraphBuilder, memory: Value, name: string, heads: number): KeyValue {
-  const size = width(memory);
-  return {
-    k: splitHeads(g, linear(g, memory, `${name}.k_proj`, size), heads),
-    v: splitHeads(g, linear(g, memory, `${name}.v_proj`, size), heads),
-  };
+/** What an attention's projections are called, and whether they add a bias. */
+export interface Projections {
+  readonly q: string;
+  readonly k: string;
+  readonly v: string;
+  readonly out: string;
+  readonly bias: boolean;
 }
 
-export interface AttentionInput {
+const usualProjections = { q: "q_proj", k: "k_proj", v: "v_proj", out: "out_proj", bias: true };
+
+export interface HeadShape {
+  readonly heads: number;
+  /** Width of one head; the heads share the model's width among them unless said. */
+  readonly headWidth?: number | undefined;
+  /** `q_proj`, `k_proj`, `v_proj` and `out_proj`, with biases, unless said. */
+  readonly projections?: Projections;
+}
+
+/** Keys and values of `memory` [B,S,D] for the attention called `name`. */
+export function keyValue(
+  g: GraphBuilder,
+  memory: Value,
+  name: string,
+  { heads, headWidth, projections = usualProjections }: HeadShape,
+): KeyValue {
+  const size = headWidth === undefined ? width(memory) : heads * headWidth;
+  const project = (projection: string) =>
+    splitHeads(g, linear(g, memory, `${name}.${projection}`, size, projections), heads);
+  return { k: project(projections.k), v: project(projections.v) };
+}
+
+export interface AttentionInput extends HeadShape {
   /** What asks: [B,T,D] */
   readonly x: Value;
   /** What is looked at, [B,S,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
   readonly memory?: Value | undefined;
-  readonly heads: number;
   /** Added to the scores, broadcast to [B,H,T,S]: 0 keep, −inf drop. */
   readonly mask?: Value | undefined;
   readonly cache?: KeyValueCache | undefined;
   /** Share of the attention weights that training drops. */
   readonly dropout?: number;
+  /** What the scores are multiplied by; one over the root of a head's width unless said. */
+  readonly scale?: number;
 }
 
 /**
- * Multi-head attention with projections `name.{q,k,v,out}_proj`: x [B,T,D] → [B,T,D]
+ * Multi-head attention: x [B,T,D] → [B,T,D]
  * Source: Vaswani et al. 2017, §3.2.
  */
 export function multiHeadAttention(g: GraphBuilder, name: string, input: AttentionInput): Value {
-  const { x, memory, heads, mask, dropout, cache = (_, project) => project() } = input;
-  const size = width(x);
-  const q = splitHeads(g, linear(g, x, `${name}.q_proj`, size), heads);
+  const { x, memory, mask, dropout, cache = (_, project) => project() } = input;
+  const { heads, headWidth = width(x) / heads, projections = usualProjections } = input;
+  const asked = linear(g, x, `${name}.${projections.q}`, heads * headWidth, projections);
+  const q = splitHeads(g, asked, heads);
   const { k, v } = cache(name, () => {
     if (memory === undefined) {
       throw new BridleError("GRAPH_INVALID", {
         reason: `${name} has neither a memory nor a cache`,
       });
     }
-    return keyValue(g, memory, name, heads);
+    return keyValue(g, memory, name, input);
   });
-  const mixed = ops.attention(g, { q, k, v, mask, scale: (size / heads) ** -0.5, dropout });
-  return linear(g, mergeHeads(g, mixed, heads), `${name}.out_proj`, size);
+  const { scale = headWidth ** -0.5 } = input;
+  const mixed = ops.attention(g, { q, k, v, mask, scale, dropout });
+  return linear(
+    g,
+    mergeHeads(g, mixed, heads),
+    `${name}.${projections.out}`,
+    width(x),
+    projections,
+  );
 }
 
 export const activations = {

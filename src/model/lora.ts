@@ -69,7 +69,8 @@ export function addLora(config: LoraConfig): RewriteRule {
 }
 
 /**
- * The adapter's parameters that a graph of the family would get, with their shapes.
+ * The adapter's parameters that a graph of the family would get, with their shapes; the output layer, which comes last,
+ * gets none.
  * @throws INVALID_PARAMETER when no layer is a target
  */
 export function loraShapes(
@@ -78,10 +79,10 @@ export function loraShapes(
 ): Map<string, readonly [number, number]> {
   const shapes = new Map<string, readonly [number, number]>();
   const layers = new Set<string>();
-  for (const { op, inputs } of graph.nodes) {
+  for (const { inputs } of graph.nodes.filter(({ op }) => op === "linear").slice(0, -1)) {
     const weight = inputs[1];
     const layer = layerOf(weight);
-    if (op !== "linear" || weight === undefined || layer === undefined) continue;
+    if (weight === undefined || layer === undefined) continue;
     layers.add(layer.split(".").at(-1) ?? layer);
     if (!isTarget(layer, config.targets)) continue;
     const [outer, inner] = weight.shape.map(Number) as [number, number];

@@ -3,10 +3,17 @@
 
 import type { GraphBuilder, Value } from "../graph/index.js";
 import * as ops from "../graph/index.js";
-import { type BartLikeConfig, readBartConfig } from "./bart-config.js";
+import { type BartLikeConfig, bartLike, readBartConfig } from "./bart-config.js";
 import type { DecoderInput, EncoderInput, Family, HiddenStates } from "./family.js";
 import { activations, embedding, layerNorm, linear, multiHeadAttention } from "./layers.js";
-import { crossAttention, derivedBias, head, tableAliases, tokenTable } from "./tied-tables.js";
+import {
+  crossAttention,
+  crossKeyValue,
+  derivedBias,
+  head,
+  tableAliases,
+  tokenTable,
+} from "./tied-tables.js";
 
 /** Token embeddings, scaled by √d, plus the table's row for each position; padding learns nothing. */
 function embed(
@@ -104,12 +111,14 @@ export const pegasus: Family<BartLikeConfig> = {
   decoder,
   head,
   crossAttention,
+  crossKeyValue,
   fixed: [
     "final_logits_bias",
     "model.encoder.embed_positions.weight",
     "model.decoder.embed_positions.weight",
   ],
   aliases: tableAliases,
+  ...bartLike,
   derivedWeights(c) {
     const shape = [c.maxPositions, c.dModel];
     const data = () => sinusoids(c.maxPositions, c.dModel);

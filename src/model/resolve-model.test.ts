@@ -21,11 +21,11 @@ beforeAll(async () => {
   await mkdir(join(home, "hub", "models--google--pegasus-xsum"), { recursive: true });
   await mkdir(join(home, "my-pegasus"));
   const files = {
-    "config.json": '{"architectures": ["T5ForConditionalGeneration"]}',
+    "config.json": '{"architectures": ["MarianMTModel"]}',
     "spiece.model": "pieces",
     "model.safetensors": "weights",
   };
-  hub = await startFakeHub({ "reed/t5": { files } });
+  hub = await startFakeHub({ "reed/marian": { files } });
 });
 afterAll(async () => {
   await hub.close();
@@ -39,8 +39,8 @@ describe("resolveModel", () => {
     const before = process.cwd();
     process.chdir(home);
     try {
-      await mkdir(join("reed", "t5"), { recursive: true });
-      expect(await resolve("reed/t5")).toBe("reed/t5");
+      await mkdir(join("reed", "marian"), { recursive: true });
+      expect(await resolve("reed/marian")).toBe("reed/marian");
     } finally {
       await rm("reed", { recursive: true });
       process.chdir(before);
@@ -66,8 +66,10 @@ describe("resolveModel", () => {
   });
 
   it("refuses an architecture before it downloads its weights", async () => {
-    await expect(resolve("reed/t5")).rejects.toMatchObject({ code: "ARCHITECTURE_NOT_SUPPORTED" });
+    await expect(resolve("reed/marian")).rejects.toMatchObject({
+      code: "ARCHITECTURE_NOT_SUPPORTED",
+    });
     expect(hub.requests.some(({ path }) => path.includes("safetensors"))).toBe(false);
-    expect(await readdir(join(home, "hub", "models--reed--t5"))).not.toContain("refs");
+    expect(await readdir(join(home, "hub", "models--reed--marian"))).not.toContain("refs");
   });
 });

@@ -1,6 +1,7 @@
 // What Pegasus and BART have in common outside their layers: names, the output layer, and the tables it may share.
 import type { GraphBuilder, Value } from "../graph/index.js";
 import type { Head } from "./family.js";
+import { type KeyValue, keyValue } from "./layers.js";
 
 interface Tables {
   readonly vocabSize: number;
@@ -19,6 +20,16 @@ export function tokenTable({ tiedEmbeddings }: Tables, side: "encoder" | "decode
 /** Name of the cross-attention of a decoder layer. */
 export function crossAttention(layer: number): string {
   return `model.decoder.layers.${layer}.encoder_attn`;
+}
+
+/** Keys and values of a decoder layer's cross-attention for the encoder's last states. */
+export function crossKeyValue(
+  g: GraphBuilder,
+  { decoderHeads }: { readonly decoderHeads: number },
+  memory: Value,
+  layer: number,
+): KeyValue {
+  return keyValue(g, memory, crossAttention(layer), { heads: decoderHeads });
 }
 
 /** The embedding table once more as the output layer (or one of its own), plus a bias. */

@@ -5,7 +5,12 @@ import { basename, join } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
-import { readJson, readWeightHeaders, readWeights } from "../model/checkpoint/folder.js";
+import {
+  readJson,
+  readWeightHeaders,
+  readWeights,
+  settleTables,
+} from "../model/checkpoint/folder.js";
 import { companions } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
 import type { Family, ModelConfig } from "../model/family.js";
@@ -13,6 +18,7 @@ import { forwardGraph } from "../model/forward.js";
 import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
+import { pegasus } from "../model/pegasus.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
@@ -51,9 +57,11 @@ export async function openStart(
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
     ...downloading,
   });
-  const json = withDropout(fresh ? freshConfig(model.config) : await readConfig(folder), model);
-  const family = findFamily(json);
-  const config = family.readConfig(json);
+  const said = fresh ? freshConfig(model.config) : await readConfig(folder);
+  const family = findFamily(said);
+  const json = withDropout(said, model, family);
+  const read = family.readConfig(json);
+  const config = fresh ? read : await settleTables(folder, family, read);
   const tokenizer = await loadTokenizer(folder);
   if (tokenizer.vocabSize > config.vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {
@@ -76,7 +84,11 @@ export async function openStart(
     const learned = { learns: (name: string) => !frozen(name) };
     return { start: { ...base, lora: undefined, graph: learned }, weights };
   }
-  const lora: LoraConfig = model.lora;
+  const { targets } = model.lora;
+  const lora: LoraConfig = {
+    ...model.lora,
+    targets: targets === "queries-and-values" ? family.queriesAndValues : targets,
+  };
   const adapters = initialLora(loraShapes(graph, lora), train.seed);
   return {
     start: { ...base, lora, graph: { learns: isLoraParameter, extend: addLora(lora) } },
@@ -122,31 +134,31 @@ async function readConfig(folder: string): Promise<Record<string, unknown>> {
 
 /** A config for a model from nothing; Pegasus unless it names another architecture. */
 function freshConfig(given: RunConfig["model"]["config"]): Record<string, unknown> {
-  return {
-    architectures: ["PegasusForConditionalGeneration"],
-    model_type: "pegasus",
-    is_encoder_decoder: true,
-    tie_word_embeddings: true,
-    scale_embedding: true,
-    activation_function: "relu",
-    pad_token_id: 0,
-    eos_token_id: 1,
-    decoder_start_token_id: 0,
-    forced_eos_token_id: 1,
-    ...given,
-  };
+  const { freshConfig } = given?.architectures === undefined ? pegasus : findFamily(given);
+  return { ...freshConfig, ...given };
 }
 
+/** @throws INVALID_PARAMETER for a share that the family does not have */
 function withDropout(
   json: Record<string, unknown>,
-  { dropout, attentionDropout, activationDropout }: RunConfig["model"],
+  model: RunConfig["model"],
+  { dropoutKeys }: Family,
 ): Record<string, unknown> {
-  return {
-    ...json,
-    ...(dropout !== undefined && { dropout }),
-    ...(attentionDropout !== undefined && { attention_dropout: attentionDropout }),
-    ...(activationDropout !== undefined && { activation_dropout: activationDropout }),
-  };
+  const changed: Record<string, unknown> = { ...json };
+  for (const share of ["dropout", "attentionDropout", "activationDropout"] as const) {
+    const value = model[share];
+    if (value === undefined) continue;
+    const key = dropoutKeys[share];
+    if (key === undefined) {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: `model.${share}`,
+        value,
+        expected: `left out: ${String(json.model_type)} has ${Object.keys(dropoutKeys).join(", ")} alone`,
+      });
+    }
+    changed[key] = value;
+  }
+  return changed;
 }
 
 function checkFrozen(freeze: readonly string[], names: readonly string[]): void {

@@ -180,6 +180,22 @@ export const elementwise: OpTable = {
     const bend = e.node("Mul", [e.node("Mul", [x, rest]), slope]);
     e.into([output], "Add", [gate, bend]);
   }),
+  clamp: {
+    infer(inputs, { least, most }) {
+      const x = required("clamp", inputs, 0);
+      if (x.dtype !== "int64") throw mismatch("clamp", "only whole numbers are clamped", x);
+      if (!Number.isInteger(least) || !Number.isInteger(most) || Number(least) > Number(most))
+        throw mismatch("clamp", `${least} to ${most} is no range`);
+      return [x];
+    },
+    emit(e, node) {
+      const { least, most } = node.attributes;
+      const x = required("clamp", node.inputs, 0).name;
+      const above = e.node("Max", [x, e.ints([Number(least)])]);
+      e.into([required("clamp", node.outputs, 0).name], "Min", [above, e.ints([Number(most)])]);
+    },
+    vjp: { reason: "whole numbers are indices, and nothing is learned through an index" },
+  },
   cast: {
     infer(inputs, { to }) {
       if (typeof to !== "string" || !(to in dtypes))
@@ -213,6 +229,9 @@ export const sigmoid = (g: GraphBuilder, x: Value): Value => g.one("sigmoid", [x
 export const gelu = (g: GraphBuilder, x: Value): Value => g.one("gelu", [x]);
 /** The tanh approximation of gelu, transformers' `gelu_new`. Source: Hendrycks and Gimpel 2016. */
 export const geluTanh = (g: GraphBuilder, x: Value): Value => g.one("geluTanh", [x]);
+/** Whole numbers moved into the range from `least` to `most`. @throws SHAPE_MISMATCH for other numbers */
+export const clamp = (g: GraphBuilder, x: Value, least: number, most: number): Value =>
+  g.one("clamp", [x], { least, most });
 export const cast = (g: GraphBuilder, x: Value, to: DType): Value =>
   x.dtype === to ? x : g.one("cast", [x], { to });
 /** x, which nothing behind it learns through. */

@@ -9,7 +9,7 @@ import type { Weight, Weights } from "../../runtime/weights.js";
 import { parseBoundedJson } from "../../text/bounded-json.js";
 import type { Family, ModelConfig } from "../family.js";
 import { readSafetensorsHeader } from "./safetensors.js";
-import { checkMapped, isMappable, readFloat32, type StoredTensor } from "./stored.js";
+import { checkMapped, isMappable, isSameTensor, readFloat32, type StoredTensor } from "./stored.js";
 import { readTorchHeader } from "./torch-file.js";
 
 type ReadHeader = (file: string) => Promise<Map<string, StoredTensor>>;
@@ -112,6 +112,27 @@ export async function readWeightHeaders(folder: string): Promise<Map<string, Sto
 }
 
 /**
+ * The config of a folder's model where its family goes by which of its tables the checkpoint holds apart.
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ */
+export async function settleTables<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+): Promise<C> {
+  if (family.withOwnTables === undefined) return config;
+  const stored = await readWeightHeaders(folder);
+  const own = new Set<string>();
+  for (const names of family.aliases(config).values()) {
+    const [first, ...others] = names.flatMap((name) => stored.get(name) ?? []);
+    for (const other of others) {
+      if (first !== undefined && !(await isSameTensor(first, other))) own.add(other.name);
+    }
+  }
+  return family.withOwnTables(config, own);
+}
+
+/**
  * The parameters of a graph as float32: mapped where a file has them as they are used, else read, one tensor at a
  * time. Tied tensors are held once.
  * @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT
@@ -129,6 +150,7 @@ export async function readWeights<C extends ModelConfig>(
     ...parameters.map(({ name }) => name),
     ...derived.keys(),
     ...[...aliases.values()].flat(),
+    ...(family.unused ?? []),
   ]);
   const extra = [...stored.keys()].find((name) => !known.has(name));
   if (extra !== undefined)

@@ -146,6 +146,31 @@ export async function readFloat32(tensor: StoredTensor): Promise<Float32Array> {
   return contiguous ? out : gatherStrided(out, shape, strides ?? []);
 }
 
+/**
+ * Whether two tensors hold the same values; told without reading where they are the same bytes.
+ * @throws WEIGHTS_CORRUPT as `readFloat32` does
+ */
+export async function isSameTensor(a: StoredTensor, b: StoredTensor): Promise<boolean> {
+  const sameShape =
+    a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);
+  if (!sameShape) return false;
+  const asTheyLie = isRowMajor(a) && isRowMajor(b);
+  if (asTheyLie && a.file === b.file && a.offset === b.offset && a.dtype === b.dtype) return true;
+  const count = a.shape.reduce((product, dim) => product * dim, 1);
+  const length = asTheyLie ? chunkElements : count;
+  for (let done = 0; done < count; done += length) {
+    const part = ({ offset, ...tensor }: StoredTensor) =>
+      readFloat32({
+        ...tensor,
+        ...(asTheyLie && { shape: [Math.min(length, count - done)], strides: [1] }),
+        offset: offset + done * storedBytes[tensor.dtype],
+      });
+    const [x, y] = [await part(a), await part(b)];
+    if (x.some((value, i) => value !== y[i])) return false;
+  }
+  return true;
+}
+
 /** 0·x is NaN exactly where x is NaN or infinite. Four sums, since each addition waits for the one before it. */
 function isFinite32(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

@@ -1,0 +1,32 @@
+// The text before every document that a checkpoint was taught with, where its config.json keeps it.
+import { BridleError } from "../errors/error.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** What config.json says of the task of summarizing, as published T5 checkpoints have it. */
+export function summarizationTask(json: Json): Json {
+  const tasks = json.task_specific_params as Json | null | undefined;
+  const task = typeof tasks === "object" ? tasks?.summarization : undefined;
+  return typeof task === "object" && task !== null ? (task as Json) : {};
+}
+
+/**
+ * Text that stands before every document: `task_specific_params.summarization.prefix`.
+ * @throws CONFIG_INVALID when it is no text
+ */
+export function readPrefix(json: Json): string {
+  const { prefix = "" } = summarizationTask(json);
+  if (typeof prefix === "string") return prefix;
+  throw new BridleError("CONFIG_INVALID", {
+    key: "task_specific_params.summarization.prefix",
+    value: JSON.stringify(prefix),
+    expected: "a text",
+  });
+}
+
+/** The same config.json with another text before every document. */
+export function withPrefix(json: Json, prefix: string): Json {
+  const tasks = json.task_specific_params as Json | null | undefined;
+  const summarization = { ...summarizationTask(json), prefix };
+  return { ...json, task_specific_params: { ...tasks, summarization } };
+}
