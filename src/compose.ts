@@ -1,8 +1,10 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
+import { openFileStore } from "./adapters/blob/file.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { bridleVersion } from "./config/version.js";
 import { BridleError } from "./errors/error.js";
 import { resolveModel } from "./model/resolve-model.js";
+import type { BlobLocation, BlobReader, BlobStore } from "./ports/blob-store.js";
 import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
@@ -86,6 +88,27 @@ export function getSummarizer(service: Service, name?: string): Summarizer {
     model: JSON.stringify((name ?? "").slice(0, 200)),
     available: [...service.summarizers.keys()].join(", "),
   });
+}
+
+type BlobOpener = (location: BlobLocation) => Promise<BlobReader | BlobStore>;
+
+/** What opens a store, by the scheme of its URL; clients of clouds are loaded when one is opened. */
+const blobAdapters: Readonly<Record<string, BlobOpener>> = {
+  file: openFileStore,
+};
+
+/**
+ * Opens the store a URL names; a path without a scheme is a folder.
+ * @throws DVC_REMOTE_UNSUPPORTED for another scheme, PEER_MISSING where its client is not installed
+ */
+export async function openBlobStore(location: BlobLocation): Promise<BlobReader | BlobStore> {
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location.url)?.[1]?.toLowerCase() ?? "file";
+  const open = Object.hasOwn(blobAdapters, scheme) ? blobAdapters[scheme] : undefined;
+  if (open === undefined) {
+    const reason = `no adapter is for ${scheme}://; there are ${Object.keys(blobAdapters).join(", ")}`;
+    throw new BridleError("DVC_REMOTE_UNSUPPORTED", { remote: location.url, reason });
+  }
+  return await open(location);
 }
 
 /** Commands see the folders behind names, not the rooms that find and write them. */

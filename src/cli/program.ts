@@ -4,6 +4,7 @@ import { bridleVersion } from "../config/version.js";
 import { addApiKeyCommand } from "./api-key.js";
 import { fromCommanderError } from "./command-line-errors.js";
 import { addConfigCommand } from "./config.js";
+import { addDataCommand } from "./data.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
 import { addModelsCommand } from "./models.js";
@@ -54,6 +55,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addRougeCommand(program, terminal);
   addEvaluateCommand(program, terminal);
   addTokenizerCommand(program, terminal);
+  addDataCommand(program, terminal);
   addModelsCommand(program, terminal);
   addTrainCommand(program, terminal);
   addConfigCommand(program, terminal);

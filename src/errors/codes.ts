@@ -182,6 +182,167 @@ export const codes = {
       "{file} has a row group of {megabytes} MB from row {row} on, more than is read at once.",
     hint: "Write it with smaller groups, for example df.to_parquet(file, row_group_size=10000) in pandas.",
   },
+  // Versions of data, and the stores they lie in.
+  DVC_REPO_NOT_FOUND: {
+    kind: "missing",
+    message: "{folder} is in no DVC repository: neither it nor a folder above it holds .dvc.",
+    hint: "Run `bridle data init` in the project's folder, or change into one that has a .dvc folder.",
+  },
+  DVC_REPO_EXISTS: {
+    kind: "conflict",
+    message: "{folder} is a DVC repository already.",
+    hint: "Go on with `bridle data add PATH`; `bridle data status` tells what is there.",
+  },
+  DVC_REPO_BUSY: {
+    kind: "busy",
+    message: "Another process ({pid} on {host}, `{command}`) is changing this repository.",
+    hint: "Wait until it is done and run it again; should it be gone for good, delete {file}.",
+  },
+  DVC_FILE_INVALID: {
+    kind: "invalid",
+    message: "{file} cannot be used: {reason}.",
+    hint: "Correct it, or take it from Git again: `git checkout -- {file}`.",
+  },
+  DVC_FORMAT_UNSUPPORTED: {
+    kind: "invalid",
+    message: "{file} is a .{format} file, which only dvc itself reads for parameters and metrics.",
+    hint: "Keep them in a .yaml or .json file, or ask dvc: `dvc params diff`.",
+  },
+  DVC_PATH_NOT_TRACKED: {
+    kind: "missing",
+    message: "{path} is no output of a .dvc file or a stage here.",
+    hint: "Add it with `bridle data add {path}`, or see `bridle data status` for what is tracked.",
+  },
+  DVC_PATH_UNFIT: {
+    kind: "invalid",
+    message: "{path} cannot be added: {reason}.",
+    hint: "Name a file or folder inside the repository, after changing what is said here.",
+  },
+  DVC_OUTPUT_OVERLAPS: {
+    kind: "conflict",
+    message: "{path} cannot be added: {other}, an output of {stage}, overlaps it.",
+    hint: "Add {other} instead, or stop tracking it first by deleting {stage}.",
+  },
+  DVC_TRACKED_BY_GIT: {
+    kind: "conflict",
+    message: "{path} is in Git already.",
+    hint: "Take it out of Git first: `git rm -r --cached '{path}'` and `git commit -m \"stop tracking {path}\"`.",
+  },
+  DVC_LINK_UNFIT: {
+    kind: "invalid",
+    message: "{path} is a symbolic link to {target}, {reason}.",
+    hint: "Put a copy of what it points to in its place: `cp --remove-destination \"$(readlink -f '{path}')\" '{path}'`.",
+  },
+  DVC_NAME_UNFIT: {
+    kind: "invalid",
+    message: "The name {path} cannot be kept: {reason}.",
+    hint: "Rename it, and add it again.",
+  },
+  DVC_FILE_CHANGED: {
+    kind: "conflict",
+    message: "{path} changed while it was being read.",
+    hint: "Wait until whatever writes it is done, and run it again.",
+  },
+  DVC_FILES_UNSAVED: {
+    kind: "conflict",
+    message: "{paths} would be lost: no cache holds what is in the working folder ({count} in all).",
+    hint: "Save it with `bridle data add`, or give it up with --force.",
+  },
+  DVC_OBJECT_MISSING: {
+    kind: "missing",
+    message: "The cache has not got {count} of the files, such as {path} ({id}).",
+    hint: "Fetch them with `bridle data pull`.",
+  },
+  DVC_OBJECT_CORRUPT: {
+    kind: "conflict",
+    message: "{place} does not hold what its name says ({actual} in place of {id}).",
+    hint: "Delete it; then `bridle data pull` fetches it again, or `bridle data add` saves it from the working folder.",
+  },
+  DVC_REMOTE_OBJECT_MISSING: {
+    kind: "missing",
+    message: "The remote {remote} has not got {count} of the files, such as {path} ({id}).",
+    hint: "Push them from where they are: `bridle data push`, in the clone that added them.",
+  },
+  DVC_REMOTE_OBJECT_CORRUPT: {
+    kind: "conflict",
+    message: "{remote} gave {actual} in place of {id} for {path}; nothing of it was kept.",
+    hint: "Delete {key} there and push it again from a clone that has it: `bridle data push`.",
+  },
+  DVC_REMOTE_UNKNOWN: {
+    kind: "missing",
+    message: "There is no remote {remote} in .dvc/config; there are: {available}.",
+    hint: "Add it: `bridle data remote add {remote} URL`.",
+  },
+  DVC_REMOTE_NOT_SET: {
+    kind: "invalid",
+    message: "No remote is named, and .dvc/config names none as the default.",
+    hint: "Add one: `bridle data remote add --default store URL`, or name one with --remote.",
+  },
+  DVC_REMOTE_UNSUPPORTED: {
+    kind: "invalid",
+    message: "The remote {remote} cannot be used: {reason}.",
+    hint: "Give it a URL of the form s3://BUCKET/PATH, gs://…, azure://…, https://… or a folder.",
+  },
+  DVC_REVISION_NOT_FOUND: {
+    kind: "missing",
+    message: "Git knows no revision {revision} in {folder}.",
+    hint: "See `git branch --all`, `git tag` and `git log`; a shallow clone needs `git fetch --unshallow`.",
+  },
+  DVC_GIT_NOT_FOUND: {
+    kind: "invalid",
+    message: "{folder} is in no Git repository, so that there are no revisions to look at.",
+    hint: "Run `git init` and commit, or leave the revision out.",
+  },
+  DVC_DISK_FULL: {
+    kind: "unavailable",
+    message: "{folder} has {free} free; {what} needs {needed}.",
+    hint: "Make room, for example with `bridle data gc --workspace`, or set cache.dir in .dvc/config to a larger disk.",
+  },
+  DVC_LINK_FAILED: {
+    kind: "invalid",
+    message: "{path} cannot be linked to the cache: none of {types} works from {cache} to there.",
+    hint: "Let it copy: set `type = reflink,hardlink,symlink,copy` under [cache] in .dvc/config.",
+  },
+  DVC_GC_NEEDS_ROOTS: {
+    kind: "invalid",
+    message: "Nothing says which versions must stay.",
+    hint: "Name them: `bridle data gc --workspace`, with --all-branches, --all-tags or --all-commits for more.",
+  },
+  BLOB_NOT_FOUND: {
+    kind: "missing",
+    message: "{store} has no {key}.",
+    hint: "Check the remote's URL, and that whoever added the data has pushed it: `bridle data push`.",
+  },
+  BLOB_STORE_MISSING: {
+    kind: "missing",
+    message: "{store} is not there: {reason}.",
+    hint: "Create it, or correct the remote's URL: `bridle data remote add --force NAME URL`.",
+  },
+  BLOB_UNAUTHENTICATED: {
+    kind: "unauthenticated",
+    message: "{store} does not accept the credentials: {reason}.",
+    hint: "{login}",
+  },
+  BLOB_DENIED: {
+    kind: "denied",
+    message: "{store} does not allow {what} of {key}: {reason}.",
+    hint: "Ask for that right, or use credentials that have it; `bridle doctor` tells which are in use.",
+  },
+  BLOB_READ_ONLY: {
+    kind: "invalid",
+    message: "{store} can only be read.",
+    hint: "Push to a remote that can be written: `bridle data push --remote NAME`.",
+  },
+  BLOB_UNAVAILABLE: {
+    kind: "unavailable",
+    message: "{store} did not answer for {key}: {reason}.",
+    hint: "Check the network and the remote's URL, and run it again: what is done is not done twice.",
+  },
+  PEER_MISSING: {
+    kind: "invalid",
+    message: "{what} needs the package {package}, which is not installed.",
+    hint: "Install it: `npm install {package}`.",
+  },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {
     kind: "unsupported-media",

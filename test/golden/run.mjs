@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { Comparison } from "./comparison.mjs";
 import { GoldenFolder } from "./golden-folder.mjs";
+import { suite as dvc } from "./suites/dvc.mjs";
 import { forward } from "./suites/forward.mjs";
 import { generate } from "./suites/generate.mjs";
 import { suite as gsg } from "./suites/gsg.mjs";
@@ -37,6 +38,7 @@ export const suites = [
   gradients,
   runs,
   lora,
+  dvc,
 ];
 
 const usage = "Usage: npm run golden -- DIR [--suite NAME]...";

@@ -1,0 +1,64 @@
+// `bridle data gc`: deletes data that no version that must stay needs.
+import type { Command } from "commander";
+import { addVersionFlags, type VersionFlags, versionsOf } from "./data-remote-flags.js";
+import { sizeText, withRepository } from "./data-repository.js";
+import { addExamples, addJsonOption } from "./options.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+interface Flags extends VersionFlags {
+  readonly workspace?: boolean;
+  readonly dryRun?: boolean;
+  readonly cloud?: boolean;
+  readonly remote?: string;
+  readonly allowMissing?: boolean;
+  readonly json?: boolean;
+}
+
+export function addDataGcCommand(data: Command, terminal: Terminal): void {
+  const command = data
+    .command("gc")
+    .summary("delete data that no version needs")
+    .description(
+      "Deletes from the cache all that none of the named versions needs. At least one must be named. What a version " +
+        "needs is never deleted; where that cannot be told, nothing is.",
+    )
+    .option("-w, --workspace", "keep what the working folder's .dvc and dvc.lock files name")
+    .option("--dry-run", "tell what would go, and delete nothing")
+    .option("-c, --cloud", "delete from the remote too")
+    .option("-r, --remote <name>", "with --cloud: a remote of .dvc/config (default: the one it names)")
+    .option(
+      "--allow-missing",
+      "go on where the list of a tracked folder is nowhere to be had, whose files cannot be kept then",
+    );
+  addJsonOption(addVersionFlags(command));
+  addExamples(command, [
+    ["bridle data gc --workspace --dry-run", "how much only older versions need"],
+    ["bridle data gc --all-branches --all-tags", "keep what branches and tags need"],
+  ]).action((flags: Flags) => run(flags, terminal));
+}
+
+async function run(flags: Flags, terminal: Terminal): Promise<void> {
+  const [{ collectGarbage }, { openBlobStore }] = await Promise.all([
+    import("../data/dvc/gc.js"),
+    import("../compose.js"),
+  ]);
+  const { workspace, dryRun, cloud, remote, allowMissing } = flags;
+  const done = await withRepository(terminal, ({ repository, steps, env }) =>
+    collectGarbage(
+      repository,
+      openBlobStore,
+      { ...versionsOf(flags), workspace: workspace ?? false },
+      { ...steps, dryRun, allowMissing, env, cloud: cloud ? (remote ?? true) : undefined },
+    ),
+  );
+  if (flags.json) {
+    await printJson(terminal, { ...done, dryRun: dryRun ?? false });
+    return;
+  }
+  const verb = dryRun ? "would be deleted" : "deleted";
+  await printLine(
+    terminal,
+    `${done.deleted} object${done.deleted === 1 ? "" : "s"} ${verb} from the cache, ${sizeText(done.freedBytes)}; ${done.kept} kept.`,
+  );
+  if (cloud) await printLine(terminal, `${done.deletedInRemote} ${verb} from the remote.`);
+}

@@ -1,0 +1,34 @@
+// `bridle data`: the parent of the commands that check, split and version data.
+import type { Command } from "commander";
+import { addDataAddCommand } from "./data-add.js";
+import { addDataCheckoutCommand } from "./data-checkout.js";
+import { addDataCommitCommand } from "./data-commit.js";
+import { addDataDiffCommand } from "./data-diff.js";
+import { addDataFetchCommand } from "./data-fetch.js";
+import { addDataGcCommand } from "./data-gc.js";
+import { addDataInitCommand } from "./data-init.js";
+import { addDataPullCommand } from "./data-pull.js";
+import { addDataPushCommand } from "./data-push.js";
+import { addDataRemoteCommand } from "./data-remote.js";
+import { addDataStatusCommand } from "./data-status.js";
+import type { Terminal } from "./terminal.js";
+
+export function addDataCommand(program: Command, terminal: Terminal): void {
+  const data = program
+    .command("data")
+    .summary("version data as DVC does")
+    .description(
+      "Versions data and models beside Git, in the files, cache and remotes of DVC: both can work on one repository.",
+    );
+  addDataInitCommand(data, terminal);
+  addDataAddCommand(data, terminal);
+  addDataStatusCommand(data, terminal);
+  addDataDiffCommand(data, terminal);
+  addDataCheckoutCommand(data, terminal);
+  addDataCommitCommand(data, terminal);
+  addDataPushCommand(data, terminal);
+  addDataFetchCommand(data, terminal);
+  addDataPullCommand(data, terminal);
+  addDataGcCommand(data, terminal);
+  addDataRemoteCommand(data, terminal);
+}

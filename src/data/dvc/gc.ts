@@ -1,0 +1,148 @@
+// Deletes objects that no version that must stay needs, from the cache and, when asked, from a remote.
+import { rm, stat } from "node:fs/promises";
+import { BridleError } from "../../errors/error.js";
+import { writeError } from "../../errors/file-errors.js";
+import { isBlobStore } from "../../ports/blob-store.js";
+import type { StepOptions } from "./add.js";
+import { isObjectId, objectKey, type ObjectRef } from "./object-hash.js";
+import { type OpenBlobStore, remoteLocation } from "./remote.js";
+import type { DvcRepository } from "./repository.js";
+import { fetchUnlocked } from "./transfer.js";
+import { filesOf, type UsedObject, usedOutputs, type VersionScope } from "./used-objects.js";
+
+export interface GcOptions extends StepOptions {
+  /** What else must stay, such as what a registry's versions were trained on. */
+  readonly extraRoots?: Iterable<ObjectRef> | AsyncIterable<ObjectRef> | undefined;
+  /** Tell what would go, and delete nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Delete from this remote too; true for the default one. */
+  readonly cloud?: string | true | undefined;
+  /**
+   * Go on where the list of a tracked folder is neither here nor at a remote, so that its files cannot be known.
+   */
+  readonly allowMissing?: boolean | undefined;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+}
+
+export interface GcResult {
+  /** Objects deleted from the cache, or that would be. */
+  readonly deleted: number;
+  readonly freedBytes: number;
+  /** Objects deleted from the remote. */
+  readonly deletedInRemote: number;
+  /** Objects that stay because a version needs them. */
+  readonly kept: number;
+}
+
+/**
+ * Deletes what no root reaches.
+ * @throws DVC_GC_NEEDS_ROOTS where no version is named; DVC_OBJECT_MISSING where a folder's list is nowhere
+ */
+export async function collectGarbage(
+  repository: DvcRepository,
+  openStore: OpenBlobStore,
+  roots: VersionScope,
+  options: GcOptions = {},
+): Promise<GcResult> {
+  const { workspace, allBranches, allTags, allCommits, revisions = [] } = roots;
+  if (!workspace && !allBranches && !allTags && !allCommits && revisions.length === 0) {
+    throw new BridleError("DVC_GC_NEEDS_ROOTS");
+  }
+  const work = async (): Promise<GcResult> => {
+    const live = await liveKeys(repository, openStore, { ...roots, workspace: workspace ?? false }, options);
+    const fromCache = await sweepCache(repository, live, options);
+    const deletedInRemote = await sweepRemote(repository, openStore, live, options);
+    return { ...fromCache, deletedInRemote, kept: live.size };
+  };
+  return await repository.locked("bridle data gc", work, options);
+}
+
+/** Keys of all that must stay. */
+async function liveKeys(
+  repository: DvcRepository,
+  openStore: OpenBlobStore,
+  roots: VersionScope,
+  { extraRoots = [], allowMissing, signal, env }: GcOptions,
+): Promise<ReadonlySet<string>> {
+  const used: UsedObject[] = await usedOutputs(repository, roots);
+  for await (const ref of extraRoots) {
+    const rest = { sizeBytes: undefined, filter: undefined, remote: undefined, canPush: true };
+    used.push({ ref, path: ref.id, ...rest });
+  }
+  let found = await filesOf(repository, used);
+  if (found.unread.length > 0) {
+    // A list that is not here may be at the remote: without it nobody can tell what it keeps.
+    await fetchLists(repository, openStore, roots, { signal, env });
+    found = await filesOf(repository, used);
+  }
+  const [first] = found.unread;
+  if (first !== undefined && !allowMissing) {
+    const details = { count: found.unread.length, path: first.path, id: first.ref.id };
+    throw new BridleError("DVC_OBJECT_MISSING", details);
+  }
+  return new Set([...found.files, ...found.lists].map(({ ref }) => objectKey(ref)));
+}
+
+async function fetchLists(
+  repository: DvcRepository,
+  openStore: OpenBlobStore,
+  roots: VersionScope,
+  options: { readonly signal?: AbortSignal | undefined; readonly env?: NodeJS.ProcessEnv | undefined },
+): Promise<void> {
+  try {
+    await fetchUnlocked(repository, openStore, roots, { ...options, allowMissing: true, listsOnly: true });
+  } catch (thrown) {
+    // Without a remote, or one that answers, the list stays missing, which is told as such.
+    const isTold = thrown instanceof BridleError && /^(DVC_REMOTE|BLOB)_/.test(thrown.code);
+    if (!isTold) throw thrown;
+  }
+}
+
+async function sweepCache(
+  { cache }: DvcRepository,
+  live: ReadonlySet<string>,
+  { dryRun, signal, onProgress }: GcOptions,
+): Promise<{ readonly deleted: number; readonly freedBytes: number }> {
+  let deleted = 0;
+  let freedBytes = 0;
+  for await (const { ref, place } of cache.list()) {
+    if (live.has(objectKey(ref))) continue;
+    if (signal?.aborted) throw new BridleError("CANCELLED", {}, { cause: signal.reason });
+    const found = await stat(place).catch(() => undefined);
+    if (!dryRun) {
+      await rm(place, { force: true }).catch((thrown) => {
+        throw writeError(thrown, place);
+      });
+    }
+    deleted++;
+    freedBytes += found?.size ?? 0;
+    const bytes = { bytes: freedBytes, sizeBytes: freedBytes };
+    onProgress?.({ step: "delete", files: deleted, fileCount: deleted, ...bytes });
+  }
+  cache.forget();
+  return { deleted, freedBytes };
+}
+
+async function sweepRemote(
+  repository: DvcRepository,
+  openStore: OpenBlobStore,
+  live: ReadonlySet<string>,
+  { cloud, dryRun, signal, env }: GcOptions,
+): Promise<number> {
+  if (cloud === undefined) return 0;
+  const store = await openStore(remoteLocation(repository, cloud === true ? undefined : cloud, env));
+  let deleted = 0;
+  try {
+    if (!isBlobStore(store)) throw new BridleError("BLOB_READ_ONLY", { store: store.name });
+    for await (const { key } of store.list("", { signal })) {
+      const id = /^(?:files\/md5\/)?([0-9a-f]{2})\/([^/]+)$/.exec(key);
+      // Only objects are DVC's to delete.
+      if (id === null || !isObjectId(`${id[1]}${id[2]}`) || live.has(key)) continue;
+      if (!dryRun) await store.delete(key, { signal });
+      deleted++;
+    }
+  } finally {
+    await store.close();
+  }
+  return deleted;
+}

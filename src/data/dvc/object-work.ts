@@ -1,0 +1,566 @@
+// What worker threads do with files: hash them, keep them in a cache, put them back, copy them and check what arrived.
+import { createHash, hash as hashOf } from "node:crypto";
+import fs from "node:fs";
+import nodePath from "node:path";
+import { BridleError } from "../../errors/error.js";
+import { readError, systemCode, writeError } from "../../errors/file-errors.js";
+import { type HashName, type ObjectId, type ObjectRef, objectKey } from "./object-hash.js";
+
+/** How a cached file may stand in the working folder, best first. */
+export type LinkType = "reflink" | "hardlink" | "symlink" | "copy";
+
+/** What tells that a file is still the one that was hashed. */
+export interface FileMark {
+  readonly mtimeMs: number;
+  readonly inode: number;
+  readonly sizeBytes: number;
+}
+
+export interface HashedFile extends FileMark {
+  readonly md5: string;
+  readonly isExecutable: boolean;
+  /** When hashing began, in ms since 1970. */
+  readonly hashedAtMs: number;
+}
+
+/** Counters that the starting thread reads while the work goes on. */
+export interface WorkCounters {
+  /** Bytes and files done; a third place is set to 1 to stop the work. */
+  readonly shared: SharedArrayBuffer;
+}
+
+export type WorkTask = WorkCounters & {
+  /** Folder for files that are not yet whole, on the disk of where they go. */
+  readonly scratch: string;
+} & (
+    | {
+        readonly kind: "hash";
+        readonly files: readonly string[];
+        readonly hashName: HashName;
+      }
+    | {
+        readonly kind: "store";
+        readonly files: readonly string[];
+        readonly cache: string;
+        readonly byHardlink: boolean;
+      }
+    | {
+        readonly kind: "place";
+        readonly files: readonly PlacedFile[];
+        readonly links: readonly LinkType[];
+      }
+    | { readonly kind: "copy"; readonly files: readonly CopiedFile[] }
+  );
+
+export interface PlacedFile {
+  readonly object: string;
+  readonly id: ObjectId;
+  readonly hashName: HashName;
+  readonly target: string;
+  readonly isExecutable: boolean;
+}
+
+export interface CopiedFile {
+  readonly from: string;
+  readonly to: string;
+  readonly id: ObjectId;
+  readonly hashName: HashName;
+  readonly mode: number;
+}
+
+export type WorkResult =
+  | { readonly kind: "hash" | "store" | "place"; readonly files: readonly HashedFile[] }
+  | { readonly kind: "copy"; readonly problems: readonly CopyProblem[] };
+
+/** Why a file was not copied; the others were. */
+export interface CopyProblem {
+  readonly index: number;
+  readonly reason: "missing" | "corrupt";
+  readonly actual: string;
+}
+
+/** Files up to this are read whole. */
+const smallBytes = 1 << 20;
+/** Objects up to this are checked against their name whenever they are put in place. */
+const checkedBytes = 64 << 20;
+const chunkBytes = 4 << 20;
+const protectedMode = 0o444;
+
+let buffer: Buffer | undefined;
+const zeros = Buffer.alloc(1 << 16);
+let counter = 0;
+
+function sharedBuffer(): Buffer {
+  buffer ??= Buffer.allocUnsafeSlow(chunkBytes);
+  return buffer;
+}
+
+class Meter {
+  private readonly counts: BigInt64Array;
+
+  constructor({ shared }: WorkCounters) {
+    this.counts = new BigInt64Array(shared);
+  }
+
+  addBytes(count: number): void {
+    Atomics.add(this.counts, 0, BigInt(count));
+    // A task that is to stop does so between two pieces, so that it can clean up after itself.
+    if (Atomics.load(this.counts, 2) === 1n) throw new BridleError("CANCELLED");
+  }
+
+  addFile(): void {
+    Atomics.add(this.counts, 1, 1n);
+    if (Atomics.load(this.counts, 2) === 1n) throw new BridleError("CANCELLED");
+  }
+}
+
+export function runTask(task: WorkTask): WorkResult {
+  const meter = new Meter(task);
+  if (task.kind === "copy") return { kind: "copy", problems: copyAll(task, meter) };
+  const files: HashedFile[] = [];
+  if (task.kind === "hash") {
+    for (const file of task.files) files.push(hashFile(file, task.hashName, meter));
+  } else if (task.kind === "store") {
+    const made = new Set<string>();
+    for (const file of task.files) files.push(storeFile(file, task, made, meter));
+  } else {
+    for (const file of task.files) files.push(placeFile(file, task, meter));
+  }
+  return { kind: task.kind, files };
+}
+
+function scratchName(scratch: string): string {
+  counter++;
+  return nodePath.join(scratch, `${process.pid}-${hashOf("md5", `${performance.timeOrigin}${performance.now()}${Math.random()}`).slice(0, 12)}-${counter}`);
+}
+
+function markOf(stats: fs.Stats): FileMark {
+  return { mtimeMs: stats.mtimeMs, inode: stats.ino, sizeBytes: stats.size };
+}
+
+function isExecutable(stats: fs.Stats): boolean {
+  return (stats.mode & 0o111) !== 0;
+}
+
+function openForReading(file: string): number {
+  try {
+    return fs.openSync(file, "r");
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+}
+
+function hashedFile(file: string, fd: number, before: fs.Stats, md5: string, startedMs: number): HashedFile {
+  const after = fs.fstatSync(fd);
+  if (after.mtimeMs !== before.mtimeMs || after.size !== before.size) {
+    throw new BridleError("DVC_FILE_CHANGED", { path: file });
+  }
+  return { ...markOf(after), md5, isExecutable: isExecutable(before), hashedAtMs: startedMs };
+}
+
+function hashFile(file: string, hashName: HashName, meter: Meter): HashedFile {
+  const startedMs = Date.now();
+  const fd = openForReading(file);
+  try {
+    const before = fs.fstatSync(fd);
+    const md5 = digestOf(file, fd, before.size, hashName, meter);
+    meter.addFile();
+    return hashedFile(file, fd, before, md5, startedMs);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** @param write gets every piece that was read */
+function digestOf(
+  file: string,
+  fd: number,
+  sizeBytes: number,
+  hashName: HashName,
+  meter: Meter,
+  write?: (piece: Buffer, offset: number) => void,
+): string {
+  const room = sharedBuffer();
+  const hash = createHash("md5");
+  let offset = 0;
+  let isText: boolean | undefined;
+  for (;;) {
+    // DVC 2 tells text from the rest anew in every piece of a mebibyte.
+    const length = hashName === "md5" ? room.length : smallBytes;
+    const count = readSome(file, fd, room, length, offset);
+    if (count === 0) break;
+    const piece = room.subarray(0, count);
+    if (hashName === "md5") hash.update(piece);
+    else {
+      isText = looksLikeText(piece.subarray(0, 512));
+      hash.update(isText ? withUnixLineEnds(piece) : piece);
+    }
+    write?.(piece, offset);
+    offset += count;
+    meter.addBytes(count);
+    // What is small is done; an end that was read is not asked for again.
+    if (offset >= sizeBytes && count < length) break;
+  }
+  return hash.digest("hex");
+}
+
+function readSome(file: string, fd: number, room: Buffer, length: number, offset: number): number {
+  try {
+    let count = 0;
+    while (count < length) {
+      const read = fs.readSync(fd, room, count, length - count, offset + count);
+      if (read === 0) break;
+      count += read;
+    }
+    return count;
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+}
+
+/** As DVC 2 decides it: no NUL, and less than 30 % of bytes that no text has. */
+function looksLikeText(block: Buffer): boolean {
+  if (block.length === 0) return true;
+  if (block.includes(0)) return false;
+  let odd = 0;
+  for (const byte of block) {
+    if (!((byte >= 32 && byte < 127) || [10, 13, 9, 12, 8].includes(byte))) odd++;
+  }
+  return odd / block.length <= 0.3;
+}
+
+function withUnixLineEnds(piece: Buffer): Buffer {
+  return Buffer.from(piece.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
+}
+
+/** Keeps a file's content in the cache under its hash, and tells the hash. */
+function storeFile(
+  file: string,
+  task: Extract<WorkTask, { kind: "store" }>,
+  made: Set<string>,
+  meter: Meter,
+): HashedFile {
+  const startedMs = Date.now();
+  const fd = openForReading(file);
+  try {
+    const before = fs.fstatSync(fd);
+    const small = before.size < smallBytes;
+    if (small && !task.byHardlink) {
+      const room = sharedBuffer();
+      const count = readSome(file, fd, room, smallBytes, 0);
+      const piece = room.subarray(0, count);
+      const md5 = hashOf("md5", piece, "hex");
+      const target = objectPath(task.cache, { id: md5, hashName: "md5" });
+      keep(target, count, made, () => writeWhole(scratchName(task.scratch), piece, protectedMode));
+      meter.addBytes(count);
+      meter.addFile();
+      return hashedFile(file, fd, before, md5, startedMs);
+    }
+    const temporary = scratchName(task.scratch);
+    let md5: string;
+    try {
+      md5 = takeIn(file, fd, before, temporary, task.byHardlink, meter);
+      const target = objectPath(task.cache, { id: md5, hashName: "md5" });
+      keep(target, before.size, made, () => temporary);
+    } finally {
+      fs.rmSync(temporary, { force: true });
+    }
+    meter.addFile();
+    return hashedFile(file, fd, before, md5, startedMs);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Makes a second name or copy of a file's content at `temporary` and hashes it. */
+function takeIn(
+  file: string,
+  fd: number,
+  before: fs.Stats,
+  temporary: string,
+  byHardlink: boolean,
+  meter: Meter,
+): string {
+  if (byHardlink && before.size > 0 && tryLink(() => fs.linkSync(file, temporary))) {
+    fs.chmodSync(temporary, protectedMode);
+    return digestOf(file, fd, before.size, "md5", meter);
+  }
+  const cloned = tryLink(() => fs.copyFileSync(file, temporary, fs.constants.COPYFILE_FICLONE_FORCE));
+  if (cloned) {
+    fs.chmodSync(temporary, protectedMode);
+    const copy = fs.openSync(temporary, "r");
+    try {
+      return digestOf(temporary, copy, before.size, "md5", meter);
+    } finally {
+      fs.closeSync(copy);
+    }
+  }
+  return copyAndHash(file, fd, before.size, temporary, protectedMode, "md5", meter);
+}
+
+/** One pass over the file: what is read is hashed and written. Runs of zeros become holes. */
+function copyAndHash(
+  file: string,
+  fd: number,
+  sizeBytes: number,
+  temporary: string,
+  mode: number,
+  hashName: HashName,
+  meter: Meter,
+): string {
+  try {
+    const copy = fs.openSync(temporary, "wx", mode);
+    try {
+      let end = 0;
+      const md5 = digestOf(file, fd, sizeBytes, hashName, meter, (piece, offset) => {
+        end = offset + piece.length;
+        if (!isZero(piece)) writeFully(copy, piece, offset);
+      });
+      fs.ftruncateSync(copy, end);
+      if (end >= smallBytes) fs.fsyncSync(copy);
+      return md5;
+    } finally {
+      fs.closeSync(copy);
+    }
+  } catch (thrown) {
+    fs.rmSync(temporary, { force: true });
+    throw writeError(thrown, temporary);
+  }
+}
+
+function isZero(piece: Buffer): boolean {
+  if (piece.length < zeros.length || piece[0] !== 0) return false;
+  for (let at = 0; at < piece.length; at += zeros.length) {
+    const part = piece.subarray(at, at + zeros.length);
+    if (part.compare(zeros, 0, part.length) !== 0) return false;
+  }
+  return true;
+}
+
+function writeFully(fd: number, piece: Buffer, offset: number): void {
+  for (let done = 0; done < piece.length; ) {
+    done += fs.writeSync(fd, piece, done, piece.length - done, offset + done);
+  }
+}
+
+function writeWhole(file: string, bytes: Buffer, mode: number): string {
+  try {
+    const fd = fs.openSync(file, "wx", mode);
+    try {
+      writeFully(fd, bytes, 0);
+    } finally {
+      fs.closeSync(fd);
+    }
+    return file;
+  } catch (thrown) {
+    fs.rmSync(file, { force: true });
+    throw writeError(thrown, file);
+  }
+}
+
+/** Moves what `make` made to an object's place, unless the object is there already in its full size. */
+function keep(target: string, sizeBytes: number, made: Set<string>, make: () => string): void {
+  const present = fs.statSync(target, { throwIfNoEntry: false });
+  if (present?.isFile() && present.size === sizeBytes) return;
+  const folder = nodePath.dirname(target);
+  const temporary = make();
+  try {
+    if (!made.has(folder)) fs.mkdirSync(folder, { recursive: true });
+    made.add(folder);
+    fs.renameSync(temporary, target);
+  } catch (thrown) {
+    fs.rmSync(temporary, { force: true });
+    throw writeError(thrown, target);
+  }
+}
+
+function tryLink(link: () => void): boolean {
+  try {
+    link();
+    return true;
+  } catch (thrown) {
+    const code = systemCode(thrown);
+    const unable = ["EXDEV", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EPERM", "EACCES", "EMLINK", "ENOTTY"];
+    if (unable.includes(code)) return false;
+    throw thrown;
+  }
+}
+
+/** Puts a cached file into the working folder, whole at once. */
+function placeFile(file: PlacedFile, task: Extract<WorkTask, { kind: "place" }>, meter: Meter): HashedFile {
+  const { object, target, id } = file;
+  const startedMs = Date.now();
+  const fd = openObject(object, target, id);
+  const temporary = scratchName(task.scratch);
+  try {
+    const stats = fs.fstatSync(fd);
+    if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0) check(file, fd, stats, meter);
+    else meter.addBytes(stats.size);
+    if (!task.links.some((type) => makeLink(type, file, fd, stats, temporary))) {
+      throw new BridleError("DVC_LINK_FAILED", {
+        path: target,
+        types: task.links.join(", "),
+        cache: nodePath.dirname(object),
+      });
+    }
+    moveInto(temporary, target);
+    meter.addFile();
+    const placed = fs.statSync(target);
+    return { ...markOf(placed), md5: id, isExecutable: isExecutable(placed), hashedAtMs: startedMs };
+  } finally {
+    fs.rmSync(temporary, { force: true });
+    fs.closeSync(fd);
+  }
+}
+
+function openObject(object: string, path: string, id: ObjectId): number {
+  try {
+    return fs.openSync(object, "r");
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") {
+      throw new BridleError("DVC_OBJECT_MISSING", { count: 1, path, id }, { cause: thrown });
+    }
+    throw readError(thrown, object);
+  }
+}
+
+function check({ object, id, hashName }: PlacedFile, fd: number, stats: fs.Stats, meter: Meter): void {
+  const actual = digestOf(object, fd, stats.size, hashName, meter);
+  if (actual !== id) throw new BridleError("DVC_OBJECT_CORRUPT", { place: object, id, actual });
+}
+
+function makeLink(type: LinkType, file: PlacedFile, fd: number, stats: fs.Stats, temporary: string): boolean {
+  const { object } = file;
+  // Many names of one empty file meet the file system's limit on names.
+  if (type !== "symlink" && stats.size === 0) return writeWhole(temporary, Buffer.alloc(0), modeOf(file)) !== "";
+  try {
+    switch (type) {
+      case "reflink":
+        if (!tryLink(() => fs.copyFileSync(object, temporary, fs.constants.COPYFILE_FICLONE_FORCE))) return false;
+        fs.chmodSync(temporary, modeOf(file));
+        return true;
+      case "hardlink":
+        if ((stats.mode & 0o222) !== 0) fs.chmodSync(object, protectedMode);
+        return tryLink(() => fs.linkSync(object, temporary));
+      case "symlink":
+        if ((stats.mode & 0o222) !== 0) fs.chmodSync(object, protectedMode);
+        return tryLink(() => fs.symlinkSync(nodePath.resolve(object), temporary));
+      case "copy":
+        copyObject(fd, stats, file, temporary);
+        return true;
+    }
+  } catch (thrown) {
+    throw writeError(thrown, file.target);
+  }
+}
+
+/** Umask is left to the system, as for any new file. */
+function modeOf({ isExecutable }: PlacedFile): number {
+  return (isExecutable ? 0o777 : 0o666) & ~umask;
+}
+
+const umask = readUmask();
+
+/** Worker threads may not ask for it, so it is read off a file that is made. */
+function readUmask(): number {
+  try {
+    return process.umask();
+  } catch {
+    return 0o022;
+  }
+}
+
+function copyObject(fd: number, stats: fs.Stats, file: PlacedFile, temporary: string): void {
+  if (stats.size < smallBytes) {
+    const room = sharedBuffer();
+    const count = readSome(file.object, fd, room, smallBytes, 0);
+    writeWhole(temporary, room.subarray(0, count), modeOf(file));
+    return;
+  }
+  if (stats.blocks * 512 >= stats.size) fs.copyFileSync(file.object, temporary, fs.constants.COPYFILE_EXCL);
+  else {
+    const counters = { shared: new SharedArrayBuffer(24) };
+    copyAndHash(file.object, fd, stats.size, temporary, 0o600, file.hashName, new Meter(counters));
+  }
+  fs.chmodSync(temporary, modeOf(file));
+}
+
+function moveInto(temporary: string, target: string): void {
+  try {
+    renameOrMove(temporary, target);
+  } catch (thrown) {
+    if (systemCode(thrown) !== "ENOENT") throw writeError(thrown, target);
+    try {
+      fs.mkdirSync(nodePath.dirname(target), { recursive: true });
+      renameOrMove(temporary, target);
+    } catch (again) {
+      throw writeError(again, target);
+    }
+  }
+}
+
+function renameOrMove(temporary: string, target: string): void {
+  try {
+    fs.renameSync(temporary, target);
+  } catch (thrown) {
+    if (systemCode(thrown) !== "EXDEV") throw thrown;
+    // Another disk: the last step must be a rename on that one.
+    const beside = `${target}.${nodePath.basename(temporary)}.tmp`;
+    try {
+      if (fs.lstatSync(temporary).isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(temporary), beside);
+      else fs.copyFileSync(temporary, beside, fs.constants.COPYFILE_EXCL);
+      fs.renameSync(beside, target);
+    } finally {
+      fs.rmSync(beside, { force: true });
+    }
+  }
+}
+
+function copyAll(task: Extract<WorkTask, { kind: "copy" }>, meter: Meter): CopyProblem[] {
+  const problems: CopyProblem[] = [];
+  const made = new Set<string>();
+  for (const [index, file] of task.files.entries()) {
+    const actual = copyOne(file, task.scratch, made, meter);
+    if (actual !== undefined) {
+      problems.push({ index, reason: actual === "" ? "missing" : "corrupt", actual });
+    }
+    meter.addFile();
+  }
+  return problems;
+}
+
+/** Copies and checks; the hash of what was there instead, empty for nothing, undefined where all is well. */
+function copyOne(
+  { from, to, id, hashName, mode }: CopiedFile,
+  scratch: string,
+  made: Set<string>,
+  meter: Meter,
+): string | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(from, "r");
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") return "";
+    throw readError(thrown, from);
+  }
+  const wanted = id.replace(/\.dir$/, "");
+  const temporary = scratchName(scratch);
+  try {
+    const stats = fs.fstatSync(fd);
+    // A folder's list is hashed as it is, whatever the hash of the files.
+    const name = id.endsWith(".dir") ? "md5" : hashName;
+    const actual = copyAndHash(from, fd, stats.size, temporary, mode, name, meter);
+    if (actual !== wanted) return actual;
+    keep(to, stats.size, made, () => temporary);
+    return undefined;
+  } finally {
+    fs.rmSync(temporary, { force: true });
+    fs.closeSync(fd);
+  }
+}
+
+/** Where an object lies under a cache's folder. */
+export function objectPath(cache: string, ref: ObjectRef): string {
+  return nodePath.join(cache, ...objectKey(ref).split("/"));
+}
+

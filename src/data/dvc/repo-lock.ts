@@ -1,0 +1,127 @@
+// One process at a time changes a repository; who was killed while doing so is not waited for.
+import { randomBytes } from "node:crypto";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { abortError } from "../../errors/abort-error.js";
+import { BridleError } from "../../errors/error.js";
+import { systemCode, writeError } from "../../errors/file-errors.js";
+import { isRunning } from "../../runtime/living-process.js";
+
+interface Holder {
+  readonly token: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly sinceMs: number;
+  readonly command: string;
+}
+
+const pollMs = 50;
+
+/**
+ * Runs work while nobody else holds the lock.
+ * @param waitMs how long another's work is waited for
+ * @throws DVC_REPO_BUSY, FILE_NOT_WRITABLE, CANCELLED, and what the work throws
+ */
+export async function withRepoLock<Result>(
+  file: string,
+  command: string,
+  work: () => Promise<Result>,
+  { waitMs = 5000, signal }: { readonly waitMs?: number; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Result> {
+  const token = await acquire(file, command, waitMs, signal);
+  try {
+    return await work();
+  } finally {
+    const holder = await read(file);
+    if (holder?.token === token) await rm(file, { force: true });
+  }
+}
+
+async function acquire(
+  file: string,
+  command: string,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const started = performance.now();
+  const token = randomBytes(8).toString("hex");
+  const me: Holder = { token, pid: process.pid, host: hostname(), sinceMs: Date.now(), command };
+  // It appears under its name with its content in it, so that nobody reads half a lock.
+  const own = `${file}.${token}`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(own, JSON.stringify(me));
+    for (;;) {
+      if (signal?.aborted) throw abortError(signal, started);
+      if (await place(own, file)) return token;
+      const holder = await read(file);
+      if (holder === undefined) continue;
+      if (hasEnded(holder)) await takeAway(file, holder.token);
+      else if (performance.now() - started >= waitMs) {
+        const { pid, host, command: theirs } = holder;
+        throw new BridleError("DVC_REPO_BUSY", { pid, host, command: theirs, file });
+      } else await sleep(pollMs);
+    }
+  } catch (thrown) {
+    throw writeError(thrown, file);
+  } finally {
+    await rm(own, { force: true }).catch(() => {});
+  }
+}
+
+async function place(own: string, file: string): Promise<boolean> {
+  try {
+    await link(own, file);
+    return true;
+  } catch (thrown) {
+    if (systemCode(thrown) === "EEXIST") return false;
+    // A file system without links: made in one go where it is not there yet.
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(systemCode(thrown))) throw thrown;
+    return await writeFile(file, await readFile(own), { flag: "wx" }).then(
+      () => true,
+      (again) => {
+        if (systemCode(again) === "EEXIST") return false;
+        throw again;
+      },
+    );
+  }
+}
+
+async function read(file: string): Promise<Holder | undefined> {
+  try {
+    const holder = JSON.parse(await readFile(file, "utf8"));
+    return typeof holder?.token === "string" && Number.isSafeInteger(holder.pid) ? holder : gone;
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") return undefined;
+    if (thrown instanceof SyntaxError) return gone;
+    throw thrown;
+  }
+}
+
+/** What an unreadable lock counts as: whoever wrote it did not live to finish. */
+const gone: Holder = { token: "", pid: 0, host: "", sinceMs: 0, command: "" };
+
+/** Whether a process of this machine is over. A restarted container may hand out the same process id again. */
+function hasEnded(holder: Holder): boolean {
+  if (holder === gone) return true;
+  if (holder.host !== hostname()) return false;
+  if (holder.pid !== process.pid) return !isRunning(holder.pid);
+  return holder.sinceMs < Date.now() - process.uptime() * 1000 - 1000;
+}
+
+/** Moves a lock away before deleting it, so that of several who wait only one does. */
+async function takeAway(file: string, token: string): Promise<void> {
+  const aside = `${file}.${randomBytes(8).toString("hex")}`;
+  try {
+    await rename(file, aside);
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") return;
+    throw thrown;
+  }
+  const moved = await read(aside);
+  // Another had taken over in between: it gets its lock back.
+  if (moved !== undefined && moved.token !== token) await rename(aside, file);
+  else await rm(aside, { force: true });
+}

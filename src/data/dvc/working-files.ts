@@ -1,0 +1,190 @@
+// Looks at tracked paths in the working folder: which files there are, and what they hash to.
+import { lstat, readdir, realpath, stat } from "node:fs/promises";
+import nodePath from "node:path";
+import { BridleError } from "../../errors/error.js";
+import { readError, systemCode } from "../../errors/file-errors.js";
+import type { HashMemory } from "./hash-memory.js";
+import type { IgnoreRules } from "./ignore-rules.js";
+import { directoryObject } from "./object-cache.js";
+import type { DirectoryEntry, HashName } from "./object-hash.js";
+import type { FileMark, HashedFile } from "./object-work.js";
+import type { ObjectPool, WorkOptions } from "./object-pool.js";
+import { type Content, joinPath } from "./output.js";
+
+/** A file of the working folder. */
+export interface FoundFile extends FileMark {
+  /** From the tracked path; empty for a path that is a file itself. */
+  readonly relpath: string;
+  readonly file: string;
+  readonly isExecutable: boolean;
+  /** Bytes it takes on disk: fewer than its size where it has holes. */
+  readonly diskBytes: number;
+}
+
+/** A tracked path as it is on disk. */
+export interface FoundPath {
+  readonly isFolder: boolean;
+  readonly files: readonly FoundFile[];
+}
+
+export interface LookOptions {
+  /** The repository's root. */
+  readonly root: string;
+  readonly ignored: IgnoreRules;
+  /** The cache's folder, which links may lead to. */
+  readonly cache: string;
+}
+
+const lookedAtOnce = 64;
+
+/**
+ * The files of a path; undefined where there is nothing, or DVC ignores it.
+ * @throws DVC_LINK_UNFIT for a link that leads out of the repository or nowhere; DVC_NAME_UNFIT
+ */
+export async function findFiles(path: string, options: LookOptions): Promise<FoundPath | undefined> {
+  const place = nodePath.join(options.root, ...path.split("/"));
+  let found: Awaited<ReturnType<typeof lstat>>;
+  try {
+    found = await lstat(place);
+  } catch (thrown) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(thrown))) return undefined;
+    throw readError(thrown, place);
+  }
+  const isLink = found.isSymbolicLink();
+  if (isLink) await checkLink(place, options);
+  const isFolder = isLink ? (await stat(place)).isDirectory() : found.isDirectory();
+  if (await options.ignored.ignores(path, isFolder)) return undefined;
+  if (!isFolder) return { isFolder, files: [await look(place, "")] };
+  const names: string[] = [];
+  await walk(path, "", options, names);
+  const files: FoundFile[] = new Array(names.length);
+  let next = 0;
+  const lane = async () => {
+    while (next < names.length) {
+      const index = next++;
+      const name = names[index] ?? "";
+      files[index] = await look(nodePath.join(place, name), name);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lookedAtOnce, names.length) }, lane));
+  return { isFolder, files };
+}
+
+async function look(file: string, relpath: string): Promise<FoundFile> {
+  try {
+    const { mtimeMs, ino, size, mode, blocks } = await stat(file);
+    return {
+      relpath,
+      file,
+      mtimeMs,
+      inode: ino,
+      sizeBytes: size,
+      isExecutable: (mode & 0o111) !== 0,
+      diskBytes: blocks === undefined ? size : Math.min(size, blocks * 512),
+    };
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+}
+
+async function walk(path: string, folder: string, options: LookOptions, names: string[]): Promise<void> {
+  const whole = joinPath(path, folder).replace(/\/$/, "");
+  const place = nodePath.join(options.root, ...whole.split("/"));
+  const isLeftOut = await options.ignored.filterOf(whole);
+  const entries = await readdir(place, { withFileTypes: true }).catch((thrown) => {
+    throw readError(thrown, place);
+  });
+  for (const entry of entries) {
+    const { name } = entry;
+    const isFolder = entry.isDirectory();
+    if (name.includes("\ufffd")) {
+      const reason = "it is not UTF-8, which a list of files must be";
+      throw new BridleError("DVC_NAME_UNFIT", { path: joinPath(whole, name), reason });
+    }
+    if (isLeftOut(name, isFolder)) continue;
+    if (name === ".dvcignore") {
+      const reason = "a .dvcignore inside a tracked folder would change what the folder is";
+      throw new BridleError("DVC_NAME_UNFIT", { path: joinPath(whole, name), reason });
+    }
+    const relpath = joinPath(folder, name);
+    if (isFolder) await walk(path, relpath, options, names);
+    else if (entry.isSymbolicLink()) {
+      await checkLink(nodePath.join(place, name), options);
+      // As dvc does, a link to a folder is not followed.
+      if ((await stat(nodePath.join(place, name))).isFile()) names.push(relpath);
+    } else if (entry.isFile()) names.push(relpath);
+    else {
+      const reason = "it is neither a file nor a folder";
+      throw new BridleError("DVC_PATH_UNFIT", { path: joinPath(whole, name), reason });
+    }
+  }
+}
+
+/** A link may lead to what is inside the repository or its cache. */
+async function checkLink(place: string, { root, cache }: LookOptions): Promise<void> {
+  let target: string;
+  try {
+    target = await realpath(place);
+  } catch (cause) {
+    const reason = systemCode(cause) === "ELOOP" ? "which leads back to itself" : "which is not there";
+    throw new BridleError("DVC_LINK_UNFIT", { path: place, target: "another place", reason }, { cause });
+  }
+  const inside = await Promise.all([root, cache].map((folder) => realpath(folder).catch(() => folder)));
+  if (inside.some((folder) => target === folder || target.startsWith(folder + nodePath.sep))) return;
+  const reason = "outside the repository";
+  throw new BridleError("DVC_LINK_UNFIT", { path: place, target, reason });
+}
+
+/** What is hashed, and with what. */
+export interface Hashing {
+  readonly pool: ObjectPool;
+  readonly memory: HashMemory;
+  /** How a path is written in the memory: from the root. */
+  keyOf(file: string): string;
+}
+
+/** The hash of each file; those that are as they were when last hashed are not read. */
+export async function hashFiles(
+  files: readonly FoundFile[],
+  hashName: HashName,
+  { pool, memory, keyOf }: Hashing,
+  options: WorkOptions,
+): Promise<string[]> {
+  const hashes: (string | undefined)[] = [];
+  const unknown: number[] = [];
+  for (const [index, file] of files.entries()) {
+    const known = hashName === "md5" ? await memory.find(keyOf(file.file), file) : undefined;
+    hashes.push(known);
+    if (known === undefined) unknown.push(index);
+  }
+  const asked = unknown.map((index) => files[index]?.file ?? "");
+  const results: HashedFile[] = await pool.hash(asked, hashName, options);
+  for (const [i, index] of unknown.entries()) {
+    const result = results[i];
+    if (result === undefined) continue;
+    hashes[index] = result.md5;
+    if (hashName === "md5") await memory.remember(keyOf(asked[i] ?? ""), result);
+  }
+  return hashes.map((hash) => hash ?? "");
+}
+
+/** What a path's content is, from the hashes of its files. */
+export function contentOf(
+  found: FoundPath,
+  hashes: readonly string[],
+  hashName: HashName,
+): { readonly content: Content; readonly entries: readonly DirectoryEntry[] | undefined; readonly list: Buffer | undefined } {
+  const sizeBytes = found.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  if (!found.isFolder) {
+    const isExecutable = found.files[0]?.isExecutable ?? false;
+    const content = { hash: { id: hashes[0] ?? "", hashName }, sizeBytes, isExecutable };
+    return { content, entries: undefined, list: undefined };
+  }
+  const entries = found.files.map(({ relpath }, index) => ({
+    relpath: relpath.split(nodePath.sep).join("/"),
+    md5: hashes[index] ?? "",
+  }));
+  const { id, bytes } = directoryObject(entries);
+  const content = { hash: { id, hashName }, sizeBytes, fileCount: entries.length };
+  return { content, entries, list: bytes };
+}
