@@ -15,9 +15,14 @@ export function addDataAddCommand(data: Command, terminal: Terminal): void {
     .argument("<paths...>", "files and folders in the repository");
   addJsonOption(command);
   addExamples(command, [
-    ["bridle data add data/train.jsonl", "one file; commit data/train.jsonl.dvc and data/.gitignore"],
+    [
+      "bridle data add data/train.jsonl",
+      "one file; commit data/train.jsonl.dvc and data/.gitignore",
+    ],
     ["bridle data add data/images models/best", "two folders, each as a whole"],
-  ]).action((paths: readonly string[], options: { json?: boolean }) => run(paths, options, terminal));
+  ]).action((paths: readonly string[], options: { json?: boolean }) =>
+    run(paths, options, terminal),
+  );
 }
 
 async function run(
@@ -39,7 +44,10 @@ async function run(
   }
   for (const { path, fileCount, sizeBytes, isChanged } of added) {
     const files = `${fileCount} file${fileCount === 1 ? "" : "s"}`;
-    await printLine(terminal, `${path}: ${files}, ${sizeText(sizeBytes)}${isChanged ? "" : " (unchanged)"}`);
+    await printLine(
+      terminal,
+      `${path}: ${files}, ${sizeText(sizeBytes)}${isChanged ? "" : " (unchanged)"}`,
+    );
   }
   const forGit = new Set(added.flatMap(({ file, gitignore }) => [file, gitignore ?? file]));
   await printLine(terminal, `For Git: git add ${[...forGit].map(quoted).join(" ")}`);

@@ -28,7 +28,10 @@ export function addDataCheckoutCommand(data: Command, terminal: Terminal): void 
         "`git checkout` of another version, this is the step for its data.",
     )
     .argument("[targets...]", "paths, .dvc files or stages (default: all)")
-    .option("--relink", "make copies or links of the kind cache.type asks for, also where nothing changed");
+    .option(
+      "--relink",
+      "make copies or links of the kind cache.type asks for, also where nothing changed",
+    );
   addJsonOption(addCheckoutFlags(command));
   addExamples(command, [
     ["git checkout v1 && bridle data checkout", "the data of an earlier version"],
@@ -36,7 +39,11 @@ export function addDataCheckoutCommand(data: Command, terminal: Terminal): void 
   ]).action((targets: readonly string[], flags: CheckoutFlags) => run(targets, flags, terminal));
 }
 
-async function run(typed: readonly string[], flags: CheckoutFlags, terminal: Terminal): Promise<void> {
+async function run(
+  typed: readonly string[],
+  flags: CheckoutFlags,
+  terminal: Terminal,
+): Promise<void> {
   const { checkout } = await import("../data/dvc/checkout.js");
   const { json, ...options } = flags;
   const done = await withRepository(terminal, (open) =>

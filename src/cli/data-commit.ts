@@ -22,6 +22,7 @@ export function addDataCommitCommand(data: Command, terminal: Terminal): void {
     );
     if (json) await printJson(terminal, done);
     else if (done.stages.length === 0) await printLine(terminal, "Everything is up to date.");
-    else await printLine(terminal, `Recorded ${done.stages.join(", ")} in ${done.files.join(", ")}.`);
+    else
+      await printLine(terminal, `Recorded ${done.stages.join(", ")} in ${done.files.join(", ")}.`);
   });
 }

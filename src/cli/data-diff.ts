@@ -59,7 +59,10 @@ async function run(
   const diff = await withRepository(terminal, async (open) => {
     const { repository, steps } = open;
     const [old, fresh] = [await repository.treeAt(before), await repository.treeAt(after)];
-    return diffTrees(repository, old, fresh, { ...steps, paths: targetsOf(open, options.targets ?? []) });
+    return diffTrees(repository, old, fresh, {
+      ...steps,
+      paths: targetsOf(open, options.targets ?? []),
+    });
   });
   if (options.json) {
     await printJson(terminal, diffJson(diff, options.showHash ?? false, after === undefined));
@@ -105,7 +108,10 @@ async function printValues(diff: FilesDiff, json: boolean, terminal: Terminal): 
       const number = by === undefined ? undefined : Number(plainValue(by));
       const sign = number !== undefined && number > 0 ? "+" : "";
       const shown = number === undefined ? "" : ` (${sign}${Number(number.toPrecision(5))})`;
-      await printLine(terminal, `  ${name}: ${pythonString(old)} -> ${pythonString(fresh)}${shown}`);
+      await printLine(
+        terminal,
+        `  ${name}: ${pythonString(old)} -> ${pythonString(fresh)}${shown}`,
+      );
     }
   }
 }
@@ -118,11 +124,20 @@ async function printDiff(diff: DataDiff, withHash: boolean, terminal: Terminal):
     for (const { path, hash } of entries) {
       const name = typeof path === "string" ? path : `${path.old} -> ${path.new}`;
       const digest =
-        typeof hash === "string" ? hash.slice(0, 8) : hash === null ? "" : `${hash.old?.slice(0, 8)}..${hash.new?.slice(0, 8)}`;
+        typeof hash === "string"
+          ? hash.slice(0, 8)
+          : hash === null
+            ? ""
+            : `${hash.old?.slice(0, 8)}..${hash.new?.slice(0, 8)}`;
       await printLine(terminal, `  ${withHash ? `${digest}  ` : ""}${name}`);
     }
-    const files = entries.filter(({ path }: { path: unknown }) => typeof path !== "string" || !path.endsWith("/"));
+    const files = entries.filter(
+      ({ path }: { path: unknown }) => typeof path !== "string" || !path.endsWith("/"),
+    );
     if (files.length > 0) counts.push(`${files.length} ${what}`);
   }
-  await printLine(terminal, counts.length === 0 ? "Nothing differs." : `Files: ${counts.join(", ")}.`);
+  await printLine(
+    terminal,
+    counts.length === 0 ? "Nothing differs." : `Files: ${counts.join(", ")}.`,
+  );
 }

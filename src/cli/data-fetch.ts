@@ -11,7 +11,8 @@ import { targetsOf, withRepository } from "./data-repository.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
-type Flags = RemoteFlags & VersionFlags & { readonly allowMissing?: boolean; readonly json?: boolean };
+type Flags = RemoteFlags &
+  VersionFlags & { readonly allowMissing?: boolean; readonly json?: boolean };
 
 export function addDataFetchCommand(data: Command, terminal: Terminal): void {
   const command = data
@@ -24,9 +25,9 @@ export function addDataFetchCommand(data: Command, terminal: Terminal): void {
     .argument("[targets...]", "paths, .dvc files or stages (default: all)")
     .option("--allow-missing", "leave out what the remote has not got, in place of failing");
   addJsonOption(addVersionFlags(addRemoteFlags(command)));
-  addExamples(command, [["bridle data fetch --all-branches", "to work offline on any branch later"]]).action(
-    (targets: readonly string[], flags: Flags) => run(targets, flags, terminal),
-  );
+  addExamples(command, [
+    ["bridle data fetch --all-branches", "to work offline on any branch later"],
+  ]).action((targets: readonly string[], flags: Flags) => run(targets, flags, terminal));
 }
 
 async function run(typed: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {

@@ -25,7 +25,10 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
     .option("-w, --workspace", "keep what the working folder's .dvc and dvc.lock files name")
     .option("--dry-run", "tell what would go, and delete nothing")
     .option("-c, --cloud", "delete from the remote too")
-    .option("-r, --remote <name>", "with --cloud: a remote of .dvc/config (default: the one it names)")
+    .option(
+      "-r, --remote <name>",
+      "with --cloud: a remote of .dvc/config (default: the one it names)",
+    )
     .option(
       "--allow-missing",
       "go on where the list of a tracked folder is nowhere to be had, whose files cannot be kept then",

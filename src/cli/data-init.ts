@@ -16,7 +16,8 @@ export function addDataInitCommand(data: Command, terminal: Terminal): void {
       const { initRepository } = await import("../data/dvc/repository.js");
       const root = await initRepository(folder ?? process.cwd());
       if (json) await printJson(terminal, { root });
-      else await printLine(terminal, `${root} versions data now. Add some with bridle data add PATH.`);
+      else
+        await printLine(terminal, `${root} versions data now. Add some with bridle data add PATH.`);
     },
   );
 }

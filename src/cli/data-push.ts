@@ -37,8 +37,17 @@ async function run(typed: readonly string[], flags: Flags, terminal: Terminal): 
   const { remote, jobs } = flags;
   const done = await withRepository(terminal, (open) => {
     const scope = { ...versionsOf(flags), targets: targetsOf(open, typed) };
-    return push(open.repository, openBlobStore, scope, { ...open.steps, remote, jobs, env: open.env });
+    return push(open.repository, openBlobStore, scope, {
+      ...open.steps,
+      remote,
+      jobs,
+      env: open.env,
+    });
   });
   if (flags.json) await printJson(terminal, done);
-  else await printLine(terminal, done.pushed === 0 ? "Everything is up to date." : `${countText({ ...done })}.`);
+  else
+    await printLine(
+      terminal,
+      done.pushed === 0 ? "Everything is up to date." : `${countText({ ...done })}.`,
+    );
 }

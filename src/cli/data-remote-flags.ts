@@ -15,7 +15,10 @@ export interface VersionFlags {
   readonly revision?: readonly string[];
 }
 
-const another = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
+const another = (value: string, before: readonly string[] | undefined) => [
+  ...(before ?? []),
+  value,
+];
 
 export function addRemoteFlags(command: Command): Command {
   return command
@@ -28,9 +31,18 @@ export function addVersionFlags(command: Command): Command {
     .option("-a, --all-branches", "also what every branch needs")
     .option("-T, --all-tags", "also what every tag needs")
     .option("-A, --all-commits", "also what every commit needs")
-    .option("--revision <name>", "also what a branch, tag or commit needs; repeat it for several", another);
+    .option(
+      "--revision <name>",
+      "also what a branch, tag or commit needs; repeat it for several",
+      another,
+    );
 }
 
-export function versionsOf({ allBranches, allTags, allCommits, revision }: VersionFlags): VersionScope {
+export function versionsOf({
+  allBranches,
+  allTags,
+  allCommits,
+  revision,
+}: VersionFlags): VersionScope {
   return { allBranches, allTags, allCommits, revisions: revision };
 }

@@ -52,19 +52,27 @@ export function addDataRemoteCommand(data: Command, terminal: Terminal): void {
   );
 }
 
-async function runAdd(name: string, url: string, flags: AddFlags, terminal: Terminal): Promise<void> {
+async function runAdd(
+  name: string,
+  url: string,
+  flags: AddFlags,
+  terminal: Terminal,
+): Promise<void> {
   const { addRemote } = await import("../data/dvc/remote.js");
   const { default: isDefault = false, force = false, local = false, json } = flags;
   await withRepository(terminal, ({ repository, folder }) =>
     addRemote(repository, name, url, folder, { isDefault, force, local }),
   );
   if (json) await printJson(terminal, { name, url, isDefault });
-  else await printLine(terminal, `${name} is ${isDefault ? "the default remote" : "a remote"} now.`);
+  else
+    await printLine(terminal, `${name} is ${isDefault ? "the default remote" : "a remote"} now.`);
 }
 
 async function runList({ json }: { json?: boolean }, terminal: Terminal): Promise<void> {
   const { listRemotes } = await import("../data/dvc/remote.js");
-  const remotes = await withRepository(terminal, async ({ repository }) => listRemotes(repository.config));
+  const remotes = await withRepository(terminal, async ({ repository }) =>
+    listRemotes(repository.config),
+  );
   if (json) {
     await printJson(terminal, { remotes });
     return;
@@ -75,7 +83,11 @@ async function runList({ json }: { json?: boolean }, terminal: Terminal): Promis
   }
 }
 
-async function runRemove(name: string, { json }: { json?: boolean }, terminal: Terminal): Promise<void> {
+async function runRemove(
+  name: string,
+  { json }: { json?: boolean },
+  terminal: Terminal,
+): Promise<void> {
   const { removeRemote } = await import("../data/dvc/remote.js");
   await withRepository(terminal, ({ repository }) => removeRemote(repository, name));
   if (json) await printJson(terminal, { removed: name });

@@ -80,13 +80,18 @@ function createDisplay(terminal: Terminal): {
 }
 
 /** Targets as typed: paths become ones from the root, names of stages stay. */
-export function targetsOf({ repository, folder }: OpenRepository, typed: readonly string[]): string[] {
+export function targetsOf(
+  { repository, folder }: OpenRepository,
+  typed: readonly string[],
+): string[] {
   // A name of a stage is no path; one that is both a path and a stage means the path.
-  return typed.map((each) => {
-    if (/^[^/\\]*@|:/.test(each)) return each;
-    const path = repository.pathOf(each, folder);
-    return path === "" ? "." : path;
-  }).filter((each) => each !== ".");
+  return typed
+    .map((each) => {
+      if (/^[^/\\]*@|:/.test(each)) return each;
+      const path = repository.pathOf(each, folder);
+      return path === "" ? "." : path;
+    })
+    .filter((each) => each !== ".");
 }
 
 /** `5 files modified, 1 file added and 1 file deleted`; empty where nothing was done. */
@@ -94,7 +99,9 @@ export function countText(counts: Readonly<Record<string, number>>): string {
   const parts = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `${count} file${count === 1 ? "" : "s"} ${what}`);
-  return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : (parts[0] ?? "");
+  return parts.length > 1
+    ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`
+    : (parts[0] ?? "");
 }
 
 export function sizeText(bytes: number): string {

@@ -21,7 +21,10 @@ export function addDataStatusCommand(data: Command, terminal: Terminal): void {
         "of `dvc status --json`; with --data that of `dvc data status --json`, which tells of files rather than stages.",
     )
     .argument("[targets...]", "paths, .dvc files or stages (default: all)")
-    .option("--data", "tell of tracked data, between the last commit, the .dvc files and the folder")
+    .option(
+      "--data",
+      "tell of tracked data, between the last commit, the .dvc files and the folder",
+    )
     .option("--granular", "with --data: of each file of a tracked folder")
     .option("--unchanged", "with --data: also what has not changed");
   addJsonOption(command);
@@ -69,7 +72,11 @@ function linesOf(told: StageStatus): string[] {
   });
 }
 
-async function runData(typed: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+async function runData(
+  typed: readonly string[],
+  options: Options,
+  terminal: Terminal,
+): Promise<void> {
   const { dataStatus, dataStatusJson } = await import("../data/dvc/data-status.js");
   const { granular, unchanged = false, json } = options;
   const status = await withRepository(terminal, (open) =>

@@ -22,7 +22,10 @@ export interface BlobReader {
   /** Undefined where there is no such blob. @throws BLOB_UNAUTHENTICATED, BLOB_DENIED, BLOB_STORE_MISSING, BLOB_UNAVAILABLE */
   head(key: string, request?: BlobRequest): Promise<BlobInfo | undefined>;
   /** A blob's bytes from one of them on. @throws BLOB_NOT_FOUND and what head throws */
-  get(key: string, request?: BlobRequest & { readonly startByte?: number }): Promise<AsyncIterable<Uint8Array>>;
+  get(
+    key: string,
+    request?: BlobRequest & { readonly startByte?: number },
+  ): Promise<AsyncIterable<Uint8Array>>;
   /** Gives connections back. */
   close(): Promise<void>;
 }

@@ -5,7 +5,13 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
-import type { BlobInfo, BlobLocation, BlobRequest, BlobSource, BlobStore } from "../../ports/blob-store.js";
+import type {
+  BlobInfo,
+  BlobLocation,
+  BlobRequest,
+  BlobSource,
+  BlobStore,
+} from "../../ports/blob-store.js";
 
 /** For files that are not yet whole; no key starts so. */
 const partFolder = "bridle-tmp";
@@ -61,7 +67,11 @@ export class FileBlobStore implements BlobStore {
 
   async put(key: string, source: BlobSource, { signal }: BlobRequest = {}): Promise<void> {
     const file = this.fileOf(key);
-    const part = path.join(this.folder, partFolder, `${process.pid}-${randomBytes(8).toString("hex")}`);
+    const part = path.join(
+      this.folder,
+      partFolder,
+      `${process.pid}-${randomBytes(8).toString("hex")}`,
+    );
     try {
       await mkdir(path.dirname(part), { recursive: true });
       const handle = await open(part, "wx", 0o644);

@@ -6,13 +6,19 @@ import { BridleError } from "../../errors/error.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { dvcFileOf, newDvcText, updatedDvcText } from "./dvc-file.js";
 import { ignoreInGit } from "./git-ignore.js";
-import type { DirectoryEntry, ObjectId } from "./object-hash.js";
 import { directoryObject } from "./object-cache.js";
+import type { DirectoryEntry, ObjectId } from "./object-hash.js";
 import type { WorkOptions } from "./object-pool.js";
 import { type Content, joinPath, nameOf } from "./output.js";
 import type { DvcRepository } from "./repository.js";
-import { isStageFile, outputAt, outputsUnder, type StageIndex, type StageOutput } from "./stages.js";
-import { contentOf, findFiles, type FoundFile, type FoundPath } from "./working-files.js";
+import {
+  isStageFile,
+  outputAt,
+  outputsUnder,
+  type StageIndex,
+  type StageOutput,
+} from "./stages.js";
+import { contentOf, type FoundFile, type FoundPath, findFiles } from "./working-files.js";
 
 /** A step of long work, for whoever shows it. */
 export interface StepProgress {
@@ -65,7 +71,8 @@ export async function addPaths(
     async () => {
       const index = await repository.stages();
       const targets: Target[] = [];
-      for (const path of new Set(paths)) targets.push(await readTarget(repository, index, path, paths));
+      for (const path of new Set(paths))
+        targets.push(await readTarget(repository, index, path, paths));
       const added: Added[] = [];
       for (const target of targets) added.push(await addOne(repository, target, options));
       return added;
@@ -101,7 +108,8 @@ async function readTarget(
   if (above !== undefined) throw unfit(`it lies in ${above}, which is added too`);
   const found = await findFiles(path, repository.looking);
   if (found === undefined) {
-    if ((await repository.tree.kindOf(path)) !== undefined) throw unfit("a .dvcignore file leaves it out");
+    if ((await repository.tree.kindOf(path)) !== undefined)
+      throw unfit("a .dvcignore file leaves it out");
     throw new BridleError("FILE_NOT_FOUND", { file: path });
   }
   const git = await repository.git();
@@ -118,13 +126,22 @@ function overlap(path: string, { stage, output }: StageOutput): BridleError {
   });
 }
 
-async function addOne(repository: DvcRepository, target: Target, options: StepOptions): Promise<Added> {
+async function addOne(
+  repository: DvcRepository,
+  target: Target,
+  options: StepOptions,
+): Promise<Added> {
   const { path, found, tracked } = target;
   const hashes = await storeAll(repository, found.files, options);
   const made = contentOf(found, hashes, "md5");
   const isPart = tracked !== undefined && tracked.output.path !== path;
   const content = isPart
-    ? await withPart(repository, tracked, path, made.entries ?? [{ relpath: "", md5: hashes[0] ?? "" }])
+    ? await withPart(
+        repository,
+        tracked,
+        path,
+        made.entries ?? [{ relpath: "", md5: hashes[0] ?? "" }],
+      )
     : made.content;
   if (made.list !== undefined && !isPart) {
     await repository.cache.writeObject(content.hash, made.list);
@@ -176,15 +193,22 @@ async function withPart(
     const id = output.content?.hash.id ?? "none";
     throw new BridleError("DVC_OBJECT_MISSING", { count: 1, path: output.path, id });
   }
-  const kept = before.filter(({ relpath }) => relpath !== prefix && !relpath.startsWith(`${prefix}/`));
+  const kept = before.filter(
+    ({ relpath }) => relpath !== prefix && !relpath.startsWith(`${prefix}/`),
+  );
   const entries = [
     ...kept,
-    ...part.map(({ relpath, md5 }) => ({ relpath: relpath === "" ? prefix : joinPath(prefix, relpath), md5 })),
+    ...part.map(({ relpath, md5 }) => ({
+      relpath: relpath === "" ? prefix : joinPath(prefix, relpath),
+      md5,
+    })),
   ];
   const { id, bytes } = directoryObject(entries);
   await repository.cache.writeObject({ id, hashName: "md5" }, bytes);
   const found = await findFiles(output.path ?? "", repository.looking);
-  const sizes = new Map(found?.files.map((file) => [file.relpath.split(nodePath.sep).join("/"), file.sizeBytes]));
+  const sizes = new Map(
+    found?.files.map((file) => [file.relpath.split(nodePath.sep).join("/"), file.sizeBytes]),
+  );
   const sizeBytes = entries.reduce((sum, { relpath }) => sum + (sizes.get(relpath) ?? 0), 0);
   return { hash: { id, hashName: "md5" }, sizeBytes, fileCount: entries.length };
 }
@@ -230,7 +254,12 @@ export function stepOf(
   return {
     signal,
     onProgress: (done) =>
-      onProgress?.({ step, ...done, fileCount: files.length, sizeBytes: Math.max(sizeBytes, done.bytes) }),
+      onProgress?.({
+        step,
+        ...done,
+        fileCount: files.length,
+        sizeBytes: Math.max(sizeBytes, done.bytes),
+      }),
   };
 }
 
@@ -288,4 +317,3 @@ async function linkAll(
     await memory.remember(hashing.keyOf(files[index]?.file ?? ""), result);
   }
 }
-

@@ -6,11 +6,11 @@ import { writeError } from "../../errors/file-errors.js";
 import { type StepOptions, stepOf } from "./add.js";
 import { type DirectoryEntry, isDirectoryId, type ObjectRef } from "./object-hash.js";
 import type { PlacedFile } from "./object-work.js";
-import { joinPath, type Output } from "./output.js";
+import { folderOf, joinPath, type Output } from "./output.js";
 import { compareStrings } from "./python-text.js";
 import type { DvcRepository } from "./repository.js";
 import { outputsInScope, type Scope } from "./scope.js";
-import { findFiles, type FoundFile, type FoundPath, hashFiles } from "./working-files.js";
+import { type FoundFile, type FoundPath, findFiles, hashFiles } from "./working-files.js";
 
 export interface CheckoutOptions extends StepOptions {
   /** Give up files of the working folder that no cache holds. */
@@ -28,6 +28,8 @@ export interface CheckedOut {
   readonly deleted: readonly string[];
   /** Files by what happened to them. */
   readonly files: { readonly modified: number; readonly added: number; readonly deleted: number };
+  /** Folders inside tracked ones that went with their last file; dvc counts them among the files deleted. */
+  readonly foldersDeleted: number;
   /** Outputs that were left out, as the cache has not got them. */
   readonly missing: readonly string[];
 }
@@ -41,6 +43,7 @@ interface Plan {
   readonly deleted: readonly FoundFile[];
   readonly madeExecutable: readonly string[];
   readonly counts: CheckedOut["files"];
+  readonly foldersDeleted: number;
   /** Files that would be lost, as no cache holds them. */
   readonly unsaved: readonly string[];
   /** What the cache has not got. */
@@ -112,7 +115,14 @@ async function planOutput(
   const { content, path = "", hashName } = output;
   if (content === undefined) return undefined;
   const nothing = { modified: 0, added: 0, deleted: 0 };
-  const none = { placed: [], deleted: [], madeExecutable: [], counts: nothing, unsaved: [] };
+  const none = {
+    placed: [],
+    deleted: [],
+    madeExecutable: [],
+    counts: nothing,
+    foldersDeleted: 0,
+    unsaved: [],
+  };
   const isFolder = isDirectoryId(content.hash.id);
   const entries = await wantedEntries(repository, content.hash);
   if (entries === undefined) {
@@ -123,8 +133,15 @@ async function planOutput(
     filter === undefined || relpath === filter || relpath.startsWith(`${filter}/`);
   const found = await findFiles(path, repository.looking);
   const present = (found?.files ?? []).filter(({ relpath }) => inFilter(posix(relpath)));
-  const hashes = await hashFiles(present, hashName, repository.hashing, stepOf("hash", present, options));
-  const now = new Map(present.map((file, index) => [posix(file.relpath), { file, md5: hashes[index] ?? "" }]));
+  const hashes = await hashFiles(
+    present,
+    hashName,
+    repository.hashing,
+    stepOf("hash", present, options),
+  );
+  const now = new Map(
+    present.map((file, index) => [posix(file.relpath), { file, md5: hashes[index] ?? "" }]),
+  );
   // A file where a folder should be, or the other way round, shares no name with what is wanted.
   const isOtherKind = found !== undefined && found.isFolder !== isFolder;
   const placed: Plan["placed"][number][] = [];
@@ -161,7 +178,9 @@ async function planOutput(
       sizeBytes: Math.round((content.sizeBytes ?? 0) / entries.length),
     });
   }
-  const deleted = [...now].filter(([relpath]) => isOtherKind || !kept.has(relpath)).map(([, each]) => each);
+  const deleted = [...now]
+    .filter(([relpath]) => isOtherKind || !kept.has(relpath))
+    .map(([, each]) => each);
   counts.deleted += deleted.length;
   const unsaved: string[] = [];
   for (const { file, md5 } of [...replaced, ...deleted]) {
@@ -177,9 +196,24 @@ async function planOutput(
     deleted: deleted.map(({ file }) => file),
     madeExecutable,
     counts,
+    foldersDeleted: foldersGone([...now.keys()], [...kept]),
     unsaved,
     missing,
   };
+}
+
+/** Folders that hold something before and nothing after. */
+function foldersGone(before: readonly string[], after: readonly string[]): number {
+  const foldersOf = (paths: readonly string[]) => {
+    const folders = new Set<string>();
+    for (const path of paths) {
+      for (let at = folderOf(path); at !== "" && !folders.has(at); at = folderOf(at))
+        folders.add(at);
+    }
+    return folders;
+  };
+  const still = foldersOf(after);
+  return [...foldersOf(before)].filter((folder) => !still.has(folder)).length;
 }
 
 function posix(relpath: string): string {
@@ -235,7 +269,9 @@ function report(plans: readonly Plan[], left: readonly Plan[]): CheckedOut {
     plans
       .filter((plan) => plan.change === change)
       .map(({ path, isFolder }) => (isFolder ? `${path}/` : path))
-      .toSorted((a, b) => Number(b.endsWith("/")) - Number(a.endsWith("/")) || compareStrings(a, b));
+      .toSorted(
+        (a, b) => Number(b.endsWith("/")) - Number(a.endsWith("/")) || compareStrings(a, b),
+      );
   const total = (key: keyof CheckedOut["files"]) =>
     plans.reduce((sum, { counts }) => sum + counts[key], 0);
   return {
@@ -243,7 +279,7 @@ function report(plans: readonly Plan[], left: readonly Plan[]): CheckedOut {
     modified: named("modified"),
     deleted: named("deleted"),
     files: { modified: total("modified"), added: total("added"), deleted: total("deleted") },
+    foldersDeleted: plans.reduce((sum, plan) => sum + plan.foldersDeleted, 0),
     missing: left.map(({ path }) => path),
   };
 }
-

@@ -1,4 +1,6 @@
 // Records what is in the working folder as the result of the stages of dvc.yaml, as `dvc commit` does after a run.
+
+import { BridleError } from "../../errors/error.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { type StepOptions, storeAll } from "./add.js";
 import { ignoreInGit } from "./git-ignore.js";
@@ -11,7 +13,6 @@ import { runOrder } from "./stage-graph.js";
 import { currentContent, currentValues } from "./status.js";
 import { contentOf, findFiles } from "./working-files.js";
 import { readYaml } from "./yaml-text.js";
-import { BridleError } from "../../errors/error.js";
 
 export interface Committed {
   /** Stages whose entry in dvc.lock is new, by address. */
@@ -98,7 +99,8 @@ async function writeLock(
 ): Promise<string[]> {
   const text = await repository.tree.readText(file);
   const content = text === undefined ? {} : readYaml(text, file);
-  const before = isRecord(content) && isRecord(content.stages ?? null) ? (content.stages as PythonRecord) : {};
+  const before =
+    isRecord(content) && isRecord(content.stages ?? null) ? (content.stages as PythonRecord) : {};
   const changed = Object.keys(fresh).filter(
     (name) => !equalValues(before[name] ?? null, fresh[name] as PythonRecord),
   );

@@ -118,7 +118,9 @@ export interface DvcConfig {
 
 /** Files from the least special to the most: system, user, repository, this machine only. */
 function configFiles(root: string, env: NodeJS.ProcessEnv): string[] {
-  const user = env.DVC_GLOBAL_CONFIG_DIR ?? path.join(env.XDG_CONFIG_HOME ?? path.join(homedir(), ".config"), "dvc");
+  const user =
+    env.DVC_GLOBAL_CONFIG_DIR ??
+    path.join(env.XDG_CONFIG_HOME ?? path.join(homedir(), ".config"), "dvc");
   const system = env.DVC_SYSTEM_CONFIG_DIR ?? "/etc/xdg/dvc";
   const repository = path.join(root, ".dvc");
   return [
@@ -130,7 +132,10 @@ function configFiles(root: string, env: NodeJS.ProcessEnv): string[] {
 }
 
 /** @throws DVC_FILE_INVALID, FILE_NOT_READABLE */
-export async function loadConfig(root: string, env: NodeJS.ProcessEnv = process.env): Promise<DvcConfig> {
+export async function loadConfig(
+  root: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<DvcConfig> {
   const sections: Record<string, Record<string, string>> = {};
   const origins = new Map<string, string>();
   for (const file of configFiles(root, env)) {
@@ -138,7 +143,8 @@ export async function loadConfig(root: string, env: NodeJS.ProcessEnv = process.
     try {
       text = await readFile(file, "utf8");
     } catch (thrown) {
-      if (["ENOENT", "ENOTDIR", "EACCES"].includes(systemCode(thrown)) && !file.startsWith(root)) continue;
+      if (["ENOENT", "ENOTDIR", "EACCES"].includes(systemCode(thrown)) && !file.startsWith(root))
+        continue;
       if (systemCode(thrown) === "ENOENT") continue;
       throw readError(thrown, file);
     }
@@ -158,7 +164,12 @@ export async function loadConfig(root: string, env: NodeJS.ProcessEnv = process.
 }
 
 /** A switch as DVC reads it. @throws DVC_FILE_INVALID */
-export function booleanOption(config: DvcConfig, section: string, option: string, otherwise: boolean): boolean {
+export function booleanOption(
+  config: DvcConfig,
+  section: string,
+  option: string,
+  otherwise: boolean,
+): boolean {
   const value = config.sections[section]?.[option];
   if (value === undefined) return otherwise;
   if (/^(true|yes|on|1)$/i.test(value)) return true;

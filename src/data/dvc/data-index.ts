@@ -1,5 +1,5 @@
 // Tracked data as a tree of folders and files with their hashes, of a commit or of the working folder, and two compared.
-import { stepOf, type StepOptions } from "./add.js";
+import { type StepOptions, stepOf } from "./add.js";
 import { type DirectoryEntry, isDirectoryId, type ObjectRef } from "./object-hash.js";
 import { compareStrings } from "./python-text.js";
 import type { DvcRepository } from "./repository.js";
@@ -44,7 +44,12 @@ function nodeAt(root: DataNode, path: string): DataNode {
   return node;
 }
 
-function addFolder(node: DataNode, path: string, hash: ObjectRef, entries: readonly DirectoryEntry[]) {
+function addFolder(
+  node: DataNode,
+  path: string,
+  hash: ObjectRef,
+  entries: readonly DirectoryEntry[],
+) {
   node.entry = { path, isFolder: true, hash };
   node.children ??= new Map();
   for (const { relpath, md5 } of entries) {
@@ -107,7 +112,12 @@ export async function workingIndex(
     const found = await findFiles(path, repository.looking);
     if (found === undefined) continue;
     const { files } = found;
-    const hashes = await hashFiles(files, hashName, repository.hashing, stepOf("hash", files, options));
+    const hashes = await hashFiles(
+      files,
+      hashName,
+      repository.hashing,
+      stepOf("hash", files, options),
+    );
     const { content, entries } = contentOf(found, hashes, hashName);
     const node = nodeAt(root, path);
     if (entries === undefined) node.entry = { path, isFolder: false, hash: content.hash };

@@ -46,7 +46,8 @@ export async function dataStatus(
   const working = await workingIndex(repository, stages, options);
   await repository.memory.save();
   const inScope = (entry: DataEntry) =>
-    paths.length === 0 || paths.some((path) => entry.path === path || entry.path.startsWith(`${path}/`));
+    paths.length === 0 ||
+    paths.some((path) => entry.path === path || entry.path.startsWith(`${path}/`));
   const compare = (old: DataIndex, fresh: DataIndex) =>
     compareIndexes(old, fresh, { hashOnly: true, shallow: !granular }).filter((change) => {
       const entry = change.type === "renamed" ? change.after : (change.before ?? change.after);
@@ -72,7 +73,9 @@ export async function dataStatus(
     not_in_cache: missing.sort(compareStrings),
     committed: listsOf(committed),
     uncommitted: listsOf(uncommitted),
-    unchanged: [...unchanged].filter((path) => head === undefined || before.has(path)).sort(compareStrings),
+    unchanged: [...unchanged]
+      .filter((path) => head === undefined || before.has(path))
+      .sort(compareStrings),
   };
 }
 
@@ -104,7 +107,8 @@ function listsOf(changes: readonly DataChange[]): ChangeLists {
     lists[type] ??= [];
     lists[type].push(shown(change));
   }
-  for (const list of [lists.modified, lists.added, lists.deleted, lists.unknown]) list?.sort(compareStrings);
+  for (const list of [lists.modified, lists.added, lists.deleted, lists.unknown])
+    list?.sort(compareStrings);
   lists.renamed?.sort((a, b) => compareStrings(a.old, b.old));
   return lists;
 }
@@ -114,6 +118,8 @@ export function dataStatusJson(status: DataStatus, withUnchanged: boolean): obje
   const { unchanged, ...rest } = status;
   const all = withUnchanged ? { ...rest, unchanged } : rest;
   return Object.fromEntries(
-    Object.entries(all).filter(([, value]) => (Array.isArray(value) ? value.length : Object.keys(value).length) > 0),
+    Object.entries(all).filter(
+      ([, value]) => (Array.isArray(value) ? value.length : Object.keys(value).length) > 0,
+    ),
   );
 }

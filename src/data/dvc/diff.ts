@@ -1,6 +1,13 @@
 // Which tracked files differ between two revisions, or a revision and the working folder, as `dvc diff` tells it.
 import type { StepOptions } from "./add.js";
-import { compareIndexes, type DataChange, type DataEntry, recordedIndex, shownPath, workingIndex } from "./data-index.js";
+import {
+  compareIndexes,
+  type DataChange,
+  type DataEntry,
+  recordedIndex,
+  shownPath,
+  workingIndex,
+} from "./data-index.js";
 import { compareStrings } from "./python-text.js";
 import type { DvcRepository } from "./repository.js";
 import type { SourceTree } from "./source-tree.js";
@@ -44,7 +51,9 @@ export async function diffTrees(
     paths.length === 0 || paths.some((each) => path === each || path.startsWith(`${each}/`));
   const changes = compareIndexes(old, fresh, { hashOnly: false, shallow: false }).filter(
     ({ before: a, after: b }) =>
-      !isBareFolder(a) && !isBareFolder(b) && [a, b].some((each) => each !== undefined && inScope(each)),
+      !isBareFolder(a) &&
+      !isBareFolder(b) &&
+      [a, b].some((each) => each !== undefined && inScope(each)),
   );
   const missing: DataChange[] = [];
   if (isWorking) {
@@ -54,15 +63,27 @@ export async function diffTrees(
     }
   }
   return {
-    added: changes.filter(({ type }) => type === "added").map(({ after: entry }) => one(entry)).sort(byPath),
-    deleted: changes.filter(({ type }) => type === "deleted").map(({ before: entry }) => one(entry)).sort(byPath),
+    added: changes
+      .filter(({ type }) => type === "added")
+      .map(({ after: entry }) => one(entry))
+      .sort(byPath),
+    deleted: changes
+      .filter(({ type }) => type === "deleted")
+      .map(({ before: entry }) => one(entry))
+      .sort(byPath),
     modified: changes
       .filter(({ type }) => type === "modified")
-      .map(({ before: a, after: b }) => ({ path: one(a).path, hash: { old: one(a).hash, new: one(b).hash } }))
+      .map(({ before: a, after: b }) => ({
+        path: one(a).path,
+        hash: { old: one(a).hash, new: one(b).hash },
+      }))
       .sort(byPath),
     renamed: changes
       .filter(({ type }) => type === "renamed")
-      .map(({ before: a, after: b }) => ({ path: { old: one(a).path, new: one(b).path }, hash: one(a).hash }))
+      .map(({ before: a, after: b }) => ({
+        path: { old: one(a).path, new: one(b).path },
+        hash: one(a).hash,
+      }))
       .sort((a, b) => compareStrings(a.path.old, b.path.old)),
     "not in cache": missing.map(({ before: entry }) => one(entry)).sort(byPath),
   };
@@ -88,6 +109,9 @@ export function diffJson(diff: DataDiff, withHash: boolean, withMissing: boolean
   if (Object.values(diff).every((list) => list.length === 0)) return {};
   if (withHash) return kept;
   return Object.fromEntries(
-    Object.entries(kept).map(([key, list]) => [key, list.map(({ path }: { path: unknown }) => ({ path }))]),
+    Object.entries(kept).map(([key, list]) => [
+      key,
+      list.map(({ path }: { path: unknown }) => ({ path })),
+    ]),
   );
 }

@@ -1,8 +1,21 @@
 // `.dvc` files: read into a stage, written as DVC writes them, changed without losing what people wrote in them.
 import { isMap, isScalar, isSeq, parseDocument, Scalar, type YAMLMap, type YAMLSeq } from "yaml";
 import { BridleError } from "../../errors/error.js";
-import { type Content, contentEntry, folderOf, readOutput, resolveInside, type Stage } from "./output.js";
-import { equalValues, isRecord, PythonFloat, type PythonRecord, type PythonValue } from "./python-text.js";
+import {
+  type Content,
+  contentEntry,
+  folderOf,
+  readOutput,
+  resolveInside,
+  type Stage,
+} from "./output.js";
+import {
+  equalValues,
+  isRecord,
+  PythonFloat,
+  type PythonRecord,
+  type PythonValue,
+} from "./python-text.js";
 import { readYaml, yamlText } from "./yaml-text.js";
 
 /**
@@ -64,7 +77,11 @@ export function updatedDvcText(
     throw new BridleError("DVC_FILE_INVALID", { file, reason: `it has no output ${definedPath}` });
   }
   const kept = Object.entries(entry).filter(([key]) => !contentKeys.includes(key));
-  const wanted: PythonRecord = { ...contentEntry(content), hash: "md5", ...Object.fromEntries(kept) };
+  const wanted: PythonRecord = {
+    ...contentEntry(content),
+    hash: "md5",
+    ...Object.fromEntries(kept),
+  };
   const document = parseDocument(text);
   const list = document.get("outs") as YAMLSeq;
   const item = list.items[index];
@@ -103,4 +120,3 @@ function restyle(node: unknown): void {
 export function dvcFileOf(path: string): string {
   return `${path}.dvc`;
 }
-

@@ -4,7 +4,7 @@ import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
 import { isBlobStore } from "../../ports/blob-store.js";
 import type { StepOptions } from "./add.js";
-import { isObjectId, objectKey, type ObjectRef } from "./object-hash.js";
+import { isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 import { type OpenBlobStore, remoteLocation } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
 import { fetchUnlocked } from "./transfer.js";
@@ -49,7 +49,12 @@ export async function collectGarbage(
     throw new BridleError("DVC_GC_NEEDS_ROOTS");
   }
   const work = async (): Promise<GcResult> => {
-    const live = await liveKeys(repository, openStore, { ...roots, workspace: workspace ?? false }, options);
+    const live = await liveKeys(
+      repository,
+      openStore,
+      { ...roots, workspace: workspace ?? false },
+      options,
+    );
     const fromCache = await sweepCache(repository, live, options);
     const deletedInRemote = await sweepRemote(repository, openStore, live, options);
     return { ...fromCache, deletedInRemote, kept: live.size };
@@ -87,10 +92,17 @@ async function fetchLists(
   repository: DvcRepository,
   openStore: OpenBlobStore,
   roots: VersionScope,
-  options: { readonly signal?: AbortSignal | undefined; readonly env?: NodeJS.ProcessEnv | undefined },
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly env?: NodeJS.ProcessEnv | undefined;
+  },
 ): Promise<void> {
   try {
-    await fetchUnlocked(repository, openStore, roots, { ...options, allowMissing: true, listsOnly: true });
+    await fetchUnlocked(repository, openStore, roots, {
+      ...options,
+      allowMissing: true,
+      listsOnly: true,
+    });
   } catch (thrown) {
     // Without a remote, or one that answers, the list stays missing, which is told as such.
     const isTold = thrown instanceof BridleError && /^(DVC_REMOTE|BLOB)_/.test(thrown.code);
@@ -130,7 +142,9 @@ async function sweepRemote(
   { cloud, dryRun, signal, env }: GcOptions,
 ): Promise<number> {
   if (cloud === undefined) return 0;
-  const store = await openStore(remoteLocation(repository, cloud === true ? undefined : cloud, env));
+  const store = await openStore(
+    remoteLocation(repository, cloud === true ? undefined : cloud, env),
+  );
   let deleted = 0;
   try {
     if (!isBlobStore(store)) throw new BridleError("BLOB_READ_ONLY", { store: store.name });

@@ -1,6 +1,7 @@
 // Entries that keep tracked data out of Git, as dvc writes them into .gitignore files.
-import nodePath from "node:path";
+
 import { readFile } from "node:fs/promises";
+import nodePath from "node:path";
 import { systemCode } from "../../errors/file-errors.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { folderOf, joinPath, nameOf } from "./output.js";
@@ -16,7 +17,11 @@ function escapePattern(name: string): string {
  * @returns the .gitignore that was changed, from the root; undefined where nothing had to be
  * @throws WRITE_FAILED
  */
-export async function ignoreInGit(repository: DvcRepository, path: string, isFolder: boolean): Promise<string | undefined> {
+export async function ignoreInGit(
+  repository: DvcRepository,
+  path: string,
+  isFolder: boolean,
+): Promise<string | undefined> {
   const git = await repository.git();
   if (git === undefined) return undefined;
   const rules = await repository.gitIgnored();

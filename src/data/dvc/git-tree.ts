@@ -57,7 +57,11 @@ export class GitRepository {
       }
       return commit;
     } catch (cause) {
-      throw new BridleError("DVC_REVISION_NOT_FOUND", { revision: name, folder: this.root }, { cause });
+      throw new BridleError(
+        "DVC_REVISION_NOT_FOUND",
+        { revision: name, folder: this.root },
+        { cause },
+      );
     }
   }
 
@@ -213,7 +217,8 @@ class GitTree implements SourceTree {
         kind: type === "tree" ? "folder" : mode === "120000" ? "link" : "file",
       }));
     } catch (thrown) {
-      if (thrown instanceof Error && ["NotFoundError", "ObjectTypeError"].includes(thrown.name)) return [];
+      if (thrown instanceof Error && ["NotFoundError", "ObjectTypeError"].includes(thrown.name))
+        return [];
       throw thrown;
     }
   }

@@ -32,7 +32,12 @@ export class HashMemory {
       const [md5 = "", mtimeMs = "", inode = "", sizeBytes = "", name = ""] = line.split("\t");
       if (name === "") continue;
       const path = JSON.parse(name) as string;
-      entries.set(path, { md5, mtimeMs: Number(mtimeMs), inode: Number(inode), sizeBytes: Number(sizeBytes) });
+      entries.set(path, {
+        md5,
+        mtimeMs: Number(mtimeMs),
+        inode: Number(inode),
+        sizeBytes: Number(sizeBytes),
+      });
     }
     return entries;
   }
@@ -44,7 +49,10 @@ export class HashMemory {
     return found.inode === inode && found.sizeBytes === sizeBytes ? found.md5 : undefined;
   }
 
-  async remember(path: string, { md5, mtimeMs, inode, sizeBytes, hashedAtMs }: HashedFile): Promise<void> {
+  async remember(
+    path: string,
+    { md5, mtimeMs, inode, sizeBytes, hashedAtMs }: HashedFile,
+  ): Promise<void> {
     const entries = await this.load();
     if (hashedAtMs - mtimeMs < tickMs) {
       this.changed = entries.delete(path) || this.changed;
@@ -60,7 +68,9 @@ export class HashMemory {
     for (const [path, { md5, mtimeMs, inode, sizeBytes }] of this.entries) {
       lines.push(`${md5}\t${mtimeMs}\t${inode}\t${sizeBytes}\t${JSON.stringify(path)}`);
     }
-    await writeAtomically(this.file, (handle) => handle.writeFile(`${lines.join("\n")}\n`)).catch(() => {});
+    await writeAtomically(this.file, (handle) => handle.writeFile(`${lines.join("\n")}\n`)).catch(
+      () => {},
+    );
     this.changed = false;
   }
 }

@@ -1,9 +1,15 @@
 // The `${…}` of dvc.yaml: the values it may name, and what text it becomes.
 import { BridleError } from "../../errors/error.js";
-import { flatten, readParamsFile } from "./params-file.js";
-import { isRecord, PythonFloat, type PythonRecord, type PythonValue, pythonString } from "./python-text.js";
-import type { SourceTree } from "./source-tree.js";
 import { resolveInside } from "./output.js";
+import { flatten, readParamsFile } from "./params-file.js";
+import {
+  isRecord,
+  PythonFloat,
+  type PythonRecord,
+  type PythonValue,
+  pythonString,
+} from "./python-text.js";
+import type { SourceTree } from "./source-tree.js";
 
 const expression = /(?<!\\)\$\{(.*?)\}/gs;
 
@@ -110,7 +116,8 @@ export class Variables {
     const merged: Record<string, PythonValue> = { ...into };
     for (const [key, value] of Object.entries(added)) {
       const before = merged[key];
-      if (isRecord(before) && isRecord(value)) merged[key] = this.merge(before, value, `${prefix}${key}.`);
+      if (isRecord(before) && isRecord(value))
+        merged[key] = this.merge(before, value, `${prefix}${key}.`);
       else if (before !== undefined) {
         throw this.invalid(`cannot redefine '${prefix}${key}' as it already exists`);
       } else merged[key] = value;
@@ -183,8 +190,14 @@ export class Variables {
     if (matches.length === 1 && only?.[0] === text) {
       const value = this.select(only[1] ?? "");
       const isWhole = key === "foreach" || key === "matrix";
-      if (!isWhole && (isRecord(value) || Array.isArray(value)) && !(key === "cmd" && isRecord(value))) {
-        throw this.invalid(`Cannot interpolate a ${Array.isArray(value) ? "list" : "dictionary"} in ${text}`);
+      if (
+        !isWhole &&
+        (isRecord(value) || Array.isArray(value)) &&
+        !(key === "cmd" && isRecord(value))
+      ) {
+        throw this.invalid(
+          `Cannot interpolate a ${Array.isArray(value) ? "list" : "dictionary"} in ${text}`,
+        );
       }
       // A command may be a dict alone: its flags.
       return key === "cmd" && isRecord(value) ? this.textOf(value, key) : value;
@@ -214,7 +227,10 @@ export class Variables {
         const items = value.map((item: PythonValue) => this.flagItem(item, name));
         if (list === "append") words.push(...items.map((item) => `--${name} ${item}`));
         else if (items.length > 0) words.push(`--${name} ${items.join(" ")}`);
-      } else words.push(`--${name} ${typeof value === "string" ? shellQuote(value) : pythonString(value)}`);
+      } else
+        words.push(
+          `--${name} ${typeof value === "string" ? shellQuote(value) : pythonString(value)}`,
+        );
     }
     return words.join(" ");
   }

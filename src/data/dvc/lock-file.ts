@@ -1,5 +1,11 @@
 // dvc.lock as DVC writes it: what each stage was run with and what came out.
-import { type Content, contentEntry, type Output, type ParamsDependency, type Stage } from "./output.js";
+import {
+  type Content,
+  contentEntry,
+  type Output,
+  type ParamsDependency,
+  type Stage,
+} from "./output.js";
 import { compareStrings, type PythonRecord, type PythonValue } from "./python-text.js";
 import { yamlText } from "./yaml-text.js";
 

@@ -1,21 +1,35 @@
 // Metrics and parameters of a revision, and how they differ from another's, as `dvc metrics` and `dvc params` tell it.
+
+import { readFile } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
 import { readError } from "../../errors/file-errors.js";
-import { readFile } from "node:fs/promises";
-import { flatten, readParamsFile, selectValues } from "./params-file.js";
-import { equalValues, isRecord, numberOf, PythonFloat, type PythonValue, pythonString } from "./python-text.js";
-import type { DvcRepository } from "./repository.js";
-import { joinPath } from "./output.js";
 import { isDirectoryId } from "./object-hash.js";
-import { outputAt, type StageIndex } from "./stages.js";
+import { joinPath } from "./output.js";
+import { flatten, readParamsFile, selectValues } from "./params-file.js";
+import {
+  equalValues,
+  isRecord,
+  numberOf,
+  PythonFloat,
+  type PythonValue,
+  pythonString,
+} from "./python-text.js";
+import type { DvcRepository } from "./repository.js";
 import type { SourceTree } from "./source-tree.js";
+import { outputAt, type StageIndex } from "./stages.js";
 
-export type FileData = { readonly data: PythonValue } | { readonly error: { readonly type: string; readonly msg: string } };
+export type FileData =
+  | { readonly data: PythonValue }
+  | { readonly error: { readonly type: string; readonly msg: string } };
 /** By file, from the root. */
 export type FilesData = Readonly<Record<string, FileData>>;
 
 /** A file of a tree, from the cache where it is an output that Git does not hold. */
-async function readTracked(repository: DvcRepository, index: StageIndex, path: string): Promise<string | undefined> {
+async function readTracked(
+  repository: DvcRepository,
+  index: StageIndex,
+  path: string,
+): Promise<string | undefined> {
   const text = await index.tree.readText(path);
   if (text !== undefined) return text;
   const tracked = outputAt(index, path);
@@ -97,7 +111,8 @@ export async function metricsOf(
   const wanted = paths.length > 0 ? paths : [...named, ...index.metrics];
   const files = new Map<string, (data: PythonValue) => PythonValue>();
   for (const path of wanted) {
-    for (const file of await expand(tree, path)) files.set(file, (data) => orEmpty(metricsIn(data)));
+    for (const file of await expand(tree, path))
+      files.set(file, (data) => orEmpty(metricsIn(data)));
   }
   return await readEach(repository, index, files);
 }
@@ -106,7 +121,10 @@ export async function metricsOf(
 export async function paramsOf(
   repository: DvcRepository,
   tree: SourceTree,
-  { paths = [], onlyDependencies = false }: { readonly paths?: readonly string[]; readonly onlyDependencies?: boolean } = {},
+  {
+    paths = [],
+    onlyDependencies = false,
+  }: { readonly paths?: readonly string[]; readonly onlyDependencies?: boolean } = {},
 ): Promise<FilesData> {
   const index = await repository.stages(tree);
   const names = new Map<string, readonly string[]>();
@@ -127,7 +145,8 @@ export async function paramsOf(
   }
   const files = new Map<string, (data: PythonValue) => PythonValue>();
   for (const [path, wanted] of names) {
-    for (const file of await expand(tree, path)) files.set(file, (data) => selectValues(data, wanted));
+    for (const file of await expand(tree, path))
+      files.set(file, (data) => selectValues(data, wanted));
   }
   const read = await readEach(repository, index, files);
   if (paths.length > 0) return read;
@@ -142,7 +161,11 @@ export async function paramsOf(
   return read;
 }
 
-export type ValueDiff = { readonly old: PythonValue; readonly new: PythonValue; readonly diff?: PythonValue };
+export type ValueDiff = {
+  readonly old: PythonValue;
+  readonly new: PythonValue;
+  readonly diff?: PythonValue;
+};
 
 /** By file, then by dotted name. */
 export type FilesDiff = Readonly<Record<string, Readonly<Record<string, ValueDiff>>>>;
@@ -173,7 +196,8 @@ function diffFile(old: PythonValue, fresh: PythonValue, all: boolean): Record<st
     const found = diffValue(old, fresh, all);
     return found === undefined ? {} : { "": found };
   }
-  const flat = (value: PythonValue) => (isRecord(value) ? flatten(value) : new Map<string, PythonValue>());
+  const flat = (value: PythonValue) =>
+    isRecord(value) ? flatten(value) : new Map<string, PythonValue>();
   const [a, b] = [flat(old), flat(fresh)];
   const otherwise = (value: PythonValue) => (isRecord(value) ? null : "unable to parse");
   const result: Record<string, ValueDiff> = {};

@@ -1,11 +1,19 @@
 // The local cache: what is there, and the lists of tracked folders in it.
+
+import { hash as hashOf } from "node:crypto";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { hash as hashOf } from "node:crypto";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode, writeError } from "../../errors/file-errors.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
-import { type DirectoryEntry, directoryText, isObjectId, type ObjectId, type ObjectRef, parseDirectory } from "./object-hash.js";
+import {
+  type DirectoryEntry,
+  directoryText,
+  isObjectId,
+  type ObjectId,
+  type ObjectRef,
+  parseDirectory,
+} from "./object-hash.js";
 import { objectPath } from "./object-work.js";
 
 export class ObjectCache {

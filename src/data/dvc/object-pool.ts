@@ -7,6 +7,7 @@ import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 import { createWorkerPool, type WorkerPool } from "../../text/worker-pool.js";
+import type { HashName } from "./object-hash.js";
 import type {
   CopiedFile,
   CopyProblem,
@@ -16,7 +17,6 @@ import type {
   WorkResult,
   WorkTask,
 } from "./object-work.js";
-import type { HashName } from "./object-hash.js";
 
 /** How far a step is. */
 export interface WorkProgress {
@@ -50,12 +50,17 @@ export class ObjectPool {
       threads,
       heapMb: 512,
       idleMs: 1000,
-      outOfMemory: (cause) => new BridleError("BUG", { reason: "a list of files was too long" }, { cause }),
+      outOfMemory: (cause) =>
+        new BridleError("BUG", { reason: "a list of files was too long" }, { cause }),
     });
   }
 
   /** The hash of each file, in their order. @throws FILE_NOT_FOUND, FILE_NOT_READABLE, DVC_FILE_CHANGED, CANCELLED */
-  async hash(files: readonly string[], hashName: HashName, options: WorkOptions): Promise<HashedFile[]> {
+  async hash(
+    files: readonly string[],
+    hashName: HashName,
+    options: WorkOptions,
+  ): Promise<HashedFile[]> {
     return await this.files(files, { kind: "hash", hashName }, "", options);
   }
 
@@ -119,9 +124,15 @@ export class ObjectPool {
     const stop = () => void Atomics.store(counts, 2, 1n);
     signal?.addEventListener("abort", stop);
     const tell = () =>
-      onProgress?.({ bytes: Number(Atomics.load(counts, 0)), files: Number(Atomics.load(counts, 1)) });
+      onProgress?.({
+        bytes: Number(Atomics.load(counts, 0)),
+        files: Number(Atomics.load(counts, 1)),
+      });
     const timer = setInterval(tell, pollMs);
-    const starts = Array.from({ length: Math.ceil(files.length / batchFiles) }, (_, i) => i * batchFiles);
+    const starts = Array.from(
+      { length: Math.ceil(files.length / batchFiles) },
+      (_, i) => i * batchFiles,
+    );
     const results: WorkResult[] = new Array(starts.length);
     let next = 0;
     const work = async (): Promise<void> => {
@@ -144,9 +155,13 @@ export class ObjectPool {
           }),
         ),
       );
-      const failures = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+      const failures = outcomes.flatMap((each) =>
+        each.status === "rejected" ? [each.reason] : [],
+      );
       if (signal?.aborted) throw abortError(signal, started);
-      const first = failures.find((each) => !(each instanceof BridleError && each.code === "CANCELLED"));
+      const first = failures.find(
+        (each) => !(each instanceof BridleError && each.code === "CANCELLED"),
+      );
       if (failures.length > 0) throw first ?? failures[0];
       tell();
       return results;

@@ -131,7 +131,10 @@ export function runTask(task: WorkTask): WorkResult {
 
 function scratchName(scratch: string): string {
   counter++;
-  return nodePath.join(scratch, `${process.pid}-${hashOf("md5", `${performance.timeOrigin}${performance.now()}${Math.random()}`).slice(0, 12)}-${counter}`);
+  return nodePath.join(
+    scratch,
+    `${process.pid}-${hashOf("md5", `${performance.timeOrigin}${performance.now()}${Math.random()}`).slice(0, 12)}-${counter}`,
+  );
 }
 
 function markOf(stats: fs.Stats): FileMark {
@@ -150,7 +153,13 @@ function openForReading(file: string): number {
   }
 }
 
-function hashedFile(file: string, fd: number, before: fs.Stats, md5: string, startedMs: number): HashedFile {
+function hashedFile(
+  file: string,
+  fd: number,
+  before: fs.Stats,
+  md5: string,
+  startedMs: number,
+): HashedFile {
   const after = fs.fstatSync(fd);
   if (after.mtimeMs !== before.mtimeMs || after.size !== before.size) {
     throw new BridleError("DVC_FILE_CHANGED", { path: file });
@@ -285,7 +294,9 @@ function takeIn(
     fs.chmodSync(temporary, protectedMode);
     return digestOf(file, fd, before.size, "md5", meter);
   }
-  const cloned = tryLink(() => fs.copyFileSync(file, temporary, fs.constants.COPYFILE_FICLONE_FORCE));
+  const cloned = tryLink(() =>
+    fs.copyFileSync(file, temporary, fs.constants.COPYFILE_FICLONE_FORCE),
+  );
   if (cloned) {
     fs.chmodSync(temporary, protectedMode);
     const copy = fs.openSync(temporary, "r");
@@ -380,14 +391,28 @@ function tryLink(link: () => void): boolean {
     return true;
   } catch (thrown) {
     const code = systemCode(thrown);
-    const unable = ["EXDEV", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EPERM", "EACCES", "EMLINK", "ENOTTY"];
+    const unable = [
+      "EXDEV",
+      "ENOTSUP",
+      "EOPNOTSUPP",
+      "ENOSYS",
+      "EINVAL",
+      "EPERM",
+      "EACCES",
+      "EMLINK",
+      "ENOTTY",
+    ];
     if (unable.includes(code)) return false;
     throw thrown;
   }
 }
 
 /** Puts a cached file into the working folder, whole at once. */
-function placeFile(file: PlacedFile, task: Extract<WorkTask, { kind: "place" }>, meter: Meter): HashedFile {
+function placeFile(
+  file: PlacedFile,
+  task: Extract<WorkTask, { kind: "place" }>,
+  meter: Meter,
+): HashedFile {
   const { object, target, id } = file;
   const startedMs = Date.now();
   const fd = openObject(object, target, id);
@@ -406,7 +431,12 @@ function placeFile(file: PlacedFile, task: Extract<WorkTask, { kind: "place" }>,
     moveInto(temporary, target);
     meter.addFile();
     const placed = fs.statSync(target);
-    return { ...markOf(placed), md5: id, isExecutable: isExecutable(placed), hashedAtMs: startedMs };
+    return {
+      ...markOf(placed),
+      md5: id,
+      isExecutable: isExecutable(placed),
+      hashedAtMs: startedMs,
+    };
   } finally {
     fs.rmSync(temporary, { force: true });
     fs.closeSync(fd);
@@ -424,19 +454,32 @@ function openObject(object: string, path: string, id: ObjectId): number {
   }
 }
 
-function check({ object, id, hashName }: PlacedFile, fd: number, stats: fs.Stats, meter: Meter): void {
+function check(
+  { object, id, hashName }: PlacedFile,
+  fd: number,
+  stats: fs.Stats,
+  meter: Meter,
+): void {
   const actual = digestOf(object, fd, stats.size, hashName, meter);
   if (actual !== id) throw new BridleError("DVC_OBJECT_CORRUPT", { place: object, id, actual });
 }
 
-function makeLink(type: LinkType, file: PlacedFile, fd: number, stats: fs.Stats, temporary: string): boolean {
+function makeLink(
+  type: LinkType,
+  file: PlacedFile,
+  fd: number,
+  stats: fs.Stats,
+  temporary: string,
+): boolean {
   const { object } = file;
   // Many names of one empty file meet the file system's limit on names.
-  if (type !== "symlink" && stats.size === 0) return writeWhole(temporary, Buffer.alloc(0), modeOf(file)) !== "";
+  if (type !== "symlink" && stats.size === 0)
+    return writeWhole(temporary, Buffer.alloc(0), modeOf(file)) !== "";
   try {
     switch (type) {
       case "reflink":
-        if (!tryLink(() => fs.copyFileSync(object, temporary, fs.constants.COPYFILE_FICLONE_FORCE))) return false;
+        if (!tryLink(() => fs.copyFileSync(object, temporary, fs.constants.COPYFILE_FICLONE_FORCE)))
+          return false;
         fs.chmodSync(temporary, modeOf(file));
         return true;
       case "hardlink":
@@ -477,7 +520,8 @@ function copyObject(fd: number, stats: fs.Stats, file: PlacedFile, temporary: st
     writeWhole(temporary, room.subarray(0, count), modeOf(file));
     return;
   }
-  if (stats.blocks * 512 >= stats.size) fs.copyFileSync(file.object, temporary, fs.constants.COPYFILE_EXCL);
+  if (stats.blocks * 512 >= stats.size)
+    fs.copyFileSync(file.object, temporary, fs.constants.COPYFILE_EXCL);
   else {
     const counters = { shared: new SharedArrayBuffer(24) };
     copyAndHash(file.object, fd, stats.size, temporary, 0o600, file.hashName, new Meter(counters));
@@ -507,7 +551,8 @@ function renameOrMove(temporary: string, target: string): void {
     // Another disk: the last step must be a rename on that one.
     const beside = `${target}.${nodePath.basename(temporary)}.tmp`;
     try {
-      if (fs.lstatSync(temporary).isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(temporary), beside);
+      if (fs.lstatSync(temporary).isSymbolicLink())
+        fs.symlinkSync(fs.readlinkSync(temporary), beside);
       else fs.copyFileSync(temporary, beside, fs.constants.COPYFILE_EXCL);
       fs.renameSync(beside, target);
     } finally {
@@ -563,4 +608,3 @@ function copyOne(
 export function objectPath(cache: string, ref: ObjectRef): string {
   return nodePath.join(cache, ...objectKey(ref).split("/"));
 }
-

@@ -29,7 +29,11 @@ function readJson(text: string, file: string): PythonValue {
     throw new BridleError("DVC_FILE_INVALID", { file, reason }, { cause: thrown });
   }
   const document = parseDocument(text, { uniqueKeys: false, schema: "core", logLevel: "silent" });
-  visit(document, { Scalar: (key, node) => void (key === "key" || (node.value = jsonScalar(node))) });
+  visit(document, {
+    Scalar(key, node) {
+      if (key !== "key") node.value = jsonScalar(node);
+    },
+  });
   return (document.toJS() as PythonValue) || {};
 }
 

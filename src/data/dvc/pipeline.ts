@@ -10,7 +10,13 @@ import {
   resolveInside,
   type Stage,
 } from "./output.js";
-import { equalValues, isRecord, type PythonRecord, type PythonValue, pythonString } from "./python-text.js";
+import {
+  equalValues,
+  isRecord,
+  type PythonRecord,
+  type PythonValue,
+  pythonString,
+} from "./python-text.js";
 import type { SourceTree } from "./source-tree.js";
 import { readYaml } from "./yaml-text.js";
 
@@ -32,7 +38,8 @@ export async function readPipeline(
   const fail = (reason: string) => new BridleError("DVC_FILE_INVALID", { file, reason });
   if (!isRecord(content)) throw fail("it holds no mapping");
   const { vars = [], stages = {}, metrics = [], params = [] } = content;
-  if (!Array.isArray(vars) || !isRecord(stages)) throw fail("vars must be a list, stages a mapping");
+  if (!Array.isArray(vars) || !isRecord(stages))
+    throw fail("vars must be a list, stages a mapping");
   const folder = folderOf(file);
   const base = await Variables.empty(file, options).loadDefault(tree, folder);
   const variables = await base.load(vars, tree, folder);
@@ -84,13 +91,13 @@ function unroll(
     if (!isRecord(template)) throw fail(`stage ${name} has a foreach without do`);
     const items = variables.resolve(foreach, "foreach");
     const isNamed = isRecord(items);
-    return loopItems(items, () => fail(`foreach of stage ${name} is neither a list nor a mapping`)).map(
-      ([key, item]) => ({
-        name: `${name}@${key}`,
-        definition: template,
-        variables: variables.withLoop(isNamed ? { item, key } : { item }),
-      }),
-    );
+    return loopItems(items, () =>
+      fail(`foreach of stage ${name} is neither a list nor a mapping`),
+    ).map(([key, item]) => ({
+      name: `${name}@${key}`,
+      definition: template,
+      variables: variables.withLoop(isNamed ? { item, key } : { item }),
+    }));
   }
   if (Object.hasOwn(definition, "matrix")) {
     const { matrix = null, ...template } = definition;
@@ -150,7 +157,9 @@ async function readStage(unrolled: Unrolled, reader: Reader): Promise<Stage> {
   if (!Array.isArray(vars)) throw fail(`vars of stage ${name} is no list`);
   const { wdir: writtenFolder } = rest;
   const folderText =
-    writtenFolder === undefined ? "." : pythonString(unrolled.variables.resolve(writtenFolder, "wdir"));
+    writtenFolder === undefined
+      ? "."
+      : pythonString(unrolled.variables.resolve(writtenFolder, "wdir"));
   const folder = resolveInside(reader.folder, folderText);
   if (folder === undefined) throw fail(`wdir of stage ${name} is outside the repository`);
   const variables = await unrolled.variables.load(vars, tree, folder);
@@ -165,9 +174,17 @@ async function readStage(unrolled: Unrolled, reader: Reader): Promise<Stage> {
   ]);
   const { cmd, deps = [], params = [], frozen, always_changed: alwaysChanged } = resolved;
   if (cmd === undefined) throw fail(`stage ${name} has no cmd`);
-  if (!Array.isArray(deps) || !Array.isArray(params)) throw fail(`deps of stage ${name} is no list`);
+  if (!Array.isArray(deps) || !Array.isArray(params))
+    throw fail(`deps of stage ${name} is no list`);
   const make = (kind: string, path: string, flags: PythonRecord): Output =>
-    pipelineOutput(kind, path, flags, fresh.get(`${kind === "deps" ? kind : "outs"}\0${path}`), folder, file);
+    pipelineOutput(
+      kind,
+      path,
+      flags,
+      fresh.get(`${kind === "deps" ? kind : "outs"}\0${path}`),
+      folder,
+      file,
+    );
   const dependencies = deps.map((path: PythonValue) => make("deps", textOf(path, fail), {}));
   const paramsDependencies = mergeParams(params, fail).map(([path, names]) =>
     paramsDependency(path, names, remembered?.params, folder),
@@ -282,7 +299,11 @@ function paramsDependency(
   const kept =
     all === undefined || names.length === 0
       ? all
-      : Object.fromEntries(names.filter((name) => Object.hasOwn(all, name)).map((name) => [name, all[name] as PythonValue]));
+      : Object.fromEntries(
+          names
+            .filter((name) => Object.hasOwn(all, name))
+            .map((name) => [name, all[name] as PythonValue]),
+        );
   return { definedPath, path: resolveInside(folder, definedPath), names, values: kept };
 }
 
@@ -301,5 +322,8 @@ async function readLock(tree: SourceTree, file: string): Promise<PythonRecord> {
 }
 
 export function lockFileOf(file: string): string {
-  return joinPath(folderOf(file), `${file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "")}.lock`);
+  return joinPath(
+    folderOf(file),
+    `${file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "")}.lock`,
+  );
 }

@@ -49,8 +49,7 @@ export function equalValues(a: PythonValue, b: PythonValue): boolean {
     const keys = Object.keys(a);
     if (keys.length !== Object.keys(b).length) return false;
     return keys.every(
-      (key) =>
-        Object.hasOwn(b, key) && equalValues(a[key] as PythonValue, b[key] as PythonValue),
+      (key) => Object.hasOwn(b, key) && equalValues(a[key] as PythonValue, b[key] as PythonValue),
     );
   }
   return a === b;
@@ -107,7 +106,9 @@ export function jsonText(value: PythonValue): string {
   if (typeof value === "string") return jsonString(value);
   if (Array.isArray(value)) return `[${value.map(jsonText).join(", ")}]`;
   if (isRecord(value)) {
-    const members = Object.entries(value).map(([key, item]) => `${jsonString(key)}: ${jsonText(item)}`);
+    const members = Object.entries(value).map(
+      ([key, item]) => `${jsonString(key)}: ${jsonText(item)}`,
+    );
     return `{${members.join(", ")}}`;
   }
   return String(value);

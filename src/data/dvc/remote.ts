@@ -1,12 +1,13 @@
 // Remotes of .dvc/config: found by name, opened, added and taken away.
-import nodePath from "node:path";
+
+import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
+import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { writeAtomically } from "../../text/files/write-atomically.js";
 import type { BlobLocation, BlobReader, BlobStore } from "../../ports/blob-store.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
 import { changedConfig, type DvcConfig, withoutSection } from "./config-file.js";
 import type { DvcRepository } from "./repository.js";
-import { readFile } from "node:fs/promises";
 
 /** Opens what a URL names; passed down by who knows the adapters. */
 export type OpenBlobStore = (location: BlobLocation) => Promise<BlobReader | BlobStore>;
@@ -39,7 +40,10 @@ export function remoteLocation(
   const section = `remote "${chosen}"`;
   const options = config.sections[section];
   if (options === undefined) {
-    const available = listRemotes(config).map((each) => each.name).join(", ") || "none";
+    const available =
+      listRemotes(config)
+        .map((each) => each.name)
+        .join(", ") || "none";
     throw new BridleError("DVC_REMOTE_UNKNOWN", { remote: chosen, available });
   }
   const { url } = options;
@@ -53,7 +57,12 @@ export function remoteLocation(
   const nested = /^remote:\/\/([^/]+)(.*)$/.exec(url);
   if (nested !== null) {
     const base = remoteLocation({ config } as DvcRepository, nested[1], env);
-    return { ...base, remote: chosen, url: `${base.url}${nested[2]}`, options: { ...base.options, ...options } };
+    return {
+      ...base,
+      remote: chosen,
+      url: `${base.url}${nested[2]}`,
+      options: { ...base.options, ...options },
+    };
   }
   return { remote: chosen, url: resolveUrl(url, config.folderOf(section, "url")), options, env };
 }
@@ -61,7 +70,8 @@ export function remoteLocation(
 /** A folder's path made whole; a URL stays. */
 function resolveUrl(url: string, folder: string): string {
   if (scheme.test(url)) return url;
-  const expanded = url === "~" || url.startsWith("~/") ? nodePath.join(homedir(), url.slice(1)) : url;
+  const expanded =
+    url === "~" || url.startsWith("~/") ? nodePath.join(homedir(), url.slice(1)) : url;
   return nodePath.resolve(folder, expanded);
 }
 
@@ -109,7 +119,12 @@ export async function addRemote(
   const file = configFile(repository, local);
   await setOptions(repository, file, async (text) => {
     const withDefault = isDefault ? changedConfig(text, "core", "remote", name) : text;
-    return changedConfig(withDefault, section, "url", writtenUrl(url, folder, nodePath.dirname(file)));
+    return changedConfig(
+      withDefault,
+      section,
+      "url",
+      writtenUrl(url, folder, nodePath.dirname(file)),
+    );
   });
 }
 
@@ -124,7 +139,10 @@ export async function removeRemote(repository: DvcRepository, name: string): Pro
   const { config } = repository;
   const section = `remote "${name}"`;
   if (config.sections[section] === undefined) {
-    const available = listRemotes(config).map((each) => each.name).join(", ") || "none";
+    const available =
+      listRemotes(config)
+        .map((each) => each.name)
+        .join(", ") || "none";
     throw new BridleError("DVC_REMOTE_UNKNOWN", { remote: name, available });
   }
   for (const local of [false, true]) {

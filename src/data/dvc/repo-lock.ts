@@ -28,7 +28,10 @@ export async function withRepoLock<Result>(
   file: string,
   command: string,
   work: () => Promise<Result>,
-  { waitMs = 5000, signal }: { readonly waitMs?: number; readonly signal?: AbortSignal | undefined } = {},
+  {
+    waitMs = 5000,
+    signal,
+  }: { readonly waitMs?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Result> {
   const token = await acquire(file, command, waitMs, signal);
   try {

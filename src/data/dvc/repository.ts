@@ -64,9 +64,11 @@ export async function initRepository(folder: string): Promise<string> {
     if (hasGit) {
       await writeFile(nodePath.join(place, ".gitignore"), "/config.local\n/tmp\n/cache\n");
     }
-    await writeFile(nodePath.join(root, ".dvcignore"), dvcIgnoreText, { flag: "wx" }).catch((thrown) => {
-      if (thrown.code !== "EEXIST") throw thrown;
-    });
+    await writeFile(nodePath.join(root, ".dvcignore"), dvcIgnoreText, { flag: "wx" }).catch(
+      (thrown) => {
+        if (thrown.code !== "EEXIST") throw thrown;
+      },
+    );
     // Last, as it is what makes the folder a repository to those that look for its settings.
     await writeFile(nodePath.join(place, "config"), "");
   } catch (thrown) {

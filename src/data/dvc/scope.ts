@@ -27,7 +27,8 @@ export async function outputsInScope(
     for (const each of resolveTarget(all, target)) {
       const before = chosen.get(each.output);
       // Of two parts of one folder the whole is taken.
-      const filter = before === undefined || before.filter === each.filter ? each.filter : undefined;
+      const filter =
+        before === undefined || before.filter === each.filter ? each.filter : undefined;
       chosen.set(each.output, { ...each, filter });
     }
   }

@@ -7,12 +7,15 @@ export function stageGraph({ stages }: StageIndex): ReadonlyMap<Stage, readonly 
   const makers = stages.flatMap((stage) =>
     stage.outputs.flatMap(({ path }) => (path === undefined ? [] : [{ path, stage }])),
   );
-  const overlaps = (a: string, b: string) => a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
+  const overlaps = (a: string, b: string) =>
+    a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
   return new Map(
     stages.map((stage) => {
       const paths = [...stage.dependencies, ...stage.params].flatMap(({ path }) => path ?? []);
       const needed = paths.flatMap((path) =>
-        makers.filter((maker) => maker.stage !== stage && overlaps(maker.path, path)).map((each) => each.stage),
+        makers
+          .filter((maker) => maker.stage !== stage && overlaps(maker.path, path))
+          .map((each) => each.stage),
       );
       return [stage, [...new Set(needed)]];
     }),

@@ -35,7 +35,10 @@ export function isStageFile(name: string): boolean {
 }
 
 /** @throws DVC_FILE_INVALID */
-export async function collectStages(tree: SourceTree, options: CollectOptions): Promise<StageIndex> {
+export async function collectStages(
+  tree: SourceTree,
+  options: CollectOptions,
+): Promise<StageIndex> {
   const stages: Stage[] = [];
   const metrics: string[] = [];
   const params: string[] = [];

@@ -1,12 +1,11 @@
 // What has changed of each stage, as `dvc status` tells it.
-import { stepOf, type StepOptions } from "./add.js";
+import { type StepOptions, stepOf } from "./add.js";
 import { isDirectoryId } from "./object-hash.js";
-import type { Output, ParamsDependency, Stage } from "./output.js";
+import type { Content, Output, ParamsDependency, Stage } from "./output.js";
 import { readParamsFile, valueAt } from "./params-file.js";
 import { equalValues, isRecord, type PythonRecord, type PythonValue } from "./python-text.js";
 import type { DvcRepository } from "./repository.js";
 import { outputsInScope, type Scope } from "./scope.js";
-import { type Content } from "./output.js";
 import { contentOf, findFiles, hashFiles } from "./working-files.js";
 
 /** By path: a word, or a word for each parameter. */
@@ -87,7 +86,12 @@ export async function currentContent(
   const found = await findFiles(path, repository.looking);
   if (found === undefined) return undefined;
   const { files } = found;
-  const hashes = await hashFiles(files, hashName, repository.hashing, stepOf("hash", files, options));
+  const hashes = await hashFiles(
+    files,
+    hashName,
+    repository.hashing,
+    stepOf("hash", files, options),
+  );
   return contentOf(found, hashes, hashName).content;
 }
 
@@ -119,13 +123,17 @@ export async function currentValues(
   );
 }
 
-async function paramsStatus(repository: DvcRepository, dependency: ParamsDependency): Promise<Changes> {
+async function paramsStatus(
+  repository: DvcRepository,
+  dependency: ParamsDependency,
+): Promise<Changes> {
   const { path, definedPath, names, values } = dependency;
   const shown = path ?? definedPath;
   const now = await currentValues(repository, dependency);
   if (now === undefined) return { [shown]: "deleted" };
   if (values === undefined) return { [shown]: "new" };
-  const all = names.length > 0 ? names : [...new Set([...Object.keys(now), ...Object.keys(values)])];
+  const all =
+    names.length > 0 ? names : [...new Set([...Object.keys(now), ...Object.keys(values)])];
   const changed: Record<string, string> = {};
   for (const name of all) {
     if (!Object.hasOwn(now, name)) changed[name] = "deleted";

@@ -7,12 +7,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
-import { type BlobReader, type BlobSource, type BlobStore, isBlobStore } from "../../ports/blob-store.js";
+import {
+  type BlobReader,
+  type BlobSource,
+  type BlobStore,
+  isBlobStore,
+} from "../../ports/blob-store.js";
 import { type StepOptions, type StepProgress, stepOf } from "./add.js";
-import { isDirectoryId, isObjectId, objectKey, type ObjectRef } from "./object-hash.js";
+import { isDirectoryId, isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 import { type OpenBlobStore, remoteLocation } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
-import { filesOf, type UsedFile, type UsedObject, usedOutputs, type VersionScope } from "./used-objects.js";
+import {
+  filesOf,
+  type UsedFile,
+  type UsedObject,
+  usedOutputs,
+  type VersionScope,
+} from "./used-objects.js";
 
 export interface TransferOptions extends StepOptions {
   /** Remote by name (default: the one .dvc/config names). */
@@ -44,8 +55,14 @@ function byRemote(
   repository: DvcRepository,
   used: readonly UsedObject[],
   { remote, env }: TransferOptions,
-): Map<string, { readonly location: ReturnType<typeof remoteLocation>; readonly used: UsedObject[] }> {
-  const groups = new Map<string, { location: ReturnType<typeof remoteLocation>; used: UsedObject[] }>();
+): Map<
+  string,
+  { readonly location: ReturnType<typeof remoteLocation>; readonly used: UsedObject[] }
+> {
+  const groups = new Map<
+    string,
+    { location: ReturnType<typeof remoteLocation>; used: UsedObject[] }
+  >();
   for (const each of used) {
     // With a remote named, outputs that have another of their own are no part of it.
     if (remote !== undefined && each.remote !== undefined && each.remote !== remote) continue;
@@ -115,7 +132,8 @@ async function pushTo(
   const sized = await Promise.all(parts.map((part) => sizesOf(repository, part)));
   const progress = createProgress("push", sized.flat(), options);
   for (const part of sized) {
-    if (store.fileOf !== undefined) await copyOut(repository, store, store.fileOf.bind(store), part, options, progress);
+    if (store.fileOf !== undefined)
+      await copyOut(repository, store, store.fileOf.bind(store), part, options, progress);
     else await sendAll(repository, store, part, options, progress);
   }
   return todo.length;
@@ -155,7 +173,9 @@ async function inLanes<Item>(
       }
     }
   };
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(lanes, items.length) }, lane));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: Math.min(lanes, items.length) }, lane),
+  );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
 }
@@ -175,7 +195,12 @@ function createProgress(
   const sizeBytes = files.reduce((sum, file) => sum + (file.sizeBytes ?? 0), 0);
   const done = { files: 0, bytes: 0 };
   const tell = () =>
-    onProgress?.({ step, ...done, fileCount: files.length, sizeBytes: Math.max(sizeBytes, done.bytes) });
+    onProgress?.({
+      step,
+      ...done,
+      fileCount: files.length,
+      sizeBytes: Math.max(sizeBytes, done.bytes),
+    });
   return {
     addBytes(count) {
       done.bytes += count;
@@ -249,7 +274,9 @@ async function sendAll(
     const source: BlobSource = {
       sizeBytes: file.sizeBytes,
       open: (start = 0, end = file.sizeBytes) =>
-        end <= start ? noBytes() : createReadStream(file.place, { start, end: end - 1, highWaterMark: smallBytes }),
+        end <= start
+          ? noBytes()
+          : createReadStream(file.place, { start, end: end - 1, highWaterMark: smallBytes }),
     };
     await withRetries(() => store.put(objectKey(file.ref), source, options), options.signal);
     progress.addBytes(file.sizeBytes);
@@ -370,7 +397,12 @@ async function fetchFrom(
 ): Promise<{ fetched: number; missing: string[] }> {
   const { unread } = await filesOf(repository, used);
   const lists = [...new Map(unread.map((each) => [objectKey(each.ref), each])).values()];
-  const gone = await receiveAll(repository, remote, lists.map(({ ref, path }) => ({ ref, path, sizeBytes: undefined })), options);
+  const gone = await receiveAll(
+    repository,
+    remote,
+    lists.map(({ ref, path }) => ({ ref, path, sizeBytes: undefined })),
+    options,
+  );
   const { files } = options.listsOnly ? { files: [] } : await filesOf(repository, used);
   const todo: UsedFile[] = [];
   for (const each of files) if (!(await repository.cache.hasListed(each.ref))) todo.push(each);
@@ -427,10 +459,15 @@ async function copyIn(
     mode: 0o444,
   }));
   const sized = files.map(({ sizeBytes = 0 }) => ({ sizeBytes }));
-  const problems = await repository.pool.copy(copied, repository.cache.scratch, stepOf("fetch", sized, options));
+  const problems = await repository.pool.copy(
+    copied,
+    repository.cache.scratch,
+    stepOf("fetch", sized, options),
+  );
   const corrupt = problems.find(({ reason }) => reason === "corrupt");
   const wrong = corrupt === undefined ? undefined : files[corrupt.index];
-  if (corrupt !== undefined && wrong !== undefined) throw corruptObject(remote, wrong, corrupt.actual);
+  if (corrupt !== undefined && wrong !== undefined)
+    throw corruptObject(remote, wrong, corrupt.actual);
   repository.cache.forget();
   return problems.flatMap(({ index }) => files[index] ?? []);
 }

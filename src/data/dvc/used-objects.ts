@@ -1,10 +1,11 @@
 // Which objects versions of the data consist of: what is pushed, fetched, and kept by gc.
+
+import { BridleError } from "../../errors/error.js";
 import { type HashName, isDirectoryId, type ObjectRef, objectKey } from "./object-hash.js";
 import type { DvcRepository } from "./repository.js";
 import { outputsInScope, type Scope } from "./scope.js";
-import { outputAt } from "./stages.js";
 import type { SourceTree } from "./source-tree.js";
-import { BridleError } from "../../errors/error.js";
+import { outputAt } from "./stages.js";
 
 /** Versions: the working folder's and those of Git that are asked for. */
 export interface VersionScope extends Scope {
@@ -29,7 +30,10 @@ export interface UsedObject {
 }
 
 /** @throws DVC_GIT_NOT_FOUND, DVC_REVISION_NOT_FOUND */
-export async function treesOf(repository: DvcRepository, scope: VersionScope): Promise<SourceTree[]> {
+export async function treesOf(
+  repository: DvcRepository,
+  scope: VersionScope,
+): Promise<SourceTree[]> {
   const { workspace = true, allBranches, allTags, allCommits, revisions = [] } = scope;
   const trees: SourceTree[] = workspace ? [repository.tree] : [];
   if (!allBranches && !allTags && !allCommits && revisions.length === 0) return trees;
@@ -68,7 +72,8 @@ export async function usedOutputs(
     }
   }
   const [target] = scope.targets ?? [];
-  if (!hasTarget && target !== undefined) throw new BridleError("DVC_PATH_NOT_TRACKED", { path: target });
+  if (!hasTarget && target !== undefined)
+    throw new BridleError("DVC_PATH_NOT_TRACKED", { path: target });
   return [...used.values()];
 }
 
@@ -86,7 +91,11 @@ export interface UsedFile {
 export async function filesOf(
   { cache }: DvcRepository,
   used: readonly UsedObject[],
-): Promise<{ readonly files: UsedFile[]; readonly lists: UsedFile[]; readonly unread: UsedObject[] }> {
+): Promise<{
+  readonly files: UsedFile[];
+  readonly lists: UsedFile[];
+  readonly unread: UsedObject[];
+}> {
   const files = new Map<string, UsedFile>();
   const lists = new Map<string, UsedFile>();
   const unread: UsedObject[] = [];
@@ -106,7 +115,8 @@ export async function filesOf(
       if (filter !== undefined && relpath !== filter && !relpath.startsWith(`${filter}/`)) continue;
       const inner = { id: md5, hashName: ref.hashName satisfies HashName };
       const key = objectKey(inner);
-      if (!files.has(key)) files.set(key, { ref: inner, path: `${path}/${relpath}`, sizeBytes: undefined });
+      if (!files.has(key))
+        files.set(key, { ref: inner, path: `${path}/${relpath}`, sizeBytes: undefined });
     }
   }
   return { files: [...files.values()], lists: [...lists.values()], unread };

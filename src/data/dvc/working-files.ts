@@ -7,8 +7,8 @@ import type { HashMemory } from "./hash-memory.js";
 import type { IgnoreRules } from "./ignore-rules.js";
 import { directoryObject } from "./object-cache.js";
 import type { DirectoryEntry, HashName } from "./object-hash.js";
-import type { FileMark, HashedFile } from "./object-work.js";
 import type { ObjectPool, WorkOptions } from "./object-pool.js";
+import type { FileMark, HashedFile } from "./object-work.js";
 import { type Content, joinPath } from "./output.js";
 
 /** A file of the working folder. */
@@ -41,7 +41,10 @@ const lookedAtOnce = 64;
  * The files of a path; undefined where there is nothing, or DVC ignores it.
  * @throws DVC_LINK_UNFIT for a link that leads out of the repository or nowhere; DVC_NAME_UNFIT
  */
-export async function findFiles(path: string, options: LookOptions): Promise<FoundPath | undefined> {
+export async function findFiles(
+  path: string,
+  options: LookOptions,
+): Promise<FoundPath | undefined> {
   const place = nodePath.join(options.root, ...path.split("/"));
   let found: Awaited<ReturnType<typeof lstat>>;
   try {
@@ -87,7 +90,12 @@ async function look(file: string, relpath: string): Promise<FoundFile> {
   }
 }
 
-async function walk(path: string, folder: string, options: LookOptions, names: string[]): Promise<void> {
+async function walk(
+  path: string,
+  folder: string,
+  options: LookOptions,
+  names: string[],
+): Promise<void> {
   const whole = joinPath(path, folder).replace(/\/$/, "");
   const place = nodePath.join(options.root, ...whole.split("/"));
   const isLeftOut = await options.ignored.filterOf(whole);
@@ -126,11 +134,19 @@ async function checkLink(place: string, { root, cache }: LookOptions): Promise<v
   try {
     target = await realpath(place);
   } catch (cause) {
-    const reason = systemCode(cause) === "ELOOP" ? "which leads back to itself" : "which is not there";
-    throw new BridleError("DVC_LINK_UNFIT", { path: place, target: "another place", reason }, { cause });
+    const reason =
+      systemCode(cause) === "ELOOP" ? "which leads back to itself" : "which is not there";
+    throw new BridleError(
+      "DVC_LINK_UNFIT",
+      { path: place, target: "another place", reason },
+      { cause },
+    );
   }
-  const inside = await Promise.all([root, cache].map((folder) => realpath(folder).catch(() => folder)));
-  if (inside.some((folder) => target === folder || target.startsWith(folder + nodePath.sep))) return;
+  const inside = await Promise.all(
+    [root, cache].map((folder) => realpath(folder).catch(() => folder)),
+  );
+  if (inside.some((folder) => target === folder || target.startsWith(folder + nodePath.sep)))
+    return;
   const reason = "outside the repository";
   throw new BridleError("DVC_LINK_UNFIT", { path: place, target, reason });
 }
@@ -173,7 +189,11 @@ export function contentOf(
   found: FoundPath,
   hashes: readonly string[],
   hashName: HashName,
-): { readonly content: Content; readonly entries: readonly DirectoryEntry[] | undefined; readonly list: Buffer | undefined } {
+): {
+  readonly content: Content;
+  readonly entries: readonly DirectoryEntry[] | undefined;
+  readonly list: Buffer | undefined;
+} {
   const sizeBytes = found.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   if (!found.isFolder) {
     const isExecutable = found.files[0]?.isExecutable ?? false;

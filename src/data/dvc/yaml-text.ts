@@ -1,5 +1,5 @@
 // Writes YAML as DVC's writer lays it out, and reads it with integers and floats told apart.
-import { LineCounter, parseDocument, visit, Scalar } from "yaml";
+import { LineCounter, parseDocument, type Scalar, visit } from "yaml";
 import { BridleError } from "../../errors/error.js";
 import { floatText, isRecord, PythonFloat, type PythonValue } from "./python-text.js";
 
@@ -69,7 +69,11 @@ export function yamlText(value: PythonValue): string {
   return `${output.text}\n`;
 }
 
-function writeRecord(output: Output, record: { readonly [key: string]: PythonValue }, indent: number) {
+function writeRecord(
+  output: Output,
+  record: { readonly [key: string]: PythonValue },
+  indent: number,
+) {
   for (const [index, [key, value]] of Object.entries(record).entries()) {
     if (index > 0) output.lineBreak(indent);
     writeString(output, key, indent, false);
@@ -90,11 +94,11 @@ function writeRecord(output: Output, record: { readonly [key: string]: PythonVal
 function writeList(output: Output, list: readonly PythonValue[], indent: number) {
   for (const [index, value] of list.entries()) {
     if (index > 0) output.lineBreak(indent);
-    output.write("-");
+    output.write("- ");
     if (value === null) continue;
-    output.write(" ");
     if (Array.isArray(value) && value.length > 0) writeList(output, value, indent + 2);
-    else if (isRecord(value) && Object.keys(value).length > 0) writeRecord(output, value, indent + 2);
+    else if (isRecord(value) && Object.keys(value).length > 0)
+      writeRecord(output, value, indent + 2);
     else writeInline(output, value, indent + 2);
   }
 }
@@ -102,10 +106,12 @@ function writeList(output: Output, list: readonly PythonValue[], indent: number)
 /** What takes no lines of its own: a scalar, or an empty list or dict. */
 function writeInline(output: Output, value: PythonValue, indent: number) {
   if (typeof value === "string") writeString(output, value, indent, true);
-  else if (value instanceof PythonFloat) output.write(yamlFloat(value.value));
   else if (Array.isArray(value)) output.write("[]");
   else if (isRecord(value)) output.write("{}");
-  else output.write(String(value));
+  else {
+    const text = value instanceof PythonFloat ? yamlFloat(value.value) : String(value);
+    writePlain(output, text, indent, true);
+  }
 }
 
 function yamlFloat(value: number): string {
@@ -126,22 +132,36 @@ function writeString(output: Output, text: string, indent: number, split: boolea
     hasSpecialCharacters(text) ||
     (!split && /[\u0085\u2028\u2029]/.test(text));
   if (needsDouble) writeDoubleQuoted(output, text, indent, split);
-  else {
-    output.write("'");
-    writePlain(output, text, indent, split);
-    output.write("'");
-  }
+  else writeSingleQuoted(output, text, indent, split);
 }
 
-/** Breaks at a single space once the line is longer than the width. */
+/** A word that would pass the width gets a line of its own; a single space past it becomes a line break. */
 function writePlain(output: Output, text: string, indent: number, split: boolean) {
   for (const [index, piece] of text.split(/( +)/).entries()) {
     const isSpace = index % 2 === 1;
-    const isInside = piece.length > 0 && text.length > 0;
-    if (isSpace && piece === " " && split && output.column > width && isInside) {
+    if (isSpace && piece === " " && output.column >= width && split) {
+      output.lineBreak(indent);
+      continue;
+    }
+    const isLong = !isSpace && output.column + [...piece].length > width;
+    if (isLong && output.column > indent) output.lineBreak(indent);
+    output.write(piece);
+  }
+}
+
+/** Single quotes: a line breaks at a single space once it is past the width. */
+function writeSingleQuoted(output: Output, text: string, indent: number, split: boolean) {
+  output.write("'");
+  const pieces = text.split(/( +)/);
+  for (const [index, piece] of pieces.entries()) {
+    const isSpace = index % 2 === 1;
+    const isFirst = index === 1 && pieces[0] === "";
+    const isLast = index === pieces.length - 2 && pieces.at(-1) === "";
+    if (isSpace && piece === " " && output.column > width && split && !isFirst && !isLast) {
       output.lineBreak(indent);
     } else output.write(piece);
   }
+  output.write("'");
 }
 
 const escapes: Readonly<Record<string, string>> = {

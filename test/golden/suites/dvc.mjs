@@ -48,7 +48,7 @@ const { openBlobStore } = await compiled("compose.js");
  * @typedef {{command: string, rc: number, stdout: string}} Command
  * @typedef {{folder: string, repo: string, remote: string}} Scratch
  * @typedef {import("../comparison.mjs").Comparison} Comparison
- * @typedef {InstanceType<typeof DvcRepository>} Repository
+ * @typedef {import("../../../src/data/dvc/repository.js").DvcRepository} Repository
  */
 
 const author = { name: "golden", email: "golden@example.org" };
@@ -115,16 +115,21 @@ class Replay {
 
   /** Files of a version that are no DVC's own. @param {number} version */
   sources(version) {
-    const files = Object.keys(this.snapshot(version).files).filter((file) => file.startsWith("repo/"));
+    const files = Object.keys(this.snapshot(version).files).filter((file) =>
+      file.startsWith("repo/"),
+    );
     return files
       .map((file) => file.slice("repo/".length))
-      .filter((file) => !/^\.dvc\/|^\.dvcignore$|\.dvc$|(^|\/)\.gitignore$|(^|\/)dvc\.lock$/.test(file));
+      .filter(
+        (file) => !/^\.dvc\/|^\.dvcignore$|\.dvc$|(^|\/)\.gitignore$|(^|\/)dvc\.lock$/.test(file),
+      );
   }
 
   /** @param {number} version @returns {Snapshot} */
   snapshot(version) {
     const found = this.snapshots[version];
-    if (found === undefined) throw new GoldenFileError("dvc/expected.json has fewer versions than its commands");
+    if (found === undefined)
+      throw new GoldenFileError("dvc/expected.json has fewer versions than its commands");
     return found;
   }
 
@@ -180,7 +185,9 @@ class Replay {
       const { stages } = await repository.stages();
       const outputs = stages.flatMap((stage) => stage.outputs);
       const ids = (/** @type {boolean} */ isCached) =>
-        outputs.filter((each) => each.isCached === isCached).map(({ content }) => content?.hash.id ?? "");
+        outputs
+          .filter((each) => each.isCached === isCached)
+          .map(({ content }) => content?.hash.id ?? "");
       const cached = new Set(ids(true));
       return ids(false).filter((id) => !cached.has(id));
     });
@@ -188,7 +195,8 @@ class Replay {
     for (const file of Object.keys(expected)) {
       const isRunCache = file.startsWith("repo/.dvc/cache/runs/");
       const id = /^repo\/\.dvc\/cache\/files\/md5\/(..)\/(.*)$/.exec(file);
-      if (isRunCache || (id !== null && this.forgotten.includes(`${id[1]}${id[2]}`))) delete expected[file];
+      if (isRunCache || (id !== null && this.forgotten.includes(`${id[1]}${id[2]}`)))
+        delete expected[file];
     }
     /** @type {Record<string, SnapshotFile>} */
     const actual = {};
@@ -220,7 +228,10 @@ class Replay {
       actual: value,
       expected: JSON.parse(stdout),
     });
-    const text = (/** @type {string} */ value) => (/** @type {string} */ stdout) => ({ actual: value, expected: stdout });
+    const text = (/** @type {string} */ value) => (/** @type {string} */ stdout) => ({
+      actual: value,
+      expected: stdout,
+    });
     const next = commands[index + 1]?.command ?? "";
     if (verb === "init") {
       await initRepository(this.root);
@@ -229,7 +240,9 @@ class Replay {
     if (verb === "remote" && sub === "add") {
       const name = words.at(-2) ?? "";
       const isDefault = words.includes("-d");
-      await this.open((repository) => addRemote(repository, name, words.at(-1) ?? "", this.root, { isDefault }));
+      await this.open((repository) =>
+        addRemote(repository, name, words.at(-1) ?? "", this.root, { isDefault }),
+      );
       return text(isDefault ? `Setting '${name}' as a default remote.\n` : "");
     }
     if (verb === "config") {
@@ -253,12 +266,16 @@ class Replay {
     if (verb === "repro") {
       // Running stages is left to dvc: their results are taken from the version, and recorded by Bridle.
       const made = await this.open((repository) => this.made(repository));
-      await this.bring(this.version, (file) => made.some((each) => file === each || file.startsWith(`${each}/`)));
+      await this.bring(this.version, (file) =>
+        made.some((each) => file === each || file.startsWith(`${each}/`)),
+      );
       await this.open((repository) => commitStages(repository));
       return undefined;
     }
     if (verb === "push") {
-      const { pushed } = await this.open((repository) => push(repository, openBlobStore, {}, { env: {} }));
+      const { pushed } = await this.open((repository) =>
+        push(repository, openBlobStore, {}, { env: {} }),
+      );
       await this.compareSnapshot(this.version);
       await this.tag(this.snapshot(this.version).name);
       return text(pushed === 0 ? "Everything is up to date.\n" : `${summary({ pushed })}\n`);
@@ -282,7 +299,11 @@ class Replay {
       const answer = await this.open(async (repository) => {
         if (sub === "show") return { "": { data: await read(repository, repository.tree) } };
         const old = await read(repository, await repository.treeAt(before));
-        return diffValues(old, await read(repository, await repository.treeAt(after)), words.includes("--all"));
+        return diffValues(
+          old,
+          await read(repository, await repository.treeAt(after)),
+          words.includes("--all"),
+        );
       });
       return json(JSON.parse(jsonText(/** @type {any} */ (answer))));
     }
@@ -296,7 +317,10 @@ class Replay {
     }
     if (verb === "dag") {
       const dot = await this.open(async (repository) => dotText(await repository.stages()));
-      return (stdout) => ({ actual: dot.split("\n").sort(), expected: stdout.trimEnd().concat("\n").split("\n").sort() });
+      return (stdout) => ({
+        actual: dot.split("\n").sort(),
+        expected: stdout.trimEnd().concat("\n").split("\n").sort(),
+      });
     }
     if (verb === "list") {
       const files = await this.open(async (repository) =>
@@ -311,16 +335,20 @@ class Replay {
     }
     if (verb === "pull") {
       // First into an emptied cache, then to the other version and back.
-      if (count === 1) await rm(path.join(this.root, ".dvc", "cache"), { recursive: true, force: true });
+      if (count === 1)
+        await rm(path.join(this.root, ".dvc", "cache"), { recursive: true, force: true });
       else await this.moveTo(1 - this.version);
       const done = await this.open((repository) =>
         pull(repository, openBlobStore, {}, { force: words.includes("-f"), env: {} }),
       );
       const { fetched, files } = done;
-      const told = summary({ fetched, ...files });
+      // dvc counts folders that go with their last file as files.
+      const told = summary({ fetched, ...files, deleted: files.deleted + done.foldersDeleted });
       return text(`${changeLines(done)}${told === "" ? "Everything is up to date." : told}\n`);
     }
-    throw new GoldenFileError(`dvc/expected.json has a command that is not known: ${command} before ${next}`);
+    throw new GoldenFileError(
+      `dvc/expected.json has a command that is not known: ${command} before ${next}`,
+    );
   }
 
   async hasStages() {
@@ -348,7 +376,9 @@ async function filesUnder(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"));
+    .map((entry) =>
+      path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"),
+    );
 }
 
 /** Files that dvc says to add to Git; it prints them in no order. @param {string} stdout */
@@ -362,7 +392,9 @@ function summary(counts) {
   const parts = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `${count} file${count > 1 ? "s" : ""} ${what}`);
-  return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : (parts[0] ?? "");
+  return parts.length > 1
+    ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`
+    : (parts[0] ?? "");
 }
 
 /** @param {{modified: readonly string[], added: readonly string[], deleted: readonly string[]}} done */
