@@ -32,7 +32,7 @@ export function addDataFetchCommand(data: Command, terminal: Terminal): void {
 
 async function run(typed: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {
   const [{ fetch }, { openBlobStore }] = await Promise.all([
-    import("../data/dvc/transfer.js"),
+    import("../data/dvc/fetch.js"),
     import("../compose.js"),
   ]);
   const { remote, jobs, allowMissing } = flags;

@@ -31,7 +31,7 @@ export function addDataPushCommand(data: Command, terminal: Terminal): void {
 
 async function run(typed: readonly string[], flags: Flags, terminal: Terminal): Promise<void> {
   const [{ push }, { openBlobStore }] = await Promise.all([
-    import("../data/dvc/transfer.js"),
+    import("../data/dvc/push.js"),
     import("../compose.js"),
   ]);
   const { remote, jobs } = flags;

@@ -4,10 +4,10 @@ import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
 import { isBlobStore } from "../../ports/blob-store.js";
 import type { StepOptions } from "./add.js";
+import { fetchUnlocked } from "./fetch.js";
 import { isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 import { type OpenBlobStore, remoteLocation } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
-import { fetchUnlocked } from "./transfer.js";
 import { filesOf, type UsedObject, usedOutputs, type VersionScope } from "./used-objects.js";
 
 export interface GcOptions extends StepOptions {

@@ -77,7 +77,9 @@ export class GitRepository {
     if (which === 0) return commit;
     const read = await this.git.readCommit({ ...this.at, oid: commit });
     const parent = read.commit.parent[which - 1];
-    if (parent === undefined) throw new BridleError("DVC_REVISION_NOT_FOUND", { revision: commit });
+    if (parent === undefined) {
+      throw new BridleError("DVC_REVISION_NOT_FOUND", { revision: commit, folder: this.root });
+    }
     return parent;
   }
 

@@ -1,7 +1,7 @@
 // Remembers the hashes of files that have not changed since, so that they are not read again.
 import { readFile } from "node:fs/promises";
 import { writeAtomically } from "../../text/files/write-atomically.js";
-import type { FileMark, HashedFile } from "./object-work.js";
+import type { FileMark, HashedFile } from "./file-pieces.js";
 
 /** Younger than this when it was hashed, a file may have been changed again within one tick of the clock. */
 const tickMs = 50;

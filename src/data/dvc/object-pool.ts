@@ -7,11 +7,11 @@ import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 import { createWorkerPool, type WorkerPool } from "../../text/worker-pool.js";
+import type { HashedFile } from "./file-pieces.js";
 import type { HashName } from "./object-hash.js";
 import type {
   CopiedFile,
   CopyProblem,
-  HashedFile,
   LinkType,
   PlacedFile,
   WorkResult,

@@ -1,33 +1,27 @@
 // What worker threads do with files: hash them, keep them in a cache, put them back, copy them and check what arrived.
-import { createHash, hash as hashOf } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import fs from "node:fs";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode, writeError } from "../../errors/file-errors.js";
+import {
+  copyAndHash,
+  digestOf,
+  type FileMark,
+  type HashedFile,
+  Meter,
+  openForReading,
+  readSome,
+  sharedBuffer,
+  smallBytes,
+  tryLink,
+  type WorkCounters,
+  writeWhole,
+} from "./file-pieces.js";
 import { type HashName, type ObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 
 /** How a cached file may stand in the working folder, best first. */
 export type LinkType = "reflink" | "hardlink" | "symlink" | "copy";
-
-/** What tells that a file is still the one that was hashed. */
-export interface FileMark {
-  readonly mtimeMs: number;
-  readonly inode: number;
-  readonly sizeBytes: number;
-}
-
-export interface HashedFile extends FileMark {
-  readonly md5: string;
-  readonly isExecutable: boolean;
-  /** When hashing began, in ms since 1970. */
-  readonly hashedAtMs: number;
-}
-
-/** Counters that the starting thread reads while the work goes on. */
-export interface WorkCounters {
-  /** Bytes and files done; a third place is set to 1 to stop the work. */
-  readonly shared: SharedArrayBuffer;
-}
 
 export type WorkTask = WorkCounters & {
   /** Folder for files that are not yet whole, on the disk of where they go. */
@@ -79,40 +73,11 @@ export interface CopyProblem {
   readonly actual: string;
 }
 
-/** Files up to this are read whole. */
-const smallBytes = 1 << 20;
 /** Objects up to this are checked against their name whenever they are put in place. */
 const checkedBytes = 64 << 20;
-const chunkBytes = 4 << 20;
 const protectedMode = 0o444;
 
-let buffer: Buffer | undefined;
-const zeros = Buffer.alloc(1 << 16);
 let counter = 0;
-
-function sharedBuffer(): Buffer {
-  buffer ??= Buffer.allocUnsafeSlow(chunkBytes);
-  return buffer;
-}
-
-class Meter {
-  private readonly counts: BigInt64Array;
-
-  constructor({ shared }: WorkCounters) {
-    this.counts = new BigInt64Array(shared);
-  }
-
-  addBytes(count: number): void {
-    Atomics.add(this.counts, 0, BigInt(count));
-    // A task that is to stop does so between two pieces, so that it can clean up after itself.
-    if (Atomics.load(this.counts, 2) === 1n) throw new BridleError("CANCELLED");
-  }
-
-  addFile(): void {
-    Atomics.add(this.counts, 1, 1n);
-    if (Atomics.load(this.counts, 2) === 1n) throw new BridleError("CANCELLED");
-  }
-}
 
 export function runTask(task: WorkTask): WorkResult {
   const meter = new Meter(task);
@@ -145,14 +110,6 @@ function isExecutable(stats: fs.Stats): boolean {
   return (stats.mode & 0o111) !== 0;
 }
 
-function openForReading(file: string): number {
-  try {
-    return fs.openSync(file, "r");
-  } catch (thrown) {
-    throw readError(thrown, file);
-  }
-}
-
 function hashedFile(
   file: string,
   fd: number,
@@ -178,68 +135,6 @@ function hashFile(file: string, hashName: HashName, meter: Meter): HashedFile {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-/** @param write gets every piece that was read */
-function digestOf(
-  file: string,
-  fd: number,
-  sizeBytes: number,
-  hashName: HashName,
-  meter: Meter,
-  write?: (piece: Buffer, offset: number) => void,
-): string {
-  const room = sharedBuffer();
-  const hash = createHash("md5");
-  let offset = 0;
-  let isText: boolean | undefined;
-  for (;;) {
-    // DVC 2 tells text from the rest anew in every piece of a mebibyte.
-    const length = hashName === "md5" ? room.length : smallBytes;
-    const count = readSome(file, fd, room, length, offset);
-    if (count === 0) break;
-    const piece = room.subarray(0, count);
-    if (hashName === "md5") hash.update(piece);
-    else {
-      isText = looksLikeText(piece.subarray(0, 512));
-      hash.update(isText ? withUnixLineEnds(piece) : piece);
-    }
-    write?.(piece, offset);
-    offset += count;
-    meter.addBytes(count);
-    // What is small is done; an end that was read is not asked for again.
-    if (offset >= sizeBytes && count < length) break;
-  }
-  return hash.digest("hex");
-}
-
-function readSome(file: string, fd: number, room: Buffer, length: number, offset: number): number {
-  try {
-    let count = 0;
-    while (count < length) {
-      const read = fs.readSync(fd, room, count, length - count, offset + count);
-      if (read === 0) break;
-      count += read;
-    }
-    return count;
-  } catch (thrown) {
-    throw readError(thrown, file);
-  }
-}
-
-/** As DVC 2 decides it: no NUL, and less than 30 % of bytes that no text has. */
-function looksLikeText(block: Buffer): boolean {
-  if (block.length === 0) return true;
-  if (block.includes(0)) return false;
-  let odd = 0;
-  for (const byte of block) {
-    if (!((byte >= 32 && byte < 127) || [10, 13, 9, 12, 8].includes(byte))) odd++;
-  }
-  return odd / block.length <= 0.3;
-}
-
-function withUnixLineEnds(piece: Buffer): Buffer {
-  return Buffer.from(piece.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
 }
 
 /** Keeps a file's content in the cache under its hash, and tells the hash. */
@@ -309,66 +204,6 @@ function takeIn(
   return copyAndHash(file, fd, before.size, temporary, protectedMode, "md5", meter);
 }
 
-/** One pass over the file: what is read is hashed and written. Runs of zeros become holes. */
-function copyAndHash(
-  file: string,
-  fd: number,
-  sizeBytes: number,
-  temporary: string,
-  mode: number,
-  hashName: HashName,
-  meter: Meter,
-): string {
-  try {
-    const copy = fs.openSync(temporary, "wx", mode);
-    try {
-      let end = 0;
-      const md5 = digestOf(file, fd, sizeBytes, hashName, meter, (piece, offset) => {
-        end = offset + piece.length;
-        if (!isZero(piece)) writeFully(copy, piece, offset);
-      });
-      fs.ftruncateSync(copy, end);
-      if (end >= smallBytes) fs.fsyncSync(copy);
-      return md5;
-    } finally {
-      fs.closeSync(copy);
-    }
-  } catch (thrown) {
-    fs.rmSync(temporary, { force: true });
-    throw writeError(thrown, temporary);
-  }
-}
-
-function isZero(piece: Buffer): boolean {
-  if (piece.length < zeros.length || piece[0] !== 0) return false;
-  for (let at = 0; at < piece.length; at += zeros.length) {
-    const part = piece.subarray(at, at + zeros.length);
-    if (part.compare(zeros, 0, part.length) !== 0) return false;
-  }
-  return true;
-}
-
-function writeFully(fd: number, piece: Buffer, offset: number): void {
-  for (let done = 0; done < piece.length; ) {
-    done += fs.writeSync(fd, piece, done, piece.length - done, offset + done);
-  }
-}
-
-function writeWhole(file: string, bytes: Buffer, mode: number): string {
-  try {
-    const fd = fs.openSync(file, "wx", mode);
-    try {
-      writeFully(fd, bytes, 0);
-    } finally {
-      fs.closeSync(fd);
-    }
-    return file;
-  } catch (thrown) {
-    fs.rmSync(file, { force: true });
-    throw writeError(thrown, file);
-  }
-}
-
 /** Moves what `make` made to an object's place, unless the object is there already in its full size. */
 function keep(target: string, sizeBytes: number, made: Set<string>, make: () => string): void {
   const present = fs.statSync(target, { throwIfNoEntry: false });
@@ -382,28 +217,6 @@ function keep(target: string, sizeBytes: number, made: Set<string>, make: () => 
   } catch (thrown) {
     fs.rmSync(temporary, { force: true });
     throw writeError(thrown, target);
-  }
-}
-
-function tryLink(link: () => void): boolean {
-  try {
-    link();
-    return true;
-  } catch (thrown) {
-    const code = systemCode(thrown);
-    const unable = [
-      "EXDEV",
-      "ENOTSUP",
-      "EOPNOTSUPP",
-      "ENOSYS",
-      "EINVAL",
-      "EPERM",
-      "EACCES",
-      "EMLINK",
-      "ENOTTY",
-    ];
-    if (unable.includes(code)) return false;
-    throw thrown;
   }
 }
 

@@ -1,8 +1,9 @@
 // Fetches what the working folder needs, and puts it there.
 import { type CheckedOut, type CheckoutOptions, checkoutUnlocked } from "./checkout.js";
+import { fetchUnlocked } from "./fetch.js";
 import type { OpenBlobStore } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
-import { fetchUnlocked, type TransferOptions } from "./transfer.js";
+import type { TransferOptions } from "./transfer.js";
 import type { VersionScope } from "./used-objects.js";
 
 export interface Pulled extends CheckedOut {

@@ -14,10 +14,10 @@ import { diffTrees } from "./diff.js";
 import { collectGarbage } from "./gc.js";
 import { objectKey } from "./object-hash.js";
 import { pull } from "./pull.js";
+import { push } from "./push.js";
 import { addRemote, listRemotes, removeRemote } from "./remote.js";
 import { initRepository } from "./repository.js";
 import { status } from "./status.js";
-import { push } from "./transfer.js";
 
 const md5 = (text: string | Uint8Array) => createHash("md5").update(text).digest("hex");
 const isRoot = process.getuid?.() === 0;

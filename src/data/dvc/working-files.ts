@@ -3,12 +3,12 @@ import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode } from "../../errors/file-errors.js";
+import type { FileMark, HashedFile } from "./file-pieces.js";
 import type { HashMemory } from "./hash-memory.js";
 import type { IgnoreRules } from "./ignore-rules.js";
 import { directoryObject } from "./object-cache.js";
 import type { DirectoryEntry, HashName } from "./object-hash.js";
 import type { ObjectPool, WorkOptions } from "./object-pool.js";
-import type { FileMark, HashedFile } from "./object-work.js";
 import { type Content, joinPath } from "./output.js";
 
 /** A file of the working folder. */

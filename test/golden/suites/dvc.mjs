@@ -27,8 +27,8 @@ const { diffJson, diffTrees } = await compiled("data/dvc/diff.js");
 const { dataStatus, dataStatusJson } = await compiled("data/dvc/data-status.js");
 /** @type {typeof import("../../../src/data/dvc/metrics.js")} */
 const { diffValues, metricsOf, paramsOf } = await compiled("data/dvc/metrics.js");
-/** @type {typeof import("../../../src/data/dvc/transfer.js")} */
-const { push } = await compiled("data/dvc/transfer.js");
+/** @type {typeof import("../../../src/data/dvc/push.js")} */
+const { push } = await compiled("data/dvc/push.js");
 /** @type {typeof import("../../../src/data/dvc/pull.js")} */
 const { pull } = await compiled("data/dvc/pull.js");
 /** @type {typeof import("../../../src/data/dvc/remote.js")} */
