@@ -69,7 +69,10 @@ const DataSection = z.strictObject({
     .describe("what happens at a row without text: stop, or leave it out and count it"),
   maxSourceTokens: count.optional().describe("longest document read, in tokens; the model's reach"),
   maxTargetTokens: count.default(128).describe("longest summary learned, in tokens"),
-  prefix: z.string().default("").describe("put before every document"),
+  prefix: z
+    .string()
+    .optional()
+    .describe("put before every document, and kept with the model; the model's own unless said"),
   maxTrainRows: count.optional().describe("at most so many rows, from the first"),
   maxValidationRows: count.optional().describe("at most so many rows, from the first"),
 });
@@ -183,7 +186,7 @@ export const RunConfig = z
     if (evaluate.metric !== "loss" && !(evaluate.generate ?? hasSummaries)) {
       refuse(["evaluate", "metric"], "needs evaluate.generate");
     }
-    if (data.prefix !== "" && !hasSummaries) {
+    if (data.prefix && !hasSummaries) {
       refuse(["data", "prefix"], "does not apply to gap-sentences");
     }
     if (data.validation === undefined && train.patience !== null) {

@@ -34,16 +34,24 @@ const unsupported: Readonly<Record<string, readonly unknown[]>> = {
 /**
  * Generation defaults of a folder: those of generation_config.json, or where it is absent the keys older configs carry.
  * @param config the content of config.json
+ * @param task what holds where none of them says otherwise: config.json's settings for summarizing
  * @throws FILE_INVALID naming a key whose effect is not built, or whose value no option takes
  */
 export async function readGenerationDefaults(
   folder: string,
   config: Json,
+  task: Json = {},
 ): Promise<GenerateOptions> {
   const own = join(folder, "generation_config.json");
   const generation = await readJson(own);
-  const [file, source] =
-    generation === undefined ? [join(folder, "config.json"), config] : [own, generation];
+  const configFile = join(folder, "config.json");
+  const said =
+    generation === undefined ? readOptions(configFile, config) : readOptions(own, generation);
+  return { ...readOptions(configFile, task), ...said };
+}
+
+/** @throws FILE_INVALID naming a key whose effect is not built, or whose value no option takes */
+function readOptions(file: string, source: Json): GenerateOptions {
   const invalid = (key: string, expected: string) =>
     new BridleError("FILE_INVALID", {
       file,

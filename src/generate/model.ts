@@ -9,6 +9,7 @@ import { type ForwardInput, feedsOf, forwardGraph, shiftRight } from "../model/f
 import { batchFeeds, countLabels, gradientGraph, type LabelledBatch } from "../model/gradient.js";
 import { type GradientSession, openGradients } from "../model/gradient-session.js";
 import { checkLogits, crossEntropy } from "../model/loss.js";
+import { summarizationTask } from "../model/prefix.js";
 import type { Device } from "../runtime/devices.js";
 import {
   chooseDevice,
@@ -123,7 +124,11 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     throw new BridleError("FILE_INVALID", { file: configFile, reason: "it is not there" });
   const family = findFamily(json);
   const config = await settleTables(folder, family, family.readConfig(json));
-  const generationDefaults = await readGenerationDefaults(folder, json);
+  const generationDefaults = await readGenerationDefaults(
+    folder,
+    json,
+    family.usesTaskSettings === true ? summarizationTask(json) : {},
+  );
   const graph = forwardGraph(family, config);
   const weights = await readWeights(folder, family, config, graph.parameters);
   let generator: Promise<Generator> | undefined;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
+import { makeTinyT5 } from "../../test/support/tiny-t5.js";
 import { webgpuAnswers } from "../../test/support/webgpu.js";
 import { roundForHalf, writeLayout } from "../../test/support/weight-layouts.js";
 import { type Model, openModel } from "./model.js";
@@ -31,6 +32,7 @@ const searches: [string, GenerateOptions][] = [
 describe.runIf(here)("on WebGPU (skipped where no adapter answers)", () => {
   it.each<[string, () => Promise<string>]>([
     ["mapped", () => makeTinyPegasus(join(root, "mapped"))],
+    ["T5's", () => makeTinyT5(join(root, "t5"))],
     [
       "converted",
       () =>

@@ -86,6 +86,8 @@ export interface Family<C extends ModelConfig = ModelConfig> {
    * rather than by its config.
    */
   withOwnTables?(config: C, own: ReadonlySet<string>): C;
+  /** Whether config.json's settings for the task of summarizing are defaults of generation, as with T5's checkpoints. */
+  readonly usesTaskSettings?: boolean;
   /** Weights that checkpoints may hold and no layer uses. */
   readonly unused?: readonly string[];
   /** Weights that a checkpoint may leave out because the config determines them. */

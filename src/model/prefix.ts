@@ -1,7 +1,17 @@
-// The text before every document that a checkpoint was taught with, where its config.json keeps it.
+// What a checkpoint says of the documents it reads: the text before each of them, and how long they usually are.
 import { BridleError } from "../errors/error.js";
 
+import type { ModelConfig } from "./family.js";
+
 type Json = Readonly<Record<string, unknown>>;
+
+/** Tokens read at once where positions have no end: as many as the tokenizer says, or else as the model was trained on. */
+export function usualReach(
+  { usualTokens = Number.POSITIVE_INFINITY }: ModelConfig,
+  { modelMaxLength }: { readonly modelMaxLength: number },
+): number {
+  return Number.isFinite(modelMaxLength) ? modelMaxLength : usualTokens;
+}
 
 /** What config.json says of the task of summarizing, as published T5 checkpoints have it. */
 export function summarizationTask(json: Json): Json {

@@ -187,6 +187,7 @@ function t5Family(name: T5Name, architectures: readonly string[]): Family<T5Conf
         ...[...c.ownTables].map((table): [string, string[]] => [table, [table]]),
       ]);
     },
+    usesTaskSettings: true,
     withOwnTables: (config, ownTables) => ({ ...config, ownTables }),
     unused: ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"],
     derivedWeights: () => new Map(),

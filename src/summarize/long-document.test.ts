@@ -7,7 +7,7 @@ import { makeTinyPegasus, tinyConfig } from "../../test/support/tiny-pegasus.js"
 import { type Model, openModel } from "../generate/model.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { cleanUpSpaces, type Tokenizer } from "../text/tokenizers/tokenizer.js";
-import { summarizeLongDocument } from "./long-document.js";
+import { inputLimit, summarizeLongDocument } from "./long-document.js";
 import type { PartEvent, SummaryEvent } from "./summarizer.js";
 
 let root: string;
@@ -215,4 +215,45 @@ describe("a summary", () => {
   it.each(["", "  \n "])("of %j there is none", async (blank) => {
     await expect(told(blank)).rejects.toMatchObject({ code: "EMPTY_TEXT" });
   });
+});
+
+describe("a text before every document", () => {
+  it("stands before each part and each summary of summaries, and counts as read", async () => {
+    const prefix = "the town: ";
+    const before = tokenizer.encode(prefix, { addSpecialTokens: false });
+    const read: number[][] = [];
+    const prefixed = {
+      config: { ...model.config, prefix },
+      generate: (...[input, ...rest]: Parameters<Model["generate"]>) => {
+        read.push(...input.inputIds.map((row) => [...row]));
+        return model.generate(input, ...rest);
+      },
+    };
+    const options = { generate: { maxNewTokens: 4 }, truncate: false };
+    const { usage, sources } = await summarizeLongDocument(prefixed, tokenizer, long, options);
+    expect(read.length).toBeGreaterThan(usage.chunks);
+    for (const row of read) {
+      expect(row.slice(0, before.length)).toEqual(before);
+      expect(row.length).toBeLessThanOrEqual(64);
+    }
+    const parts = read.slice(0, usage.chunks);
+    expect(usage.inputTokens).toBe(parts.reduce((sum, row) => sum + row.length, 0));
+    expect(sources.map(({ start, end }) => long.slice(start, end)).join(" ")).toBe(long);
+  });
+
+  it("must leave room for a document", async () => {
+    const config = { ...model.config, prefix: "the town ".repeat(30) };
+    const options = { generate: {}, truncate: false };
+    await expect(
+      summarizeLongDocument({ ...model, config }, tokenizer, long, options),
+    ).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+});
+
+it("reads as many tokens at once as a model was trained on where nothing else has an end", () => {
+  const endless = { ...tokenizer, modelMaxLength: Number.POSITIVE_INFINITY };
+  const config = { ...model.config, maxPositions: undefined, usualTokens: 512 };
+  expect(inputLimit({ ...model, config }, endless)).toBe(512);
+  expect(inputLimit({ ...model, config }, tokenizer)).toBe(64);
+  expect(inputLimit(model, endless)).toBe(64);
 });

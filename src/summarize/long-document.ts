@@ -4,6 +4,7 @@ import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { checkAborted } from "../generate/generator.js";
 import type { Model } from "../generate/model.js";
+import { usualReach } from "../model/prefix.js";
 import { settledText, type Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { type Part, splitIntoParts } from "./parts.js";
 import type { Span, SummaryEvent, SummaryUsage } from "./summarizer.js";
@@ -34,20 +35,35 @@ interface Written {
 }
 
 /** Longest input in tokens, the end token included. */
-export function inputLimit(model: SummarizingModel, tokenizer: Tokenizer): number {
-  return Math.min(model.config.maxPositions ?? Number.POSITIVE_INFINITY, tokenizer.modelMaxLength);
+export function inputLimit({ config }: SummarizingModel, tokenizer: Tokenizer): number {
+  return Math.min(config.maxPositions ?? Number.POSITIVE_INFINITY, usualReach(config, tokenizer));
+}
+
+/** Room that a text before each part must leave for the part, in tokens. */
+const leastRoom = 8;
+
+/** @throws CONFIG_INVALID when the text before every document leaves no room for one */
+function checkPrefix(prefix: string, tokenizer: Tokenizer, limit: number): void {
+  if (prefix === "") return;
+  const { length } = tokenizer.encode(prefix);
+  if (length + leastRoom <= limit) return;
+  throw new BridleError("CONFIG_INVALID", {
+    key: "task_specific_params.summarization.prefix",
+    value: `${length} tokens`,
+    expected: `at most ${limit - leastRoom}, for the model reads ${limit} at once`,
+  });
 }
 
 /** All parts of a text; between two of them the thread hears its messages, so that it can be cancelled. */
 async function collectParts(
   text: string,
   tokenizer: Tokenizer,
-  limit: number,
+  { limit, prefix }: { readonly limit: number; readonly prefix: string },
   signal: AbortSignal | undefined,
 ): Promise<Part[]> {
   const parts: Part[] = [];
   checkAborted(signal);
-  for (const part of splitIntoParts(text, tokenizer, limit)) {
+  for (const part of splitIntoParts(text, tokenizer, limit, prefix)) {
     parts.push(part);
     await letOthersRun();
     checkAborted(signal);
@@ -89,7 +105,7 @@ async function summarizePart(
 }
 
 /**
- * Summarizes a text. One that fits is read at once. A longer one is split at sentence borders, each part is
+ * Summarizes a text, behind the model's own prefix. One that fits is read at once. A longer one is split at sentence borders, each part is
  * summarized, and the summaries are joined; while they do not fit the model either, they are summarized again.
  * @throws EMPTY_TEXT, CANCELLED, DEADLINE_EXCEEDED, INVALID_PARAMETER, LOGITS_INVALID
  */
@@ -99,8 +115,10 @@ export async function summarizeLongDocument(
   document: string,
   options: LongDocumentOptions,
 ): Promise<LongDocumentResult> {
-  const limit = inputLimit(model, tokenizer);
-  let parts = await collectParts(document, tokenizer, limit, options.signal);
+  const { prefix } = model.config;
+  const reach = { limit: inputLimit(model, tokenizer), prefix };
+  checkPrefix(prefix, tokenizer, reach.limit);
+  let parts = await collectParts(document, tokenizer, reach, options.signal);
   if (parts.length === 0) throw new BridleError("EMPTY_TEXT", { where: "the document" });
   const inputTokens = parts.reduce((sum, { ids }) => sum + ids.length, 0);
   const truncated = options.truncate && parts.length > 1;
@@ -129,7 +147,7 @@ export async function summarizeLongDocument(
       written.push(done);
       if (done.text !== "") text += (text === "" ? "" : "\n") + done.text;
     }
-    const next = await collectParts(text, tokenizer, limit, options.signal);
+    const next = await collectParts(text, tokenizer, reach, options.signal);
     const nextSize = next.reduce((sum, { ids }) => sum + ids.length, 0);
     if (next.length <= 1 || nextSize >= size) break;
     parts = next;

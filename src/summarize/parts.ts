@@ -51,17 +51,19 @@ const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 /**
  * Parts of a document, in order, each at most `limit` tokens with its end token; each is worked out when it is asked
  * for. Nothing is left out.
- * @param limit at least 2
+ * @param limit at least one more than the tokens of `prefix` and those that stand around every text
+ * @param prefix text that stands before each part
  */
 export function* splitIntoParts(
   text: string,
   tokenizer: Tokenizer,
   limit: number,
+  prefix = "",
 ): Generator<Part> {
-  const encode = (start: number, end: number) => tokenizer.encode(text.slice(start, end));
+  const encode = (start: number, end: number) => tokenizer.encode(prefix + text.slice(start, end));
   const fits = (start: number, end: number) => encode(start, end).length <= limit;
-  /** Tokens that stand around every text. */
-  const around = tokenizer.encode("").length;
+  /** Tokens that stand around every text, or before it. */
+  const around = tokenizer.encode(prefix).length;
   let open: Span | undefined;
   let tokens = 0;
 

@@ -19,6 +19,7 @@ import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
 import { pegasus } from "../model/pegasus.js";
+import { readPrefix, withPrefix } from "../model/prefix.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
@@ -49,7 +50,7 @@ export interface OpenedStart {
  * are none of the model's
  */
 export async function openStart(
-  { model, train }: Pick<RunConfig, "model" | "train">,
+  { model, train, data }: Pick<RunConfig, "model" | "train" | "data">,
   downloading: Pick<ResolveOptions, "onDownload" | "signal"> = {},
 ): Promise<OpenedStart> {
   const fresh = model.name === undefined;
@@ -59,7 +60,7 @@ export async function openStart(
   });
   const said = fresh ? freshConfig(model.config) : await readConfig(folder);
   const family = findFamily(said);
-  const json = withDropout(said, model, family);
+  const json = withOwnPrefix(withDropout(said, model, family), data.prefix);
   const read = family.readConfig(json);
   const config = fresh ? read : await settleTables(folder, family, read);
   const tokenizer = await loadTokenizer(folder);
@@ -136,6 +137,14 @@ async function readConfig(folder: string): Promise<Record<string, unknown>> {
 function freshConfig(given: RunConfig["model"]["config"]): Record<string, unknown> {
   const { freshConfig } = given?.architectures === undefined ? pegasus : findFamily(given);
   return { ...freshConfig, ...given };
+}
+
+/** The text that a model learns to have before every document goes with it, so that it is served with the same. */
+function withOwnPrefix(
+  json: Record<string, unknown>,
+  prefix: string | undefined,
+): Record<string, unknown> {
+  return prefix === undefined || prefix === readPrefix(json) ? json : withPrefix(json, prefix);
 }
 
 /** @throws INVALID_PARAMETER for a share that the family does not have */

@@ -27,6 +27,7 @@ export const suites = [
   gsg,
   pegasusTiny,
   tokenizer("bart-tiny"),
+  tokenizer("t5-tiny"),
   forward("pegasus-tiny"),
   forward("bart-tiny"),
   forward("t5-tiny"),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { AddedToken } from "./added-tokens.js";
 import { isBartFolder, openBartTokenizer } from "./load-bart.js";
+import { isT5Folder, openT5Tokenizer } from "./load-t5.js";
 import { createPegasusTokenizer, type PegasusTokenizerConfig } from "./pegasus-tokenizer.js";
 import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
 import {
@@ -21,6 +22,7 @@ import {
   parse,
   readOptional,
   readOptionalJson,
+  readPreparation,
   readSettings,
   tokensOfConfig,
   tokensOfConverted,
@@ -30,6 +32,7 @@ import {
 /** Pre-training tokens below the vocabulary; published models have 103. */
 const largestOffset = 100_000;
 
+/** Pegasus's; BART's and T5's are told by files of their own. */
 const classes = new Set(["PegasusTokenizer", "PegasusTokenizerFast"]);
 
 function readConfig(
@@ -67,42 +70,6 @@ function readConfig(
     cleanUpTokenizationSpaces: clean === true,
     added: [...added, ...tokensOfConfig(file, own.added_tokens_decoder)],
   };
-}
-
-/** The parts of a normalizer or pre-tokenizer in turn, with none in another. */
-function partsOf(entry: unknown, list: "normalizers" | "pretokenizers"): Json[] {
-  if (entry == null) return [];
-  const { type, [list]: inner } = entry as Json;
-  if (type !== "Sequence") return [entry as Json];
-  return Array.isArray(inner) ? inner.flatMap((part) => partsOf(part, list)) : [];
-}
-
-/**
- * The charsmap of a converted tokenizer's normalizer. What else a conversion from SentencePiece writes does what
- * SentencePiece itself does with spaces.
- * @throws TOKENIZER_INVALID for a normalizer or pre-tokenizer of other kinds, which would give other ids
- */
-function readPreparation(file: string, json: Json): Uint8Array {
-  const refuse = (key: string, part: Json) =>
-    new BridleError("TOKENIZER_INVALID", {
-      file,
-      reason: `its ${key} has a ${JSON.stringify(part.type)} that is none of a conversion from SentencePiece`,
-    });
-  let charsmap: Uint8Array = new Uint8Array();
-  for (const part of partsOf(json.normalizer, "normalizers")) {
-    if (part.type === "Precompiled") {
-      const text = part.precompiled_charsmap;
-      if (typeof text === "string") charsmap = Buffer.from(text, "base64");
-    } else if (part.type === "Replace") {
-      if ((part.pattern as Json | undefined)?.Regex !== " {2,}") throw refuse("normalizer", part);
-    } else if (part.type !== "Strip") throw refuse("normalizer", part);
-  }
-  for (const part of partsOf(json.pre_tokenizer, "pretokenizers")) {
-    const { type, prepend_scheme: scheme, add_prefix_space: prefix } = part;
-    const isPrepending = type === "Metaspace" && scheme !== "never" && prefix !== false;
-    if (!isPrepending && type !== "WhitespaceSplit") throw refuse("pre_tokenizer", part);
-  }
-  return charsmap;
 }
 
 /**
@@ -202,6 +169,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const spieceBytes = await readOptional(spiece);
   if (isBartFolder(own, json, spieceBytes !== undefined)) {
     return openBartTokenizer(folder, { own, map, converted: bytes && json });
+  }
+  if (await isT5Folder(own, () => readOptionalJson(join(folder, "config.json")))) {
+    return openT5Tokenizer(folder, { own, map, converted: bytes && json, spiece: spieceBytes });
   }
   const legacy = join(folder, "added_tokens.json");
   // Where files disagree on an id the later one goes before.

@@ -1,5 +1,5 @@
 // SentencePiece's normalizer: longest-match replacements from a precompiled table, then whitespace rules.
-import { BridleError } from "../../errors/error.js";
+import { readCharsmap } from "./charsmap.js";
 import { PieceTrie } from "./piece-trie.js";
 import type { NormalizerSpec } from "./sentencepiece-model.js";
 
@@ -9,54 +9,6 @@ export const spaceSymbol = "\u2581";
 const space = 0x20;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** A double-array trie as darts-clone writes it: longest key that begins a text. */
-class DoubleArray {
-  private readonly units: Uint32Array;
-
-  constructor(units: Uint32Array) {
-    this.units = units;
-  }
-
-  private offset(unit: number): number {
-    return (unit >>> 10) << ((unit & 0x200) >>> 6);
-  }
-
-  /** Value and length in bytes of the longest key at `start`, or undefined. */
-  longest(text: Uint8Array, start: number): { value: number; length: number } | undefined {
-    const { units } = this;
-    let node = this.offset(units[0] ?? 0);
-    let found: { value: number; length: number } | undefined;
-    for (let at = start; at < text.length; at++) {
-      const byte = text[at] as number;
-      node = (node ^ byte) >>> 0;
-      const unit = units[node];
-      if (unit === undefined || (unit & 0x800000ff) >>> 0 !== byte) return found;
-      node = (node ^ this.offset(unit)) >>> 0;
-      if ((unit >>> 8) & 1) {
-        const leaf = units[node];
-        if (leaf === undefined) return found;
-        found = { value: leaf & 0x7fffffff, length: at - start + 1 };
-      }
-    }
-    return found;
-  }
-}
-
-/** Unicode's longest compatibility form has 33 bytes; a text may not grow by more than rules written by hand make it. */
-const maxReplacementBytes = 1000;
-
-/** Bytes of the longest of the strings that end with 0. */
-function longestReplacement(replacements: Uint8Array): number {
-  let longest = 0;
-  for (let start = 0; start < replacements.length; ) {
-    const zero = replacements.indexOf(0, start);
-    const end = zero < 0 ? replacements.length : zero;
-    longest = Math.max(longest, end - start);
-    start = end + 1;
-  }
-  return longest;
-}
 
 /** Bytes of the UTF-8 character that starts with `lead`. */
 function characterBytes(lead: number): number {
@@ -151,30 +103,8 @@ export function createNormalizer(
     escapeWhitespaces,
     whitespaceAsSuffix,
   } = spec;
-  let trie: DoubleArray | undefined;
-  let replacements = new Uint8Array();
-  if (table.length > 0) {
-    const size =
-      table.length >= 4
-        ? new DataView(table.buffer, table.byteOffset).getUint32(0, true)
-        : Number.POSITIVE_INFINITY;
-    if (size % 4 !== 0 || 4 + size > table.length) {
-      throw new BridleError("TOKENIZER_INVALID", {
-        file,
-        reason: "its normalization table is cut off",
-      });
-    }
-    // Copied, because the table may lie at an address that is no multiple of four.
-    trie = new DoubleArray(new Uint32Array(Uint8Array.from(table.subarray(4, 4 + size)).buffer));
-    replacements = Uint8Array.from(table.subarray(4 + size));
-  }
-  const longest = longestReplacement(replacements);
-  if (longest > maxReplacementBytes) {
-    throw new BridleError("TOKENIZER_INVALID", {
-      file,
-      reason: `its normalization table has a replacement of ${longest} bytes`,
-    });
-  }
+  const rules = readCharsmap(table, file);
+  const replacements = rules?.replacements ?? new Uint8Array();
   // A trie takes UTF-16 units; here each stands for a byte.
   const keptTrie = new PieceTrie(
     kept.map((piece, id) => ({ piece: Buffer.from(piece).toString("latin1"), id })),
@@ -197,7 +127,7 @@ export function createNormalizer(
   function prefix(text: Uint8Array, at: number): { bytes: Uint8Array; length: number } {
     const whole = keptLength(text, at);
     if (whole > 0) return { bytes: text.subarray(at, at + whole), length: whole };
-    const rule = trie?.longest(text, at);
+    const rule = rules?.trie.longest(text, at);
     if (rule !== undefined) {
       const end = replacements.indexOf(0, rule.value);
       return {

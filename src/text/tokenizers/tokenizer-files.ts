@@ -161,3 +161,39 @@ export function readSettings(file: string, own: Json, map: Json) {
     modelMaxLength: () => readLimit(own.model_max_length, wrong),
   };
 }
+
+/** The parts of a normalizer or pre-tokenizer in turn, with none in another. */
+function partsOf(entry: unknown, list: "normalizers" | "pretokenizers"): Json[] {
+  if (entry == null) return [];
+  const { type, [list]: inner } = entry as Json;
+  if (type !== "Sequence") return [entry as Json];
+  return Array.isArray(inner) ? inner.flatMap((part) => partsOf(part, list)) : [];
+}
+
+/**
+ * The charsmap of a converted tokenizer's normalizer. What else a conversion from SentencePiece writes does what
+ * SentencePiece itself does with spaces.
+ * @throws TOKENIZER_INVALID for a normalizer or pre-tokenizer of other kinds, which would give other ids
+ */
+export function readPreparation(file: string, json: Json): Uint8Array {
+  const refuse = (key: string, part: Json) =>
+    new BridleError("TOKENIZER_INVALID", {
+      file,
+      reason: `its ${key} has a ${JSON.stringify(part.type)} that is none of a conversion from SentencePiece`,
+    });
+  let charsmap: Uint8Array = new Uint8Array();
+  for (const part of partsOf(json.normalizer, "normalizers")) {
+    if (part.type === "Precompiled") {
+      const text = part.precompiled_charsmap;
+      if (typeof text === "string") charsmap = Buffer.from(text, "base64");
+    } else if (part.type === "Replace") {
+      if ((part.pattern as Json | undefined)?.Regex !== " {2,}") throw refuse("normalizer", part);
+    } else if (part.type !== "Strip") throw refuse("normalizer", part);
+  }
+  for (const part of partsOf(json.pre_tokenizer, "pretokenizers")) {
+    const { type, prepend_scheme: scheme, add_prefix_space: prefix } = part;
+    const isPrepending = type === "Metaspace" && scheme !== "never" && prefix !== false;
+    if (!isPrepending && type !== "WhitespaceSplit") throw refuse("pre_tokenizer", part);
+  }
+  return charsmap;
+}

@@ -21,14 +21,19 @@ export interface Unigram {
 }
 
 /**
- * Sums are float32, as in the reference's C++.
+ * Sums are float32, as in the reference's C++, or float64, as in the tokenizers library's Rust.
  * Source: google/sentencepiece 0.2.3, unigram_model.cc, EncodeOptimized; Kudo 2018.
  */
-export function createUnigram(pieces: readonly Piece[], unknownId: number): Unigram {
+export function createUnigram(
+  pieces: readonly Piece[],
+  unknownId: number,
+  { precision = "single" as "single" | "double" } = {},
+): Unigram {
+  const round = precision === "single" ? Math.fround : (sum: number) => sum;
   const normal = pieces.filter(({ type }) => type === pieceTypes.normal);
   let minScore = Number.POSITIVE_INFINITY;
   for (const { score } of normal) minScore = Math.min(minScore, score);
-  const unknownScore = Math.fround(minScore - unknownPenalty);
+  const unknownScore = round(minScore - unknownPenalty);
   const scores = new Float64Array(pieces.length);
   const unused = new Uint8Array(pieces.length);
   const inTrie: { piece: string; id: number }[] = [];
@@ -44,14 +49,14 @@ export function createUnigram(pieces: readonly Piece[], unknownId: number): Unig
 
   function cut(text: string): PieceSpan[] {
     const size = text.length;
-    const best = new Float32Array(size + 1);
+    const best = new (precision === "single" ? Float32Array : Float64Array)(size + 1);
     const from = new Int32Array(size + 1).fill(-1);
     const ids = new Int32Array(size + 1).fill(-1);
     let furthest = 0;
     const offer = (end: number, start: number, id: number, sum: number) => {
       if (end > furthest) furthest = end;
       // Rounded before it is compared, so that paths that differ by less tie, and the one found first stays.
-      const candidate = Math.fround(sum);
+      const candidate = round(sum);
       if (from[end] !== -1 && !(candidate > (best[end] as number))) return;
       best[end] = candidate;
       from[end] = start;
@@ -59,7 +64,7 @@ export function createUnigram(pieces: readonly Piece[], unknownId: number): Unig
     };
     for (let start = 0; start < size; ) {
       let here = best[start] as number;
-      if (Math.abs(here) > farSum) {
+      if (precision === "single" && Math.abs(here) > farSum) {
         for (let end = start + 1; end <= furthest; end++) {
           if (from[end] !== -1) best[end] = (best[end] as number) - here;
         }
