@@ -1,9 +1,9 @@
 // The baselines on documents small enough to reason about.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { documentGrams, novelty } from "../text/novelty.js";
 import { tokenize } from "../text/rouge/tokenize.js";
 import { type BaselineName, baselineSummaries, checkBaselines } from "./baselines.js";
-import { documentGrams, novelty } from "./novelty.js";
 import { greedyOracle } from "./oracle.js";
 import { highest, maxTextRankSentences, textRank } from "./textrank.js";
 

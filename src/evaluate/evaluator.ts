@@ -2,6 +2,7 @@
 import type { Pair } from "../data/pairs.js";
 import { type BridleError, toBridleError } from "../errors/error.js";
 import type { Summarizer, SummaryParameters, SummaryResult } from "../summarize/summarizer.js";
+import { documentGrams } from "../text/novelty.js";
 import { tokenize } from "../text/rouge/tokenize.js";
 import { countWords } from "../text/words.js";
 import { type BaselineName, baselineSummaries } from "./baselines.js";
@@ -13,7 +14,6 @@ import {
   evaluationTypes,
   type RowProblem,
 } from "./evaluation.js";
-import { documentGrams } from "./novelty.js";
 import {
   type Bootstrap,
   Mean,

@@ -1,5 +1,6 @@
 // How one set is scored: the words of its language, the best of several references, means with intervals.
 import { detectLanguage } from "../text/language.js";
+import { type DocumentGrams, novelty } from "../text/novelty.js";
 import { aggregateRouge } from "../text/rouge/aggregate.js";
 import { rouge } from "../text/rouge/rouge.js";
 import type { RougeScore } from "../text/rouge/score.js";
@@ -13,7 +14,6 @@ import {
   type MeanScores,
   type SummaryStatistics,
 } from "./evaluation.js";
-import { type DocumentGrams, novelty } from "./novelty.js";
 
 export type RowScore = Readonly<Record<EvaluationType, RougeScore>>;
 
