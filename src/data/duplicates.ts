@@ -49,16 +49,22 @@ export class RowHashes {
     this.#numbers.push(hashOf(summary).readUInt32LE(0));
   }
 
-  /** Rows whose document stands in an earlier row. */
-  repeats(): Repeats {
-    const found = new Found();
+  /**
+   * Rows whose document stands in an earlier row.
+   * @param onRepeat told each of them, with the first row that has it
+   */
+  repeats(onRepeat?: (same: SameDocument) => void): Repeats {
+    const found = new Found(onRepeat);
     this.#table((row, as) => found.add(row, as, this.#sameSummary(row, this, as)));
     return found;
   }
 
-  /** Rows whose document stands in the other split; the first row there that has it is told. */
-  sharedWith(other: RowHashes): Repeats {
-    const found = new Found();
+  /**
+   * Rows whose document stands in the other split; the first row there that has it is told.
+   * @param onShared told each of them
+   */
+  sharedWith(other: RowHashes, onShared?: (same: SameDocument) => void): Repeats {
+    const found = new Found(onShared);
     const table = other.#table();
     for (let row = 0; row < this.rows; row++) {
       const slot = other.#find(
@@ -106,10 +112,17 @@ class Found implements Repeats {
   documents = 0;
   pairs = 0;
   readonly examples: SameDocument[] = [];
+  readonly #onFound: ((same: SameDocument) => void) | undefined;
+
+  constructor(onFound?: (same: SameDocument) => void) {
+    this.#onFound = onFound;
+  }
 
   add(row: number, as: number, sameSummary: boolean): void {
     this.documents++;
     if (sameSummary) this.pairs++;
-    if (this.examples.length < examplesKept) this.examples.push({ row, as, sameSummary });
+    const same = { row, as, sameSummary };
+    if (this.examples.length < examplesKept) this.examples.push(same);
+    this.#onFound?.(same);
   }
 }

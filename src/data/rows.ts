@@ -118,6 +118,29 @@ export async function openRows(file: string, options: RowOptions = {}): Promise<
   };
 }
 
+/**
+ * What a file is read as: by its content, where that does not tell by its name.
+ * @throws FILE_NOT_FOUND, FILE_NOT_READABLE, GZIP_CORRUPT, ZSTD_CORRUPT, INVALID_PARAMETER
+ */
+export async function formatOfFile(file: string, options: RowOptions = {}): Promise<DataFormat> {
+  const stats = await stat(file).catch((thrown) => {
+    throw readError(thrown, file);
+  });
+  if (stats.isDirectory()) return "text";
+  if (options.format !== undefined) return options.format;
+  const { content } = await openInputFile(file);
+  const named = options.encoding === undefined ? undefined : encodingNamed(options.encoding);
+  const packed = await peek(content, 4);
+  if (isParquet(packed.head)) {
+    await packed.whole.return(undefined);
+    return "parquet";
+  }
+  const text = await asUtf8(packed.whole, file, named);
+  const { head, whole } = await peek(text.content, headBytes);
+  await whole.return(undefined);
+  return formatOf(head, file);
+}
+
 async function* rowsOf(
   file: string,
   input: InputFile,

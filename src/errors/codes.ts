@@ -160,6 +160,21 @@ export const codes = {
     message: "There is nothing to learn from in {files}: {reason}.",
     hint: "Check the path, the format and the columns; a header without records is no row.",
   },
+  DATA_TESTS_INVALID: {
+    kind: "invalid",
+    message: "The tests in {file} cannot be run: {problems}.",
+    hint: "Correct them; docs/guides/data-checks.md lists what a test may ask.",
+  },
+  DATA_CHECK_FAILED: {
+    kind: "gate-failed",
+    message: "The data failed {count} of their checks: {names}.",
+    hint: "The report says where; --max NAME=SHARE lets more pass, --max NAME=none all of it.",
+  },
+  SPLIT_IMPOSSIBLE: {
+    kind: "invalid",
+    message: "{file} cannot be split: {reason}.",
+    hint: "Correct what is said there; `bridle data check` tells of every row that cannot be read.",
+  },
   DATA_CHANGED: {
     kind: "conflict",
     message: "{file} was changed while it was in use, so that its rows are not where they were.",
