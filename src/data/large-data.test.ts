@@ -8,6 +8,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { profileData } from "./checks/profile.js";
+import { splitData } from "./checks/split.js";
 import { openDataset } from "./dataset.js";
 
 let folder: string;
@@ -51,6 +53,35 @@ describe("hundreds of megabytes", () => {
     } finally {
       await dataset.close();
     }
+  });
+
+  it("are profiled and split without being held", { timeout: timeoutMs }, async () => {
+    const file = path.join(folder, "profiled.jsonl.gz");
+    const count = 8_000;
+    function* rows() {
+      // Long enough that holding them would show, and different enough to be no near duplicates of each other.
+      for (let at = 0; at < count; at++) {
+        const words = Array.from({ length: 60 }, (_, i) => `w${(at * 7919 + i * 104729) % 99_991}`);
+        const row = { document: `${words.join(" ")} ${" ".repeat(20_000)}`, summary: `${at}` };
+        yield `${JSON.stringify(row)}\n`;
+      }
+    }
+    await pipeline(Readable.from(rows()), createGzip({ level: 1 }), createWriteStream(file));
+    let most = 0;
+    let seen = 0;
+    const onRead = () => {
+      if (++seen % 500 !== 0) return;
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      most = Math.max(most, heapUsed + arrayBuffers);
+    };
+    const before = process.memoryUsage();
+    const { splits } = await profileData([{ name: "all", files: [file] }], { onRead });
+    expect(splits[0]).toMatchObject({ rows: count, nearDuplicates: { rows: 0 } });
+    const output = path.join(folder, "splits");
+    const record = await splitData([file], output, { onRead });
+    expect(record).toMatchObject({ rows: count, groups: count });
+    // 160 MB of text have passed through, twice.
+    expect(most - before.heapUsed - before.arrayBuffers).toBeLessThan(100_000_000);
   });
 
   it("stop at a broken row far into the file, by its line", async () => {

@@ -105,7 +105,7 @@ const examplesKept = 5;
 /** Columns that are profiled; more of them are a sign of something else. */
 const mostColumns = 200;
 /** A summary or document shorter than this, in characters, tells no language well enough to be held against the other. */
-const leastForLanguage = 40;
+const leastForLanguage = 80;
 
 const newTally = (): Tally => ({ rows: 0, examples: [] });
 
