@@ -237,7 +237,8 @@ async function runCheck(
   throw options.json ? markTold(error) : error;
 }
 
-const percent = (value: number) => `${(100 * value).toFixed(value < 0.1 ? 2 : 1)} %`;
+const percent = (value: number) =>
+  `${value === 0 ? 0 : (100 * value).toFixed(value < 0.1 ? 2 : 1)} %`;
 
 async function tellFindings(
   { splits }: DataProfile,

@@ -40,7 +40,7 @@ describe("bridle data check", () => {
     const { out, error } = await run("check", train, test);
     expect(out).toContain("train: 60 rows, nothing found\n");
     expect(out).toContain(
-      "  FAIL  leakage: 1 of 10 rows have a document that stands in train (10.0 %, at most 0.00 %)\n",
+      "  FAIL  leakage: 1 of 10 rows have a document that stands in train (10.0 %, at most 0 %)\n",
     );
     expect(out).toContain(`          Line 10 of ${test} as Line 4 of ${train}\n`);
     expect(error).toMatchObject({

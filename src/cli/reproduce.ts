@@ -1,7 +1,9 @@
 // `bridle reproduce`: trains a version again from what is frozen beside it and tells whether the weights are the same.
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
-import type { Fact, Reproduction, TensorDifference } from "../train/reproduce.js";
+import type { Fact, FetchMissing, Reproduction, TensorDifference } from "../train/reproduce.js";
+import { targetsOf, withRepository } from "./data-repository.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
@@ -41,6 +43,7 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
       ...downloading,
       ...(output !== undefined && { output }),
       overwrite,
+      fetchMissing: fetchVersioned(terminal),
       onEvent: display.show,
       onFacts: (facts) => {
         for (const fact of facts) {
@@ -62,6 +65,27 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
       facts.length === 0 ? "Nothing that is recorded differs." : `Different: ${facts.join("; ")}.`,
   });
   throw json ? markTold(error) : error;
+}
+
+/** Fetches what a .dvc file or dvc.lock names, by its hash. A file that none of them names stays missing. */
+function fetchVersioned(terminal: Terminal): FetchMissing {
+  return async ({ file }) => {
+    const [{ pull }, { openBlobStore }] = await Promise.all([
+      import("../data/dvc/pull.js"),
+      import("../compose.js"),
+    ]);
+    try {
+      await withRepository(terminal, (open) => {
+        const scope = { targets: targetsOf(open, [file]) };
+        return pull(open.repository, openBlobStore, scope, { ...open.steps, env: open.env });
+      });
+    } catch (thrown) {
+      const untracked = ["DVC_REPO_NOT_FOUND", "DVC_PATH_NOT_TRACKED", "DVC_PATH_UNFIT"];
+      if (thrown instanceof BridleError && untracked.includes(thrown.code)) return false;
+      throw thrown;
+    }
+    return existsSync(file);
+  };
 }
 
 function describeFact({ name, recorded, now }: Fact): string {

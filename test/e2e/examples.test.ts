@@ -76,4 +76,52 @@ describe("examples", () => {
       expect(existsSync(path.join(folder, model, "curves.svg"))).toBe(true);
     await rm(folder, { recursive: true });
   }, 300_000);
+
+  it("03-data-by-hand goes all its way, twice, and stops where the data fail", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "bridle-example-"));
+    const verbs = ["came into", "left", "waited before", "was towed into", "was built at"];
+    const loads = ["grain", "cloth", "timber", "salt", "wool", "iron", "coal"];
+    const rows = Array.from({ length: 120 }, (_, i) => {
+      const ship = `ship ${(i * 7919) % 997}`;
+      const port = `harbour ${(i * 104729) % 991}`;
+      const [verb, load] = [verbs[i % 5], loads[i % 7]];
+      return {
+        document:
+          `On the morning of day ${i} the ${ship} ${verb} the ${port} with ${load} from pier ${(i * 31) % 89}. ` +
+          `The crew of ${(i * 17) % 83} said that the wind from ${(i * 13) % 71} had been with them for ${i % 9} days.`,
+        summary: `The ${ship} ${verb} the ${port}.`,
+      };
+    });
+    const write = (of: readonly object[]) =>
+      writeFile(
+        path.join(folder, "raw/rows.jsonl"),
+        of.map((row) => `${JSON.stringify(row)}\n`).join(""),
+      );
+    await mkdir(path.join(folder, "raw"));
+    await write(rows);
+    const script = path.join(root, "examples/03-data-by-hand/run.sh");
+    const go = () =>
+      run("bash", [script, "train.maxSteps=2", "evaluate.maxRows=2"], {
+        cwd: folder,
+        env: { ...process.env, VOCABULARY: "60" },
+      });
+    const { stdout } = await go();
+    expect(stdout).toMatch(/^train: \d+ rows \(.*data\/train\.jsonl$/m);
+    expect(stdout).toMatch(/data\.tests\.yaml: 3 tests, 0 rules broken/);
+    expect(stdout).toMatch(/^test +\d+ +model /m);
+    for (const file of ["raw/rows.jsonl.dvc", "data.dvc", "data.html", "model/bridle.json"])
+      expect(existsSync(path.join(folder, file)), file).toBe(true);
+    const weights = await readFile(path.join(folder, "model/model.safetensors"));
+    // Nothing has changed, so that the run is done already.
+    await go();
+    expect((await readFile(path.join(folder, "model/model.safetensors"))).equals(weights)).toBe(
+      true,
+    );
+    await write([...rows, ...rows.slice(0, 30).map((row) => ({ ...row, summary: "" }))]);
+    await expect(go()).rejects.toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("The data failed"),
+    });
+    await rm(folder, { recursive: true });
+  }, 300_000);
 });
