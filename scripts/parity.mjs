@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { compareString, lines as linesOf } from "./parity/strings.mjs";
+import { compareT5Folders, compareT5Strings } from "./parity/t5.mjs";
 
 const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 
@@ -13,10 +14,10 @@ const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
   --python-4 PYTHON      has transformers 4.57.6 and rouge_score: records tokenizers and ROUGE for \`folders\`
   --python-groups PYTHON has transformers 4.55.4: records diverse beam search for \`folders\`
   --fixtures DIR         golden folder whose pegasus-tiny is used (default: ../shared/fixtures)
-  --only NAMES           of sentencepiece, pieces, transformers, trained, folders (default: all)
+  --only NAMES           of sentencepiece, pieces, transformers, trained, folders, t5 (default: all)
   --strings N            random strings for the fixtures' vocabulary (default: 50000)
   --piece-strings N      random strings for each vocabulary trained by \`pieces\` (default: 5000)
-  --folders N            models of random shape that \`folders\` makes (default: 10)
+  --folders N            models of random shape that \`folders\` and \`t5\` make (default: 10)
   --seed S               the first seed (default: 1)
   --keep DIR             where made files stay, in place of a temporary folder`;
 
@@ -26,7 +27,7 @@ const { values } = parseArgs({
     "python-4": { type: "string" },
     "python-groups": { type: "string" },
     fixtures: { type: "string", default: "../shared/fixtures" },
-    only: { type: "string", default: "sentencepiece,pieces,transformers,trained,folders" },
+    only: { type: "string", default: "sentencepiece,pieces,transformers,trained,folders,t5" },
     strings: { type: "string", default: "50000" },
     "piece-strings": { type: "string", default: "5000" },
     folders: { type: "string", default: "10" },
@@ -117,7 +118,7 @@ async function compareTransformers(scratch) {
  */
 async function compareTrained(scratch) {
   let held = true;
-  for (const model of ["pegasus-tiny", "bart-tiny"]) {
+  for (const model of ["pegasus-tiny", "bart-tiny", "t5-tiny"]) {
     const folder = path.join(scratch, `trained-${model}`);
     held = (await compareTrainedFrom(path.join(fixtures, model), folder)) && held;
   }
@@ -141,7 +142,7 @@ async function compareTrainedFrom(base, folder) {
   /** @type {Record<string, import("../src/config/run-config.js").RunConfigInput["model"]["lora"]>} */
   const runs = {
     full: null,
-    lora: { rank: 4, targets: ["q_proj", "v_proj"] },
+    lora: { rank: 4 },
     rslora: { rank: 4, targets: "all-linear", rankStabilized: true },
   };
   const cases = [];
@@ -221,6 +222,14 @@ async function compareFolders(scratch) {
   return held;
 }
 
+/** T5's tokenizer and models. @param {string} scratch */
+async function compareT5(scratch) {
+  const folder = path.join(fixtures, "t5-tiny");
+  const same = await compareT5Strings(python, folder, values["piece-strings"], seed);
+  const seeds = { first: seed, count: Number(values.folders) };
+  return (await compareT5Folders(python, scratch, seeds)) && same;
+}
+
 /** @type {Record<string, (scratch: string) => Promise<boolean>>} */
 const checks = {
   sentencepiece: compareSentencePiece,
@@ -228,6 +237,7 @@ const checks = {
   transformers: compareTransformers,
   trained: compareTrained,
   folders: compareFolders,
+  t5: compareT5,
 };
 const asked = values.only.split(",");
 const unknown = asked.find((name) => checks[name] === undefined);
