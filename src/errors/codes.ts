@@ -721,6 +721,11 @@ export const codes = {
     message: "{file} is no valid weight file: {reason}.",
     hint: "Download it again; the file may have been cut off or changed.",
   },
+  QUANTIZED_STALE: {
+    kind: "conflict",
+    message: "{file} was made from other weights ({made}) than lie beside it ({beside}).",
+    hint: "Make it again: bridle quantize MODEL --output DIR; or remove it.",
+  },
   INPUT_TOO_LONG: {
     kind: "too-large",
     message: "The input has {tokens} tokens; the model reads {limit}.",

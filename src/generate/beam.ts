@@ -1,9 +1,9 @@
 // Beam search for one document, with the figures and the stopping rules of transformers 5.
 import { largest, logSoftmax, softmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
-import { processorsOf } from "./processors.js";
+import { onlyBans, processorsOf } from "./processors.js";
 import { createRandom, drawWithoutReplacement } from "./random.js";
-import type { Row, Search, Sequence } from "./search.js";
+import type { Candidates, Row, Search, Sequence } from "./search.js";
 import { warpersOf } from "./warpers.js";
 
 /** What stands for "impossible" in sums of scores: far below any log-probability, yet finite. */
@@ -38,6 +38,7 @@ export function createBeamSearch(
 ): Search {
   const { numBeams, maxLength, lengthPenalty, earlyStopping, eosTokenIds } = options;
   const processors = processorsOf(options);
+  const bans = onlyBans(options);
   const warpers = options.doSample ? warpersOf(options) : [];
   const random = createRandom(options.seed, stream);
   // Enough candidates that as many beams remain when all of the best end here.
@@ -54,8 +55,38 @@ export function createBeamSearch(
   let improvable = true;
   let done = false;
 
+  /** A beam and what it is continued with. */
+  function continued(from: number, token: number, score: number): Beam {
+    const parent = running[from] as Beam;
+    return {
+      ids: [...parent.ids, token],
+      beams: [...parent.beams, from],
+      score,
+      finished: eosTokenIds.includes(token) || parent.ids.length + 1 >= maxLength,
+    };
+  }
+
+  /** The likeliest continuations of all beams among those that each of them finds likeliest. */
+  function among(candidates: readonly Candidates[]): Beam[] {
+    const found: { from: number; token: number; score: number }[] = [];
+    for (const [from, beam] of running.entries()) {
+      const { tokens = [], logProbabilities = [] } = candidates[from] ?? {};
+      const banned = bans?.({ ids: beam.ids, source });
+      let taken = 0;
+      for (let i = 0; i < tokens.length && taken < keep; i++) {
+        const token = tokens[i] as number;
+        if (banned?.has(token)) continue;
+        taken += 1;
+        found.push({ from, token, score: plus(logProbabilities[i] as number, beam.score) });
+      }
+    }
+    // Of equal scores the earlier beam's and the smaller token, as a search through all of them finds first.
+    found.sort((a, b) => b.score - a.score || a.from - b.from || a.token - b.token);
+    return found.slice(0, keep).map(({ from, token, score }) => continued(from, token, score));
+  }
+
   /** The likeliest continuations of all beams, or as many drawn. */
-  function candidates(logits: readonly Float32Array[]): Beam[] {
+  function amongAll(logits: readonly Float32Array[]): Beam[] {
     const vocabulary = logits[0]?.length ?? 0;
     const sums = new Float32Array(numBeams * vocabulary);
     for (const [i, beam] of running.entries()) {
@@ -69,21 +100,12 @@ export function createBeamSearch(
     const chosen = options.doSample
       ? drawWithoutReplacement(softmax(sums), keep, random)
       : largest(sums, keep).map(({ index }) => index);
-    return chosen.map((index): Beam => {
-      const from = Math.floor(index / vocabulary);
-      const token = index % vocabulary;
-      const parent = running[from] as Beam;
-      return {
-        ids: [...parent.ids, token],
-        beams: [...parent.beams, from],
-        score: sums[index] as number,
-        finished: eosTokenIds.includes(token) || parent.ids.length + 1 >= maxLength,
-      };
-    });
+    return chosen.map((index) =>
+      continued(Math.floor(index / vocabulary), index % vocabulary, sums[index] as number),
+    );
   }
 
-  function advance(logits: readonly Float32Array[]): void {
-    const found = candidates(logits);
+  function advance(found: readonly Beam[]): void {
     const full = finished.every((beam) => beam.finished) && earlyStopping === true;
     running = best(
       found.map((beam) =>
@@ -120,7 +142,17 @@ export function createBeamSearch(
     get done() {
       return done;
     },
-    advance,
+    get needs() {
+      let most = 0;
+      for (const { ids } of running) {
+        const banned = bans?.({ ids, source });
+        if (banned === undefined) return undefined;
+        most = Math.max(most, banned.size);
+      }
+      return keep + most;
+    },
+    advance: (logits) => advance(amongAll(logits)),
+    choose: (candidates) => advance(among(candidates)),
     stablePrefix() {
       // Beams that can still win: those running, and the best that has ended.
       const [first, ...others] = [

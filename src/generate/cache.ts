@@ -1,5 +1,12 @@
 // The key/value cache's layout: graphs that fill it and read it, and its memory.
-import { type Graph, GraphBuilder, scatterNd, type Value } from "../graph/index.js";
+import {
+  type Graph,
+  GraphBuilder,
+  logSumExp,
+  scatterNd,
+  topK,
+  type Value,
+} from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { dropped, logits } from "../model/forward.js";
 import type { KeyValue, KeyValueCache } from "../model/layers.js";
@@ -33,6 +40,8 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
  * cache [B,H,slots,D], at `slots` [B,H,W,3]; `ancestors` [B,1,W,slots] hides from each row what is not its own past.
  * So no row's past is ever moved or copied when beams change places. `slotPositions` [slots], the places of what the
  * slots hold, is an input where a family asks for it.
+ * Out come the scores of all tokens, `logits` [B,W,V]; of the likeliest `count` [1] their scores `best` and ids `tokens`
+ * [B,W,count]; and `logSum` [B,W,1], less which a score is a log-probability.
  */
 export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): Graph {
   const g = new GraphBuilder();
@@ -67,8 +76,15 @@ export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): 
     cache,
     keyPositions: () => g.input("slotPositions", "int64", ["slots"]),
   });
-  const scores = g.output("logits", logits(g, family.head(g, config, states.at(-1) ?? states[0])));
-  return g.finish([scores, ...outputs]);
+  const scores = logits(g, family.head(g, config, states.at(-1) ?? states[0]));
+  const best = topK(g, scores, g.input("count", "int64", [1]));
+  return g.finish([
+    g.output("logits", scores),
+    g.output("best", best.values),
+    g.output("tokens", best.indices),
+    g.output("logSum", logSumExp(g, scores)),
+    ...outputs,
+  ]);
 }
 
 /** Steps by which the cache grows. */

@@ -1,5 +1,6 @@
 // Diverse beam search for one document: groups of beams that avoid each other's tokens, as transformers 4 had it.
 // Source: Vijayakumar et al. 2016.
+import { BridleError } from "../errors/error.js";
 import { largest, logSoftmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
 import { processorsOf } from "./processors.js";
@@ -146,6 +147,11 @@ export function createDiverseBeamSearch(
       length += 1;
       done = groups.every((group) => group.done) || length >= maxLength;
       if (done) finish();
+    },
+    // A group's choice lowers the scores of the next group's tokens, so that all of them are needed.
+    needs: undefined,
+    choose() {
+      throw new BridleError("BUG", { reason: "diverse beams were given a few candidates" });
     },
     stablePrefix: () => [],
     result(): Sequence[] {

@@ -1,5 +1,6 @@
 // Runs searches over a batch of documents: one encoder run, then one step run for each token.
 import { BridleError } from "../errors/error.js";
+import type { Graph } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
 import { checkLogits } from "../model/loss.js";
@@ -11,7 +12,7 @@ import { encoderGraph, SelfAttentionCache, selfAttentionInputs, stepGraph } from
 import { createDiverseBeamSearch } from "./diverse-beam.js";
 import { createGreedySearch } from "./greedy.js";
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import type { Search } from "./search.js";
+import type { Candidates, Search } from "./search.js";
 
 export interface GenerateInput {
   /** [B][S], padded to equal length. */
@@ -60,15 +61,20 @@ export function checkAborted(signal: AbortSignal | undefined): void {
     throw signal.reason instanceof BridleError ? signal.reason : new BridleError("CANCELLED");
 }
 
+export interface GeneratorOptions extends SessionOptions {
+  /** Makes a float32 graph one that uses the weights as they are given. */
+  readonly adapt?: (graph: Graph) => Graph;
+}
+
 /** Opens the encoder and step sessions of a model. */
 export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  sessionOptions: SessionOptions = {},
+  { adapt = (graph) => graph, ...sessionOptions }: GeneratorOptions = {},
 ): Promise<Generator> {
-  const step = stepGraph(family, config);
-  const encoder = await openSession(encoderGraph(family, config), weights, sessionOptions);
+  const step = adapt(stepGraph(family, config));
+  const encoder = await openSession(adapt(encoderGraph(family, config)), weights, sessionOptions);
   // A step has as many rows as beams: few enough that laying the weights out anew pays.
   const decoder = await openSession(step, weights, { ...sessionOptions, prepack: true });
   return {
@@ -123,8 +129,17 @@ async function generate(
       rows.flatMap((of) => of.map(({ token }) => token)),
       [batch, width],
     );
-    const { logits } = await decoder.run({ ...memory, ...cached, mask, ids: tokens }, fetches);
-    advance(searches, logits as Tensor<"float32">, width, options.removeInvalidValues);
+    const needs = neededCandidates(searches, config.vocabSize);
+    const count = int64([needs ?? 1], [1]);
+    const fed = { ...memory, ...cached, mask, ids: tokens, count };
+    const answer = await decoder.run(
+      fed,
+      fetches,
+      needs === undefined ? ["best", "tokens", "logSum"] : ["logits"],
+    );
+    if (needs === undefined)
+      advance(searches, answer.logits as Tensor<"float32">, width, options.removeInvalidValues);
+    else choose(searches, answer, width);
     hooks.onTokens?.(searches[0]?.stablePrefix() ?? []);
     // The step has blocked this thread: let its messages in, so that it can be cancelled.
     await new Promise(setImmediate);
@@ -164,6 +179,46 @@ function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelC
       [padded],
     ),
   };
+}
+
+/** How many candidates of each row do for all searches; undefined where one needs all scores, or hardly fewer. */
+function neededCandidates(searches: readonly Search[], vocabulary: number): number | undefined {
+  let most = 1;
+  for (const search of searches) {
+    if (search.done) continue;
+    const { needs } = search;
+    if (needs === undefined || needs > vocabulary / 4) return undefined;
+    most = Math.max(most, needs);
+  }
+  return most;
+}
+
+/** Gives each search its rows' candidates. @throws LOGITS_INVALID where a score is no number */
+function choose(
+  searches: readonly Search[],
+  answer: Readonly<Record<string, Tensor>>,
+  width: number,
+): void {
+  const best = answer.best as Tensor<"float32">;
+  const tokens = answer.tokens as Tensor<"int64">;
+  const logSum = answer.logSum as Tensor<"float32">;
+  const count = best.shape[2] ?? 0;
+  for (const [b, search] of searches.entries()) {
+    if (search.done) continue;
+    const rows: Candidates[] = [];
+    for (let row = b * width; row < (b + 1) * width; row++) {
+      const sum = logSum.data[row] as number;
+      if (!Number.isFinite(sum)) throw new BridleError("LOGITS_INVALID", { value: sum, row: b });
+      const at = row * count;
+      rows.push({
+        tokens: Array.from(tokens.data.subarray(at, at + count), Number),
+        logProbabilities: Array.from(best.data.subarray(at, at + count), (score) =>
+          Math.fround(score - sum),
+        ),
+      });
+    }
+    search.choose(rows);
+  }
 }
 
 /** @param mayBeInvalid whether an option replaces scores that are no numbers */

@@ -1,7 +1,7 @@
 // Greedy search and sampling: each row goes its own way, one token a step.
 import { largest, logSoftmax, softmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
-import { type LogitsProcessor, processorsOf } from "./processors.js";
+import { type LogitsProcessor, onlyBans, processorsOf } from "./processors.js";
 import { createRandom, drawWithoutReplacement } from "./random.js";
 import type { Row, Search, Sequence } from "./search.js";
 import { warpersOf } from "./warpers.js";
@@ -25,6 +25,7 @@ export function createGreedySearch(
   const processors: LogitsProcessor[] = processorsOf(options);
   const warpers = options.doSample ? warpersOf(options) : [];
   const random = createRandom(options.seed, stream);
+  const bans = onlyBans(options);
   const paths: Path[] = Array.from({ length: options.numReturnSequences }, () => ({
     ids: [options.decoderStartTokenId],
     finished: false,
@@ -39,6 +40,14 @@ export function createGreedySearch(
     return drawWithoutReplacement(softmax(scores), 1, random)[0];
   }
 
+  /** @param logProbability of the token; of none, impossible */
+  function write(path: Path, token: number | undefined, logProbability: number): void {
+    path.logProbability += token === undefined ? Number.NEGATIVE_INFINITY : logProbability;
+    const written = token ?? (options.eosTokenIds[0] as number);
+    path.ids.push(written);
+    path.finished = options.eosTokenIds.includes(written) || path.ids.length >= options.maxLength;
+  }
+
   return {
     width: paths.length,
     get rows(): Row[] {
@@ -50,20 +59,36 @@ export function createGreedySearch(
     get done() {
       return paths.every(({ finished }) => finished);
     },
+    get needs() {
+      let most = 0;
+      for (const { ids, finished } of paths) {
+        const banned = finished ? new Set() : bans?.({ ids, source });
+        if (banned === undefined) return undefined;
+        most = Math.max(most, banned.size);
+      }
+      return most + 1;
+    },
     advance(logits) {
       for (const [i, path] of paths.entries()) {
         const scores = logits[i];
         if (path.finished || scores === undefined) continue;
+        // What only forbids tokens leaves the others' probabilities as the model gave them.
+        const given = bans?.({ ids: path.ids, source }) && logSoftmax(scores);
         for (const processor of processors) processor({ ids: path.ids, source }, scores);
         for (const warper of warpers) warper(scores);
         // Where every token is forbidden transformers takes the first; ending is what a reader can use.
         const token = next(scores);
-        path.logProbability +=
-          token === undefined ? Number.NEGATIVE_INFINITY : (logSoftmax(scores)[token] as number);
-        const written = token ?? (options.eosTokenIds[0] as number);
-        path.ids.push(written);
-        path.finished =
-          options.eosTokenIds.includes(written) || path.ids.length >= options.maxLength;
+        const own = token === undefined ? 0 : (given ?? logSoftmax(scores))[token];
+        write(path, token, own as number);
+      }
+    },
+    choose(candidates) {
+      for (const [i, path] of paths.entries()) {
+        if (path.finished) continue;
+        const { tokens = [], logProbabilities = [] } = candidates[i] ?? {};
+        const banned = bans?.({ ids: path.ids, source });
+        const at = tokens.findIndex((token) => !banned?.has(token));
+        write(path, tokens[at], logProbabilities[at] ?? 0);
       }
     },
     stablePrefix: () => paths[0]?.ids.slice(1) ?? [],

@@ -1,15 +1,20 @@
 // A model opened from its folder: config, weights, forward pass and generation behind one object.
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
-import { readJson, readWeights, settleTables } from "../model/checkpoint/folder.js";
+import { type Graph, quantizeWeights, rewriteGraph } from "../graph/index.js";
+import { readJson, readWeights, settleTables, weightFiles } from "../model/checkpoint/folder.js";
 import { saveModel } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
-import type { ModelConfig } from "../model/family.js";
+import type { Family, ModelConfig } from "../model/family.js";
 import { type ForwardInput, feedsOf, forwardGraph, shiftRight } from "../model/forward.js";
 import { batchFeeds, countLabels, gradientGraph, type LabelledBatch } from "../model/gradient.js";
 import { type GradientSession, openGradients } from "../model/gradient-session.js";
 import { checkLogits, crossEntropy } from "../model/loss.js";
 import { summarizationTask } from "../model/prefix.js";
+import { calibrationTexts } from "../model/quantization/calibration-text.js";
+import { openQuantized } from "../model/quantization/open.js";
+import { quantizedFile } from "../model/quantization/store.js";
 import type { Device } from "../runtime/devices.js";
 import {
   chooseDevice,
@@ -19,6 +24,7 @@ import {
 } from "../runtime/session.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { type HeldWeights, holdWeights, type Weights } from "../runtime/weights.js";
+import { loadTokenizer } from "../text/tokenizers/load.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
   type GenerateHooks,
@@ -32,9 +38,15 @@ import type { GenerateOptions } from "./options.js";
 export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
   readonly device?: Device | "auto";
-  /** What the weights are computed with. */
-  readonly dtype?: "fp32";
+  /**
+   * What the weights are computed with; a folder's own where it holds a quantized copy alone, else fp32. Whole numbers run
+   * on the CPU. The first time a copy is made and kept under BRIDLE_HOME; later starts find it there.
+   */
+  readonly dtype?: ModelDType;
 }
+
+export const modelDTypes = ["fp32", "int8", "int4"] as const;
+export type ModelDType = (typeof modelDTypes)[number];
 
 export interface ForwardResult {
   /** [B,S,D] */
@@ -59,6 +71,8 @@ export interface Model {
   readonly config: ModelConfig;
   /** Where it runs. */
   readonly device: Device;
+  /** What its weights are computed with. */
+  readonly dtype: ModelDType;
   /** Options that the folder's generation_config.json (or an older config.json) sets. */
   readonly generationDefaults: GenerateOptions;
   readonly weights: Weights;
@@ -103,21 +117,65 @@ function checkSmoothing(labelSmoothing: number): void {
   });
 }
 
+/** The dtype asked for; unless said, that of the one quantized copy a folder without other weights holds. */
+async function chooseDType(folder: string, asked: ModelDType | undefined): Promise<ModelDType> {
+  if (asked !== undefined && !modelDTypes.includes(asked)) {
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: "dtype",
+      value: JSON.stringify(asked),
+      expected: modelDTypes.join(", "),
+    });
+  }
+  if (asked !== undefined) return asked;
+  const names = new Set(await readdir(folder).catch(() => []));
+  if (weightFiles.some(({ name }) => names.has(name))) return "fp32";
+  return (["int8", "int4"] as const).find((dtype) => names.has(quantizedFile(dtype))) ?? "fp32";
+}
+
+/** Weights as a dtype needs them, and what makes a float32 graph use them. */
+async function readModelWeights<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+  graph: Graph,
+  dtype: ModelDType,
+  session: SessionOptions,
+): Promise<{ weights: Weights; adapt: (graph: Graph) => Graph }> {
+  if (dtype === "fp32") {
+    const weights = await readWeights(folder, family, config, graph.parameters);
+    return { weights, adapt: (same) => same };
+  }
+  const { weights, plan, product } = await openQuantized({
+    ...{ folder, family, config, graph, dtype, session },
+    calibration: () => calibrationDocuments(folder),
+  });
+  return { weights, adapt: (exact) => rewriteGraph(exact, quantizeWeights(plan, product)) };
+}
+
+/** Documents to measure layers on, as the model's own tokenizer cuts them. */
+async function calibrationDocuments(folder: string): Promise<number[][]> {
+  const tokenizer = await loadTokenizer(folder);
+  return calibrationTexts.map((text) => tokenizer.encode(text));
+}
+
 /**
  * Opens a model folder in Hugging Face layout.
- * @throws INVALID_PARAMETER for a device or dtype that is none; FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
+ * @throws INVALID_PARAMETER for a device or dtype that is none, or whole numbers on another device than the CPU; QUANTIZED_STALE; FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
  * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE
  */
 export async function openModel(folder: string, asked: OpenModelOptions = {}): Promise<Model> {
-  const { device = "auto", dtype = "fp32", ...rest } = asked;
-  if (dtype !== "fp32") {
+  const { device: askedDevice = "auto", dtype: askedDType, ...rest } = asked;
+  const dtype = await chooseDType(folder, askedDType);
+  if (dtype !== "fp32" && askedDevice !== "auto" && askedDevice !== "cpu") {
     throw new BridleError("INVALID_PARAMETER", {
-      parameter: "dtype",
-      value: JSON.stringify(dtype),
-      expected: "fp32",
+      parameter: "device",
+      value: JSON.stringify(askedDevice),
+      expected: `cpu with the dtype ${dtype}`,
     });
   }
-  const options = { ...rest, device: await chooseDevice(device) };
+  const device = await chooseDevice(dtype === "fp32" ? askedDevice : "cpu");
+  // Whole-number products want their weights laid out anew whatever the number of rows.
+  const options = { ...rest, device, ...(dtype !== "fp32" && { prepack: true }) };
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
   if (json === undefined)
@@ -129,8 +187,9 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     json,
     family.usesTaskSettings === true ? summarizationTask(json) : {},
   );
-  const graph = forwardGraph(family, config);
-  const weights = await readWeights(folder, family, config, graph.parameters);
+  const whole = forwardGraph(family, config);
+  const { weights, adapt } = await readModelWeights(folder, family, config, whole, dtype, options);
+  const graph = adapt(whole);
   let generator: Promise<Generator> | undefined;
   /** Sessions of the whole graph, without and with hidden states. */
   const scorers = new Map<boolean, Promise<Session>>();
@@ -144,7 +203,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     let session = scorers.get(hiddenStates);
     if (session === undefined) {
       session = openSession(
-        hiddenStates ? forwardGraph(family, config, { hiddenStates }) : graph,
+        hiddenStates ? adapt(forwardGraph(family, config, { hiddenStates })) : graph,
         weights,
         options,
       );
@@ -192,6 +251,13 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
   ): Promise<Map<string, Tensor<"float32">>> {
     checkSmoothing(labelSmoothing);
+    if (dtype !== "fp32") {
+      throw new BridleError("INVALID_PARAMETER", {
+        parameter: "dtype",
+        value: JSON.stringify(dtype),
+        expected: "fp32, since whole numbers have no gradient",
+      });
+    }
     let session = differentiators.get(labelSmoothing);
     if (session === undefined) {
       held ??= holdWeights(weights);
@@ -210,15 +276,21 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   return {
     config,
     device: options.device,
+    dtype,
     generationDefaults,
     weights,
     forward,
     gradients,
     async generate(input, generateOptions, hooks) {
-      generator ??= openGenerator(family, config, weights, options);
+      generator ??= openGenerator(family, config, weights, { ...options, adapt });
       return (await generator).generate(input, generateOptions, hooks);
     },
-    save: (target) => saveModel(folder, weights, target),
+    async save(target) {
+      const { parameters } = whole;
+      const exact =
+        dtype === "fp32" ? weights : await readWeights(folder, family, config, parameters);
+      await saveModel(folder, exact, target);
+    },
     async close() {
       const opened = [generator, ...scorers.values(), ...differentiators.values()];
       // One that never opened has told so where it was asked for.

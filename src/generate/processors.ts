@@ -15,6 +15,9 @@ export type LogitsProcessor = (context: Context, scores: Float32Array) => void;
 
 const never = Number.NEGATIVE_INFINITY;
 
+/** The tokens that must not come next, whatever their scores. */
+export type BanRule = (context: Context) => readonly number[];
+
 function ban(scores: Float32Array, ids: Iterable<number>): void {
   for (const id of ids) if (id < scores.length) scores[id] = never;
 }
@@ -50,14 +53,18 @@ function completions(text: readonly number[], ids: readonly number[], size: numb
 }
 
 /** Source: Paulus et al. 2017, §2.5. */
-export function noRepeatNgram(size: number): LogitsProcessor {
-  return ({ ids }, scores) => {
-    if (ids.length >= size) ban(scores, completions(ids, ids, size));
-  };
+export function noRepeatNgram(size: number): BanRule {
+  return ({ ids }) => (ids.length >= size ? completions(ids, ids, size) : []);
 }
 
-export function encoderNoRepeatNgram(size: number): LogitsProcessor {
-  return ({ ids, source }, scores) => ban(scores, completions(source, ids, size));
+export function encoderNoRepeatNgram(size: number): BanRule {
+  return ({ ids, source }) => completions(source, ids, size);
+}
+
+/** Whether `ids` ends with all of a sequence but its last token. */
+function isBegun(sequence: readonly number[], ids: readonly number[]): boolean {
+  const start = ids.length - (sequence.length - 1);
+  return start >= 0 && sequence.slice(0, -1).every((id, i) => ids[start + i] === id);
 }
 
 /** Adds a bias to the token that would complete a sequence. */
@@ -66,12 +73,8 @@ export function sequenceBias(
 ): LogitsProcessor {
   return ({ ids }, scores) => {
     for (const [sequence, bias] of biases) {
-      const prefix = sequence.slice(0, -1);
       const last = sequence.at(-1) as number;
-      if (prefix.length > ids.length) continue;
-      const start = ids.length - prefix.length;
-      if (prefix.every((id, i) => ids[start + i] === id))
-        scores[last] = (scores[last] as number) + bias;
+      if (isBegun(sequence, ids)) scores[last] = (scores[last] as number) + bias;
     }
   };
 }
@@ -80,18 +83,17 @@ export function sequenceBias(
 export function badWords(
   words: readonly (readonly number[])[],
   eosTokenIds: readonly number[],
-): LogitsProcessor {
+): BanRule {
   const kept = words.filter(
     (word) => !(word.length === 1 && eosTokenIds.includes(word[0] as number)),
   );
-  return sequenceBias(kept.map((word) => [word, never]));
+  return ({ ids }) =>
+    kept.filter((word) => isBegun(word, ids)).map((word) => word.at(-1) as number);
 }
 
 /** No end token before the sequence has `length` tokens. */
-export function minLength(length: number, eosTokenIds: readonly number[]): LogitsProcessor {
-  return ({ ids }, scores) => {
-    if (ids.length < length) ban(scores, eosTokenIds);
-  };
+export function minLength(length: number, eosTokenIds: readonly number[]): BanRule {
+  return ({ ids }) => (ids.length < length ? eosTokenIds : []);
 }
 
 function force(scores: Float32Array, ids: readonly number[]): void {
@@ -141,14 +143,59 @@ export function exponentialDecay(
 /** Scores as log-probabilities again, after all other rules. */
 export const renormalize: LogitsProcessor = (_, scores) => void logSoftmax(scores, scores);
 
-export function suppress(ids: readonly number[]): LogitsProcessor {
-  return (_, scores) => ban(scores, ids);
+export function suppress(tokens: readonly number[]): BanRule {
+  return () => tokens;
 }
 
 /** Suppresses tokens at the first place that is free to choose. */
-export function beginSuppress(tokens: readonly number[], beginLength: number): LogitsProcessor {
-  return ({ ids }, scores) => {
-    if (ids.length === beginLength) ban(scores, tokens);
+export function beginSuppress(tokens: readonly number[], beginLength: number): BanRule {
+  return ({ ids }) => (ids.length === beginLength ? tokens : []);
+}
+
+/** A rule as a processor. */
+export function banning(rule: BanRule): LogitsProcessor {
+  return (context, scores) => ban(scores, rule(context));
+}
+
+/** The rules that only forbid tokens, in the order transformers applies them. */
+function banRules(o: ResolvedOptions) {
+  return {
+    noRepeatNgram: o.noRepeatNgramSize > 0 && noRepeatNgram(o.noRepeatNgramSize),
+    encoderNoRepeatNgram:
+      o.encoderNoRepeatNgramSize > 0 && encoderNoRepeatNgram(o.encoderNoRepeatNgramSize),
+    badWords: o.badWordsIds && badWords(o.badWordsIds, o.eosTokenIds),
+    minLength: o.minLength > 0 && minLength(o.minLength, o.eosTokenIds),
+    suppress: o.suppressTokens && suppress(o.suppressTokens),
+    beginSuppress:
+      o.beginSuppressTokens &&
+      beginSuppress(o.beginSuppressTokens, o.forcedBosTokenId == null ? 1 : 2),
+  };
+}
+
+/**
+ * What the next token must not be, where the options do nothing else to scores: then a few of the likeliest tokens tell
+ * as much as all of them.
+ * @returns undefined where a score may change otherwise, or a token is forced, at this place
+ */
+export function onlyBans(
+  o: ResolvedOptions,
+): ((context: Context) => ReadonlySet<number> | undefined) | undefined {
+  const changes =
+    o.doSample ||
+    o.sequenceBias ||
+    o.encoderRepetitionPenalty !== 1 ||
+    o.repetitionPenalty !== 1 ||
+    o.removeInvalidValues ||
+    o.exponentialDecayLengthPenalty ||
+    o.renormalizeLogits;
+  if (changes) return undefined;
+  const rules = Object.values(banRules(o)).filter((rule) => typeof rule === "function");
+  return (context) => {
+    const { length } = context.ids;
+    const isForced =
+      (o.forcedBosTokenId != null && length === 1) ||
+      (o.forcedEosTokenIds !== undefined && length === o.maxLength - 1);
+    return isForced ? undefined : new Set(rules.flatMap((rule) => rule(context)));
   };
 }
 
@@ -157,23 +204,24 @@ export function beginSuppress(tokens: readonly number[], beginLength: number): L
  * @param diversity the processor of diverse beam search, which stands second
  */
 export function processorsOf(o: ResolvedOptions, diversity?: LogitsProcessor): LogitsProcessor[] {
+  const bans = banRules(o);
+  const banned = (rule: BanRule | false | undefined) => rule && banning(rule);
   const list: (LogitsProcessor | undefined | false)[] = [
     o.sequenceBias && sequenceBias(o.sequenceBias),
     diversity,
     o.encoderRepetitionPenalty !== 1 && encoderRepetitionPenalty(o.encoderRepetitionPenalty),
     o.repetitionPenalty !== 1 && repetitionPenalty(o.repetitionPenalty),
-    o.noRepeatNgramSize > 0 && noRepeatNgram(o.noRepeatNgramSize),
-    o.encoderNoRepeatNgramSize > 0 && encoderNoRepeatNgram(o.encoderNoRepeatNgramSize),
-    o.badWordsIds && badWords(o.badWordsIds, o.eosTokenIds),
-    o.minLength > 0 && minLength(o.minLength, o.eosTokenIds),
+    banned(bans.noRepeatNgram),
+    banned(bans.encoderNoRepeatNgram),
+    banned(bans.badWords),
+    banned(bans.minLength),
     o.forcedBosTokenId != null && forcedBos(o.forcedBosTokenId),
     o.forcedEosTokenIds && forcedEos(o.maxLength, o.forcedEosTokenIds),
     o.removeInvalidValues && removeInvalid,
     o.exponentialDecayLengthPenalty &&
       exponentialDecay(o.exponentialDecayLengthPenalty, o.eosTokenIds),
-    o.suppressTokens && suppress(o.suppressTokens),
-    o.beginSuppressTokens &&
-      beginSuppress(o.beginSuppressTokens, o.forcedBosTokenId == null ? 1 : 2),
+    banned(bans.suppress),
+    banned(bans.beginSuppress),
     // With sampling it stands behind the warpers.
     o.renormalizeLogits && !o.doSample && renormalize,
   ];

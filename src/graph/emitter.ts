@@ -81,6 +81,11 @@ export class Emitter {
     return this.constant(`f${value}`, "float32", [], () => Float32Array.of(value));
   }
 
+  /** A uint8 scalar. */
+  byte(value: number): string {
+    return this.constant(`u${value}`, "uint8", [], () => Uint8Array.of(value));
+  }
+
   /** An int64 vector. */
   ints(values: readonly number[]): string {
     return this.constant(`i${values.join(",")}`, "int64", [values.length], () =>

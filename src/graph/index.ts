@@ -18,6 +18,12 @@ export * from "./ops/dropout.js";
 export * from "./ops/elementwise.js";
 export * from "./ops/linear.js";
 export * from "./ops/norm.js";
+export {
+  blockSize,
+  type QuantizationPlan,
+  quantizedNames,
+  quantizeWeights,
+} from "./ops/quantized.js";
 export * from "./ops/reduce.js";
 export * from "./ops/select.js";
 export * from "./ops/shape.js";
@@ -28,6 +34,7 @@ export {
   type RewriteRule,
   type Rewritten,
   rewrite,
+  rewriteGraph,
   rewriteInTurn,
 } from "./rewrite.js";
 export type {
@@ -43,4 +50,5 @@ export type {
   Value,
   ValueType,
 } from "./value.js";
+export { dtypes } from "./value.js";
 export { verify } from "./verify.js";

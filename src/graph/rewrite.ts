@@ -48,6 +48,12 @@ export function rewrite(graph: Graph, rule: RewriteRule = () => undefined): Rewr
   return { g, copyOf };
 }
 
+/** A graph with the same outputs, made by a rule. */
+export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
+  const { g, copyOf } = rewrite(graph, rule);
+  return g.finish(graph.outputs.map((output) => g.output(output.name, copyOf(output))));
+}
+
 /** As `rewrite` with each rule in turn, so that a later one sees what an earlier one made. */
 export function rewriteInTurn(graph: Graph, rules: readonly RewriteRule[]): Rewritten {
   let last = rewrite(graph, rules[0]);

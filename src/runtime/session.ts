@@ -44,11 +44,13 @@ export interface Session {
   /**
    * Runs the graph once. It blocks the thread it is called on until it is done.
    * @param fetches tensors that outputs are written into, in place of new ones
+   * @param unwanted outputs that are not answered, which saves copying them
    * @throws SHAPE_MISMATCH when a feed is missing or of another type; RUN_FAILED with onnxruntime's words.
    */
   run(
     feeds: Readonly<Record<string, Tensor>>,
     fetches?: Readonly<Record<string, Tensor>>,
+    unwanted?: readonly string[],
   ): Promise<Record<string, Tensor>>;
   close(): Promise<void>;
 }
@@ -191,7 +193,7 @@ export async function openSession(
   return {
     device,
     inputNames: graph.inputs.map(({ name }) => name),
-    async run(feeds, fetches) {
+    async run(feeds, fetches, unwanted = []) {
       const all: Record<string, OrtTensor> = { ...fed };
       for (const [name, { dtype }] of expected) {
         const feed = feeds[name];
@@ -207,7 +209,8 @@ export async function openSession(
         all[name] = new ort.Tensor(dtype as "float32", feed.data as Float32Array, feed.shape);
       }
       const wanted: Record<string, OrtTensor | null> = {};
-      for (const { name } of graph.outputs) {
+      const answered = graph.outputs.filter(({ name }) => !unwanted.includes(name));
+      for (const { name } of answered) {
         const into = fetches?.[name];
         wanted[name] = into
           ? new ort.Tensor(into.dtype as "float32", into.data as Float32Array, into.shape)
@@ -220,7 +223,7 @@ export async function openSession(
         throw new BridleError("RUN_FAILED", { reason: (cause as Error).message }, { cause });
       }
       const tensors: Record<string, Tensor> = {};
-      for (const { name } of graph.outputs) {
+      for (const { name } of answered) {
         const result = results[name];
         if (result === undefined)
           throw new BridleError("RUN_FAILED", { reason: `there is no ${name} among the results` });

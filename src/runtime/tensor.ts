@@ -6,6 +6,8 @@ export interface TensorData {
   float32: Float32Array;
   int32: Int32Array;
   int64: BigInt64Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
   bool: Uint8Array;
 }
 

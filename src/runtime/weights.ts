@@ -3,20 +3,25 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../errors/error.js";
 import { readError } from "../errors/file-errors.js";
-import type { ExternalData, Value } from "../graph/index.js";
-import { float32, size, type Tensor } from "./tensor.js";
+import { dtypes, type ExternalData, type Value } from "../graph/index.js";
+import { size, type Tensor } from "./tensor.js";
 
-/** Float32 elements as they lie in a file, row-major and little-endian. */
+/** Elements as they lie in a file, row-major and little-endian. */
 export interface FileTensor {
-  readonly dtype: "float32";
+  readonly dtype: "float32" | "int8" | "uint8";
   readonly shape: readonly number[];
   /** Absolute, with no symbolic link in it. */
   readonly file: string;
-  /** First byte in the file, a multiple of 4. */
+  /** First byte in the file, of float32 a multiple of 4. */
   readonly offset: number;
 }
 
 export type Weight = Tensor | FileTensor;
+
+/** Bytes a weight takes, in memory or in its file. */
+export function sizeBytes({ dtype, shape }: Pick<Weight, "dtype" | "shape">): number {
+  return dtypes[dtype].bytes * size(shape);
+}
 
 /** Weights by checkpoint name. Several sessions share one set: what is in memory is held once, what is mapped not at all. */
 export type Weights = ReadonlyMap<string, Weight>;
@@ -66,8 +71,9 @@ export function commonFolder(files: Iterable<string>): string | undefined {
  */
 export async function checkFiles(weights: Iterable<FileTensor>): Promise<void> {
   const ends = new Map<string, number>();
-  for (const { file, offset, shape } of weights) {
-    ends.set(file, Math.max(ends.get(file) ?? 0, offset + 4 * size(shape)));
+  for (const weight of weights) {
+    const { file, offset } = weight;
+    ends.set(file, Math.max(ends.get(file) ?? 0, offset + sizeBytes(weight)));
   }
   for (const [file, end] of ends) {
     const found = await stat(file).catch((cause: Error) => {
@@ -85,7 +91,7 @@ export function externalData(weight: FileTensor, folder: string): ExternalData {
   return {
     location: path.relative(folder, weight.file).split(path.sep).join("/"),
     offset: weight.offset,
-    length: 4 * size(weight.shape),
+    length: sizeBytes(weight),
   };
 }
 
@@ -130,16 +136,22 @@ export async function readFully(
  */
 export async function readWeight(weight: Weight): Promise<Tensor> {
   if (!isInFile(weight)) return weight;
-  const data = new Float32Array(size(weight.shape));
+  const { dtype, shape } = weight;
+  const data = new { float32: Float32Array, int8: Int8Array, uint8: Uint8Array }[dtype](
+    size(shape),
+  );
   await copyWeight(weight, data);
-  return float32(data, weight.shape);
+  return { dtype, shape, data } as Tensor;
 }
 
 /**
  * Writes a weight's values into memory that is there, straight from its file where it lies in one.
  * @throws WEIGHTS_CORRUPT when the file is shorter than it was
  */
-export async function copyWeight(weight: Weight, target: Float32Array): Promise<void> {
+export async function copyWeight(
+  weight: Weight,
+  target: Float32Array | Int8Array | Uint8Array,
+): Promise<void> {
   if (!isInFile(weight)) return target.set(weight.data as Float32Array);
   const handle = await openWeights(weight.file);
   try {

@@ -51,9 +51,9 @@ const ofEntropy =
     );
 
 const cases: Case[] = [
-  ...(["relu", "tanh", "sigmoid", "gelu", "geluTanh", "softmax", "logSoftmax"] as const).map(
-    (op): Case => ({ op, feeds: { x: numbers(1, 3, 5) }, build: (g, v) => ops[op](g, v.x!) }),
-  ),
+  ...(
+    ["relu", "tanh", "sigmoid", "gelu", "geluTanh", "softmax", "logSoftmax", "logSumExp"] as const
+  ).map((op): Case => ({ op, feeds: { x: numbers(1, 3, 5) }, build: (g, v) => ops[op](g, v.x!) })),
   ...(["add", "sub", "mul"] as const).flatMap((op): Case[] => [
     {
       op,

@@ -6,6 +6,7 @@ import { dropoutOps } from "./dropout.js";
 import { elementwise } from "./elementwise.js";
 import { linearOps } from "./linear.js";
 import { normOps } from "./norm.js";
+import { quantizedOps } from "./quantized.js";
 import { reduceOps } from "./reduce.js";
 import { selectOps } from "./select.js";
 import { shapeOps } from "./shape.js";
@@ -20,4 +21,5 @@ export const ops: OpTable = {
   ...selectOps,
   ...dropoutOps,
   ...crossEntropyOps,
+  ...quantizedOps,
 };

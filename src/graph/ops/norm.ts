@@ -133,6 +133,23 @@ export const normOps: OpTable = {
       return [sub(g, d, mul(g, p, reduceSum(g, d, [-1])))];
     },
   },
+  logSumExp: {
+    infer(inputs) {
+      const x = required("logSumExp", inputs, 0);
+      return [{ dtype: x.dtype, shape: perSlice(x) }];
+    },
+    emit(e, node) {
+      const x = required("logSumExp", node.inputs, 0);
+      const inputs = [x.name, e.ints([-1])];
+      e.into([required("logSumExp", node.outputs, 0).name], "ReduceLogSumExp", inputs, {
+        attributes: { keepdims: 1 },
+      });
+    },
+    vjp(g, call) {
+      const x = required("logSumExp", call.inputs, 0);
+      return [mul(g, cotangentOf("logSumExp", call), softmax(g, x))];
+    },
+  },
 };
 
 /**
@@ -158,3 +175,5 @@ export const rmsNorm = (g: GraphBuilder, x: Value, scale: Value, epsilon = 1e-6)
 export const softmax = (g: GraphBuilder, x: Value): Value => g.one("softmax", [x]);
 /** log of softmax along the last axis. */
 export const logSoftmax = (g: GraphBuilder, x: Value): Value => g.one("logSoftmax", [x]);
+/** log of Σ exp(x) along the last axis: x [...,D] → [...,1] */
+export const logSumExp = (g: GraphBuilder, x: Value): Value => g.one("logSumExp", [x]);

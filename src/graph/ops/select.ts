@@ -8,6 +8,16 @@ export const selectOps: OpTable = {
     infer(inputs, { k }) {
       const x = required("topK", inputs, 0);
       const last = x.shape.at(-1);
+      const count = inputs[1];
+      if (count !== undefined) {
+        if (count.dtype !== "int64" || count.shape.length !== 1 || count.shape[0] !== 1)
+          throw mismatch("topK", "k must be int64[1]", count);
+        const shape = [...x.shape.slice(0, -1), "count"];
+        return [
+          { dtype: x.dtype, shape },
+          { dtype: "int64", shape },
+        ];
+      }
       if (typeof k !== "number" || k < 1 || (typeof last === "number" && k > last)) {
         throw mismatch("topK", `k is ${k}`, x);
       }
@@ -22,7 +32,7 @@ export const selectOps: OpTable = {
       e.into(
         node.outputs.map(({ name }) => name),
         "TopK",
-        [x.name, e.ints([Number(node.attributes.k)])],
+        [x.name, node.inputs[1]?.name ?? e.ints([Number(node.attributes.k)])],
         { attributes: { axis: -1, largest: 1, sorted: 1 } },
       );
     },
@@ -30,9 +40,18 @@ export const selectOps: OpTable = {
   },
 };
 
-/** The k largest of the last axis, largest first: values and their int64 indices. @throws SHAPE_MISMATCH */
-export function topK(g: GraphBuilder, x: Value, k: number): { values: Value; indices: Value } {
-  const [values, indices] = g.apply("topK", [x], { k });
+/**
+ * The k largest of the last axis, largest first and of equal ones the earlier: values and their int64 indices.
+ * @param k the number, or int64 [1] where it is told when the graph runs
+ * @throws SHAPE_MISMATCH
+ */
+export function topK(
+  g: GraphBuilder,
+  x: Value,
+  k: number | Value,
+): { values: Value; indices: Value } {
+  const [values, indices] =
+    typeof k === "number" ? g.apply("topK", [x], { k }) : g.apply("topK", [x, k]);
   if (!values || !indices) throw mismatch("topK", "two outputs expected");
   return { values, indices };
 }

@@ -28,12 +28,32 @@ function corrupt(file: string, reason: string): BridleError {
 }
 
 /**
+ * What a file says of itself; nothing but the header is read.
+ * @throws as readSafetensorsHeader
+ */
+export async function readSafetensorsMetadata(file: string): Promise<Record<string, string>> {
+  const { text } = await readHeaderBytes(file);
+  const parsed = parseBoundedJson(text, headerLimits);
+  if ("problem" in parsed) throw corrupt(file, `of its header, ${parsed.problem}`);
+  const { __metadata__: said } = (parsed.value ?? {}) as { __metadata__?: unknown };
+  if (typeof said !== "object" || said === null) return {};
+  return Object.fromEntries(
+    Object.entries(said).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}
+
+/**
  * The tensors of a file, by name; nothing but the header is read.
  * @throws WEIGHTS_CORRUPT naming what is wrong: a header cut off or no JSON, ranges that overlap,
  * leave gaps, pass the end or do not fit their shape; FILE_NOT_FOUND, FILE_NOT_READABLE
  * Source: huggingface/safetensors, README, "Format".
  */
 export async function readSafetensorsHeader(file: string): Promise<Map<string, StoredTensor>> {
+  const { text, start, size } = await readHeaderBytes(file);
+  return parseHeader(file, text, start, size);
+}
+
+async function readHeaderBytes(file: string) {
   const handle = await openWeights(file);
   try {
     const { size } = await handle.stat();
@@ -46,7 +66,7 @@ export async function readSafetensorsHeader(file: string): Promise<Map<string, S
     }
     const text = new Uint8Array(length);
     await readFully(handle, file, text, 8);
-    return parseHeader(file, text, 8 + length, size);
+    return { text, start: 8 + length, size };
   } finally {
     await handle.close();
   }

@@ -30,9 +30,11 @@ const eos = [1];
 /** @param {ProcessorCase} c @returns {import("../../../src/generate/processors.js").LogitsProcessor} */
 function processorOf({ kind, value }) {
   if (kind === "repetition_penalty") return processors.repetitionPenalty(Number(value));
-  if (kind === "no_repeat_ngram_size") return processors.noRepeatNgram(Number(value));
-  if (kind === "min_length") return processors.minLength(Number(value), eos);
-  if (kind === "bad_words_ids") return processors.badWords(/** @type {number[][]} */ (value), []);
+  if (kind === "no_repeat_ngram_size")
+    return processors.banning(processors.noRepeatNgram(Number(value)));
+  if (kind === "min_length") return processors.banning(processors.minLength(Number(value), eos));
+  if (kind === "bad_words_ids")
+    return processors.banning(processors.badWords(/** @type {number[][]} */ (value), []));
   throw new GoldenFileError(`generate/sampling.json names the unknown processor ${kind}`);
 }
 

@@ -1,0 +1,83 @@
+// A model's weights as whole numbers: the copy that lies in its folder or the cache, made where there is none.
+import type { Graph } from "../../graph/index.js";
+import type { SessionOptions } from "../../runtime/session.js";
+import type { Weights } from "../../runtime/weights.js";
+import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
+import { readWeights } from "../checkpoint/folder.js";
+import type { Family, ModelConfig } from "../family.js";
+import { layersAbove, measureLayers, mostError } from "./calibrate.js";
+import { type ProductType, planQuantization, type QuantizedDType } from "./plan.js";
+import {
+  endDraft,
+  type Facts,
+  findQuantized,
+  makeQuantized,
+  openQuantizedFolder,
+  type QuantizedWeights,
+  quantizedCache,
+  weightsHash,
+} from "./store.js";
+
+export interface QuantizeSettings<C extends ModelConfig> {
+  readonly folder: string;
+  readonly family: Family<C>;
+  readonly config: C;
+  /** The whole model in float32. */
+  readonly graph: Graph;
+  readonly dtype: QuantizedDType;
+  /** Token ids of documents that layers are measured on; asked for only where a copy is made. */
+  readonly calibration: () => Promise<readonly (readonly number[])[]>;
+  readonly session?: SessionOptions;
+  readonly cache?: string;
+  /** How 8-bit weights lie; what this machine multiplies exactly unless said. */
+  readonly product?: ProductType;
+}
+
+/** What quantizing found and did. */
+export interface Quantized extends QuantizedWeights {
+  /** Relative error of each layer's output; absent where the copy was there already. */
+  readonly errors?: ReadonlyMap<string, number>;
+  /** Layers that stay float32 because their error is too large. */
+  readonly kept?: ReadonlySet<string>;
+}
+
+/**
+ * The copy that lies in the model's folder, else the cache's, else one made now.
+ * @throws QUANTIZED_STALE, and what readWeights throws
+ */
+export async function openQuantized<C extends ModelConfig>(
+  settings: QuantizeSettings<C>,
+): Promise<Quantized> {
+  const { folder, dtype, cache = quantizedCache() } = settings;
+  const product = settings.product ?? (await wholeNumberProducts());
+  const own = await openQuantizedFolder(folder, dtype, product, cache);
+  if (own !== undefined) return own;
+  const facts: Facts = { weights: await weightsHash(folder, cache), dtype, product };
+  const found = await findQuantized(cache, facts);
+  if (found !== undefined) return found;
+  const { family, config, graph } = settings;
+  return quantize(settings, facts, await readWeights(folder, family, config, graph.parameters));
+}
+
+/** Makes a copy in the cache: of every layer, and again without those that suffer by it. */
+export async function quantize<C extends ModelConfig>(
+  { config, graph, dtype, calibration, session, cache = quantizedCache() }: QuantizeSettings<C>,
+  facts: Facts,
+  weights: Weights,
+): Promise<Quantized> {
+  const all = planQuantization(graph, dtype, config.vocabSize);
+  const draft = await makeQuantized(cache, facts, weights, all, { draft: true });
+  let errors: Map<string, number>;
+  try {
+    errors = await measureLayers(config, graph, weights, draft, await calibration(), session);
+  } catch (thrown) {
+    await endDraft(cache, facts, draft, "discard");
+    throw thrown;
+  }
+  const kept = layersAbove(errors, mostError[dtype]);
+  if (kept.size === 0) return { ...(await endDraft(cache, facts, draft, "adopt")), errors, kept };
+  const plan = planQuantization(graph, dtype, config.vocabSize, kept);
+  const made = await makeQuantized(cache, facts, weights, plan);
+  await endDraft(cache, facts, draft, "discard");
+  return { ...made, errors, kept };
+}

@@ -1,0 +1,269 @@
+// Quantized copies of models: made once, kept beside the project's state by the hash of the weights, mapped when opened.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import { systemCode } from "../../errors/file-errors.js";
+import { quantizedNames } from "../../graph/index.js";
+import { isInFile, readWeight, type Weight, type Weights } from "../../runtime/weights.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
+import { readWeightHeaders } from "../checkpoint/folder.js";
+import { readSafetensorsHeader, readSafetensorsMetadata } from "../checkpoint/safetensors.js";
+import { type TensorToMake, writeSafetensors } from "../checkpoint/write.js";
+import {
+  type ProductType,
+  planOf,
+  type QuantizedDType,
+  quantizedTensors,
+  type Use,
+} from "./plan.js";
+
+/** Raised when a plan or a packing changes, so that copies made before are not taken for their like. */
+const formatVersion = "1";
+
+/** A model whose weights are whole numbers. */
+export interface QuantizedWeights {
+  readonly weights: Weights;
+  readonly plan: ReadonlyMap<string, QuantizedDType>;
+  /** How its 8-bit weights lie for products. */
+  readonly product: ProductType;
+}
+
+/** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
+export const quantizedFile = (dtype: QuantizedDType) => `model.${dtype}.safetensors`;
+
+/** Where quantized copies are kept: under BRIDLE_HOME, else `.bridle` of the project. */
+export function quantizedCache(env: NodeJS.ProcessEnv = process.env): string {
+  return join(resolve(env.BRIDLE_HOME || ".bridle"), "cache", "quantized");
+}
+
+/** SHA-256 of files one after the other, in hex. */
+async function hashOf(files: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of files) {
+    for await (const part of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(part);
+  }
+  return hash.digest("hex");
+}
+
+/** The files that hold a folder's weights, links followed. */
+async function weightFilesOf(folder: string): Promise<string[]> {
+  const headers = await readWeightHeaders(folder);
+  const files = new Set([...headers.values()].map(({ file }) => file));
+  return (await Promise.all([...files].map((file) => realpath(file)))).sort();
+}
+
+/** The hash of a folder's weights. @throws WEIGHTS_NOT_FOUND */
+export async function weightsHash(folder: string, cache: string): Promise<string> {
+  return hashNoted(await weightFilesOf(folder), cache);
+}
+
+/**
+ * The hash of files' content. Reading gigabytes would delay every start, so that it is noted in the cache beside what
+ * tells whether the files are still the same: their places, sizes and times.
+ */
+async function hashNoted(files: readonly string[], cache: string): Promise<string> {
+  const identity = createHash("sha256");
+  for (const file of files) {
+    const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true });
+    identity.update(`${file}\0${dev}\0${ino}\0${size}\0${mtimeNs}\0`);
+  }
+  const note = join(cache, `${identity.digest("hex").slice(0, 32)}.hash`);
+  const noted = await readFile(note, "utf8").catch(() => "");
+  if (/^[0-9a-f]{64}$/.test(noted)) return noted;
+  const hash = await hashOf(files);
+  await tryToWrite(async () => {
+    await mkdir(cache, { recursive: true });
+    await writeAtomically(note, (handle) => handle.writeFile(hash));
+  });
+  return hash;
+}
+
+/** Whether something was written; a cache that cannot be is done without. */
+async function tryToWrite(write: () => Promise<void>): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (thrown) {
+    const isFull = thrown instanceof BridleError && thrown.code === "WRITE_FAILED";
+    if (isFull || systemCode(thrown) !== "") return false;
+    throw thrown;
+  }
+}
+
+/** A quantized file's tensors, mapped. @throws WEIGHTS_CORRUPT, FILE_NOT_FOUND */
+async function mapQuantized(file: string): Promise<Map<string, Weight>> {
+  const real = await realpath(file);
+  const weights = new Map<string, Weight>();
+  for (const [name, { dtype, shape, offset }] of await readSafetensorsHeader(real)) {
+    if (dtype !== "float32" && dtype !== "int8" && dtype !== "uint8") {
+      throw new BridleError("WEIGHTS_CORRUPT", { file, reason: `${name} is ${dtype}` });
+    }
+    weights.set(name, { dtype, shape, file: real, offset });
+  }
+  return weights;
+}
+
+export interface Facts {
+  /** Hash of the weights it was made from. */
+  readonly weights: string;
+  readonly dtype: QuantizedDType;
+  readonly product: ProductType;
+}
+
+const metadataOf = ({ weights, dtype, product }: Facts) => ({
+  ...{ format: "bridle-quantized", version: formatVersion, weights, dtype, product },
+});
+
+/** Whether a file says of itself that it is what is looked for. */
+async function isCopyOf(file: string, facts: Facts): Promise<boolean> {
+  try {
+    const found = await readSafetensorsMetadata(file);
+    return Object.entries(metadataOf(facts)).every(([key, value]) => found[key] === value);
+  } catch (thrown) {
+    if (thrown instanceof BridleError) return false;
+    throw thrown;
+  }
+}
+
+/** A copy in the cache, or undefined where there is none that can be used. */
+export async function findQuantized(
+  cache: string,
+  facts: Facts,
+): Promise<QuantizedWeights | undefined> {
+  const file = cachedFile(cache, facts);
+  if (!(await isCopyOf(file, facts))) return undefined;
+  const weights = await mapQuantized(file);
+  return { weights, plan: planOf(weights.keys()), product: facts.product };
+}
+
+function cachedFile(cache: string, { weights, dtype, product }: Facts): string {
+  return join(cache, `${weights.slice(0, 32)}-${dtype}-${product}.safetensors`);
+}
+
+/**
+ * Quantizes weights by a plan into the cache; in memory where the cache cannot be written.
+ * @param draft under a name of its own, which is not found: `adopt` gives it the name that is
+ */
+export function makeQuantized(
+  cache: string,
+  facts: Facts,
+  weights: Weights,
+  plan: ReadonlyMap<string, Use>,
+  { draft = false } = {},
+): Promise<QuantizedWeights> {
+  return keep(cache, facts, quantizedTensors(weights, plan, facts.product), draft ? ".draft" : "");
+}
+
+/** Ends a draft: it becomes the copy, or is taken away. */
+export async function endDraft(
+  cache: string,
+  facts: Facts,
+  draft: QuantizedWeights,
+  end: "adopt" | "discard",
+): Promise<QuantizedWeights> {
+  const file = cachedFile(cache, facts);
+  const written = [...draft.weights.values()].some(isInFile);
+  if (!written) return draft;
+  if (end === "discard") {
+    await rm(`${file}.draft`, { force: true });
+    return draft;
+  }
+  await rename(`${file}.draft`, file);
+  return { ...draft, weights: await mapQuantized(file) };
+}
+
+async function keep(
+  cache: string,
+  facts: Facts,
+  tensors: ReadonlyMap<string, Weight | TensorToMake>,
+  suffix = "",
+): Promise<QuantizedWeights> {
+  const file = cachedFile(cache, facts) + suffix;
+  const written = await tryToWrite(async () => {
+    await mkdir(dirname(file), { recursive: true });
+    await writeSafetensors(file, tensors, metadataOf(facts));
+  });
+  const weights = written ? await mapQuantized(file) : await makeAll(tensors);
+  return { weights, plan: planOf(weights.keys()), product: facts.product };
+}
+
+async function makeAll(
+  tensors: ReadonlyMap<string, Weight | TensorToMake>,
+): Promise<Map<string, Weight>> {
+  const made = new Map<string, Weight>();
+  for (const [name, tensor] of tensors)
+    made.set(name, "make" in tensor ? await tensor.make() : tensor);
+  return made;
+}
+
+/** Writes a quantized copy as one file. @throws WRITE_FAILED */
+export function writeQuantized(
+  file: string,
+  facts: Facts,
+  weights: Weights,
+  plan: ReadonlyMap<string, Use>,
+): Promise<void> {
+  return writeSafetensors(file, quantizedTensors(weights, plan, facts.product), metadataOf(facts));
+}
+
+/**
+ * The quantized copy that lies in a model folder, laid out for this machine's products.
+ * @throws WEIGHTS_CORRUPT; QUANTIZED_STALE when it was made from other weights than lie beside it
+ */
+export async function openQuantizedFolder(
+  folder: string,
+  dtype: QuantizedDType,
+  product: ProductType,
+  cache: string,
+): Promise<QuantizedWeights | undefined> {
+  const file = join(folder, quantizedFile(dtype));
+  if ((await stat(file).catch(() => undefined)) === undefined) return undefined;
+  const metadata = await readSafetensorsMetadata(file);
+  if (metadata.format !== "bridle-quantized" || metadata.version !== formatVersion) {
+    const reason = `its format is ${metadata.format} ${metadata.version}, not bridle-quantized ${formatVersion}`;
+    throw new BridleError("WEIGHTS_CORRUPT", { file, reason });
+  }
+  const beside = await weightsHash(folder, cache).catch((thrown: unknown) => {
+    if (thrown instanceof BridleError && thrown.code === "WEIGHTS_NOT_FOUND") return undefined;
+    throw thrown;
+  });
+  if (beside !== undefined && beside !== metadata.weights) {
+    throw new BridleError("QUANTIZED_STALE", {
+      file,
+      made: metadata.weights?.slice(0, 12),
+      beside: beside.slice(0, 12),
+    });
+  }
+  const weights = await mapQuantized(file);
+  if (metadata.product === product || metadata.product === "uint8") {
+    return { weights, plan: planOf(weights.keys()), product: metadata.product };
+  }
+  // Signed weights on a machine that multiplies only unsigned ones exactly.
+  const facts: Facts = { weights: await hashNoted([await realpath(file)], cache), dtype, product };
+  return (await findQuantized(cache, facts)) ?? (await keep(cache, facts, asUnsigned(weights)));
+}
+
+/** The same tensors with the columns of products moved up by 128. */
+function asUnsigned(weights: Weights): Map<string, Weight | TensorToMake> {
+  const moved = new Map<string, Weight | TensorToMake>();
+  for (const [name, weight] of weights) {
+    const { dtype, shape } = weight;
+    if (name !== quantizedNames(name.slice(0, name.indexOf("~"))).columns || dtype !== "int8") {
+      moved.set(name, weight);
+      continue;
+    }
+    moved.set(name, {
+      dtype: "uint8",
+      shape,
+      async make() {
+        const { data } = await readWeight(weight);
+        const unsigned = new Uint8Array(data as Int8Array);
+        for (let i = 0; i < unsigned.length; i++) unsigned[i] = (unsigned[i] as number) ^ 128;
+        return { dtype: "uint8", shape, data: unsigned };
+      },
+    });
+  }
+  return moved;
+}
