@@ -2,7 +2,10 @@
 import { openFileStore } from "./adapters/blob/file.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { bridleVersion } from "./config/version.js";
+import type { Pair } from "./data/pairs.js";
 import { BridleError } from "./errors/error.js";
+import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
+import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
 import { resolveModel } from "./model/resolve-model.js";
 import type { BlobLocation, BlobReader, BlobStore } from "./ports/blob-store.js";
 import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
@@ -29,6 +32,7 @@ export interface Service {
 export async function compose(
   config: Pick<ServeConfig, "models" | "workers" | "maxBodyBytes"> & {
     device?: ServeConfig["device"];
+    dtype?: ServeConfig["dtype"];
   },
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
 ): Promise<Service> {
@@ -49,6 +53,7 @@ export async function compose(
           model,
           threads: config.workers,
           device: config.device ?? "auto",
+          ...(config.dtype !== undefined && { dtype: config.dtype }),
           ...downloading,
         }),
       );
@@ -77,6 +82,35 @@ export async function pullModel(
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
 ): Promise<string> {
   return await resolveModel(name, { needs: ["model", "tokenizer"], refresh: true, ...downloading });
+}
+
+/**
+ * Writes a copy of a model with whole-number weights.
+ * @throws what resolveModel and saveQuantized throw
+ */
+export async function quantizeModel(
+  name: string,
+  folder: string,
+  options: SaveQuantizedOptions,
+  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+): Promise<SavedQuantized> {
+  const source = await resolveModel(name, { needs: ["model", "tokenizer"], ...downloading });
+  const { saveQuantized } = await import("./model/quantization/save.js");
+  return await saveQuantized(source, folder, options);
+}
+
+/**
+ * What rounding a model's weights does to its scores of references.
+ * @throws what resolveModel and openModel throw
+ */
+export async function compareLogitsOf(
+  name: string,
+  dtype: "int8" | "int4",
+  pairs: AsyncIterable<Pair>,
+): Promise<LogitsCompared> {
+  const folder = await resolveModel(name, { needs: ["model", "tokenizer"] });
+  const { compareLogits } = await import("./evaluate/compare-dtypes.js");
+  return await compareLogits(folder, dtype, pairs);
 }
 
 /** The summarizer a request names, or the default where it names none. @throws MODEL_NOT_FOUND */

@@ -1,23 +1,27 @@
 // `bridle evaluate`: scores a model on files of documents with reference summaries, next to simple systems.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import type { ModelDType } from "../config/model-dtypes.js";
+import type { LogitsCompared } from "../evaluate/compare-dtypes.js";
 import type { EvaluateOptions } from "../evaluate/evaluate.js";
 import type { EvaluatedRow, Evaluation } from "../evaluate/evaluation.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
-import { addExamples, addJsonOption, share, wholeNumber } from "./options.js";
+import { addExamples, addJsonOption, oneOf, share, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
 import { printJson, printLine, type Terminal, write } from "./terminal.js";
 
 interface Options extends DataFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
+  readonly dtype?: ModelDType;
   readonly sentences?: number | "reference";
   readonly ratio?: number;
   readonly maxWords?: number;
   readonly baselines?: readonly string[];
   readonly against?: readonly string[];
+  readonly compareDtype?: "int8" | "int4";
   readonly outputs?: string;
   readonly show?: number;
   readonly language?: string;
@@ -35,6 +39,8 @@ interface Options extends DataFlags {
 /** One file's figures. */
 export interface DataEvaluation extends Evaluation {
   readonly data: string;
+  /** What rounding does to scores, where that was asked for. */
+  readonly logits?: LogitsCompared;
 }
 
 export function addEvaluateCommand(program: Command, terminal: Terminal): void {
@@ -69,6 +75,12 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "another model to put beside it, extractive among them; repeat it for several",
       (name: string, before: readonly string[] = []) => [...before, name],
     )
+    .addOption(
+      new Option(
+        "--compare-dtype <name>",
+        "put the same model with int8 or int4 weights beside it, and tell how far its scores are off",
+      ).argParser(oneOf("--compare-dtype", ["int8", "int4"])),
+    )
     .option(
       "--outputs <file>",
       "write each row's document, references and summaries to a JSON Lines file",
@@ -102,6 +114,10 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "bridle evaluate test.jsonl --model ./new --against ./old --outputs rows.jsonl",
       "whether one model is better than another, and what both wrote",
     ],
+    [
+      "bridle evaluate test.jsonl --model ./new --compare-dtype int8",
+      "what int8 weights would cost",
+    ],
     ["bridle evaluate test.jsonl --limit 100 --json", "every figure, for a program"],
     ["bridle evaluate test.csv --summary-column title", "a table, with its titles as references"],
   ]).action((data: readonly string[], options: Options) => run(data, options, terminal));
@@ -130,7 +146,8 @@ async function run(data: readonly string[], options: Options, terminal: Terminal
   const { formatTable, toRows } = await import("./evaluation-table.js");
   const table = formatTable(evaluations.flatMap(toRows), options.markdown === true);
   await write(terminal.stdout, table);
-  for (const { data: file, notes, rows } of evaluations) {
+  for (const { data: file, notes, rows, logits } of evaluations) {
+    if (logits !== undefined) await printLine(terminal, `${file}: ${told(logits, options)}`);
     if (rows.failed > 0)
       await printLine(terminal, `${file}: the model failed on ${rows.failed} rows.`);
     if (rows.empty > 0)
@@ -138,6 +155,18 @@ async function run(data: readonly string[], options: Options, terminal: Terminal
     for (const note of notes) await printLine(terminal, `${file}: ${note}`);
   }
   for (const row of shown) await showRow(row, evaluations[0]?.model ?? "", terminal);
+}
+
+function told(
+  { tokens, relativeError, sameLikeliest, loss, roundedLoss }: LogitsCompared,
+  { compareDtype }: Options,
+): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  return (
+    `over ${tokens} tokens of references ${compareDtype} logits are off by ${percent(relativeError)} (root mean ` +
+    `square), the likeliest token is the same at ${percent(sameLikeliest)}, and the loss is ${roundedLoss.toFixed(4)} ` +
+    `instead of ${loss.toFixed(4)}.`
+  );
 }
 
 /** Characters of a document that are enough to know it by. */
@@ -182,26 +211,55 @@ async function evaluateAll(
   onRow?: OnRow,
 ): Promise<DataEvaluation[]> {
   const { createSummarizer } = await import("../summarize/create-summarizer.js");
-  const { model = "extractive", against = [], device } = options;
+  const { model = "extractive", against = [], device, dtype, compareDtype } = options;
   const opened: Summarizer[] = [];
   try {
     for (const name of [model, ...against]) {
       const summarizer = await showDownloads(terminal, (downloading) =>
-        createSummarizer({ model: name, ...defined({ device }), ...downloading }),
+        createSummarizer({ model: name, ...defined({ device, dtype }), ...downloading }),
       );
       opened.push(summarizer);
+    }
+    if (compareDtype !== undefined) {
+      const rounded = await createSummarizer({ model, dtype: compareDtype });
+      opened.push({ ...rounded, model: `${model} in ${compareDtype}` });
     }
     const [summarizer, ...rivals] = opened as [Summarizer, ...Summarizer[]];
     const evaluations: DataEvaluation[] = [];
     for (const file of data) {
       const compared = { rivals, ...defined({ onRow }) };
       const evaluation = await evaluateFile(file, summarizer, compared, options, terminal);
-      evaluations.push({ data: file, ...evaluation });
+      const logits = compareDtype && (await compareDtypes(model, compareDtype, file, options));
+      evaluations.push({ data: file, ...evaluation, ...(logits && { logits }) });
     }
     return evaluations;
   } finally {
     for (const each of opened) await each.close();
   }
+}
+
+/** Rows whose references are scored under both. */
+const comparedRows = 32;
+
+async function compareDtypes(
+  model: string,
+  dtype: "int8" | "int4",
+  file: string,
+  options: Options,
+): Promise<LogitsCompared> {
+  const { compareLogitsOf } = await import("../compose.js");
+  const { readPairs } = await import("../data/pairs.js");
+  const { documentColumn: document, summaryColumn: summary, every, limit = comparedRows } = options;
+  return await compareLogitsOf(
+    model,
+    dtype,
+    readPairs(file, {
+      columns: defined({ document, summary }),
+      ...dataFlagsOf(options),
+      ...defined({ every }),
+      limit: Math.min(limit, comparedRows),
+    }),
+  );
 }
 
 async function evaluateFile(

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { expectationOf } from "../config/expectation.js";
 import { type GenerateOptions, generateOptionsSchema } from "../config/generate-options.js";
+import { modelDTypes } from "../config/model-dtypes.js";
 import { BridleError } from "../errors/error.js";
 import type { SummaryParameters } from "../summarize/summarizer.js";
 import { oneOf } from "./options.js";
@@ -63,9 +64,6 @@ export function generateOptionsOf(
 
 const devices = ["auto", "cpu", "webgpu", "cuda"] as const;
 
-/** What neural models can compute with. */
-const dtypes = ["fp32"] as const;
-
 /** Where a neural model runs, and with which numbers. */
 export function addDeviceFlag(command: Command): Command {
   const device = new Option(
@@ -74,8 +72,8 @@ export function addDeviceFlag(command: Command): Command {
   ).argParser(oneOf("--device", devices));
   const dtype = new Option(
     "--dtype <name>",
-    `what its weights are computed with: ${dtypes.join(", ")} (default: fp32)`,
-  ).argParser(oneOf("--dtype", dtypes));
+    `what its weights are computed with: ${modelDTypes.join(", ")} (default: fp32)`,
+  ).argParser(oneOf("--dtype", modelDTypes));
   for (const option of [device, dtype]) command.addOption(option.helpGroup("Neural models:"));
   return command;
 }

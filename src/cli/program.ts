@@ -8,6 +8,7 @@ import { addDataCommand } from "./data.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
 import { addModelsCommand } from "./models.js";
+import { addQuantizeCommand } from "./quantize.js";
 import { addReproduceCommand } from "./reproduce.js";
 import { addRougeCommand } from "./rouge.js";
 import { addServeCommand } from "./serve.js";
@@ -57,6 +58,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addTokenizerCommand(program, terminal);
   addDataCommand(program, terminal);
   addModelsCommand(program, terminal);
+  addQuantizeCommand(program, terminal);
   addTrainCommand(program, terminal);
   addConfigCommand(program, terminal);
   addReproduceCommand(program, terminal);

@@ -1,5 +1,6 @@
 // `bridle summarize`: one document from a file or standard input, or a whole file of documents.
 import type { Command } from "commander";
+import type { ModelDType } from "../config/model-dtypes.js";
 import { BridleError } from "../errors/error.js";
 import type { BatchReport } from "../summarize/batch.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
@@ -14,6 +15,7 @@ import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 interface Options extends DataFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
+  readonly dtype?: ModelDType;
   readonly sentences?: number;
   readonly ratio?: number;
   readonly maxWords?: number;
@@ -89,11 +91,12 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   for (const given of [file, options.input]) refuseUrl(given);
 
   const { createSummarizer } = await import("../summarize/create-summarizer.js");
-  const { model, device } = options;
+  const { model, device, dtype } = options;
   const summarizer = await showDownloads(terminal, (downloading) =>
     createSummarizer({
       ...(model === undefined ? {} : { model }),
       ...(device === undefined ? {} : { device }),
+      ...(dtype === undefined ? {} : { dtype }),
       ...downloading,
     }),
   );

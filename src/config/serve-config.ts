@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { BridleError } from "../errors/error.js";
+import { modelDTypes } from "./model-dtypes.js";
 
 const megabyte = 1_000_000;
 
@@ -40,9 +41,11 @@ export const ServeConfig = z.strictObject({
       "Where neural models run; auto is CUDA where it is installed and answers, else the CPU",
     ),
   dtype: z
-    .enum(["fp32"])
+    .enum(modelDTypes)
     .default("fp32")
-    .describe("What the weights of neural models are computed with"),
+    .describe(
+      "What the weights of neural models are computed with; whole numbers run on the CPU, and a copy is made the first time",
+    ),
   workers: wholeNumber(1, 256)
     .default(availableParallelism())
     .describe("Worker threads for long documents; for a neural model threads of one operator"),

@@ -11,7 +11,14 @@ import type { Search } from "./search.js";
 const vocabSize = 60;
 const config = {
   ...{ family: "test", vocabSize, maxPositions: 64, padTokenId: 0, eosTokenId: 1 },
-  ...{ decoderStartTokenId: 0, encoderLayers: 1, decoderLayers: 1, decoderHeads: 1, headWidth: 4 },
+  ...{
+    prefix: "",
+    decoderStartTokenId: 0,
+    encoderLayers: 1,
+    decoderLayers: 1,
+    decoderHeads: 1,
+    headWidth: 4,
+  },
 } satisfies ModelConfig;
 const source = [5, 6, 7, 8, 5, 6, 9, 1];
 

@@ -1,6 +1,7 @@
 // A model opened from its folder: config, weights, forward pass and generation behind one object.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { type ModelDType, modelDTypes } from "../config/model-dtypes.js";
 import { BridleError } from "../errors/error.js";
 import { type Graph, quantizeWeights, rewriteGraph } from "../graph/index.js";
 import { readJson, readWeights, settleTables, weightFiles } from "../model/checkpoint/folder.js";
@@ -14,7 +15,7 @@ import { checkLogits, crossEntropy } from "../model/loss.js";
 import { summarizationTask } from "../model/prefix.js";
 import { calibrationTexts } from "../model/quantization/calibration-text.js";
 import { openQuantized } from "../model/quantization/open.js";
-import { quantizedFile } from "../model/quantization/store.js";
+import { quantizedFile, quantizedNamesIn } from "../model/quantization/store.js";
 import type { Device } from "../runtime/devices.js";
 import {
   chooseDevice,
@@ -34,6 +35,7 @@ import {
   openGenerator,
 } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
+import { createRandom } from "./random.js";
 
 export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
@@ -44,9 +46,6 @@ export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
    */
   readonly dtype?: ModelDType;
 }
-
-export const modelDTypes = ["fp32", "int8", "int4"] as const;
-export type ModelDType = (typeof modelDTypes)[number];
 
 export interface ForwardResult {
   /** [B,S,D] */
@@ -132,6 +131,21 @@ async function chooseDType(folder: string, asked: ModelDType | undefined): Promi
   return (["int8", "int4"] as const).find((dtype) => names.has(quantizedFile(dtype))) ?? "fp32";
 }
 
+/** The config, with tables that the weights tell apart; a quantized copy tells them where it lies there alone. */
+async function settleConfig<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+  dtype: ModelDType,
+): Promise<C> {
+  const copied = dtype === "fp32" ? undefined : await quantizedNamesIn(folder, dtype);
+  if (copied === undefined) return settleTables(folder, family, config);
+  const others = [...family.aliases(config).values()].flatMap((names) => names.slice(1));
+  return (
+    family.withOwnTables?.(config, new Set(others.filter((name) => copied.has(name)))) ?? config
+  );
+}
+
 /** Weights as a dtype needs them, and what makes a float32 graph use them. */
 async function readModelWeights<C extends ModelConfig>(
   folder: string,
@@ -147,14 +161,24 @@ async function readModelWeights<C extends ModelConfig>(
   }
   const { weights, plan, product } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
-    calibration: () => calibrationDocuments(folder),
+    calibration: () => calibrationDocuments(folder, config),
   });
   return { weights, adapt: (exact) => rewriteGraph(exact, quantizeWeights(plan, product)) };
 }
 
-/** Documents to measure layers on, as the model's own tokenizer cuts them. */
-async function calibrationDocuments(folder: string): Promise<number[][]> {
-  const tokenizer = await loadTokenizer(folder);
+/** Documents to measure layers on, as the model's own tokenizer cuts them; without one any tokens will do. */
+async function calibrationDocuments(folder: string, config: ModelConfig): Promise<number[][]> {
+  const tokenizer = await loadTokenizer(folder).catch((thrown: unknown) => {
+    if (thrown instanceof BridleError && thrown.code === "TOKENIZER_NOT_FOUND") return undefined;
+    throw thrown;
+  });
+  if (tokenizer === undefined) {
+    const length = Math.min(64, config.maxPositions ?? 64);
+    return calibrationTexts.map((_, stream) => {
+      const random = createRandom(0, stream);
+      return Array.from({ length }, () => Math.floor(random() * config.vocabSize));
+    });
+  }
   return calibrationTexts.map((text) => tokenizer.encode(text));
 }
 
@@ -181,7 +205,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   if (json === undefined)
     throw new BridleError("FILE_INVALID", { file: configFile, reason: "it is not there" });
   const family = findFamily(json);
-  const config = await settleTables(folder, family, family.readConfig(json));
+  const config = await settleConfig(folder, family, family.readConfig(json), dtype);
   const generationDefaults = await readGenerationDefaults(
     folder,
     json,

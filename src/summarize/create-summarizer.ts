@@ -1,4 +1,5 @@
 // From a model's name to the summarizer behind it.
+import type { ModelDType } from "../config/model-dtypes.js";
 import type { DownloadProgress } from "../model/hub/download-progress.js";
 import type { Device } from "../runtime/devices.js";
 import { extractiveModel } from "./extractive/parameters.js";
@@ -15,6 +16,8 @@ export interface CreateSummarizerOptions {
   readonly threads?: number;
   /** Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. */
   readonly device?: Device | "auto";
+  /** What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. */
+  readonly dtype?: ModelDType;
   /** Told how far the download of a model is. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   /** Ends a download; what is there of it stays and is taken up by the next. */
@@ -27,7 +30,7 @@ export interface CreateSummarizerOptions {
  *   also the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
-  const { model = extractiveModel, threads, device = "auto", onDownload, signal } = options;
+  const { model = extractiveModel, threads, device = "auto", dtype, onDownload, signal } = options;
   if (model === extractiveModel) {
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
@@ -45,6 +48,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     name: model,
     version: await modelVersion(folder),
     device,
+    ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
   });
 }

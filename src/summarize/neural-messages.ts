@@ -1,5 +1,6 @@
 // What the neural summarizer and its worker say to each other.
 import type { GenerateOptions } from "../config/generate-options.js";
+import type { ModelDType } from "../config/model-dtypes.js";
 import type { ErrorData } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
@@ -9,6 +10,7 @@ import type { ModelTraits, SummaryEvent } from "./summarizer.js";
 export interface WorkerSettings {
   readonly folder: string;
   readonly device: Device | "auto";
+  readonly dtype: ModelDType | undefined;
   /** Threads of one operator. */
   readonly threads: number;
 }

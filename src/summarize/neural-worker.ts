@@ -3,7 +3,6 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
-import type { TensorDType } from "../runtime/tensor.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";
@@ -41,18 +40,13 @@ async function work(
   }
 }
 
-/** Names of `--dtype` for what weights are held as. */
-const dtypeNames: Readonly<Partial<Record<TensorDType, string>>> = { float32: "fp32" };
-
 function traitsOf(model: Model, tokenizer: Tokenizer): ModelTraits {
   const finite = (limit: number | undefined) =>
     limit !== undefined && Number.isSafeInteger(limit) ? limit : null;
-  const [weight] = model.weights.values();
-  const dtype = weight?.dtype ?? "float32";
   return {
     kind: "neural",
     device: model.device,
-    dtype: dtypeNames[dtype] ?? dtype,
+    dtype: model.dtype,
     limits: {
       maxInputTokens: finite(inputLimit(model, tokenizer)),
       maxNewTokens: finite(model.config.maxPositions),
@@ -66,9 +60,9 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start(): Promise<void> {
-  const { folder, threads, device } = workerData as WorkerSettings;
+  const { folder, threads, device, dtype } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
-  const model = await openModel(folder, { device, threads });
+  const model = await openModel(folder, { device, threads, ...(dtype && { dtype }) });
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
+import type { ModelDType } from "../config/model-dtypes.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
@@ -23,6 +24,8 @@ export interface NeuralSummarizerOptions {
   readonly name: string;
   readonly version: string;
   readonly device?: Device | "auto";
+  /** What its weights are computed with; the folder's own unless said. */
+  readonly dtype?: ModelDType;
   /** Threads of one operator; the machine's parallelism unless said. */
   readonly threads?: number;
 }
@@ -57,6 +60,7 @@ export async function createNeuralSummarizer(
   const settings: WorkerSettings = {
     folder: options.folder,
     device: options.device ?? "auto",
+    dtype: options.dtype,
     threads: options.threads ?? availableParallelism(),
   };
   let engine: Engine | undefined;
@@ -82,6 +86,9 @@ export async function createNeuralSummarizer(
     await first.worker.terminate();
     throw error;
   });
+
+  // The same weights rounded answer differently.
+  const version = traits.dtype === "fp32" ? options.version : `${options.version}-${traits.dtype}`;
 
   async function run(
     document: string,
@@ -117,7 +124,7 @@ export async function createNeuralSummarizer(
       return {
         ...result,
         model: options.name,
-        version: options.version,
+        version,
         timingsMs: { queue: Math.max(0, total - workMs), generate: workMs, total },
       };
     } catch (error) {
@@ -131,7 +138,7 @@ export async function createNeuralSummarizer(
 
   return {
     model: options.name,
-    version: options.version,
+    version,
     traits,
     supportedParameters: supported,
     defaults,

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
-import { isInFile, readWeight, type Weight, type Weights } from "../../runtime/weights.js";
+import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { readWeightHeaders } from "../checkpoint/folder.js";
 import { readSafetensorsHeader, readSafetensorsMetadata } from "../checkpoint/safetensors.js";
@@ -134,8 +134,11 @@ export async function findQuantized(
 ): Promise<QuantizedWeights | undefined> {
   const file = cachedFile(cache, facts);
   if (!(await isCopyOf(file, facts))) return undefined;
-  const weights = await mapQuantized(file);
-  return { weights, plan: planOf(weights.keys()), product: facts.product };
+  const weights = await mapQuantized(file).catch((thrown: unknown) => {
+    if (thrown instanceof BridleError && thrown.code === "WEIGHTS_CORRUPT") return undefined;
+    throw thrown;
+  });
+  return weights && { weights, plan: planOf(weights.keys()), product: facts.product };
 }
 
 function cachedFile(cache: string, { weights, dtype, product }: Facts): string {
@@ -164,8 +167,8 @@ export async function endDraft(
   end: "adopt" | "discard",
 ): Promise<QuantizedWeights> {
   const file = cachedFile(cache, facts);
-  const written = [...draft.weights.values()].some(isInFile);
-  if (!written) return draft;
+  const written = await stat(`${file}.draft`).catch(() => undefined);
+  if (written === undefined) return draft;
   if (end === "discard") {
     await rm(`${file}.draft`, { force: true });
     return draft;
@@ -206,6 +209,17 @@ export function writeQuantized(
   plan: ReadonlyMap<string, Use>,
 ): Promise<void> {
   return writeSafetensors(file, quantizedTensors(weights, plan, facts.product), metadataOf(facts));
+}
+
+/** Names of the weights whose quantized copy lies in a model folder; undefined where none does. */
+export async function quantizedNamesIn(
+  folder: string,
+  dtype: QuantizedDType,
+): Promise<ReadonlySet<string> | undefined> {
+  const file = join(folder, quantizedFile(dtype));
+  if ((await stat(file).catch(() => undefined)) === undefined) return undefined;
+  const names = [...(await readSafetensorsHeader(file)).keys()];
+  return new Set(names.map((name) => name.replace(/~.*/, "")));
 }
 
 /**

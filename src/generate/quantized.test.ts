@@ -1,0 +1,288 @@
+// Models with whole-number weights: what they answer, where their copies are kept, and what keeps a layer as it was.
+import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
+import { writeSafetensors } from "../model/checkpoint/write.js";
+import { saveQuantized } from "../model/quantization/save.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { type Model, openModel } from "./model.js";
+import { createRandom } from "./random.js";
+
+let root: string;
+let folder: string;
+let home: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "bridle-quantized-"));
+  folder = await makeTinyPegasus(join(root, "model"));
+});
+afterAll(() => rm(root, { recursive: true }));
+beforeEach(async () => {
+  home = await mkdtemp(join(root, "home-"));
+  vi.stubEnv("BRIDLE_HOME", home);
+});
+afterEach(() => vi.unstubAllEnvs());
+
+const cache = () => join(home, "cache", "quantized");
+const copies = async () =>
+  (await readdir(cache())).filter((name) => name.endsWith(".safetensors")).sort();
+
+const input = {
+  inputIds: [
+    [110, 131, 127, 140, 155, 149, 1],
+    [120, 144, 133, 128, 160, 171, 1],
+  ],
+  decoderInputIds: [
+    [0, 112, 113],
+    [0, 114, 115],
+  ],
+};
+
+/** √(Σ(x − y)² / Σx²) */
+function relativeError(x: Float32Array, y: Float32Array): number {
+  let [off, all] = [0, 0];
+  for (const [i, value] of x.entries()) {
+    off += (value - (y[i] as number)) ** 2;
+    all += value ** 2;
+  }
+  return Math.sqrt(off / all);
+}
+
+async function using<T>(
+  options: Parameters<typeof openModel>[1],
+  work: (model: Model) => Promise<T>,
+  of = folder,
+): Promise<T> {
+  const model = await openModel(of, { threads: 1, ...options });
+  try {
+    return await work(model);
+  } finally {
+    await model.close();
+  }
+}
+
+const logits = async (model: Model) => (await model.forward(input)).logits.data;
+
+describe("a model in whole numbers", () => {
+  it.each([
+    ["int8", 0.05],
+    ["int4", 0.4],
+  ] as const)("in %s is off by less than %d", async (dtype, most) => {
+    const exact = await using({ dtype: "fp32" }, logits);
+    const rounded = await using({ dtype }, logits);
+    const error = relativeError(exact, rounded);
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(most);
+    await using({ dtype }, async (model) => {
+      expect(model.dtype).toBe(dtype);
+      const { sequences } = await model.generate(
+        { inputIds: input.inputIds },
+        { maxLength: 8, numBeams: 3 },
+      );
+      expect(sequences).toHaveLength(2);
+    });
+  });
+
+  it("writes for a document what it writes for it in any of a thousand batches", async () => {
+    await using({ dtype: "int8", threads: 2 }, async (model) => {
+      const random = createRandom(5, 0);
+      const whole = (most: number) => Math.floor(random() * most);
+      const documents = Array.from({ length: 24 }, () => [
+        ...Array.from({ length: 1 + whole(40) }, () => 104 + whole(tinyConfig.vocab_size - 104)),
+        1,
+      ]);
+      const options = { maxNewTokens: 5, minNewTokens: 5, numBeams: 2 };
+      const pad = (row: number[], length: number) => [
+        ...row,
+        ...Array(length - row.length).fill(0),
+      ];
+      const generate = async (rows: number[][], extra: number) => {
+        const length = Math.max(...rows.map((row) => row.length)) + extra;
+        const { sequences } = await model.generate(
+          {
+            inputIds: rows.map((row) => pad(row, length)),
+            attentionMask: rows.map((row) =>
+              pad(
+                row.map(() => 1),
+                length,
+              ),
+            ),
+          },
+          options,
+        );
+        return sequences;
+      };
+      const alone: number[][] = [];
+      for (const row of documents) alone.push((await generate([row], 0))[0] as number[]);
+      for (let batch = 0; batch < 1000; batch++) {
+        const chosen = Array.from({ length: 1 + whole(6) }, () => whole(documents.length));
+        const found = await generate(
+          chosen.map((i) => documents[i] as number[]),
+          whole(8),
+        );
+        expect(found).toEqual(chosen.map((i) => alone[i]));
+      }
+    });
+  }, 240_000);
+
+  it("has no gradients, and saves what it was made from", async () => {
+    await using({ dtype: "int8" }, async (model) => {
+      const labelled = {
+        inputIds: input.inputIds,
+        labels: [
+          [112, 1],
+          [113, 1],
+        ],
+      };
+      await expect(model.gradients(labelled)).rejects.toMatchObject({
+        code: "INVALID_PARAMETER",
+        details: { parameter: "dtype" },
+      });
+      await model.save(join(root, "saved"));
+    });
+    const exact = await using({ dtype: "fp32" }, logits);
+    expect(await using({ dtype: "fp32" }, logits, join(root, "saved"))).toEqual(exact);
+  });
+
+  it.each([
+    [{ dtype: "int8", device: "webgpu" }, "device"],
+    [{ dtype: "int4", device: "cuda" }, "device"],
+    [{ dtype: "int3" as "int4" }, "dtype"],
+  ] as const)("refuses %j", async (options, parameter) => {
+    await expect(openModel(folder, options)).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+      details: { parameter },
+    });
+  });
+});
+
+describe("copies in whole numbers", () => {
+  it("are made once, by dtype, and found by the weights' content", async () => {
+    await using({ dtype: "int8" }, async () => {});
+    const [first] = await copies();
+    const { mtimeMs } = await stat(join(cache(), first as string));
+    const elsewhere = join(home, "moved");
+    await cp(folder, elsewhere, { recursive: true });
+    await using({ dtype: "int8" }, async () => {}, elsewhere);
+    expect(await copies()).toEqual([first]);
+    expect((await stat(join(cache(), first as string))).mtimeMs).toBe(mtimeMs);
+    await using({ dtype: "int4" }, async () => {});
+    expect(await copies()).toHaveLength(2);
+  });
+
+  it("of weights that have changed are made anew", async () => {
+    const changing = await makeTinyPegasus(join(home, "changing"));
+    const before = await using({ dtype: "int8" }, logits, changing);
+    const weights = new Map(tinyWeights());
+    const name = "model.decoder.layers.1.fc2.weight";
+    const { data, ...rest } = weights.get(name) as Tensor<"float32">;
+    weights.set(name, { ...rest, data: data.map((x) => -2 * x) });
+    await writeSafetensors(join(changing, "model.safetensors"), weights);
+    expect(await using({ dtype: "int8" }, logits, changing)).not.toEqual(before);
+    expect(await copies()).toHaveLength(2);
+  });
+
+  it.each<[string, (file: string) => Promise<void>]>([
+    ["was cut off", async (file) => truncate(file, (await stat(file)).size - 100)],
+    ["is of another format", (file) => writeFile(file, "no tensors at all")],
+    [
+      "says it was made from other weights",
+      async (file) => {
+        const bytes = await readFile(file);
+        const at = bytes.indexOf('"weights":"') + 11;
+        bytes.write("0".repeat(64), at);
+        await writeFile(file, bytes);
+      },
+    ],
+  ])("that %s are not used", async (_, spoil) => {
+    const exact = await using({ dtype: "int8" }, logits);
+    const [name] = await copies();
+    await spoil(join(cache(), name as string));
+    expect(await using({ dtype: "int8" }, logits)).toEqual(exact);
+  });
+
+  it("are made in memory where nothing can be written", async () => {
+    const exact = await using({ dtype: "int8" }, logits);
+    await writeFile(join(home, "file"), "");
+    vi.stubEnv("BRIDLE_HOME", join(home, "file"));
+    expect(await using({ dtype: "int8" }, logits)).toEqual(exact);
+  });
+
+  it("that were not measured to the end are not found", async () => {
+    await using({ dtype: "int8" }, async () => {});
+    const [name] = await copies();
+    // As a process killed between making and measuring leaves it.
+    await cp(join(cache(), name as string), join(cache(), `${name}.draft`));
+    await rm(join(cache(), name as string));
+    await using({ dtype: "int8" }, async () => {});
+    expect(await readdir(cache())).not.toContain(`${name}.draft`);
+    expect(await copies()).toEqual([name]);
+  });
+});
+
+describe("a folder with a quantized copy", () => {
+  it("opens by itself, and answers as the model does in that dtype", async () => {
+    const target = join(home, "int8");
+    const saved = await saveQuantized(folder, target, { dtype: "int8" });
+    expect(saved.sizeBytes).toBeLessThan(saved.floatBytes);
+    expect(saved.kept).toEqual([]);
+    expect(await readdir(target)).not.toContain("model.safetensors");
+    const expected = await using({ dtype: "int8" }, logits);
+    await using(
+      {},
+      async (model) => {
+        expect(model.dtype).toBe("int8");
+        expect(await logits(model)).toEqual(expected);
+      },
+      target,
+    );
+    await expect(openModel(target, { dtype: "fp32" })).rejects.toMatchObject({
+      code: "WEIGHTS_NOT_FOUND",
+    });
+    await expect(saveQuantized(folder, target, { dtype: "int8" })).rejects.toMatchObject({
+      code: "OUTPUT_EXISTS",
+    });
+  });
+
+  it("is refused where it was made from other weights than lie beside it", async () => {
+    const target = join(home, "both");
+    await cp(folder, target, { recursive: true });
+    await saveQuantized(folder, target, { dtype: "int8" });
+    await using({ dtype: "int8" }, async () => {}, target);
+    const weights = new Map(tinyWeights());
+    const name = "model.encoder.layers.0.fc1.bias";
+    const { data, ...rest } = weights.get(name) as Tensor<"float32">;
+    weights.set(name, { ...rest, data: data.map((x) => x + 1) });
+    await writeSafetensors(join(target, "model.safetensors"), weights);
+    await expect(openModel(target, { dtype: "int8" })).rejects.toMatchObject({
+      code: "QUANTIZED_STALE",
+    });
+  });
+
+  it("keeps a layer whose inputs have outliers as it was, and is the nearer for it", async () => {
+    const weights = new Map(tinyWeights());
+    // One channel of what fc1 reads is a thousand times the others, and fc1 hardly looks at it.
+    const edit = (name: string, change: (data: Float32Array) => void) => {
+      const { data, ...rest } = weights.get(name) as Tensor<"float32">;
+      const copy = data.slice();
+      change(copy);
+      weights.set(name, { ...rest, data: copy });
+    };
+    const layer = "model.encoder.layers.1";
+    edit(`${layer}.final_layer_norm.weight`, (data) => {
+      data[3] = 2000;
+    });
+    edit(`${layer}.fc1.weight`, (data) => {
+      for (let row = 0; row < tinyConfig.encoder_ffn_dim; row++) data[row * 32 + 3] = 0;
+    });
+    const outlying = await makeTinyPegasus(join(home, "outlying"));
+    await writeSafetensors(join(outlying, "model.safetensors"), weights);
+    const saved = await saveQuantized(outlying, join(home, "kept"), { dtype: "int8" });
+    expect(saved.kept).toEqual([`${layer}.fc1.weight`]);
+    expect(saved.errors[`${layer}.fc1.weight`]).toBeGreaterThan(0.1);
+    const exact = await using({ dtype: "fp32" }, logits, outlying);
+    const rounded = await using({}, logits, join(home, "kept"));
+    expect(relativeError(exact, rounded)).toBeLessThan(0.05);
+  });
+});

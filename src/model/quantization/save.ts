@@ -1,0 +1,99 @@
+// A quantized copy of a model as a folder of its own, for other machines: what `bridle quantize` writes.
+import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BridleError } from "../../errors/error.js";
+import { writeError } from "../../errors/file-errors.js";
+import { writeAtomically } from "../../text/files/write-atomically.js";
+import { loadTokenizer } from "../../text/tokenizers/load.js";
+import { readJson, readWeights, settleTables } from "../checkpoint/folder.js";
+import { companions } from "../checkpoint/save.js";
+import { findFamily } from "../families.js";
+import { forwardGraph } from "../forward.js";
+import { calibrationTexts } from "./calibration-text.js";
+import { openQuantized } from "./open.js";
+import { planQuantization, type QuantizedDType } from "./plan.js";
+import { quantizedFile, weightsHash, writeQuantized } from "./store.js";
+
+export interface SaveQuantizedOptions {
+  readonly dtype: QuantizedDType;
+  /** Documents that layers are measured on; a few of Bridle's own unless given. */
+  readonly documents?: readonly string[];
+  /** Replaces a copy that is there. */
+  readonly overwrite?: boolean;
+}
+
+export interface SavedQuantized {
+  readonly file: string;
+  readonly sizeBytes: number;
+  /** Bytes of the same weights as float32. */
+  readonly floatBytes: number;
+  readonly layers: number;
+  /** Relative error of each layer's output, root mean square over that of the exact output. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Layers that stay float32 because they suffer too much. */
+  readonly kept: readonly string[];
+}
+
+/**
+ * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer.
+ * @param source a model folder in Hugging Face layout
+ * @throws OUTPUT_EXISTS, WRITE_FAILED, and what openModel throws for the source
+ */
+export async function saveQuantized(
+  source: string,
+  target: string,
+  { dtype, documents = calibrationTexts, overwrite = false }: SaveQuantizedOptions,
+): Promise<SavedQuantized> {
+  const json = await readJson(join(source, "config.json"));
+  if (json === undefined) {
+    const details = { file: join(source, "config.json"), reason: "it is not there" };
+    throw new BridleError("FILE_INVALID", details);
+  }
+  const file = join(target, quantizedFile(dtype));
+  if (!overwrite && (await stat(file).catch(() => undefined)) !== undefined) {
+    throw new BridleError("OUTPUT_EXISTS", { file });
+  }
+  const family = findFamily(json);
+  const config = await settleTables(source, family, family.readConfig(json));
+  const graph = forwardGraph(family, config);
+  const weights = await readWeights(source, family, config, graph.parameters);
+  const tokenizer = await loadTokenizer(source);
+  await mkdir(target, { recursive: true }).catch((thrown: unknown) => {
+    throw writeError(thrown, target);
+  });
+  const scratch = await mkdtemp(join(target, ".quantize-")).catch((thrown: unknown) => {
+    throw writeError(thrown, target);
+  });
+  try {
+    const { errors = new Map<string, number>(), kept = new Set<string>() } = await openQuantized({
+      ...{ folder: source, family, config, graph, dtype, cache: scratch },
+      calibration: async () => documents.map((text) => [...tokenizer.encode(text)]),
+    });
+    const plan = planQuantization(graph, dtype, config.vocabSize, kept);
+    const facts = { weights: await weightsHash(source, scratch), dtype, product: "int8" } as const;
+    for (const name of await readdir(source)) {
+      if (companions.has(name)) await copyFile(join(source, name), join(target, name));
+    }
+    await writeQuantized(file, facts, weights, plan);
+    // The config comes last: a folder that has one is whole.
+    await writeAtomically(join(target, "config.json"), (handle) =>
+      handle.writeFile(`${JSON.stringify(json, null, 2)}\n`),
+    );
+    const floats = [...weights.values()].reduce(
+      (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),
+      0,
+    );
+    return {
+      file,
+      sizeBytes: (await stat(file)).size,
+      floatBytes: floats,
+      layers: errors.size,
+      errors: Object.fromEntries(errors),
+      kept: [...kept],
+    };
+  } catch (thrown) {
+    throw thrown instanceof BridleError ? thrown : writeError(thrown, target);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
