@@ -2,7 +2,7 @@
 // @ts-check
 import { mkdir, writeFile } from "node:fs/promises";
 
-import { runConfigJsonSchema, sections } from "../dist/config/schema-keys.js";
+import { dataTestsJsonSchema, runConfigJsonSchema, sections } from "../dist/config/schema-keys.js";
 
 const folder = new URL("../configs/schemas/", import.meta.url);
 await mkdir(folder, { recursive: true });
@@ -11,3 +11,4 @@ const write = (name, schema) =>
   writeFile(new URL(`${name}.schema.json`, folder), `${JSON.stringify(schema, null, 2)}\n`);
 await write("params", runConfigJsonSchema());
 for (const section of sections) await write(section, runConfigJsonSchema(section));
+await write("data-tests", dataTestsJsonSchema());

@@ -1,6 +1,8 @@
 // The public library: what `import … from "bridle"` gives. Importing it loads no model; that happens when it is asked for.
 
 import type { RunConfigInput } from "./config/run-config.js";
+import type { DataProfile, ProfileOptions, SplitFiles } from "./data/checks/profile.js";
+import type { SplitOptions, SplitRecord } from "./data/checks/split.js";
 import type { ReadTextsOptions } from "./data/corpus.js";
 import type { Pair, ReadPairsOptions } from "./data/pairs.js";
 import type { EvaluateOptions } from "./evaluate/evaluate.js";
@@ -15,10 +17,18 @@ import type { Tokenizer } from "./text/tokenizers/tokenizer.js";
 import type { TrainTokenizerOptions } from "./text/tokenizers/train/train-options.js";
 import type { TrainedTokenizer } from "./text/tokenizers/train/train-tokenizer.js";
 import type { TrainOptions, TrainResult } from "./train/loop.js";
+import type { ReproduceOptions, Reproduction } from "./train/reproduce.js";
 
 export type { GenerateOptions } from "./config/generate-options.js";
 export type { RunConfigInput } from "./config/run-config.js";
 export { bridleVersion as version } from "./config/version.js";
+export type {
+  DataProfile,
+  ProfileOptions,
+  SplitFiles,
+  SplitProfile,
+} from "./data/checks/profile.js";
+export type { SplitOptions, SplitRecord } from "./data/checks/split.js";
 export type { ReadTextsOptions } from "./data/corpus.js";
 export type { Pair, ReadPairsOptions } from "./data/pairs.js";
 export type { ErrorCode, ErrorKind } from "./errors/codes.js";
@@ -69,6 +79,7 @@ export type { RougeMode } from "./text/rouge/tokenize.js";
 export { type SentenceOptions, type SentenceSpan, splitSentences } from "./text/sentences.js";
 export type { TrainEvent } from "./train/events.js";
 export type { TrainOptions, TrainResult } from "./train/loop.js";
+export type { ReproduceOptions, Reproduction } from "./train/reproduce.js";
 export type { RunRecord } from "./train/trained-model.js";
 
 /**
@@ -243,6 +254,64 @@ export async function train(
   ]);
   const checked = typeof config === "string" ? await loadRunConfig(config) : checkRunConfig(config);
   return await train(checked, options);
+}
+
+/**
+ * Trains a version again from its bridle.json, in a folder of its own, and compares the weights bit for bit with the recorded
+ * hashes; the version's own weights need not be there.
+ *
+ * ```js
+ * const { same, facts, differences } = await reproduce("news");
+ * ```
+ * @param version folder with a bridle.json
+ * @throws VERSION_NOT_FOUND, FILE_INVALID, REPRODUCE_INPUT_MISSING, REPRODUCE_INPUT_CHANGED, REPRODUCE_NOTHING_RECORDED,
+ *   OUTPUT_EXISTS, and what training throws. Weights that differ are a result, not an error.
+ */
+export async function reproduce(
+  version: string,
+  options: ReproduceOptions = {},
+): Promise<Reproduction> {
+  const { reproduce } = await import("./train/reproduce.js");
+  return await reproduce(version, options);
+}
+
+/**
+ * Looks at every row of some splits once and tells what they hold and what is wrong with them, in memory of about 250 bytes a
+ * row.
+ *
+ * ```js
+ * const { splits, leakage } = await profileData([
+ *   { name: "train", files: ["train.jsonl"] },
+ *   { name: "test", files: ["test.jsonl"] },
+ * ]);
+ * ```
+ * @param splits in the order of use: what is learned from first
+ * @throws FILE_NOT_FOUND, FILE_NOT_READABLE, FOLDER_NOT_DATA, INVALID_PARAMETER, CANCELLED. What is wrong with rows is counted.
+ */
+export async function profileData(
+  splits: readonly SplitFiles[],
+  options: ProfileOptions = {},
+): Promise<DataProfile> {
+  const { profileData } = await import("./data/checks/profile.js");
+  return await profileData(splits, options);
+}
+
+/**
+ * Splits files of rows into a folder, without documents that are alike on two sides; the same data and seed give the same files.
+ *
+ * ```js
+ * const { splits } = await splitData(["rows.jsonl"], "data", { shares: { train: 0.9, test: 0.1 } });
+ * ```
+ * @throws SPLIT_IMPOSSIBLE, OUTPUT_EXISTS, INVALID_PARAMETER, DATA_CHANGED, FILE_NOT_WRITABLE, CANCELLED, and what reading rows
+ *   throws
+ */
+export async function splitData(
+  files: readonly string[],
+  output: string,
+  options: SplitOptions = {},
+): Promise<SplitRecord> {
+  const { splitData } = await import("./data/checks/split.js");
+  return await splitData(files, output, options);
 }
 
 /**

@@ -6,7 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { groupsOf, presetFolders, shippedConfigs } from "./compose.js";
 import { describeOrigin } from "./layers.js";
 import { loadRunConfig, resolveRunConfig } from "./load.js";
-import { describeKeys, keysAt, runConfigJsonSchema, sections } from "./schema-keys.js";
+import {
+  dataTestsJsonSchema,
+  describeKeys,
+  keysAt,
+  runConfigJsonSchema,
+  sections,
+} from "./schema-keys.js";
 import { readYamlFile } from "./yaml-file.js";
 
 let root: string;
@@ -240,9 +246,10 @@ describe("what comes with the package", () => {
     expect(await read("params")).toEqual(runConfigJsonSchema());
     for (const section of sections)
       expect(await read(section)).toEqual(runConfigJsonSchema(section));
+    expect(await read("data-tests")).toEqual(dataTestsJsonSchema());
     const names = await readdir(join(shippedConfigs, "schemas"));
     expect(names.sort()).toEqual(
-      ["params", ...sections].map((name) => `${name}.schema.json`).sort(),
+      ["data-tests", "params", ...sections].map((name) => `${name}.schema.json`).sort(),
     );
   });
 

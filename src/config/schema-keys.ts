@@ -1,5 +1,6 @@
 // What the schema of a run says of its keys: their names at a place, and the JSON Schema that editors and forms read.
 import { z } from "zod";
+import { DataTests } from "./data-tests.js";
 import { RunConfig } from "./run-config.js";
 
 /** The keys that an object at a path may have, as far as the schema says. */
@@ -91,6 +92,12 @@ export function runConfigJsonSchema(section?: keyof RunConfig): JsonSchema {
     properties: { defaults: defaultsList, ...keys },
     ...rest,
   };
+}
+
+/** The JSON Schema (draft 7) of a file of data tests. */
+export function dataTestsJsonSchema(): JsonSchema {
+  const schema = z.toJSONSchema(DataTests, { io: "input", target: "draft-7" });
+  return { title: "Bridle data tests", ...(tidied(schema, false) as JsonSchema) };
 }
 
 export const sections = Object.keys(RunConfig.shape) as readonly (keyof RunConfig)[];

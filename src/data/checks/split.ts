@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { systemCode, writeError } from "../../errors/file-errors.js";
+import { isRunning } from "../../runtime/living-process.js";
 import { documentOf } from "../columns.js";
 import { normalizedText } from "../duplicates.js";
 import { type Fingerprint, fingerprintOf } from "../fingerprint.js";
@@ -122,6 +123,7 @@ export async function splitData(
 ): Promise<SplitRecord> {
   const { seed = 0, groupBy, timeColumn, similarity = standardSimilarity, signal } = options;
   const shares = readShares(options.shares ?? standardShares);
+  await clearUp(output);
   await checkOutput(output, options.overwrite === true);
   const { inputs, assignment, near } = await readInputs(files, options);
   if (assignment.rows === 0) {
@@ -148,7 +150,7 @@ export async function splitData(
   }
   const fingerprints: Fingerprint[] = [];
   for (const file of files) fingerprints.push(await fingerprintOf(file, signal));
-  const temporary = `${output}.${randomUUID()}.tmp`;
+  const temporary = `${output}.${process.pid}-${randomUUID()}.tmp`;
   let record: SplitRecord | undefined;
   try {
     await mkdir(temporary, { recursive: true });
@@ -313,11 +315,33 @@ async function checkOutput(output: string, overwrite: boolean): Promise<void> {
   throw new BridleError("OUTPUT_EXISTS", { file: output });
 }
 
+/** Where a folder stands while another takes its place. */
+const before = (output: string) => `${output}.old`;
+
 /** Moves a whole folder to its place; one that stands there goes only then. */
 async function putInPlace(made: string, output: string): Promise<void> {
-  const before = `${output}.${randomUUID()}.old`;
   const isThere = existsSync(output);
-  if (isThere) await rename(output, before);
+  if (isThere) await rename(output, before(output));
   await rename(made, output);
-  if (isThere) await rm(before, { recursive: true });
+  if (isThere) await rm(before(output), { recursive: true });
+}
+
+/** Puts right what a split that was killed left: its unfinished folder goes, a folder that it had moved away comes back. */
+async function clearUp(output: string): Promise<void> {
+  const parent = path.dirname(path.resolve(output));
+  const base = path.basename(path.resolve(output));
+  try {
+    for (const name of await readdir(parent).catch(() => [])) {
+      if (!name.startsWith(`${base}.`)) continue;
+      const pid = /^(\d+)-[0-9a-f-]{36}\.tmp$/.exec(name.slice(base.length + 1))?.[1];
+      if (pid !== undefined && !isRunning(Number(pid))) {
+        await rm(path.join(parent, name), { recursive: true });
+      }
+    }
+    if (!existsSync(path.join(before(output), splitFile))) return;
+    if (existsSync(output)) await rm(before(output), { recursive: true });
+    else await rename(before(output), output);
+  } catch (thrown) {
+    throw writeError(thrown, output);
+  }
 }
