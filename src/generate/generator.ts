@@ -1,18 +1,23 @@
-// Runs searches over a batch of documents: one encoder run, then one step run for each token.
-import { BridleError } from "../errors/error.js";
+// Generation with a model: what is asked for as searches, which a scheduler runs together with everybody else's.
 import type { Graph } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
-import { checkLogits } from "../model/loss.js";
-import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
-import { int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { openSession, type SessionOptions } from "../runtime/session.js";
+import { int64, int64Rows } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
-import { encoderGraph, SelfAttentionCache, selfAttentionInputs, stepGraph } from "./cache.js";
+import { cacheInputs, encoderGraph, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
 import { createGreedySearch } from "./greedy.js";
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import type { Candidates, Search } from "./search.js";
+import {
+  type BatchLimits,
+  checkAborted,
+  type EngineLoad,
+  type Priority,
+  Scheduler,
+} from "./scheduler.js";
+import type { Search } from "./search.js";
 
 export interface GenerateInput {
   /** [B][S], padded to equal length. */
@@ -31,6 +36,10 @@ export interface GenerateResult {
 }
 
 export interface GenerateHooks {
+  /** Whoever waits for an answer goes before what can wait; "interactive" unless said. */
+  readonly priority?: Priority | undefined;
+  /** Called when its turn has come. */
+  readonly onStart?: (() => void) | undefined;
   /** Checked before every step. */
   readonly signal?: AbortSignal | undefined;
   /** Called after every step with the tokens of the first document that can no longer change. */
@@ -39,6 +48,7 @@ export interface GenerateHooks {
 
 export interface Generator {
   /**
+   * Calls under way together share the model's steps: each comes in when there is room and goes when it is done.
    * @throws INVALID_PARAMETER, SHAPE_MISMATCH, CANCELLED, LOGITS_INVALID when the model answers what is no number
    */
   generate(
@@ -46,6 +56,8 @@ export interface Generator {
     options?: GenerateOptions,
     hooks?: GenerateHooks,
   ): Promise<GenerateResult>;
+  /** What it is at work on now. */
+  load(): EngineLoad;
   close(): Promise<void>;
 }
 
@@ -55,15 +67,10 @@ function createSearch(options: ResolvedOptions, source: readonly number[], strea
   return createGreedySearch(options, source, stream);
 }
 
-/** Throws what an aborted signal asks for. */
-export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw signal.reason instanceof BridleError ? signal.reason : new BridleError("CANCELLED");
-}
-
 export interface GeneratorOptions extends SessionOptions {
   /** Makes a float32 graph one that uses the weights as they are given. */
   readonly adapt?: (graph: Graph) => Graph;
+  readonly limits?: BatchLimits | undefined;
 }
 
 /** Opens the encoder and step sessions of a model. */
@@ -71,80 +78,32 @@ export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, ...sessionOptions }: GeneratorOptions = {},
+  { adapt = (graph) => graph, limits, ...sessionOptions }: GeneratorOptions = {},
 ): Promise<Generator> {
   const step = adapt(stepGraph(family, config));
   const encoder = await openSession(adapt(encoderGraph(family, config)), weights, sessionOptions);
   // A step has as many rows as beams: few enough that laying the weights out anew pays.
   const decoder = await openSession(step, weights, { ...sessionOptions, prepack: true });
+  const scheduler = new Scheduler({ encoder, decoder, config, inputs: cacheInputs(step) }, limits);
   return {
-    generate: (input, options = {}, hooks = {}) =>
-      generate(
-        { encoder, decoder, config, cacheInputs: selfAttentionInputs(step) },
-        input,
-        options,
-        hooks,
-      ),
+    async generate(input, asked = {}, hooks = {}) {
+      const options = resolveOptions(asked, config);
+      const feeds = encoderFeeds(input, config);
+      checkAborted(hooks.signal);
+      const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
+      await scheduler.run({
+        ...{ feeds, searches, hooks },
+        mayBeInvalid: options.removeInvalidValues,
+      });
+      return collect(searches, options);
+    },
+    load: () => scheduler.load(),
     async close() {
+      scheduler.close();
       await encoder.close();
       await decoder.close();
     },
   };
-}
-
-interface Engine {
-  readonly encoder: Session;
-  readonly decoder: Session;
-  readonly config: ModelConfig;
-  readonly cacheInputs: readonly string[];
-}
-
-async function generate(
-  engine: Engine,
-  input: GenerateInput,
-  asked: GenerateOptions,
-  hooks: GenerateHooks,
-): Promise<GenerateResult> {
-  const { encoder, decoder, config } = engine;
-  const options = resolveOptions(asked, config);
-  const feeds = encoderFeeds(input, config);
-  const { mask } = feeds;
-  const batch = input.inputIds.length;
-  checkAborted(hooks.signal);
-  const memory = await encoder.run(feeds);
-  const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
-  const width = searches[0]?.width ?? 1;
-  const cache = new SelfAttentionCache(engine.cacheInputs, {
-    batch,
-    width,
-    heads: config.decoderHeads,
-    headWidth: config.headWidth,
-  });
-
-  while (searches.some((search) => !search.done)) {
-    checkAborted(hooks.signal);
-    const rows = searches.map((search) => search.rows);
-    const { feeds: cached, fetches } = cache.next(rows.map((of) => of.map(({ parent }) => parent)));
-    const tokens = int64(
-      rows.flatMap((of) => of.map(({ token }) => token)),
-      [batch, width],
-    );
-    const needs = neededCandidates(searches, config.vocabSize);
-    const count = int64([needs ?? 1], [1]);
-    const fed = { ...memory, ...cached, mask, ids: tokens, count };
-    const answer = await decoder.run(
-      fed,
-      fetches,
-      needs === undefined ? ["best", "tokens", "logSum"] : ["logits"],
-    );
-    if (needs === undefined)
-      advance(searches, answer.logits as Tensor<"float32">, width, options.removeInvalidValues);
-    else choose(searches, answer, width);
-    hooks.onTokens?.(searches[0]?.stablePrefix() ?? []);
-    // The step has blocked this thread: let its messages in, so that it can be cancelled.
-    await new Promise(setImmediate);
-  }
-  return collect(searches, options);
 }
 
 /**
@@ -179,67 +138,6 @@ function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelC
       [padded],
     ),
   };
-}
-
-/** How many candidates of each row do for all searches; undefined where one needs all scores, or hardly fewer. */
-function neededCandidates(searches: readonly Search[], vocabulary: number): number | undefined {
-  let most = 1;
-  for (const search of searches) {
-    if (search.done) continue;
-    const { needs } = search;
-    if (needs === undefined || needs > vocabulary / 4) return undefined;
-    most = Math.max(most, needs);
-  }
-  return most;
-}
-
-/** Gives each search its rows' candidates. @throws LOGITS_INVALID where a score is no number */
-function choose(
-  searches: readonly Search[],
-  answer: Readonly<Record<string, Tensor>>,
-  width: number,
-): void {
-  const best = answer.best as Tensor<"float32">;
-  const tokens = answer.tokens as Tensor<"int64">;
-  const logSum = answer.logSum as Tensor<"float32">;
-  const count = best.shape[2] ?? 0;
-  for (const [b, search] of searches.entries()) {
-    if (search.done) continue;
-    const rows: Candidates[] = [];
-    for (let row = b * width; row < (b + 1) * width; row++) {
-      const sum = logSum.data[row] as number;
-      if (!Number.isFinite(sum)) throw new BridleError("LOGITS_INVALID", { value: sum, row: b });
-      const at = row * count;
-      rows.push({
-        tokens: Array.from(tokens.data.subarray(at, at + count), Number),
-        logProbabilities: Array.from(best.data.subarray(at, at + count), (score) =>
-          Math.fround(score - sum),
-        ),
-      });
-    }
-    search.choose(rows);
-  }
-}
-
-/** @param mayBeInvalid whether an option replaces scores that are no numbers */
-function advance(
-  searches: readonly Search[],
-  logits: Tensor<"float32">,
-  width: number,
-  mayBeInvalid: boolean,
-): void {
-  const vocabulary = logits.shape[2] ?? 0;
-  for (const [b, search] of searches.entries()) {
-    if (search.done) continue;
-    const rows: Float32Array[] = [];
-    for (let row = 0; row < width; row++) {
-      const start = (b * width + row) * vocabulary;
-      const scores = logits.data.subarray(start, start + vocabulary);
-      if (!mayBeInvalid) checkLogits(scores, b);
-      rows.push(scores);
-    }
-    search.advance(rows);
-  }
 }
 
 /**

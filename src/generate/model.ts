@@ -36,6 +36,7 @@ import {
 } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
 import { createRandom } from "./random.js";
+import type { BatchLimits, EngineLoad } from "./scheduler.js";
 
 export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
@@ -45,6 +46,8 @@ export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
    * on the CPU. The first time a copy is made and kept under BRIDLE_HOME; later starts find it there.
    */
   readonly dtype?: ModelDType;
+  /** How much generation runs together. */
+  readonly limits?: BatchLimits;
 }
 
 export interface ForwardResult {
@@ -95,6 +98,8 @@ export interface Model {
     options?: GenerateOptions,
     hooks?: GenerateHooks,
   ): Promise<GenerateResult>;
+  /** What generation is at work on; undefined before the first call. */
+  load(): EngineLoad | undefined;
   /** Writes the model as transformers' save_pretrained would. @throws WRITE_FAILED */
   save(folder: string): Promise<void>;
   close(): Promise<void>;
@@ -215,6 +220,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   const { weights, adapt } = await readModelWeights(folder, family, config, whole, dtype, options);
   const graph = adapt(whole);
   let generator: Promise<Generator> | undefined;
+  let opened: Generator | undefined;
   /** Sessions of the whole graph, without and with hidden states. */
   const scorers = new Map<boolean, Promise<Session>>();
 
@@ -307,8 +313,10 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     gradients,
     async generate(input, generateOptions, hooks) {
       generator ??= openGenerator(family, config, weights, { ...options, adapt });
-      return (await generator).generate(input, generateOptions, hooks);
+      opened = await generator;
+      return opened.generate(input, generateOptions, hooks);
     },
+    load: () => opened?.load(),
     async save(target) {
       const { parameters } = whole;
       const exact =
@@ -316,9 +324,9 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       await saveModel(folder, exact, target);
     },
     async close() {
-      const opened = [generator, ...scorers.values(), ...differentiators.values()];
+      const sessions = [generator, ...scorers.values(), ...differentiators.values()];
       // One that never opened has told so where it was asked for.
-      for (const one of await Promise.allSettled(opened)) {
+      for (const one of await Promise.allSettled(sessions)) {
         if (one.status === "fulfilled") await one.value?.close();
       }
     },

@@ -34,7 +34,7 @@ export interface EncoderInput {
 export interface DecoderInput {
   /** [B,T] int64 */
   readonly ids: Value;
-  /** [T] int64, or [1] where all of T stand at one place. */
+  /** [T] int64, or [B,1] where all of T stand at one place, each document at its own. */
   readonly positions: Value;
   /** The encoder's last hidden states [B,S,D]; absent where a cache holds their keys and values. */
   readonly memory?: Value | undefined;
@@ -45,6 +45,8 @@ export interface DecoderInput {
   readonly cache?: KeyValueCache | undefined;
   /** Places of what self-attention looks at, [S] int64, where a cache holds more than the input. */
   readonly keyPositions?: (() => Value) | undefined;
+  /** Places of what asks by the same count, [T] or [1] int64; `positions` unless given. Only differences count. */
+  readonly queryPositions?: (() => Value) | undefined;
 }
 
 /** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */

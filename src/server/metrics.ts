@@ -1,6 +1,6 @@
 // What the service counts, for Prometheus: requests, queue, documents and the process itself.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { SummaryResult } from "../summarize/summarizer.js";
+import type { EngineLoad, Summarizer, SummaryResult } from "../summarize/summarizer.js";
 import type { Admission } from "./admission.js";
 
 export interface Metrics {
@@ -18,7 +18,24 @@ export interface Metrics {
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const wordBuckets = [10, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-export function createMetrics(admission: Admission, version: string): Metrics {
+/** What each neural model's engine tells of itself. */
+const engineGauges: readonly [string, string, (load: EngineLoad) => number][] = [
+  ["waiting", "Calls that wait for a model's step.", ({ waiting }) => waiting],
+  ["documents", "Documents on their way through a model.", ({ running }) => running],
+  ["rows", "Rows, documents times beams, that share a step.", ({ rows }) => rows],
+  ["cache_bytes", "Bytes of keys and values held.", ({ cacheBytes }) => cacheBytes],
+  ["steps_total", "Steps so far.", ({ steps }) => steps],
+  ["step_rows_total", "Rows of all steps: over steps, how full they were.", (l) => l.stepRows],
+  ["encode_seconds_total", "Time spent reading documents.", (l) => l.encodeMs / 1000],
+  ["step_seconds_total", "Time spent in steps.", (l) => l.stepMs / 1000],
+];
+
+/** @param summarizers by the name a request uses */
+export function createMetrics(
+  admission: Admission,
+  version: string,
+  summarizers: ReadonlyMap<string, Pick<Summarizer, "load">> = new Map(),
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -74,6 +91,20 @@ export function createMetrics(admission: Admission, version: string): Metrics {
   gauge("bridle_work_active", "Requests being worked on.", () => admission.active);
   gauge("bridle_work_waiting", "Requests waiting for their turn.", () => admission.waiting);
   gauge("bridle_buffered_bytes", "Bytes of request bodies held.", () => admission.bufferedBytes);
+  for (const [name, help, read] of engineGauges) {
+    new Gauge({
+      name: `bridle_engine_${name}`,
+      help,
+      labelNames: ["model"],
+      registers,
+      collect() {
+        for (const [model, summarizer] of summarizers) {
+          const load = summarizer.load?.();
+          if (load !== undefined) this.set({ model }, read(load));
+        }
+      },
+    });
+  }
   new Gauge({
     name: "bridle_info",
     help: "Always 1; the version is in the label.",

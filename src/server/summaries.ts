@@ -105,21 +105,17 @@ async function postBatch(
   const { documents, model, parameters } = checkFields(BatchRequest, body);
   const { scope } = c.var;
   const told = toSummaryParameters(getSummarizer(server.service, model), parameters);
-  const results = await withTurn(server, scope, async () => {
-    const done: object[] = [];
-    for (const document of documents) {
-      const work = { document, model, parameters: told };
-      try {
-        done.push(withId(await summarize(server, scope, work)));
-      } catch (thrown) {
-        // A whole batch ends when its time is over or its caller has gone; a document's own fault is its own.
-        if (scope.signal.aborted) throw thrown;
-        done.push({ error: toProblem(toBridleError(thrown), scope.id) });
-      }
-      await letOthersRun();
+  const one = async (document: string): Promise<object> => {
+    const work = { document, model, parameters: told, priority: "batch" } as const;
+    try {
+      return withId(await summarize(server, scope, work));
+    } catch (thrown) {
+      // A whole batch ends when its time is over or its caller has gone; a document's own fault is its own.
+      if (scope.signal.aborted) throw thrown;
+      return { error: toProblem(toBridleError(thrown), scope.id) };
     }
-    return done;
-  });
+  };
+  const results = await withTurn(server, scope, () => inOrder(documents, batchWidth, one));
   return Response.json({ results });
 }
 
@@ -128,4 +124,30 @@ function checkBatchSize(body: unknown, limit: number): void {
   const documents = isRecord(body) ? body.documents : undefined;
   if (!Array.isArray(documents) || documents.length <= limit) return;
   throw new BridleError("BATCH_TOO_LARGE", { count: documents.length, limit });
+}
+
+/** Documents of one batch that are in work at once: a neural model takes their steps together. */
+const batchWidth = 4;
+
+/** Results in the order of the items, `width` of which are in work at once. */
+async function inOrder<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++;
+      results[index] = await work(items[index] as T);
+      await letOthersRun();
+    }
+  };
+  // All lanes end before the first failure is told, so that the turn lasts as long as the work.
+  const lanes = Array.from({ length: Math.min(width, items.length) }, lane);
+  const settled = await Promise.allSettled(lanes);
+  const failed = settled.find((one) => one.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return results;
 }

@@ -2,7 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { getSummarizer } from "../compose.js";
 import { BridleError, toBridleError } from "../errors/error.js";
-import type { SummaryEvent, SummaryParameters, SummaryResult } from "../summarize/summarizer.js";
+import type {
+  SummarizeOptions,
+  SummaryEvent,
+  SummaryParameters,
+  SummaryResult,
+} from "../summarize/summarizer.js";
 import type { ServerContext } from "./context.js";
 import { abortError, type RequestScope, withinScope } from "./request-scope.js";
 
@@ -12,6 +17,8 @@ export interface Work {
   readonly model?: string | undefined;
   readonly parameters?: SummaryParameters | undefined;
   readonly onEvent?: ((event: SummaryEvent) => void) | undefined;
+  /** "batch" for one of many documents, which give way to those that somebody waits for. */
+  readonly priority?: SummarizeOptions["priority"];
 }
 
 /** Refuses work before its body is read, where that is already certain. @throws SHUTTING_DOWN, BUSY */
@@ -41,7 +48,7 @@ export async function withTurn<T>(
 export async function summarize(
   server: ServerContext,
   scope: RequestScope,
-  { document, model, parameters, onEvent }: Work,
+  { document, model, parameters, onEvent, priority }: Work,
 ): Promise<SummaryResult> {
   const summarizer = getSummarizer(server.service, model);
   try {
@@ -49,6 +56,7 @@ export async function summarize(
       signal: scope.signal,
       ...(parameters && { parameters }),
       ...(onEvent && { onEvent }),
+      ...(priority && { priority }),
     });
     server.metrics.countDocument(result);
     return result;

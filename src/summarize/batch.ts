@@ -239,6 +239,7 @@ async function summarizeRow(
     id = row.id;
     const { summary, model, version, finishReason, truncated, usage, sources } =
       await summarizer.summarize(row.document, {
+        priority: "batch",
         ...(parameters === undefined ? {} : { parameters }),
         ...(signal === undefined ? {} : { signal }),
       });

@@ -2,8 +2,8 @@
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
-import { checkAborted } from "../generate/generator.js";
 import type { Model } from "../generate/model.js";
+import { checkAborted, type Priority } from "../generate/scheduler.js";
 import { usualReach } from "../model/prefix.js";
 import { settledText, type Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { type Part, splitIntoParts } from "./parts.js";
@@ -17,6 +17,9 @@ export interface LongDocumentOptions {
   /** Reads only what fits the model at once. */
   readonly truncate: boolean;
   readonly signal?: AbortSignal | undefined;
+  readonly priority?: Priority | undefined;
+  /** Called when the turn of a part has come. */
+  readonly onStart?: (() => void) | undefined;
   readonly onEvent?: ((event: SummaryEvent) => void) | undefined;
 }
 
@@ -91,6 +94,8 @@ async function summarizePart(
   };
   const { sequences } = await model.generate({ inputIds: [[...part.ids]] }, options.generate, {
     signal: options.signal,
+    priority: options.priority,
+    onStart: options.onStart,
     onTokens: (ids) => {
       const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
       tell(settledText(text, tokenizer.cleanUpTokenizationSpaces));

@@ -2,6 +2,7 @@
 import type { GenerateOptions } from "../config/generate-options.js";
 import type { ModelDType } from "../config/model-dtypes.js";
 import type { ErrorData } from "../errors/error.js";
+import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
 import type { LongDocumentResult } from "./long-document.js";
@@ -29,6 +30,7 @@ export type ToWorker =
       readonly document: string;
       readonly generate: GenerateOptions;
       readonly truncate: boolean;
+      readonly priority: Priority | undefined;
     }
   | { readonly type: "cancel"; readonly id: number };
 
@@ -42,4 +44,5 @@ export type FromWorker =
       readonly result: LongDocumentResult;
       readonly workMs: number;
     }
+  | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "error"; readonly id: number; readonly error: ErrorData };

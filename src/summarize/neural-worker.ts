@@ -14,30 +14,42 @@ if (port === null)
   throw new BridleError("BUG", { reason: "the model's thread was started as a program" });
 const tell = (message: FromWorker) => port.postMessage(message);
 
-/** Requests wait here in the order they came; one is worked on at a time. */
-const waiting: (ToWorker & { type: "summarize" })[] = [];
+/** Requests under way; the model's scheduler says whose turn it is. */
 const running = new Map<number, AbortController>();
 
 async function work(
   model: Model,
   tokenizer: Tokenizer,
-  { id, document, generate, truncate }: ToWorker & { type: "summarize" },
+  { id, document, generate, truncate, priority }: ToWorker & { type: "summarize" },
 ): Promise<void> {
-  const controller = running.get(id);
-  const started = performance.now();
+  const controller = new AbortController();
+  running.set(id, controller);
+  let started: number | undefined;
   try {
     const result = await summarizeLongDocument(model, tokenizer, document, {
       generate,
       truncate,
-      signal: controller?.signal,
+      signal: controller.signal,
+      priority,
+      onStart() {
+        started ??= performance.now();
+        tellLoad(model);
+      },
       onEvent: (event) => tell({ type: "event", id, event }),
     });
-    tell({ type: "done", id, result, workMs: performance.now() - started });
+    tell({ type: "done", id, result, workMs: performance.now() - (started ?? performance.now()) });
   } catch (thrown) {
     tell({ type: "error", id, error: toErrorData(thrown) });
   } finally {
     running.delete(id);
+    tellLoad(model);
   }
+}
+
+/** What the engine is at work on, whenever that changes. */
+function tellLoad(model: Model): void {
+  const load = model.load();
+  if (load !== undefined) tell({ type: "load", load });
 }
 
 function traitsOf(model: Model, tokenizer: Tokenizer): ModelTraits {
@@ -70,15 +82,9 @@ async function start(): Promise<void> {
       reason: `it has ${tokenizer.vocabSize} tokens, the model ${vocabSize}`,
     });
   }
-  let wake: (() => void) | undefined;
   port?.on("message", (message: ToWorker) => {
-    if (message.type === "cancel") {
-      running.get(message.id)?.abort();
-      return;
-    }
-    running.set(message.id, new AbortController());
-    waiting.push(message);
-    wake?.();
+    if (message.type === "cancel") running.get(message.id)?.abort();
+    else void work(model, tokenizer, message);
   });
   tell({
     type: "ready",
@@ -86,11 +92,6 @@ async function start(): Promise<void> {
     defaults: ownDefaults(model.generationDefaults),
     traits: traitsOf(model, tokenizer),
   });
-  for (;;) {
-    const next = waiting.shift();
-    if (next !== undefined) await work(model, tokenizer, next);
-    else await new Promise<void>((resolve) => (wake = resolve));
-  }
 }
 
 start().catch((thrown: unknown) => tell({ type: "failed", error: toErrorData(thrown) }));

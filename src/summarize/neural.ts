@@ -6,6 +6,7 @@ import type { ModelDType } from "../config/model-dtypes.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
+import type { EngineLoad } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
 import { checkDocument } from "./check-document.js";
 import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
@@ -48,6 +49,8 @@ interface Engine {
   readonly worker: Worker;
   readonly ready: Promise<OpenedModel>;
   readonly pending: Map<number, Pending>;
+  /** What it said last that it is at work on. */
+  load: EngineLoad | undefined;
 }
 
 /**
@@ -92,7 +95,7 @@ export async function createNeuralSummarizer(
 
   async function run(
     document: string,
-    { parameters = {}, signal, onEvent }: SummarizeOptions,
+    { parameters = {}, signal, onEvent, priority }: SummarizeOptions,
   ): Promise<SummaryResult> {
     const started = performance.now();
     checkParameters(parameters, options.name);
@@ -117,6 +120,7 @@ export async function createNeuralSummarizer(
             document,
             generate: asked,
             truncate: truncation === true,
+            priority,
           });
         },
       );
@@ -147,6 +151,7 @@ export async function createNeuralSummarizer(
       if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
       return run(document, summarizeOptions);
     },
+    load: () => engine?.load,
     async warmUp() {
       await run("This sentence makes the first request as quick as the next ones.", {
         parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
@@ -197,6 +202,7 @@ function startEngine(settings: WorkerSettings): Engine {
         if (pending.size === 0) worker.unref();
         resolve(message);
       } else if (message.type === "failed") fail(fromErrorData(message.error));
+      else if (message.type === "load") engine.load = message.load;
       else {
         const request = pending.get(message.id);
         if (message.type === "event") tellEvent(request, message.event);
@@ -211,7 +217,8 @@ function startEngine(settings: WorkerSettings): Engine {
       fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
     );
   });
-  return { worker, ready, pending };
+  const engine: Engine = { worker, ready, pending, load: undefined };
+  return engine;
 }
 
 /** What a listener throws ends its own request, and neither the process nor anybody else's. */

@@ -1,5 +1,7 @@
 // The product's verb: text in, a summary and an account of what was read out. Every model stands behind this interface.
+
 import type { GenerateOptions } from "../config/generate-options.js";
+import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
 
 /** A half-open range [start, end) of the document, in UTF-16 code units. */
@@ -80,7 +82,12 @@ export interface SummarizeOptions {
   /** Aborting it frees what the work holds and rejects with CANCELLED, or DEADLINE_EXCEEDED for a TimeoutError reason. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: SummaryEvent) => void;
+  /** Whether somebody waits for the answer ("interactive", unless said) or it belongs to a pile of work. */
+  readonly priority?: Priority;
 }
+
+/** What a neural model is at work on, and what it has done. */
+export type { EngineLoad };
 
 /** What a model is, where it runs and how far it reaches. */
 export interface ModelTraits {
@@ -111,6 +118,8 @@ export interface Summarizer {
    * @throws EMPTY_TEXT, INVALID_PARAMETER, PARAMETER_NOT_SUPPORTED, CANCELLED, DEADLINE_EXCEEDED
    */
   summarize(document: string, options?: SummarizeOptions): Promise<SummaryResult>;
+  /** What the engine is at work on; undefined for a model without one, or before its first request. */
+  load?(): EngineLoad | undefined;
   /** Makes the first request as quick as the next ones. */
   warmUp(): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,295 @@
+// The documents whose searches advance together: their keys and values, and which of them each row may see.
+import { dropped } from "../model/forward.js";
+import { float32, int64, type Tensor } from "../runtime/tensor.js";
+import { written } from "./cache.js";
+import type { Search } from "./search.js";
+
+/** Steps by which the room for a document's own past grows. */
+const growth = 16;
+
+export interface BatchShape {
+  /** Rows of each document. */
+  readonly width: number;
+  readonly heads: number;
+  readonly headWidth: number;
+}
+
+/** Names of the step graph's inputs that hold keys and values. */
+export interface CacheInputs {
+  readonly own: readonly string[];
+  readonly cross: readonly string[];
+}
+
+/** A document on its way through a batch. */
+export interface Member {
+  readonly search: Search;
+  /** The step of the batch at which it began. */
+  readonly start: number;
+  /** For each row, the slot taken at each step so far. */
+  pasts: readonly (readonly number[])[];
+}
+
+/**
+ * Documents come and go between steps. Each has a place in tensors [B,H,…,D] that have room for more; whoever goes leaves
+ * its place to the last. What a document writes at a step of the batch goes to that step's slots, which come round again
+ * once nobody can look back so far.
+ */
+export class RunningBatch {
+  readonly members: Member[] = [];
+  private readonly shape: BatchShape;
+  private readonly inputs: CacheInputs;
+  private own = new Map<string, Float32Array>();
+  private cross = new Map<string, Float32Array>();
+  private mask = new Float32Array(0);
+  /** Places there is room for. */
+  private places = 0;
+  /** Tokens of a source there is room for. */
+  private source = 0;
+  /** Steps that a document can look back. */
+  private window = 0;
+  private step = 0;
+
+  constructor(inputs: CacheInputs, shape: BatchShape) {
+    this.inputs = inputs;
+    this.shape = shape;
+  }
+
+  get size(): number {
+    return this.members.length;
+  }
+
+  /** Longest source it has room for without moving anything. */
+  get sourceTokens(): number {
+    return this.source;
+  }
+
+  /** Bytes held. */
+  get sizeBytes(): number {
+    let total = this.mask.byteLength;
+    for (const held of [this.own, this.cross])
+      for (const data of held.values()) total += data.byteLength;
+    return total;
+  }
+
+  /**
+   * Takes in documents that were encoded together.
+   * @param memory cross-attention's keys and values [N,H,S,D] by input name
+   * @param mask [N,1,1,S]
+   */
+  add(
+    searches: readonly Search[],
+    memory: Readonly<Record<string, Tensor>>,
+    mask: Tensor<"float32">,
+  ): void {
+    const [, , , length = 0] = mask.shape;
+    const { heads, headWidth } = this.shape;
+    this.makeRoom(this.size + searches.length, Math.max(length, this.source));
+    for (const [n, search] of searches.entries()) {
+      const place = this.size;
+      for (const [name, data] of this.cross) {
+        const from = memory[name] as Tensor<"float32">;
+        for (let h = 0; h < heads; h++) {
+          const start = (n * heads + h) * length * headWidth;
+          data.set(
+            from.data.subarray(start, start + length * headWidth),
+            (place * heads + h) * this.source * headWidth,
+          );
+        }
+      }
+      const row = this.mask.subarray(place * this.source, (place + 1) * this.source);
+      row.fill(dropped);
+      row.set(mask.data.subarray(n * length, (n + 1) * length));
+      const pasts = Array.from({ length: this.shape.width }, () => []);
+      this.members.push({ search, start: this.step, pasts });
+    }
+  }
+
+  /** Lets a document go; the last one takes its place. */
+  remove(index: number): void {
+    const last = this.size - 1;
+    if (index !== last) {
+      for (const [held, width] of [
+        [this.own, this.ownWidth(this.window)],
+        [this.cross, this.crossWidth(this.source)],
+      ] as const) {
+        for (const data of held.values())
+          data.copyWithin(index * width, last * width, (last + 1) * width);
+      }
+      const { source } = this;
+      this.mask.copyWithin(index * source, last * source, (last + 1) * source);
+      this.members[index] = this.members[last] as Member;
+    }
+    this.members.pop();
+    if (this.size === 0) this.release();
+  }
+
+  /** Nobody is left: the next documents find room of their own size. */
+  private release(): void {
+    this.own = new Map();
+    this.cross = new Map();
+    this.mask = new Float32Array(0);
+    this.places = 0;
+    this.source = 0;
+    this.window = 0;
+    this.step = 0;
+  }
+
+  private ownWidth(window: number): number {
+    const { heads, headWidth, width } = this.shape;
+    return heads * window * width * headWidth;
+  }
+
+  private crossWidth(source: number): number {
+    return this.shape.heads * source * this.shape.headWidth;
+  }
+
+  /** Copies what is held into larger tensors where it does not fit. */
+  private makeRoom(places: number, source: number): void {
+    if (places > this.places || source > this.source) {
+      const room =
+        places > this.places && this.places > 0
+          ? Math.max(places, 2 * this.places)
+          : Math.max(places, this.places);
+      const moved = new Map<string, Float32Array>();
+      for (const name of this.inputs.cross) {
+        const data = new Float32Array(room * this.crossWidth(source));
+        const before = this.cross.get(name);
+        if (before !== undefined) this.moveSlices(before, this.source, data, source);
+        moved.set(name, data);
+      }
+      this.cross = moved;
+      const mask = new Float32Array(room * source).fill(dropped);
+      for (let place = 0; place < this.size; place++) {
+        const start = place * this.source;
+        mask.set(this.mask.subarray(start, start + this.source), place * source);
+      }
+      this.mask = mask;
+      if (room > this.places) this.resizeOwn(room, this.window);
+      this.places = room;
+      this.source = source;
+    }
+  }
+
+  /** Moves [size·H] slices of one length into slices of another. */
+  private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
+    const { heads, headWidth } = this.shape;
+    for (let i = 0; i < this.size * heads; i++) {
+      const start = i * before * headWidth;
+      to.set(from.subarray(start, start + before * headWidth), i * after * headWidth);
+    }
+  }
+
+  private resizeOwn(places: number, window: number): void {
+    const { width } = this.shape;
+    const moved = new Map<string, Float32Array>();
+    for (const name of this.inputs.own) {
+      const data = new Float32Array(places * this.ownWidth(window));
+      const before = this.own.get(name);
+      if (before !== undefined) this.moveSlices(before, this.window * width, data, window * width);
+      moved.set(name, data);
+    }
+    this.own = moved;
+  }
+
+  /** Widens what documents can look back, so that this step's slots hold nothing that anybody needs. */
+  private widen(): void {
+    const oldest = Math.min(...this.members.map(({ start }) => start));
+    const needed = this.step - oldest + 1;
+    if (needed <= this.window) return;
+    // Slots are a step's number modulo the window: they keep their places only while the window has not come round.
+    const window = this.window + growth;
+    if (this.step > this.window) this.unwind();
+    this.resizeOwn(this.places, window);
+    this.window = window;
+  }
+
+  /** Counts steps anew from the oldest document, and moves everybody's slots to where the new count has them. */
+  private unwind(): void {
+    const oldest = Math.min(...this.members.map(({ start }) => start));
+    const { window } = this;
+    const { width, headWidth, heads } = this.shape;
+    const shift = oldest % window;
+    if (shift !== 0) {
+      const slice = window * width * headWidth;
+      const turned = new Float32Array(slice);
+      const cut = shift * width * headWidth;
+      for (const data of this.own.values()) {
+        for (let i = 0; i < this.size * heads; i++) {
+          const part = data.subarray(i * slice, (i + 1) * slice);
+          turned.set(part.subarray(cut));
+          turned.set(part.subarray(0, cut), slice - cut);
+          part.set(turned);
+        }
+      }
+    }
+    const slots = window * width;
+    for (const [index, member] of this.members.entries()) {
+      this.members[index] = {
+        ...member,
+        start: member.start - oldest,
+        pasts: member.pasts.map((past) =>
+          past.map((slot) => (slot - shift * width + slots) % slots),
+        ),
+      };
+    }
+    this.step -= oldest;
+  }
+
+  /** Feeds and fetches of the next step. The caches are both: the step writes into them in place. */
+  next(): { feeds: Record<string, Tensor>; fetches: Record<string, Tensor> } {
+    this.widen();
+    const { heads, headWidth, width } = this.shape;
+    const { size, step, window, source } = this;
+    const slots = window * width;
+    const first = (step % window) * width;
+    const at = new BigInt64Array(size * heads * width * 3);
+    const ancestors = new Float32Array(size * width * slots).fill(dropped);
+    const tokens: number[] = [];
+    let i = 0;
+    for (const [b, member] of this.members.entries()) {
+      const { rows } = member.search;
+      member.pasts = rows.map(({ parent }, row) => [...(member.pasts[parent] ?? []), first + row]);
+      for (const { token } of rows) tokens.push(token);
+      for (let h = 0; h < heads; h++) {
+        for (let row = 0; row < width; row++) {
+          at[i++] = BigInt(b);
+          at[i++] = BigInt(h);
+          at[i++] = BigInt(first + row);
+        }
+      }
+      for (const [row, past] of member.pasts.entries()) {
+        for (const slot of past) ancestors[(b * width + row) * slots + slot] = 0;
+      }
+    }
+    // The latest step at which each slot was written.
+    const slotPositions = Array.from({ length: slots }, (_, slot) => {
+      const block = Math.floor(slot / width);
+      return step - ((step - block + window) % window);
+    });
+    const feeds: Record<string, Tensor> = {
+      ids: int64(tokens, [size, width]),
+      slots: { dtype: "int64", shape: [size, heads, width, 3], data: at },
+      ancestors: float32(ancestors, [size, 1, width, slots]),
+      mask: float32(this.mask.subarray(0, size * source), [size, 1, 1, source]),
+      places: int64(
+        this.members.map(({ start }) => step - start),
+        [size, 1],
+      ),
+      now: int64([step], [1]),
+      slotPositions: int64(slotPositions, [slots]),
+    };
+    for (const [name, data] of this.cross) {
+      const used = data.subarray(0, size * this.crossWidth(source));
+      feeds[name] = float32(used, [size, heads, source, headWidth]);
+    }
+    const fetches: Record<string, Tensor> = {};
+    for (const [name, data] of this.own) {
+      const used = data.subarray(0, size * this.ownWidth(window));
+      const tensor = float32(used, [size, heads, slots, headWidth]);
+      feeds[name] = tensor;
+      fetches[written(name)] = tensor;
+    }
+    this.step += 1;
+    return { feeds, fetches };
+  }
+}

@@ -1,0 +1,341 @@
+// Runs everybody's searches together: who waits, who is encoded next, and the steps that those on their way share.
+import { BridleError } from "../errors/error.js";
+import type { ModelConfig } from "../model/family.js";
+import { checkLogits } from "../model/loss.js";
+import type { Session } from "../runtime/session.js";
+import { int64, type Tensor } from "../runtime/tensor.js";
+import { type CacheInputs, RunningBatch } from "./running-batch.js";
+import type { Candidates, Search } from "./search.js";
+
+/** Whether somebody waits for the answer, or it belongs to a pile of work. */
+export type Priority = "interactive" | "batch";
+
+export interface BatchLimits {
+  /** Rows, documents times their beams, that share a step at most; one document alone may have more. Default 64. */
+  readonly maxRows?: number;
+  /** Bytes of keys and values that documents on their way may hold; one document alone may need more. Default 1 GiB. */
+  readonly maxCacheBytes?: number;
+}
+
+/** What is under way, and what has been done since the start. */
+export interface EngineLoad {
+  readonly waiting: number;
+  readonly running: number;
+  /** Rows of the documents on their way. */
+  readonly rows: number;
+  readonly cacheBytes: number;
+  readonly steps: number;
+  /** Rows of all steps so far: over `steps` it is how full they were. */
+  readonly stepRows: number;
+  readonly encodeMs: number;
+  readonly stepMs: number;
+}
+
+/** One call's documents. */
+export interface Job {
+  readonly feeds: Readonly<Record<"ids" | "mask" | "positions", Tensor>>;
+  readonly searches: readonly Search[];
+  /** Whether an option replaces scores that are no numbers. */
+  readonly mayBeInvalid: boolean;
+  readonly hooks: {
+    readonly priority?: Priority | undefined;
+    readonly signal?: AbortSignal | undefined;
+    readonly onStart?: (() => void) | undefined;
+    readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
+  };
+}
+
+interface Pending extends Job {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  /** Searches that are not done. */
+  left: number;
+  ended: boolean;
+}
+
+export interface EngineParts {
+  readonly encoder: Session;
+  readonly decoder: Session;
+  readonly config: ModelConfig;
+  readonly inputs: CacheInputs;
+}
+
+interface Group {
+  readonly width: number;
+  readonly batch: RunningBatch;
+}
+
+/** Documents whose sources differ by more than this factor do not share a batch: the short ones would be padded. */
+const mostPadding = 2;
+
+/** Throws what an aborted signal asks for. */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw signal.reason instanceof BridleError ? signal.reason : new BridleError("CANCELLED");
+}
+
+/** Source tokens of a job's documents, padding included. */
+const sourceOf = ({ feeds }: Job) => feeds.ids.shape[1] ?? 0;
+
+/**
+ * Step-level batching: documents with equally many rows and sources of about one length advance together, come in
+ * between two steps and go when they are done.
+ * Source: Yu et al. 2022 (Orca), §3, selective batching left to padding.
+ */
+export class Scheduler {
+  private readonly parts: EngineParts;
+  private readonly limits: Required<BatchLimits>;
+  private readonly waiting: Record<Priority, Pending[]> = { interactive: [], batch: [] };
+  private groups: Group[] = [];
+  private readonly owners = new Map<Search, Pending>();
+  private looping = false;
+  private closed = false;
+  private readonly done = { steps: 0, stepRows: 0, encodeMs: 0, stepMs: 0 };
+
+  constructor(parts: EngineParts, limits: BatchLimits = {}) {
+    this.parts = parts;
+    this.limits = { maxRows: 64, maxCacheBytes: 2 ** 30, ...limits };
+  }
+
+  /**
+   * Waits for its turn, then runs a job's searches to their end.
+   * @throws CANCELLED or its signal's reason, LOGITS_INVALID, RUN_FAILED
+   */
+  run(job: Job): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const pending = { ...job, resolve, reject, left: job.searches.length, ended: false };
+      this.waiting[job.hooks.priority ?? "interactive"].push(pending);
+      if (!this.looping) void this.loop();
+    });
+  }
+
+  load(): EngineLoad {
+    return {
+      waiting: this.waiting.interactive.length + this.waiting.batch.length,
+      running: this.owners.size,
+      rows: this.groups.reduce((sum, { batch, width }) => sum + batch.size * width, 0),
+      cacheBytes: this.groups.reduce((sum, { batch }) => sum + batch.sizeBytes, 0),
+      ...this.done,
+    };
+  }
+
+  /** Ends whatever is under way. */
+  close(): void {
+    this.closed = true;
+    for (const job of this.jobs()) this.end(job, new BridleError("CANCELLED"));
+  }
+
+  private jobs(): Set<Pending> {
+    const { interactive, batch } = this.waiting;
+    return new Set([...interactive, ...batch, ...this.owners.values()]);
+  }
+
+  private async loop(): Promise<void> {
+    this.looping = true;
+    try {
+      while (!this.closed && (await this.turn())) {
+        // Each run blocks this thread: let its messages in, so that jobs can come and be cancelled.
+        await new Promise(setImmediate);
+      }
+    } catch (thrown) {
+      // Nothing above expects to fail; whoever waits must not wait for ever.
+      for (const job of this.jobs()) this.end(job, thrown);
+    } finally {
+      this.looping = false;
+    }
+  }
+
+  /** Takes in what there is room for, then one step of every group. @returns whether anything was done */
+  private async turn(): Promise<boolean> {
+    this.dropCancelled();
+    const admitted = await this.admit();
+    const groups = [...this.groups];
+    for (const group of groups) {
+      this.dropCancelled();
+      if (group.batch.size > 0) await this.step(group);
+    }
+    this.groups = this.groups.filter(({ batch }) => batch.size > 0);
+    return admitted || groups.length > 0;
+  }
+
+  private dropCancelled(): void {
+    for (const job of this.jobs()) {
+      try {
+        checkAborted(job.hooks.signal);
+      } catch (thrown) {
+        this.end(job, thrown);
+      }
+    }
+  }
+
+  /** Settles a job and lets its documents go. */
+  private end(job: Pending, error?: unknown): void {
+    if (job.ended) return;
+    job.ended = true;
+    for (const queue of Object.values(this.waiting)) {
+      const at = queue.indexOf(job);
+      if (at >= 0) queue.splice(at, 1);
+    }
+    for (const { batch } of this.groups) {
+      for (let i = batch.size - 1; i >= 0; i--) {
+        const { search } = batch.members[i] as { search: Search };
+        if (job.searches.includes(search)) batch.remove(i);
+      }
+    }
+    for (const search of job.searches) this.owners.delete(search);
+    if (error === undefined) job.resolve();
+    else job.reject(error);
+  }
+
+  /** Encodes the next job, if there is room for it. One at a turn, so that those on their way are not held up for long. */
+  private async admit(): Promise<boolean> {
+    const next = this.waiting.interactive[0] ?? this.waiting.batch[0];
+    if (next === undefined || !this.hasRoom(next)) return false;
+    const queue = this.waiting[next.hooks.priority ?? "interactive"];
+    queue.shift();
+    try {
+      next.hooks.onStart?.();
+      const began = performance.now();
+      const memory = await this.parts.encoder.run(next.feeds);
+      this.done.encodeMs += performance.now() - began;
+      if (next.ended) return true;
+      for (const search of next.searches) this.owners.set(search, next);
+      this.groupFor(next).batch.add(next.searches, memory, next.feeds.mask as Tensor<"float32">);
+    } catch (thrown) {
+      this.end(next, thrown);
+    }
+    return true;
+  }
+
+  private hasRoom(job: Pending): boolean {
+    const { rows, cacheBytes } = this.load();
+    if (rows === 0) return true;
+    const { maxRows, maxCacheBytes } = this.limits;
+    const width = job.searches[0]?.width ?? 1;
+    const { decoderHeads, headWidth } = this.parts.config;
+    const perToken = 4 * this.parts.inputs.cross.length * decoderHeads * headWidth;
+    const bytes = job.searches.length * sourceOf(job) * perToken;
+    return rows + job.searches.length * width <= maxRows && cacheBytes + bytes <= maxCacheBytes;
+  }
+
+  private groupFor(job: Pending): Group {
+    const width = job.searches[0]?.width ?? 1;
+    const length = sourceOf(job);
+    const found = this.groups.find(({ width: w, batch: { size, sourceTokens } }) => {
+      const [short, long] = [Math.min(length, sourceTokens), Math.max(length, sourceTokens)];
+      return w === width && (size === 0 || long <= mostPadding * short);
+    });
+    if (found !== undefined) return found;
+    const { decoderHeads: heads, headWidth } = this.parts.config;
+    const batch = new RunningBatch(this.parts.inputs, { width, heads, headWidth });
+    const group = { width, batch };
+    this.groups.push(group);
+    return group;
+  }
+
+  /** One token for every row of a group. */
+  private async step(group: Group): Promise<void> {
+    const { batch, width } = group;
+    const members = [...batch.members];
+    const needs = members.map(({ search }) => this.needsOf(search));
+    const count = Math.max(1, ...needs.map((need) => need ?? 1));
+    const { feeds, fetches } = batch.next();
+    const fed = { ...feeds, count: int64([count], [1]) };
+    const unwanted = needs.includes(undefined) ? [] : ["logits"];
+    let answer: Record<string, Tensor>;
+    const began = performance.now();
+    try {
+      answer = await this.parts.decoder.run(fed, fetches, unwanted);
+    } catch (thrown) {
+      for (const { search } of members) {
+        const owner = this.owners.get(search);
+        if (owner !== undefined) this.end(owner, thrown);
+      }
+      return;
+    }
+    this.done.stepMs += performance.now() - began;
+    this.done.steps += 1;
+    this.done.stepRows += members.length * width;
+    const told = new Set<Pending>();
+    for (const [b, { search }] of members.entries()) {
+      const owner = this.owners.get(search);
+      if (owner === undefined || owner.ended) continue;
+      try {
+        const scores = { answer, place: b, row: owner.searches.indexOf(search) };
+        if (needs[b] === undefined) advance(search, scores, owner.mayBeInvalid);
+        else search.choose(candidatesOf(scores, width));
+      } catch (thrown) {
+        this.end(owner, thrown);
+        continue;
+      }
+      if (owner.searches[0] === search) told.add(owner);
+      if (search.done) this.finish(group, search, owner);
+    }
+    for (const job of told) this.tell(job);
+  }
+
+  /** A listener that throws ends its own job alone. */
+  private tell(job: Pending): void {
+    try {
+      job.hooks.onTokens?.(job.searches[0]?.stablePrefix() ?? []);
+    } catch (thrown) {
+      this.end(job, thrown);
+    }
+    if (job.left === 0) this.end(job);
+  }
+
+  private finish({ batch }: Group, search: Search, owner: Pending): void {
+    batch.remove(batch.members.findIndex((member) => member.search === search));
+    this.owners.delete(search);
+    owner.left -= 1;
+    // The first document's last tokens are told before its job is settled.
+    if (owner.left === 0 && owner.searches[0] !== search) this.end(owner);
+  }
+
+  /** How many candidates of each row do; undefined where a search needs all scores, or hardly fewer. */
+  private needsOf(search: Search): number | undefined {
+    const { needs } = search;
+    return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
+  }
+}
+
+/** What a step answered for one document. */
+interface StepScores {
+  readonly answer: Readonly<Record<string, Tensor>>;
+  /** Its place in the batch. */
+  readonly place: number;
+  /** Its place among the documents of its call. */
+  readonly row: number;
+}
+
+/** @throws LOGITS_INVALID where a score is no number */
+function candidatesOf({ answer, place, row }: StepScores, width: number): Candidates[] {
+  const best = answer.best as Tensor<"float32">;
+  const tokens = answer.tokens as Tensor<"int64">;
+  const logSum = answer.logSum as Tensor<"float32">;
+  const count = best.shape[2] ?? 0;
+  return Array.from({ length: width }, (_, i) => {
+    const sum = logSum.data[place * width + i] as number;
+    if (!Number.isFinite(sum)) throw new BridleError("LOGITS_INVALID", { value: sum, row });
+    const at = (place * width + i) * count;
+    return {
+      tokens: Array.from(tokens.data.subarray(at, at + count), Number),
+      logProbabilities: Array.from(best.data.subarray(at, at + count), (score) =>
+        Math.fround(score - sum),
+      ),
+    };
+  });
+}
+
+/** @param mayBeInvalid whether an option replaces scores that are no numbers */
+function advance(search: Search, { answer, place, row }: StepScores, mayBeInvalid: boolean): void {
+  const { data, shape } = answer.logits as Tensor<"float32">;
+  const vocabulary = shape[2] ?? 0;
+  const rows = Array.from({ length: search.width }, (_, i) => {
+    const start = (place * search.width + i) * vocabulary;
+    const scores = data.subarray(start, start + vocabulary);
+    if (!mayBeInvalid) checkLogits(scores, row);
+    return scores;
+  });
+  search.advance(rows);
+}
