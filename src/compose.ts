@@ -1,5 +1,9 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
+import { openAzureStore } from "./adapters/blob/azure.js";
 import { openFileStore } from "./adapters/blob/file.js";
+import { openGcsStore } from "./adapters/blob/gcs.js";
+import { openHttpStore } from "./adapters/blob/http.js";
+import { openS3Store } from "./adapters/blob/s3.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
@@ -129,6 +133,11 @@ type BlobOpener = (location: BlobLocation) => Promise<BlobReader | BlobStore>;
 /** What opens a store, by the scheme of its URL; clients of clouds are loaded when one is opened. */
 const blobAdapters: Readonly<Record<string, BlobOpener>> = {
   file: openFileStore,
+  s3: openS3Store,
+  gs: openGcsStore,
+  azure: openAzureStore,
+  http: openHttpStore,
+  https: openHttpStore,
 };
 
 /**

@@ -329,6 +329,16 @@ export const codes = {
     message: "{store} has no {key}.",
     hint: "Check the remote's URL, and that whoever added the data has pushed it: `bridle data push`.",
   },
+  BLOB_STORE_MISSING: {
+    kind: "missing",
+    message: "{store} is not there: {reason}.",
+    hint: "Create it, or correct the remote's URL: `bridle data remote add --force NAME URL`.",
+  },
+  BLOB_UNAUTHENTICATED: {
+    kind: "unauthenticated",
+    message: "{store} does not accept the credentials: {reason}.",
+    hint: "Log in again: {login}",
+  },
   BLOB_DENIED: {
     kind: "denied",
     message: "{store} does not allow {what} of {key}: {reason}.",
@@ -343,6 +353,11 @@ export const codes = {
     kind: "unavailable",
     message: "{store} did not answer for {key}: {reason}.",
     hint: "Check the network and the remote's URL, and run it again: what is done is not done twice.",
+  },
+  PEER_MISSING: {
+    kind: "invalid",
+    message: "{what} needs the package {package}, which is not installed.",
+    hint: "Install it: `npm install {package}`.",
   },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {

@@ -1,6 +1,6 @@
 // Adds files and folders: their content goes to the cache, a .dvc file and a .gitignore entry take their place in Git.
 import fs from "node:fs";
-import { mkdir, rm, statfs } from "node:fs/promises";
+import { mkdir, rm, stat, statfs } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
@@ -239,9 +239,28 @@ export async function storeAll(
     if (result === undefined) continue;
     hashes[index] = result.md5;
     await memory.remember(hashing.keyOf(names[i] ?? ""), result);
+    if (result.sizeBytes >= rememberedBytes) await rememberObject(repository, result.md5);
   }
   cache.forget();
   return hashes;
+}
+
+/** Objects from this size on are not hashed again before they are pushed, where nothing has touched them. */
+const rememberedBytes = 64 << 20;
+
+async function rememberObject(
+  { cache, memory, hashing }: DvcRepository,
+  md5: string,
+): Promise<void> {
+  const place = cache.pathOf({ id: md5, hashName: "md5" });
+  const { mtimeMs, ino, size } = await stat(place);
+  const mark = { mtimeMs, inode: ino, sizeBytes: size, isExecutable: false };
+  // It is write-protected since it is there, so that its age does not matter.
+  await memory.remember(hashing.keyOf(place), {
+    ...mark,
+    md5,
+    hashedAtMs: Number.POSITIVE_INFINITY,
+  });
 }
 
 /** Progress of a step from what the threads tell. */

@@ -16,7 +16,6 @@ import {
   inLanes,
   type OpenRemote,
   type StepCounter,
-  smallBytes,
   type TransferOptions,
   withRetries,
 } from "./transfer.js";
@@ -144,6 +143,7 @@ async function copyIn(
     from: fileOf(objectKey(ref)),
     to: repository.cache.pathOf(ref),
     mode: 0o444,
+    isKnown: false,
   }));
   const sized = files.map(({ sizeBytes = 0 }) => ({ sizeBytes }));
   const problems = await repository.pool.copy(
@@ -191,14 +191,12 @@ async function receive(
       startByte += piece.length;
     }
     const bytes = await remote.store.get(objectKey(ref), { ...options, startByte });
-    let written = startByte;
     try {
       for await (const piece of bytes) {
         hash.update(piece);
         await handle.appendFile(piece).catch((thrown) => {
           throw writeError(thrown, part);
         });
-        written += piece.length;
         progress.addBytes(piece.length);
       }
     } catch (thrown) {
@@ -212,7 +210,6 @@ async function receive(
       await rm(part, { force: true });
       throw corruptObject(remote.name, file, actual);
     }
-    if (written >= smallBytes) await handle.sync();
     await handle.chmod(0o444);
   } finally {
     await handle.close();

@@ -149,7 +149,6 @@ export function copyAndHash(
         if (!isZero(piece)) writeFully(copy, piece, offset);
       });
       fs.ftruncateSync(copy, end);
-      if (end >= smallBytes) fs.fsyncSync(copy);
       return md5;
     } finally {
       fs.closeSync(copy);

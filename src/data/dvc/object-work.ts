@@ -60,6 +60,8 @@ export interface CopiedFile {
   readonly id: ObjectId;
   readonly hashName: HashName;
   readonly mode: number;
+  /** Whether the file is known to be what its name says, so that it need not be read for that. */
+  readonly isKnown: boolean;
 }
 
 export type WorkResult =
@@ -79,15 +81,15 @@ const protectedMode = 0o444;
 
 let counter = 0;
 
-export function runTask(task: WorkTask): WorkResult {
+export async function runTask(task: WorkTask): Promise<WorkResult> {
   const meter = new Meter(task);
-  if (task.kind === "copy") return { kind: "copy", problems: copyAll(task, meter) };
+  if (task.kind === "copy") return { kind: "copy", problems: await copyAll(task, meter) };
   const files: HashedFile[] = [];
   if (task.kind === "hash") {
     for (const file of task.files) files.push(hashFile(file, task.hashName, meter));
   } else if (task.kind === "store") {
     const made = new Set<string>();
-    for (const file of task.files) files.push(storeFile(file, task, made, meter));
+    for (const file of task.files) files.push(await storeFile(file, task, made, meter));
   } else {
     for (const file of task.files) files.push(placeFile(file, task, meter));
   }
@@ -138,12 +140,12 @@ function hashFile(file: string, hashName: HashName, meter: Meter): HashedFile {
 }
 
 /** Keeps a file's content in the cache under its hash, and tells the hash. */
-function storeFile(
+async function storeFile(
   file: string,
   task: Extract<WorkTask, { kind: "store" }>,
   made: Set<string>,
   meter: Meter,
-): HashedFile {
+): Promise<HashedFile> {
   const startedMs = Date.now();
   const fd = openForReading(file);
   try {
@@ -163,7 +165,7 @@ function storeFile(
     const temporary = scratchName(task.scratch);
     let md5: string;
     try {
-      md5 = takeIn(file, fd, before, temporary, task.byHardlink, meter);
+      md5 = await takeIn(file, fd, before, temporary, task.byHardlink, meter);
       const target = objectPath(task.cache, { id: md5, hashName: "md5" });
       keep(target, before.size, made, () => temporary);
     } finally {
@@ -177,22 +179,19 @@ function storeFile(
 }
 
 /** Makes a second name or copy of a file's content at `temporary` and hashes it. */
-function takeIn(
+async function takeIn(
   file: string,
   fd: number,
   before: fs.Stats,
   temporary: string,
   byHardlink: boolean,
   meter: Meter,
-): string {
+): Promise<string> {
   if (byHardlink && before.size > 0 && tryLink(() => fs.linkSync(file, temporary))) {
     fs.chmodSync(temporary, protectedMode);
     return digestOf(file, fd, before.size, "md5", meter);
   }
-  const cloned = tryLink(() =>
-    fs.copyFileSync(file, temporary, fs.constants.COPYFILE_FICLONE_FORCE),
-  );
-  if (cloned) {
+  if (tryClone(file, before, temporary)) {
     fs.chmodSync(temporary, protectedMode);
     const copy = fs.openSync(temporary, "r");
     try {
@@ -201,13 +200,70 @@ function takeIn(
       fs.closeSync(copy);
     }
   }
-  return copyAndHash(file, fd, before.size, temporary, protectedMode, "md5", meter);
+  return await copyAndHashFast(file, fd, before, temporary, protectedMode, "md5", meter);
+}
+
+/** Where a clone failed, none is tried again: a failed one costs as much as a file. */
+const withoutClones = new Set<string>();
+
+/** A copy that shares its blocks with the file, where the file system has such. */
+function tryClone(file: string, { dev }: fs.Stats, temporary: string): boolean {
+  const key = `${dev} ${nodePath.dirname(temporary)}`;
+  if (withoutClones.has(key)) return false;
+  const { COPYFILE_FICLONE_FORCE: force } = fs.constants;
+  const isCloned = tryLink(() => fs.copyFileSync(file, temporary, force));
+  if (!isCloned) withoutClones.add(key);
+  return isCloned;
+}
+
+/** As copyAndHash; of a large file without holes the system makes the copy while this thread hashes. */
+async function copyAndHashFast(
+  file: string,
+  fd: number,
+  stats: fs.Stats,
+  temporary: string,
+  mode: number,
+  hashName: HashName,
+  meter: Meter,
+): Promise<string> {
+  const isDense = stats.blocks * 512 >= stats.size;
+  if (stats.size < checkedBytes || !isDense) {
+    return copyAndHash(file, fd, stats.size, temporary, mode, hashName, meter);
+  }
+  const copying = fs.promises.copyFile(file, temporary, fs.constants.COPYFILE_EXCL).then(
+    () => undefined,
+    (thrown: unknown) => writeError(thrown, temporary),
+  );
+  const digesting = new Promise<string>((resolve) => {
+    resolve(digestOf(file, fd, stats.size, hashName, meter));
+  });
+  // The copy cannot be stopped; nobody may delete the file before it is done.
+  const [md5, failure] = await Promise.all([digesting, copying]).catch(async (thrown) => {
+    await copying;
+    throw thrown;
+  });
+  if (failure !== undefined) throw failure;
+  const after = fs.fstatSync(fd);
+  if (after.mtimeMs !== stats.mtimeMs || fs.statSync(temporary).size !== stats.size) {
+    throw new BridleError("DVC_FILE_CHANGED", { path: file });
+  }
+  fs.chmodSync(temporary, mode);
+  return md5;
 }
 
 /** Moves what `make` made to an object's place, unless the object is there already in its full size. */
-function keep(target: string, sizeBytes: number, made: Set<string>, make: () => string): void {
+function keep(
+  target: string,
+  sizeBytes: number,
+  made: Set<string>,
+  make: () => string,
+  discard?: string,
+): void {
   const present = fs.statSync(target, { throwIfNoEntry: false });
-  if (present?.isFile() && present.size === sizeBytes) return;
+  if (present?.isFile() && present.size === sizeBytes) {
+    if (discard !== undefined) fs.rmSync(discard, { force: true });
+    return;
+  }
   const folder = nodePath.dirname(target);
   const temporary = make();
   try {
@@ -230,6 +286,7 @@ function placeFile(
   const startedMs = Date.now();
   const fd = openObject(object, target, id);
   const temporary = scratchName(task.scratch);
+  let isPlaced = false;
   try {
     const stats = fs.fstatSync(fd);
     if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0) check(file, fd, stats, meter);
@@ -242,6 +299,7 @@ function placeFile(
       });
     }
     moveInto(temporary, target);
+    isPlaced = true;
     meter.addFile();
     const placed = fs.statSync(target);
     return {
@@ -251,7 +309,7 @@ function placeFile(
       hashedAtMs: startedMs,
     };
   } finally {
-    fs.rmSync(temporary, { force: true });
+    if (!isPlaced) fs.rmSync(temporary, { force: true });
     fs.closeSync(fd);
   }
 }
@@ -291,8 +349,7 @@ function makeLink(
   try {
     switch (type) {
       case "reflink":
-        if (!tryLink(() => fs.copyFileSync(object, temporary, fs.constants.COPYFILE_FICLONE_FORCE)))
-          return false;
+        if (!tryClone(object, stats, temporary)) return false;
         fs.chmodSync(temporary, modeOf(file));
         return true;
       case "hardlink":
@@ -374,11 +431,14 @@ function renameOrMove(temporary: string, target: string): void {
   }
 }
 
-function copyAll(task: Extract<WorkTask, { kind: "copy" }>, meter: Meter): CopyProblem[] {
+async function copyAll(
+  task: Extract<WorkTask, { kind: "copy" }>,
+  meter: Meter,
+): Promise<CopyProblem[]> {
   const problems: CopyProblem[] = [];
   const made = new Set<string>();
   for (const [index, file] of task.files.entries()) {
-    const actual = copyOne(file, task.scratch, made, meter);
+    const actual = await copyOne(file, task.scratch, made, meter);
     if (actual !== undefined) {
       problems.push({ index, reason: actual === "" ? "missing" : "corrupt", actual });
     }
@@ -388,12 +448,13 @@ function copyAll(task: Extract<WorkTask, { kind: "copy" }>, meter: Meter): CopyP
 }
 
 /** Copies and checks; the hash of what was there instead, empty for nothing, undefined where all is well. */
-function copyOne(
-  { from, to, id, hashName, mode }: CopiedFile,
+async function copyOne(
+  file: CopiedFile,
   scratch: string,
   made: Set<string>,
   meter: Meter,
-): string | undefined {
+): Promise<string | undefined> {
+  const { from, to, id } = file;
   let fd: number;
   try {
     fd = fs.openSync(from, "r");
@@ -401,20 +462,46 @@ function copyOne(
     if (systemCode(thrown) === "ENOENT") return "";
     throw readError(thrown, from);
   }
-  const wanted = id.replace(/\.dir$/, "");
   const temporary = scratchName(scratch);
   try {
     const stats = fs.fstatSync(fd);
-    // A folder's list is hashed as it is, whatever the hash of the files.
-    const name = id.endsWith(".dir") ? "md5" : hashName;
-    const actual = copyAndHash(from, fd, stats.size, temporary, mode, name, meter);
-    if (actual !== wanted) return actual;
-    keep(to, stats.size, made, () => temporary);
+    const actual = await copyObjectFile(file, fd, stats, temporary, meter);
+    if (actual !== id.replace(/\.dir$/, "")) {
+      fs.rmSync(temporary, { force: true });
+      return actual;
+    }
+    keep(to, stats.size, made, () => temporary, temporary);
     return undefined;
-  } finally {
+  } catch (thrown) {
     fs.rmSync(temporary, { force: true });
+    throw thrown;
+  } finally {
     fs.closeSync(fd);
   }
+}
+
+/** An object at `temporary`: a clone, another name of what nobody writes to, or a copy. @returns its hash */
+async function copyObjectFile(
+  { from, id, hashName, mode, isKnown }: CopiedFile,
+  fd: number,
+  stats: fs.Stats,
+  temporary: string,
+  meter: Meter,
+): Promise<string> {
+  // A folder's list is hashed as it is, whatever the hash of the files.
+  const name = id.endsWith(".dir") ? "md5" : hashName;
+  const isProtected = (stats.mode & 0o777) === mode && (mode & 0o222) === 0;
+  const isShared =
+    stats.size > 0 &&
+    (tryClone(from, stats, temporary) ||
+      (isProtected && tryLink(() => fs.linkSync(from, temporary))));
+  if (isShared || isKnown) {
+    if (!isShared) await fs.promises.copyFile(from, temporary, fs.constants.COPYFILE_EXCL);
+    if (!(isShared && isProtected)) fs.chmodSync(temporary, mode);
+    if (isKnown) meter.addBytes(stats.size);
+    return isKnown ? id.replace(/\.dir$/, "") : digestOf(from, fd, stats.size, name, meter);
+  }
+  return await copyAndHashFast(from, fd, stats, temporary, mode, name, meter);
 }
 
 /** Where an object lies under a cache's folder. */

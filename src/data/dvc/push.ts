@@ -96,14 +96,19 @@ async function pushTo(
 interface Sized extends UsedFile {
   readonly sizeBytes: number;
   readonly place: string;
+  /** Whether it was hashed when it came into the cache and is unchanged since. */
+  readonly isKnown: boolean;
 }
 
 async function sizesOf(repository: DvcRepository, files: readonly UsedFile[]): Promise<Sized[]> {
+  const { memory, hashing } = repository;
   const sized: Sized[] = [];
   await inLanes(files, 64, async (each) => {
     const place = repository.cache.pathOf(each.ref);
-    const { size } = await stat(place);
-    sized.push({ ...each, sizeBytes: size, place });
+    const { size, mtimeMs, ino } = await stat(place);
+    const mark = { sizeBytes: size, mtimeMs, inode: ino };
+    const known = await memory.find(hashing.keyOf(place), mark);
+    sized.push({ ...each, sizeBytes: size, place, isKnown: known === each.ref.id });
   });
   return sized;
 }
@@ -117,11 +122,12 @@ async function copyOut(
   options: TransferOptions,
   progress: StepCounter,
 ): Promise<void> {
-  const copied = files.map(({ ref, place }) => ({
+  const copied = files.map(({ ref, place, isKnown }) => ({
     ...ref,
     from: place,
     to: fileOf(objectKey(ref)),
     mode: 0o444,
+    isKnown,
   }));
   const { signal } = options;
   const before = progress.base();

@@ -1,0 +1,195 @@
+// Versions of data beside dvc: add, push to a folder and pull of many small files and of one large one.
+// node bench/dvc.mjs [--quick] [--runs 3] [--files N] [--megabytes N] [--folder FOLDER] [--python PYTHON]
+// @ts-check
+import { spawn } from "node:child_process";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { createRandom } from "./frame/checkpoint.mjs";
+import { median } from "./frame/child.mjs";
+import { makePython, packageVersions } from "./frame/python.mjs";
+import { lessIsBetter, machine, report } from "./frame/report.mjs";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    runs: { type: "string", default: "3" },
+    files: { type: "string" },
+    megabytes: { type: "string" },
+    folder: { type: "string", default: os.tmpdir() },
+    python: { type: "string" },
+  },
+});
+const runs = Number(values.runs);
+const fileCount = Number(values.files ?? (values.quick ? 2000 : 100_000));
+const megabytes = Number(values.megabytes ?? (values.quick ? 200 : 5000));
+const binary = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const started = machine();
+const python = values.python ?? makePython(["dvc==3.67.1"]);
+const dvc = path.join(path.dirname(python), "dvc");
+const { dvc: version } = packageVersions(python, ["dvc"]);
+
+/** @typedef {"bridle" | "dvc"} Side */
+/** @typedef {{seconds: Record<string, number>, peakBytes: number}} Outcome */
+
+/** Runs a command to its end. @param {string} program @param {string[]} args @param {string} cwd @returns {Promise<{seconds: number, peakBytes: number}>} */
+function run(program, args, cwd) {
+  const home = path.join(path.dirname(cwd), "home");
+  mkdirSync(home, { recursive: true });
+  const env = {
+    ...process.env,
+    DVC_NO_ANALYTICS: "1",
+    DVC_GLOBAL_CONFIG_DIR: home,
+    DVC_SYSTEM_CONFIG_DIR: home,
+    DVC_SITE_CACHE_DIR: path.join(home, "site"),
+  };
+  const began = performance.now();
+  const child = spawn(program, args, { cwd, env, stdio: ["ignore", "ignore", "pipe"] });
+  let told = "";
+  child.stderr.on("data", (chunk) => {
+    told = (told + chunk).slice(-4000);
+  });
+  let peakBytes = 0;
+  const watch = setInterval(() => {
+    peakBytes = Math.max(peakBytes, peakOf(child.pid ?? 0));
+  }, 20);
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => {
+      clearInterval(watch);
+      const seconds = (performance.now() - began) / 1000;
+      if (code === 0) resolve({ seconds, peakBytes });
+      else reject(new Error(`${program} ${args.join(" ")} ended with ${code}:\n${told}`));
+    });
+  });
+}
+
+/** Most memory a process has held so far, as Linux counts it; 0 elsewhere. @param {number} pid */
+function peakOf(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Small files of 100 to 2,000 bytes in folders of a hundred. @param {string} folder */
+function makeFiles(folder) {
+  const random = createRandom(1);
+  for (let i = 0; i < fileCount; i++) {
+    if (i % 100 === 0) mkdirSync(path.join(folder, String(i / 100)), { recursive: true });
+    const length = 100 + Math.floor(random() * 1900);
+    const body = `${i} ${"the harbour silted up ".repeat(100)}`.slice(0, length);
+    writeFileSync(path.join(folder, String(Math.floor(i / 100)), `${i}.txt`), body);
+  }
+}
+
+/** One file of bytes that no compression finds anything in. @param {string} folder */
+function makeLarge(folder) {
+  mkdirSync(folder, { recursive: true });
+  const piece = new Uint32Array(250_000);
+  const random = createRandom(2);
+  for (let i = 0; i < piece.length; i++) piece[i] = random() * 2 ** 32;
+  const fd = openSync(path.join(folder, "large.bin"), "w");
+  for (let i = 0; i < megabytes; i++) {
+    piece[0] = i;
+    writeSync(fd, piece);
+  }
+  closeSync(fd);
+}
+
+/** @param {Side} side @param {(folder: string) => void} make @returns {Promise<Outcome>} */
+async function round(side, make) {
+  const scratch = mkdtempSync(path.join(values.folder, "bridle-bench-dvc-"));
+  const repo = path.join(scratch, "repo");
+  try {
+    mkdirSync(repo);
+    make(path.join(repo, "data"));
+    const command = (/** @type {string} */ verb, /** @type {string[]} */ ...rest) =>
+      side === "bridle"
+        ? run(process.execPath, [binary, "data", verb, ...rest], repo)
+        : run(dvc, [verb, ...rest], repo);
+    if (side === "bridle") await command("init");
+    else await run(dvc, ["init", "--no-scm", "-q"], repo);
+    if (side === "bridle") await command("remote", "add", "--default", "store", "../remote");
+    else await run(dvc, ["remote", "add", "-d", "store", "../remote"], repo);
+    /** @type {Record<string, number>} */
+    const seconds = {};
+    let peakBytes = 0;
+    const step = async (/** @type {string} */ verb, /** @type {string[]} */ ...rest) => {
+      const done = await command(verb, ...rest);
+      seconds[verb] = done.seconds;
+      peakBytes = Math.max(peakBytes, done.peakBytes);
+    };
+    await step("add", "data");
+    await step("push");
+    // As in another clone: neither a cache nor the data.
+    rmSync(path.join(repo, ".dvc", "cache"), { recursive: true });
+    rmSync(path.join(repo, ".dvc", "tmp"), { recursive: true, force: true });
+    rmSync(path.join(scratch, "home", "site"), { recursive: true, force: true });
+    rmSync(path.join(repo, "data"), { recursive: true });
+    await step("pull");
+    return { seconds, peakBytes };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+const rows = [];
+const cases = /** @type {const} */ ([
+  [`${fileCount} small files`, makeFiles, 3],
+  [`one file of ${megabytes} MB`, makeLarge, 0.9],
+]);
+for (const [label, make, atLeast] of cases) {
+  /** @type {Record<Side, Outcome[]>} */
+  const done = { bridle: [], dvc: [] };
+  for (let i = 0; i < runs; i++) {
+    for (const side of /** @type {const} */ (["bridle", "dvc"])) {
+      const outcome = await round(side, make);
+      done[side].push(outcome);
+      const steps = Object.entries(outcome.seconds).map(
+        ([verb, seconds]) => `${verb} ${seconds.toFixed(1)} s`,
+      );
+      console.log(
+        `${label}, ${side}, ${i + 1} of ${runs}: ${steps.join(", ")}, peak ${Math.round(outcome.peakBytes / 1e6)} MB`,
+      );
+    }
+  }
+  const compare = (
+    /** @type {string} */ metric,
+    /** @type {(outcome: Outcome) => number} */ of,
+  ) => ({
+    case: label,
+    peer: "dvc",
+    metric,
+    bridle: median(done.bridle.map(of)),
+    other: median(done.dvc.map(of)),
+  });
+  const total = lessIsBetter(
+    compare("add + push + pull, s", ({ seconds }) =>
+      Object.values(seconds).reduce((sum, each) => sum + each, 0),
+    ),
+  );
+  const bar = "dvc's time over Bridle's: at least 3 and 0.9 (median of 3)";
+  rows.push(values.quick ? total : { ...total, bar, held: total.ratio >= atLeast });
+  for (const verb of ["add", "push", "pull"]) {
+    rows.push(lessIsBetter(compare(`${verb}, s`, ({ seconds }) => seconds[verb] ?? Number.NaN)));
+  }
+  rows.push(lessIsBetter(compare("peak RSS, MB", ({ peakBytes }) => peakBytes / 1e6)));
+}
+report("dvc", rows, [
+  `Machine: ${started}. Median of ${runs} alternating runs in ${values.folder}; every command a process of its own.`,
+  `dvc ${version}: default settings, no Git, the remote a folder; both pull into a repository without cache and data.`,
+  "Small files are 100 to 2,000 bytes in folders of a hundred; bytes of the large one are random.",
+]);
