@@ -5,16 +5,19 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { compareDvc } from "./parity/dvc.mjs";
 import { compareString, lines as linesOf } from "./parity/strings.mjs";
 import { compareT5Folders, compareT5Strings } from "./parity/t5.mjs";
 
 const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 
   --python PYTHON        has torch, transformers 5, peft, safetensors and sentencepiece
+  --python-dvc PYTHON    has dvc 3.67.1, dvc-s3 and moto[server]: for \`dvc\`, which needs git too
   --python-4 PYTHON      has transformers 4.57.6 and rouge_score: records tokenizers and ROUGE for \`folders\`
   --python-groups PYTHON has transformers 4.55.4: records diverse beam search for \`folders\`
   --fixtures DIR         golden folder whose pegasus-tiny is used (default: ../shared/fixtures)
-  --only NAMES           of sentencepiece, pieces, transformers, trained, folders, t5 (default: all)
+  --only NAMES           of sentencepiece, pieces, transformers, trained, folders, t5, dvc (default: all
+                         but dvc, which is run where --python-dvc is given)
   --strings N            random strings for the fixtures' vocabulary (default: 50000)
   --piece-strings N      random strings for each vocabulary trained by \`pieces\` (default: 5000)
   --folders N            models of random shape that \`folders\` and \`t5\` make (default: 10)
@@ -24,10 +27,11 @@ const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 const { values } = parseArgs({
   options: {
     python: { type: "string" },
+    "python-dvc": { type: "string" },
     "python-4": { type: "string" },
     "python-groups": { type: "string" },
     fixtures: { type: "string", default: "../shared/fixtures" },
-    only: { type: "string", default: "sentencepiece,pieces,transformers,trained,folders,t5" },
+    only: { type: "string" },
     strings: { type: "string", default: "50000" },
     "piece-strings": { type: "string", default: "5000" },
     folders: { type: "string", default: "10" },
@@ -35,11 +39,17 @@ const { values } = parseArgs({
     keep: { type: "string" },
   },
 });
-if (values.python === undefined) {
+const asked = (
+  values.only ??
+  `sentencepiece,pieces,transformers,trained,folders,t5${values["python-dvc"] === undefined ? "" : ",dvc"}`
+).split(",");
+const needs = (/** @type {string} */ check) =>
+  check === "dvc" ? values["python-dvc"] : values.python;
+if (asked.some((check) => needs(check) === undefined)) {
   console.error(usage);
   process.exit(2);
 }
-const python = values.python;
+const python = values.python ?? "";
 const fixtures = path.resolve(values.fixtures);
 const seed = Number(values.seed);
 const script = (/** @type {string} */ name) =>
@@ -230,8 +240,28 @@ async function compareT5(scratch) {
   return (await compareT5Folders(python, scratch, seeds)) && same;
 }
 
+/** Golden folders that the real dvc makes, and one repository that it and Bridle share. @param {string} scratch */
+async function compareWithDvc(scratch) {
+  const interpreter = values["python-dvc"] ?? "";
+  const print = (/** @type {string} */ line) => console.log(line);
+  let held = true;
+  for (let own = seed; own < seed + Math.min(Number(values.folders), 3); own++) {
+    const folder = path.join(scratch, `dvc-${own}`);
+    await mkdir(folder, { recursive: true });
+    for await (const line of lines([script("make_dvc.py"), folder, String(own)], interpreter))
+      print(line);
+    const { failed } = await runGolden(folder, {
+      only: ["dvc"],
+      print: (line) => print(`  ${line}`),
+    });
+    held = failed === 0 && held;
+  }
+  return (await compareDvc(interpreter, path.join(scratch, "shared"), print)) && held;
+}
+
 /** @type {Record<string, (scratch: string) => Promise<boolean>>} */
 const checks = {
+  dvc: compareWithDvc,
   sentencepiece: compareSentencePiece,
   pieces: comparePieces,
   transformers: compareTransformers,
@@ -239,7 +269,6 @@ const checks = {
   folders: compareFolders,
   t5: compareT5,
 };
-const asked = values.only.split(",");
 const unknown = asked.find((name) => checks[name] === undefined);
 if (unknown !== undefined) {
   console.error(`There is no check ${unknown}.\n\n${usage}`);

@@ -62,6 +62,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     "api keys": checkKeys,
     network: checkNetwork,
     hub: checkHub,
+    remotes: checkRemotes,
     threads: checkThreads,
     summary: checkSummary,
   };
@@ -228,6 +229,37 @@ async function checkHub({ env }: Surroundings): Promise<Finding> {
     const { message, hint } = toBridleError(thrown);
     return { status: "fail", message, next: hint };
   }
+}
+
+/** Opens every remote of the repository it is run in, and asks each for a key that none has. */
+async function checkRemotes({ env }: Surroundings): Promise<Finding> {
+  const [{ DvcRepository }, { listRemotes, remoteLocation }, { openBlobStore }] = await Promise.all(
+    [import("../data/dvc/repository.js"), import("../data/dvc/remote.js"), import("../compose.js")],
+  );
+  let repository: Awaited<ReturnType<typeof DvcRepository.open>>;
+  try {
+    repository = await DvcRepository.open(process.cwd(), { env: { ...env } });
+  } catch (thrown) {
+    const { code, message, hint } = toBridleError(thrown);
+    if (code === "DVC_REPO_NOT_FOUND")
+      return { status: "ok", message: "no data is versioned here" };
+    return { status: "fail", message, next: hint };
+  }
+  const remotes = listRemotes(repository.config);
+  if (remotes.length === 0)
+    return { status: "ok", message: "data is versioned here, without a remote" };
+  const answered: string[] = [];
+  for (const { name, url, isDefault } of remotes) {
+    try {
+      const store = await openBlobStore(remoteLocation(repository, name, { ...env }));
+      await store.head(`files/md5/00/${"0".repeat(30)}`).finally(() => store.close());
+      answered.push(`${name}${isDefault ? " (default)" : ""} ${url}`);
+    } catch (thrown) {
+      const { message, hint } = toBridleError(thrown);
+      return { status: "fail", message: `${name}: ${message}`, next: hint };
+    }
+  }
+  return { status: "ok", message: `each answers: ${answered.join(", ")}` };
 }
 
 function readdirIfThere(folder: string): string[] {

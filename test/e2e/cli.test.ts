@@ -401,7 +401,7 @@ describe("bridle doctor", () => {
     const names = checks.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
       ...["node", "machine", "installation", "build", "page", "port", "state", "api keys"],
-      ...["network", "hub", "threads", "summary"],
+      ...["network", "hub", "remotes", "threads", "summary"],
     ]);
   });
 
