@@ -251,6 +251,33 @@ describe.skipIf(!existsSync(fixtures))("the golden runner on ../shared/fixtures"
     expect(await run(folder, [suite])).toMatchObject({ passed: 0, failed: 1 });
   });
 
+  it.each([
+    [
+      "the hash of a file",
+      ["snapshots", 0, "files"],
+      (files: Json) => Object.values(files as object)[0],
+      "md5",
+    ],
+    [
+      "an answer",
+      ["commands"],
+      (commands: Json) =>
+        (commands as { stdout: string }[]).find(({ stdout }) => stdout.startsWith('{"')),
+      "stdout",
+    ],
+  ] as const)("dvc fails when expected.json has another %s", async (what, place, pick, key) => {
+    const folder = path.join(scratch, `dvc-${what.replaceAll(" ", "-")}`);
+    await cp(path.join(fixtures, "dvc"), path.join(folder, "dvc"), { recursive: true });
+    const file = path.join(folder, "dvc/expected.json");
+    const content = JSON.parse(await readFile(file, "utf8"));
+    const at = place.reduce((value: Json, part) => (value as Json[])[part as number]!, content);
+    const spoiled = pick(at) as Record<string, string>;
+    spoiled[key] = key === "md5" ? "0".repeat(32) : '{"zzz": 1}';
+    await rm(file, { force: true });
+    await writeFile(file, JSON.stringify(content));
+    expect(await run(folder, ["dvc"])).toMatchObject({ passed: 0, failed: 1 });
+  });
+
   // One run of a few, so that each of these takes seconds.
   it.each([
     [["runs", "adamw", "lr", 4], 1e-3],

@@ -1,6 +1,7 @@
 // Reading, hashing and writing files piece by piece, for worker threads: what holds a piece holds nothing else.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
+import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode, writeError } from "../../errors/file-errors.js";
 import type { HashName } from "./object-hash.js";
@@ -27,6 +28,8 @@ export interface WorkCounters {
 
 /** Files up to this are read whole. */
 export const smallBytes = 1 << 20;
+/** Objects up to this are checked against their name whenever they are put in place. */
+export const checkedBytes = 64 << 20;
 const chunkBytes = 4 << 20;
 let buffer: Buffer | undefined;
 const zeros = Buffer.alloc(1 << 16);
@@ -209,4 +212,52 @@ export function tryLink(link: () => void): boolean {
     if (unable.includes(code)) return false;
     throw thrown;
   }
+}
+
+/** Where a clone failed, none is tried again: a failed one costs as much as a file. */
+const withoutClones = new Set<string>();
+
+/** A copy that shares its blocks with the file, where the file system has such. */
+export function tryClone(file: string, { dev }: fs.Stats, temporary: string): boolean {
+  const key = `${dev} ${nodePath.dirname(temporary)}`;
+  if (withoutClones.has(key)) return false;
+  const { COPYFILE_FICLONE_FORCE: force } = fs.constants;
+  const isCloned = tryLink(() => fs.copyFileSync(file, temporary, force));
+  if (!isCloned) withoutClones.add(key);
+  return isCloned;
+}
+
+/** As copyAndHash; of a large file without holes the system makes the copy while this thread hashes. */
+export async function copyAndHashFast(
+  file: string,
+  fd: number,
+  stats: fs.Stats,
+  temporary: string,
+  mode: number,
+  hashName: HashName,
+  meter: Meter,
+): Promise<string> {
+  const isDense = stats.blocks * 512 >= stats.size;
+  if (stats.size < checkedBytes || !isDense) {
+    return copyAndHash(file, fd, stats.size, temporary, mode, hashName, meter);
+  }
+  const copying = fs.promises.copyFile(file, temporary, fs.constants.COPYFILE_EXCL).then(
+    () => undefined,
+    (thrown: unknown) => writeError(thrown, temporary),
+  );
+  const digesting = new Promise<string>((resolve) => {
+    resolve(digestOf(file, fd, stats.size, hashName, meter));
+  });
+  // The copy cannot be stopped; nobody may delete the file before it is done.
+  const [md5, failure] = await Promise.all([digesting, copying]).catch(async (thrown) => {
+    await copying;
+    throw thrown;
+  });
+  if (failure !== undefined) throw failure;
+  const after = fs.fstatSync(fd);
+  if (after.mtimeMs !== stats.mtimeMs || fs.statSync(temporary).size !== stats.size) {
+    throw new BridleError("DVC_FILE_CHANGED", { path: file });
+  }
+  fs.chmodSync(temporary, mode);
+  return md5;
 }

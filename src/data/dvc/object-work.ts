@@ -5,7 +5,9 @@ import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode, writeError } from "../../errors/file-errors.js";
 import {
+  checkedBytes,
   copyAndHash,
+  copyAndHashFast,
   digestOf,
   type FileMark,
   type HashedFile,
@@ -14,6 +16,7 @@ import {
   readSome,
   sharedBuffer,
   smallBytes,
+  tryClone,
   tryLink,
   type WorkCounters,
   writeWhole,
@@ -75,8 +78,6 @@ export interface CopyProblem {
   readonly actual: string;
 }
 
-/** Objects up to this are checked against their name whenever they are put in place. */
-const checkedBytes = 64 << 20;
 const protectedMode = 0o444;
 
 let counter = 0;
@@ -201,54 +202,6 @@ async function takeIn(
     }
   }
   return await copyAndHashFast(file, fd, before, temporary, protectedMode, "md5", meter);
-}
-
-/** Where a clone failed, none is tried again: a failed one costs as much as a file. */
-const withoutClones = new Set<string>();
-
-/** A copy that shares its blocks with the file, where the file system has such. */
-function tryClone(file: string, { dev }: fs.Stats, temporary: string): boolean {
-  const key = `${dev} ${nodePath.dirname(temporary)}`;
-  if (withoutClones.has(key)) return false;
-  const { COPYFILE_FICLONE_FORCE: force } = fs.constants;
-  const isCloned = tryLink(() => fs.copyFileSync(file, temporary, force));
-  if (!isCloned) withoutClones.add(key);
-  return isCloned;
-}
-
-/** As copyAndHash; of a large file without holes the system makes the copy while this thread hashes. */
-async function copyAndHashFast(
-  file: string,
-  fd: number,
-  stats: fs.Stats,
-  temporary: string,
-  mode: number,
-  hashName: HashName,
-  meter: Meter,
-): Promise<string> {
-  const isDense = stats.blocks * 512 >= stats.size;
-  if (stats.size < checkedBytes || !isDense) {
-    return copyAndHash(file, fd, stats.size, temporary, mode, hashName, meter);
-  }
-  const copying = fs.promises.copyFile(file, temporary, fs.constants.COPYFILE_EXCL).then(
-    () => undefined,
-    (thrown: unknown) => writeError(thrown, temporary),
-  );
-  const digesting = new Promise<string>((resolve) => {
-    resolve(digestOf(file, fd, stats.size, hashName, meter));
-  });
-  // The copy cannot be stopped; nobody may delete the file before it is done.
-  const [md5, failure] = await Promise.all([digesting, copying]).catch(async (thrown) => {
-    await copying;
-    throw thrown;
-  });
-  if (failure !== undefined) throw failure;
-  const after = fs.fstatSync(fd);
-  if (after.mtimeMs !== stats.mtimeMs || fs.statSync(temporary).size !== stats.size) {
-    throw new BridleError("DVC_FILE_CHANGED", { path: file });
-  }
-  fs.chmodSync(temporary, mode);
-  return md5;
 }
 
 /** Moves what `make` made to an object's place, unless the object is there already in its full size. */
