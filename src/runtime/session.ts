@@ -171,6 +171,8 @@ export async function openSession(
     enableMemPattern: !training,
     extra: {
       session: {
+        // Threads that wait by spinning take the processor from whoever works; a step has hundreds of such waits.
+        ...(!training && { intra_op: { allow_spinning: "0" } }),
         ...(device === "cpu" && options.prepack !== true && { disable_prepacking: "1" }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
