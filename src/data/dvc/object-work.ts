@@ -433,7 +433,11 @@ async function copyOne(
   }
 }
 
-/** An object at `temporary`: a clone, another name of what nobody writes to, or a copy. @returns its hash */
+/**
+ * An object at `temporary`: a clone where the file system makes one, else a copy. Never another name of the same file:
+ * what spoils a cache must not reach its remote.
+ * @returns its hash
+ */
 async function copyObjectFile(
   { from, id, hashName, mode, isKnown }: CopiedFile,
   fd: number,
@@ -444,10 +448,7 @@ async function copyObjectFile(
   // A folder's list is hashed as it is, whatever the hash of the files.
   const name = id.endsWith(".dir") ? "md5" : hashName;
   const isProtected = (stats.mode & 0o777) === mode && (mode & 0o222) === 0;
-  const isShared =
-    stats.size > 0 &&
-    (tryClone(from, stats, temporary) ||
-      (isProtected && tryLink(() => fs.linkSync(from, temporary))));
+  const isShared = stats.size > 0 && tryClone(from, stats, temporary);
   if (isShared || isKnown) {
     if (!isShared) await fs.promises.copyFile(from, temporary, fs.constants.COPYFILE_EXCL);
     if (!(isShared && isProtected)) fs.chmodSync(temporary, mode);

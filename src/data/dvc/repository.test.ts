@@ -333,6 +333,19 @@ describe("a remote", () => {
     expect(await pullAll()).toMatchObject({ fetched: 0, modified: [], added: [] });
   });
 
+  it("on the same disk has files of its own, which what spoils the cache does not reach", async () => {
+    const remote = await withRemote();
+    await project.write("a.txt", "held twice");
+    await add("a.txt");
+    await pushAll();
+    const key = objectKey({ id: md5("held twice"), hashName: "md5" });
+    const [here, there] = [cached("held twice"), path.join(remote, key)];
+    expect(fs.statSync(there).ino).not.toBe(fs.statSync(here).ino);
+    await chmod(here, 0o644);
+    fs.writeFileSync(here, "spoilt");
+    expect(fs.readFileSync(there, "utf8")).toBe("held twice");
+  });
+
   it("that gives something else is found out, and nothing of it is kept", async () => {
     const remote = await withRemote();
     await pushAll();
