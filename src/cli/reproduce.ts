@@ -30,7 +30,7 @@ export function addReproduceCommand(program: Command, terminal: Terminal): void 
   addJsonOption(command);
   addExamples(command, [
     ["bridle reproduce model", "exit code 0 where every bit is the same, 6 where not"],
-    ["bridle reproduce model --output /tmp/again --json", "the same for a program"],
+    ["bridle reproduce model --output again --json", "the same for a program"],
   ]).action((version: string, options: Options) => run(version, options, terminal));
 }
 

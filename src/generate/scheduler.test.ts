@@ -177,6 +177,16 @@ describe("a call", () => {
     expect(most.running).toBe(6);
   });
 
+  it("that comes at any moment after the one before it is answered", async () => {
+    const short = { maxNewTokens: 1 };
+    for (let later = 0; later < 40; later++) {
+      await pegasus.generate({ inputIds: rows(1) }, short);
+      for (let i = 0; i < later; i++) await null;
+      const { sequences } = await pegasus.generate({ inputIds: rows(1) }, short);
+      expect(sequences).toHaveLength(1);
+    }
+  });
+
   it("under way when the model is closed is told so", async () => {
     const family = findFamily({ ...tinyConfig });
     const config = family.readConfig({ ...tinyConfig });
@@ -188,5 +198,7 @@ describe("a call", () => {
     await wait(3);
     await closing.close();
     await waiting;
+    const late = closing.generate({ inputIds: rows(1) }, long);
+    await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
   });
 });

@@ -102,6 +102,7 @@ export class Scheduler {
    * @throws CANCELLED or its signal's reason, LOGITS_INVALID, RUN_FAILED
    */
   run(job: Job): Promise<void> {
+    if (this.closed) return Promise.reject(new BridleError("CANCELLED"));
     return new Promise((resolve, reject) => {
       const pending = { ...job, resolve, reject, left: job.searches.length, ended: false };
       this.waiting[job.hooks.priority ?? "interactive"].push(pending);
@@ -143,6 +144,8 @@ export class Scheduler {
     } finally {
       this.looping = false;
     }
+    // Who came just as the last turn ended found the loop still at work.
+    if (!this.closed && this.load().waiting > 0) void this.loop();
   }
 
   /** Takes in what there is room for, then one step of every group. @returns whether anything was done */
@@ -198,7 +201,8 @@ export class Scheduler {
       const began = performance.now();
       const memory = await this.parts.encoder.run(next.feeds);
       this.done.encodeMs += performance.now() - began;
-      if (next.ended) return true;
+      // Meanwhile it was in no list that closing or cancelling looks through.
+      if (this.closed) throw new BridleError("CANCELLED");
       for (const search of next.searches) this.owners.set(search, next);
       this.groupFor(next).batch.add(next.searches, memory, next.feeds.mask as Tensor<"float32">);
     } catch (thrown) {
