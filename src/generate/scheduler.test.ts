@@ -187,18 +187,21 @@ describe("a call", () => {
     }
   });
 
-  it("under way when the model is closed is told so", async () => {
-    const family = findFamily({ ...tinyConfig });
-    const config = family.readConfig({ ...tinyConfig });
-    const { parameters } = forwardGraph(family, config);
-    const weights = await readWeights(join(root, "model"), family, config, parameters);
-    const closing = await openGenerator(family, config, weights, { threads: 1 });
-    const cut = closing.generate({ inputIds: rows(1) }, long);
-    const waiting = expect(cut).rejects.toMatchObject({ code: "CANCELLED" });
-    await wait(3);
-    await closing.close();
-    await waiting;
-    const late = closing.generate({ inputIds: rows(1) }, long);
-    await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
-  });
+  it.each([0, 1, 3])(
+    "under way when the model is closed after %d turns is told so",
+    async (turns) => {
+      const family = findFamily({ ...tinyConfig });
+      const config = family.readConfig({ ...tinyConfig });
+      const { parameters } = forwardGraph(family, config);
+      const weights = await readWeights(join(root, "model"), family, config, parameters);
+      const closing = await openGenerator(family, config, weights, { threads: 1 });
+      const cut = closing.generate({ inputIds: rows(1) }, long);
+      const waiting = expect(cut).rejects.toMatchObject({ code: "CANCELLED" });
+      await wait(turns);
+      await closing.close();
+      await waiting;
+      const late = closing.generate({ inputIds: rows(1) }, long);
+      await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
+    },
+  );
 });
