@@ -99,7 +99,7 @@ export async function openGenerator<C extends ModelConfig>(
     },
     load: () => scheduler.load(),
     async close() {
-      scheduler.close();
+      await scheduler.close();
       await encoder.close();
       await decoder.close();
     },

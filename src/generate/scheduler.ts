@@ -89,6 +89,8 @@ export class Scheduler {
   private groups: Group[] = [];
   private readonly owners = new Map<Search, Pending>();
   private looping = false;
+  /** Ends when the loop rests. */
+  private work: Promise<void> = Promise.resolve();
   private closed = false;
   private readonly done = { steps: 0, stepRows: 0, encodeMs: 0, stepMs: 0 };
 
@@ -106,7 +108,7 @@ export class Scheduler {
     return new Promise((resolve, reject) => {
       const pending = { ...job, resolve, reject, left: job.searches.length, ended: false };
       this.waiting[job.hooks.priority ?? "interactive"].push(pending);
-      if (!this.looping) void this.loop();
+      if (!this.looping) this.work = this.loop();
     });
   }
 
@@ -120,10 +122,11 @@ export class Scheduler {
     };
   }
 
-  /** Ends whatever is under way. */
-  close(): void {
+  /** Ends whatever is under way, and waits until nothing runs any more. */
+  async close(): Promise<void> {
     this.closed = true;
     for (const job of this.jobs()) this.end(job, new BridleError("CANCELLED"));
+    await this.work;
   }
 
   private jobs(): Set<Pending> {
@@ -145,7 +148,7 @@ export class Scheduler {
       this.looping = false;
     }
     // Who came just as the last turn ended found the loop still at work.
-    if (!this.closed && this.load().waiting > 0) void this.loop();
+    if (!this.closed && this.load().waiting > 0) await this.loop();
   }
 
   /** Takes in what there is room for, then one step of every group. @returns whether anything was done */
