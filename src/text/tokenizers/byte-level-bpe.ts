@@ -35,8 +35,10 @@ export class ByteLevelBpe {
   readonly size: number;
   private readonly vocabulary: ReadonlyMap<string, number>;
   private readonly pieces: readonly (string | undefined)[];
-  /** Rank and outcome of each pair, by "left right". */
-  private readonly merges: ReadonlyMap<string, { readonly rank: number; readonly joined: string }>;
+  /** Rank and outcome of each pair, by {@link pairOf} of its parts' ids. */
+  private readonly merges: ReadonlyMap<number, { readonly rank: number; readonly joined: number }>;
+  /** The id of each byte's letter; -1 of one that the vocabulary lacks. */
+  private readonly byteIds: Int32Array;
   private readonly unknownId: number | undefined;
   private readonly known = new Map<string, WordPieces>();
 
@@ -59,7 +61,8 @@ export class ByteLevelBpe {
     this.pieces = pieces;
     this.size = pieces.length;
     this.unknownId = unknown === undefined ? undefined : vocabulary.get(unknown);
-    const ranks = new Map<string, { rank: number; joined: string }>();
+    this.byteIds = Int32Array.from(letters, (letter) => vocabulary.get(letter) ?? -1);
+    const ranks = new Map<number, { rank: number; joined: number }>();
     for (const [rank, [left, right]] of merges.entries()) {
       const joined = left + right;
       const missing = [left, right, joined].find((piece) => !vocabulary.has(piece));
@@ -67,8 +70,9 @@ export class ByteLevelBpe {
         const reason = `its pair ${rank} needs the piece ${JSON.stringify(missing.slice(0, 40))}, which is not in the vocabulary`;
         throw new BridleError("TOKENIZER_INVALID", { file, reason });
       }
-      const pair = `${left} ${right}`;
-      if (!ranks.has(pair)) ranks.set(pair, { rank, joined });
+      const idOf = (piece: string) => vocabulary.get(piece) as number;
+      const pair = this.pairOf(idOf(left), idOf(right));
+      if (!ranks.has(pair)) ranks.set(pair, { rank, joined: idOf(joined) });
     }
     this.merges = ranks;
   }
@@ -117,48 +121,49 @@ export class ByteLevelBpe {
     return pieces;
   }
 
+  private pairOf(left: number, right: number): number {
+    return left * this.size + right;
+  }
+
   /** Joins pairs, the first learned first and of equal ones the leftmost, until none is left that was learned. */
   private join(bytes: Uint8Array): WordPieces {
-    const symbols: (string | undefined)[] = Array.from(bytes, (byte) => letters[byte]);
-    const next = Int32Array.from(symbols, (_, i) => i + 1);
-    const previous = Int32Array.from(symbols, (_, i) => i - 1);
-    const waiting = new TinyQueue<Pair>([], inOrder);
-    const consider = (left: number) => {
+    const { length } = bytes;
+    const ids = Int32Array.from(bytes, (byte) => this.byteIds[byte] as number);
+    const next = Int32Array.from(ids, (_, i) => i + 1);
+    const previous = Int32Array.from(ids, (_, i) => i - 1);
+    const mergeAt = (left: number) => {
       const right = next[left] as number;
-      if (left < 0 || right >= symbols.length) return;
-      const merge = this.merges.get(`${symbols[left]} ${symbols[right]}`);
-      if (merge !== undefined) waiting.push({ ...merge, left, right });
+      if (right >= length || (ids[left] as number) < 0 || (ids[right] as number) < 0)
+        return undefined;
+      return this.merges.get(this.pairOf(ids[left] as number, ids[right] as number));
     };
-    for (let i = 0; i < symbols.length; i++) consider(i);
-    for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
-      const { left, right, joined } = pair;
+    // A rank and a place in one number: the queue of a megabyte without a space holds a million of them.
+    const waiting = new TinyQueue<number>([], (a, b) => a - b);
+    const consider = (left: number) => {
+      const merge = mergeAt(left);
+      if (merge !== undefined) waiting.push(merge.rank * length + left);
+    };
+    for (let i = 0; i < length; i++) consider(i);
+    for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
+      const left = key % length;
+      const merge = mergeAt(left);
       // One of the two may have been joined to another meanwhile.
-      const stands = symbols[left] !== undefined && next[left] === right;
-      if (!stands || `${symbols[left]}${symbols[right]}` !== joined) continue;
-      symbols[left] = joined;
-      symbols[right] = undefined;
+      if (merge === undefined || merge.rank !== (key - left) / length) continue;
+      const right = next[left] as number;
+      ids[left] = merge.joined;
+      ids[right] = -1;
       const after = next[right] as number;
       next[left] = after;
-      if (after < symbols.length) previous[after] = left;
+      if (after < length) previous[after] = left;
       const before = previous[left] as number;
       if (before >= 0) consider(before);
       consider(left);
     }
     const pieces: { id: number; end: number }[] = [];
-    for (let at = 0; at < symbols.length; at = next[at] as number) {
-      const id = this.vocabulary.get(symbols[at] as string) ?? this.unknownId;
+    for (let at = 0; at < length; at = next[at] as number) {
+      const id = (ids[at] as number) < 0 ? this.unknownId : (ids[at] as number);
       if (id !== undefined) pieces.push({ id, end: next[at] as number });
     }
     return pieces;
   }
 }
-
-interface Pair {
-  readonly rank: number;
-  readonly joined: string;
-  readonly left: number;
-  readonly right: number;
-}
-
-/** The pair learned first comes first, of equal ones the leftmost. */
-const inOrder = (a: Pair, b: Pair) => a.rank - b.rank || a.left - b.left;
