@@ -4,6 +4,9 @@ import { openFileStore } from "./adapters/blob/file.js";
 import { openGcsStore } from "./adapters/blob/gcs.js";
 import { openHttpStore } from "./adapters/blob/http.js";
 import { openS3Store } from "./adapters/blob/s3.js";
+import { migrate } from "./adapters/database/migrate.js";
+import { openPostgres } from "./adapters/database/postgres.js";
+import { openSqlite } from "./adapters/database/sqlite.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
@@ -12,6 +15,7 @@ import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
 import { resolveModel } from "./model/resolve-model.js";
 import type { BlobLocation, BlobReader, BlobStore } from "./ports/blob-store.js";
+import type { Database, MigrationSet } from "./ports/database.js";
 import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
@@ -152,6 +156,42 @@ export async function openBlobStore(location: BlobLocation): Promise<BlobReader 
     throw new BridleError("DVC_REMOTE_UNSUPPORTED", { remote: location.url, reason });
   }
   return await open(location);
+}
+
+/** What opens a database, by the scheme of its URL. */
+const databaseAdapters: Readonly<Record<string, (url: string) => Promise<Database>>> = {
+  sqlite: (url) => openSqlite(url.replace(/^sqlite:(\/\/(?=\/))?/i, "")),
+  postgres: openPostgres,
+  postgresql: openPostgres,
+};
+
+/** The schemas of all rooms that keep rows, each brought forward by itself. */
+export const migrationSets: readonly MigrationSet[] = [];
+
+/**
+ * Opens the database a URL names, a path without a scheme being SQLite's, and brings its schema forward.
+ * @param sets the schemas it must have
+ * @throws DATABASE_URL_UNSUPPORTED, PEER_MISSING, what the adapters throw, and DATABASE_NEWER, DATABASE_ALTERED and
+ *   DATABASE_HALF_MIGRATED, which leave it as it was
+ */
+export async function openDatabase(
+  url: string,
+  sets: readonly MigrationSet[] = migrationSets,
+): Promise<Database> {
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  const open = databaseAdapters[scheme ?? "sqlite"];
+  if (open === undefined || !Object.hasOwn(databaseAdapters, scheme ?? "sqlite")) {
+    const reason = `no adapter is for ${scheme}:; there are ${Object.keys(databaseAdapters).join(", ")}`;
+    throw new BridleError("DATABASE_URL_UNSUPPORTED", { url: `${scheme}:…`, reason });
+  }
+  const database = await open(url);
+  try {
+    await migrate(database, sets);
+    return database;
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
 }
 
 /** Commands see the folders behind names, not the rooms that find and write them. */

@@ -359,6 +359,70 @@ export const codes = {
     message: "{what} needs the package {package}, which is not installed.",
     hint: "Install it: `npm install {package}`.",
   },
+  // Databases.
+  DATABASE_URL_UNSUPPORTED: {
+    kind: "invalid",
+    message: "{url} names no database: {reason}.",
+    hint: "Write sqlite:FILE, a file's path, or postgres://USER@HOST/NAME.",
+  },
+  DATABASE_UNAVAILABLE: {
+    kind: "unavailable",
+    message: "The database {database} cannot be reached: {reason}.",
+    hint: "Check that the file's folder is there, or that the server runs and listens; `bridle doctor` tells more.",
+  },
+  DATABASE_UNAUTHENTICATED: {
+    kind: "unauthenticated",
+    message: "The database {database} refuses who asks: {reason}.",
+    hint: "Set PGPASSWORD, or put the user and password into BRIDLE_DB.",
+  },
+  DATABASE_MISSING: {
+    kind: "missing",
+    message: "There is no database {database}: {reason}.",
+    hint: "Make it with `createdb`, or correct the name in --db or BRIDLE_DB.",
+  },
+  DATABASE_DENIED: {
+    kind: "denied",
+    message: "The database {database} does not allow it: {reason}.",
+    hint: "Check that you may write the file and its folder, or what the user may do on the server.",
+  },
+  DATABASE_BUSY: {
+    kind: "busy",
+    message:
+      "The database {database} was used by others for {seconds} s without a turn for this process.",
+    hint: "Try again; if it stays so, end the process that holds it, or use PostgreSQL for many writers.",
+  },
+  DATABASE_FULL: {
+    kind: "unavailable",
+    message: "The disk of the database {database} is full: {reason}.",
+    hint: "Make room and try again; what was written before is kept, what failed left nothing.",
+  },
+  DATABASE_CORRUPT: {
+    kind: "unavailable",
+    message: "The database {database} is damaged: {reason}.",
+    hint: "Take a copy of the file, then restore a backup, or save what can be read with `sqlite3 FILE .recover`.",
+  },
+  DATABASE_CONFLICT: {
+    kind: "conflict",
+    message: "The database {database} refuses a row: {reason}.",
+    hint: "Somebody else wrote it first, or it names something that is gone; look again and repeat.",
+  },
+  DATABASE_NEWER: {
+    kind: "conflict",
+    message:
+      "The database {database} is of a newer Bridle: its {component} is at version {version}, and this one knows {known}.",
+    hint: "Install the newer Bridle; nothing was changed.",
+  },
+  DATABASE_ALTERED: {
+    kind: "conflict",
+    message:
+      "The database {database} was made by another migration: version {version} of {component} is not the one of this Bridle.",
+    hint: "Use the build of Bridle that made it, or restore a backup; nothing was changed.",
+  },
+  DATABASE_HALF_MIGRATED: {
+    kind: "conflict",
+    message: "The database {database} is half migrated in {component}: {reason}.",
+    hint: "Restore a whole backup, or set the file aside to begin with an empty one; nothing was changed.",
+  },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {
     kind: "unsupported-media",

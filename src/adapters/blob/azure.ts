@@ -10,7 +10,8 @@ import type {
   BlobSource,
   BlobStore,
 } from "../../ports/blob-store.js";
-import { bucketPlace, collect, httpFailure, loadPeer, reasonOf } from "./cloud.js";
+import { loadPeer } from "../load-peer.js";
+import { bucketPlace, collect, httpFailure, reasonOf } from "./cloud.js";
 
 const singleBytes = 8 << 20;
 const blockBytes = 16 << 20;

@@ -1,4 +1,4 @@
-// What the adapters of clouds share: names under a prefix, clients that may not be installed, bytes in memory.
+// What the adapters of clouds share: names under a prefix, bytes in memory, failures in one form.
 import { BridleError } from "../../errors/error.js";
 import type { BlobSource } from "../../ports/blob-store.js";
 
@@ -16,21 +16,6 @@ export function bucketPlace(url: string): BucketPlace {
   }
   const trimmed = path.replace(/\/+$/, "");
   return { bucket, prefix: trimmed === "" ? "" : `${trimmed}/` };
-}
-
-/** A client that users install themselves. @throws PEER_MISSING */
-export async function loadPeer<Module>(
-  what: string,
-  name: string,
-  load: () => Promise<Module>,
-): Promise<Module> {
-  try {
-    return await load();
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : "";
-    if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") throw cause;
-    throw new BridleError("PEER_MISSING", { what, package: name }, { cause });
-  }
 }
 
 /** All bytes of a part of a source, in memory. */

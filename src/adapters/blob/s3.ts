@@ -10,14 +10,8 @@ import type {
   BlobSource,
   BlobStore,
 } from "../../ports/blob-store.js";
-import {
-  type BucketPlace,
-  bucketPlace,
-  collect,
-  httpFailure,
-  loadPeer,
-  reasonOf,
-} from "./cloud.js";
+import { loadPeer } from "../load-peer.js";
+import { type BucketPlace, bucketPlace, collect, httpFailure, reasonOf } from "./cloud.js";
 
 type Sdk = typeof import("@aws-sdk/client-s3");
 
