@@ -906,6 +906,42 @@ export const codes = {
       "Training takes {neededMb} MB for weights, gradients and optimizer state, which the system does not give: {reason}.",
     hint: "Use Adafactor or LoRA, which keep less state, a smaller model, or a machine with more memory.",
   },
+  // Model packages.
+  PACKAGE_INVALID: {
+    kind: "invalid",
+    message: "{where} is no model package: {reason}.",
+    hint: "Export it again where it comes from: `bridle models export NAME:N FILE.tar`.",
+  },
+  PACKAGE_TOO_NEW: {
+    kind: "invalid",
+    message: "{where} is a model package of version {version}; this Bridle reads up to {newest}.",
+    hint: "Update Bridle: `npm install bridle@latest`.",
+  },
+  PACKAGE_ALTERED: {
+    kind: "unavailable",
+    message: "{file} of the model package {package} is not what was packed: {reason}.",
+    hint: "Nothing of it was used. Put the file back, or import the package again; `bridle doctor` names every file that is altered.",
+  },
+  PACKAGE_SOURCE_CHANGED: {
+    kind: "conflict",
+    message: "{file} changed while it was being packed.",
+    hint: "Wait until whatever writes to that folder is done, and run it again.",
+  },
+  PACKAGE_PATH_UNFIT: {
+    kind: "invalid",
+    message: "{file} cannot go into a model package: its name is {reason}.",
+    hint: "Rename it: letters, digits and . _ + - in names, at most 100 characters with its folders.",
+  },
+  ARCHIVE_INVALID: {
+    kind: "invalid",
+    message: "{file} cannot be imported: {reason}.",
+    hint: "Import a file that `bridle models export` wrote, or a folder in Hugging Face layout.",
+  },
+  EVALUATION_INVALID: {
+    kind: "invalid",
+    message: "{where} is no evaluation: {reason}.",
+    hint: "Write one with `bridle evaluate DATA --model MODEL --json > FILE`.",
+  },
   // The hub of models, and its cache on disk.
   HUB_SETTING_INVALID: {
     kind: "invalid",

@@ -42,7 +42,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     signal,
   });
   const { createNeuralSummarizer } = await import("./neural.js");
-  const { modelVersion } = await import("./model-version.js");
+  const { modelVersion } = await import("../model/model-version.js");
   return createNeuralSummarizer({
     folder,
     name: model,

@@ -132,18 +132,20 @@ export async function settleTables<C extends ModelConfig>(
   return family.withOwnTables(config, own);
 }
 
-/**
- * The parameters of a graph as float32: mapped where a file has them as they are used, else read, one tensor at a
- * time. Tied tensors are held once.
- * @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT
- */
-export async function readWeights<C extends ModelConfig>(
-  folder: string,
+/** Where each parameter of a graph comes from: a stored tensor, or what the config makes of it. */
+interface Located {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly from: StoredTensor | { readonly data: () => Float32Array };
+}
+
+/** @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH */
+function locate<C extends ModelConfig>(
+  stored: ReadonlyMap<string, StoredTensor>,
   family: Family<C>,
   config: C,
   parameters: readonly Value[],
-): Promise<Weights> {
-  const stored = await readWeightHeaders(folder);
+): Located[] {
   const derived = family.derivedWeights(config);
   const aliases = family.aliases(config);
   const known = new Set([
@@ -155,10 +157,7 @@ export async function readWeights<C extends ModelConfig>(
   const extra = [...stored.keys()].find((name) => !known.has(name));
   if (extra !== undefined)
     throw new BridleError("WEIGHT_UNEXPECTED", { name: extra, file: stored.get(extra)?.file });
-
-  const weights = new Map<string, Weight>();
-  const places = new Map<string, string>();
-  for (const { name, shape } of parameters) {
+  return parameters.map(({ name, shape }) => {
     const dims = shape.map(Number);
     const found = (aliases.get(name) ?? [name])
       .map((alias) => stored.get(alias))
@@ -166,8 +165,7 @@ export async function readWeights<C extends ModelConfig>(
     if (found === undefined) {
       const made = derived.get(name);
       if (made === undefined) throw new BridleError("WEIGHT_MISSING", { name });
-      weights.set(name, float32(made.data(), dims));
-      continue;
+      return { name, dims, from: made };
     }
     const fits = found.shape.length === dims.length || name === "final_logits_bias";
     if (
@@ -180,16 +178,55 @@ export async function readWeights<C extends ModelConfig>(
         reason: `it is [${found.shape}], config.json needs [${dims}]`,
       });
     }
-    const { file } = found;
+    return { name, dims, from: found };
+  });
+}
+
+/**
+ * Holds the headers of a folder's weights against what a graph needs, without reading the weights.
+ * @returns the tensors by checkpoint name
+ * @throws WEIGHTS_NOT_FOUND, WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN
+ */
+export async function checkWeights<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+  parameters: readonly Value[],
+): Promise<Map<string, StoredTensor>> {
+  const stored = await readWeightHeaders(folder);
+  locate(stored, family, config, parameters);
+  return stored;
+}
+
+/**
+ * The parameters of a graph as float32: mapped where a file has them as they are used, else read, one tensor at a
+ * time. Tied tensors are held once.
+ * @throws WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, WEIGHTS_CORRUPT
+ */
+export async function readWeights<C extends ModelConfig>(
+  folder: string,
+  family: Family<C>,
+  config: C,
+  parameters: readonly Value[],
+): Promise<Weights> {
+  const stored = await readWeightHeaders(folder);
+  const weights = new Map<string, Weight>();
+  const places = new Map<string, string>();
+  for (const { name, dims, from } of locate(stored, family, config, parameters)) {
+    if ("data" in from) {
+      weights.set(name, float32(from.data(), dims));
+      continue;
+    }
+    const { file } = from;
     const real = places.get(file) ?? (await realpath(file));
     places.set(file, real);
     // One session maps files of one folder, as they lie on disk once links are followed.
     const [first = real] = places.values();
-    if (isMappable(found) && dirname(real) === dirname(first)) {
-      await checkMapped(found);
-      weights.set(name, { dtype: "float32", shape: dims, file: real, offset: found.offset });
+    if (isMappable(from) && dirname(real) === dirname(first)) {
+      await checkMapped(from);
+      weights.set(name, { dtype: "float32", shape: dims, file: real, offset: from.offset });
     } else {
-      weights.set(name, float32(await readFloat32(found), dims));
+      weights.set(name, float32(await readFloat32(from), dims));
     }
   }
   return weights;
