@@ -5,22 +5,27 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { makePython } from "../bench/frame/python.mjs";
 import { compareDvc } from "./parity/dvc.mjs";
 import { compareString, lines as linesOf } from "./parity/strings.mjs";
+import { compareSweeps, sweepPackages } from "./parity/sweep.mjs";
 import { compareT5Folders, compareT5Strings } from "./parity/t5.mjs";
 
 const usage = `Usage: node scripts/parity.mjs --python PYTHON [options]
 
   --python PYTHON        has torch, transformers 5, peft, safetensors and sentencepiece
   --python-dvc PYTHON    has dvc 3.67.1, dvc-s3 and moto[server]: for \`dvc\`, which needs git too
+  --python-optuna PYTHON has what \`tpe\` needs: ${sweepPackages.join(", ")};
+                         made under bench/.cache where it is left out
   --python-4 PYTHON      has transformers 4.57.6 and rouge_score: records tokenizers and ROUGE for \`folders\`
   --python-groups PYTHON has transformers 4.55.4: records diverse beam search for \`folders\`
   --fixtures DIR         golden folder whose pegasus-tiny is used (default: ../shared/fixtures)
-  --only NAMES           of sentencepiece, pieces, transformers, trained, folders, t5, dvc (default: all
-                         but dvc, which is run where --python-dvc is given)
+  --only NAMES           of sentencepiece, pieces, transformers, trained, folders, t5, dvc, tpe (default:
+                         all but tpe and dvc, which is run where --python-dvc is given)
   --strings N            random strings for the fixtures' vocabulary (default: 50000)
   --piece-strings N      random strings for each vocabulary trained by \`pieces\` (default: 5000)
   --folders N            models of random shape that \`folders\` and \`t5\` make (default: 10)
+  --seeds N              searches of each function that \`tpe\` makes (default: 20)
   --seed S               the first seed (default: 1)
   --keep DIR             where made files stay, in place of a temporary folder`;
 
@@ -28,6 +33,8 @@ const { values } = parseArgs({
   options: {
     python: { type: "string" },
     "python-dvc": { type: "string" },
+    "python-optuna": { type: "string" },
+    seeds: { type: "string", default: "20" },
     "python-4": { type: "string" },
     "python-groups": { type: "string" },
     fixtures: { type: "string", default: "../shared/fixtures" },
@@ -44,7 +51,7 @@ const asked = (
   `sentencepiece,pieces,transformers,trained,folders,t5${values["python-dvc"] === undefined ? "" : ",dvc"}`
 ).split(",");
 const needs = (/** @type {string} */ check) =>
-  check === "dvc" ? values["python-dvc"] : values.python;
+  check === "dvc" ? values["python-dvc"] : check === "tpe" ? "" : values.python;
 if (asked.some((check) => needs(check) === undefined)) {
   console.error(usage);
   process.exit(2);
@@ -259,8 +266,17 @@ async function compareWithDvc(scratch) {
   return (await compareDvc(interpreter, path.join(scratch, "shared"), print)) && held;
 }
 
+/** Search beside Optuna, SciPy and W&B's sweeps. */
+const compareSearch = () =>
+  compareSweeps(values["python-optuna"] ?? makePython(sweepPackages), (line) => console.log(line), {
+    seeds: Number(values.seeds),
+    trials: 100,
+    first: seed,
+  });
+
 /** @type {Record<string, (scratch: string) => Promise<boolean>>} */
 const checks = {
+  tpe: compareSearch,
   dvc: compareWithDvc,
   sentencepiece: compareSentencePiece,
   pieces: comparePieces,

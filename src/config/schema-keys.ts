@@ -26,6 +26,23 @@ export function keysAt(
   return Object.hasOwn(def.shape, name) ? keysAt(rest, def.shape[name]!) : [];
 }
 
+/** Whether something can be set at a path, a section as well as a value; below a mapping of free keys anything can. */
+export function isKey(path: readonly string[], schema: z.core.$ZodType = RunConfig): boolean {
+  const { def } = schema._zod as unknown as {
+    def: {
+      type: string;
+      shape?: Record<string, z.core.$ZodType>;
+      innerType?: z.core.$ZodType;
+      options?: z.core.$ZodType[];
+    };
+  };
+  const [key, ...rest] = path;
+  if (key === undefined || def.type === "record") return true;
+  if (def.innerType !== undefined) return isKey(path, def.innerType);
+  if (def.options !== undefined) return def.options.some((option) => isKey(path, option));
+  return Object.hasOwn(def.shape ?? {}, key) && isKey(rest, def.shape![key]!);
+}
+
 /** A node of a JSON Schema, as far as it is looked at here. */
 export interface JsonSchema {
   readonly [key: string]: unknown;

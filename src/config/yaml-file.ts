@@ -15,6 +15,8 @@ export interface YamlFile {
   readonly package: string | undefined;
   /** The line of a key or list item, from 1; of the nearest one around it where it has none of its own. */
   lineOf(path: KeyPath): number;
+  /** How a value is written there, such as `1.0`; undefined where nothing plain stands. */
+  writtenAt(path: KeyPath): string | undefined;
 }
 
 export function isRecord(value: unknown): value is Plain {
@@ -112,6 +114,10 @@ export async function readYamlFile(file: string): Promise<YamlFile> {
         if (line !== undefined) return line;
       }
       return 1;
+    },
+    writtenAt(path) {
+      const node = document.getIn(path, true);
+      return isScalar(node) ? node.source : undefined;
     },
   };
 }

@@ -749,6 +749,26 @@ export const codes = {
     message: "{failed} of {runs} runs failed; the first: {first}",
     hint: "{record} has what each run came to; the same command again takes up those that are not done.",
   },
+  SWEEP_INVALID: {
+    kind: "invalid",
+    message: "The sweep in {file} cannot be run: {problems}.",
+    hint: "Correct the file; docs/guides/sweep.md lists what a space may say, `bridle config keys` every key of params.yaml.",
+  },
+  SWEEP_CONSTRAINT_INVALID: {
+    kind: "invalid",
+    message: "The constraint {constraint} cannot be used: {problem}.",
+    hint: "Write it with keys of the space, numbers, texts in quotes, + - * / % **, comparisons, in [...], and, or, not.",
+  },
+  SWEEP_SPACE_EMPTY: {
+    kind: "invalid",
+    message: "Of {tried} combinations of the space none is allowed by the constraints.",
+    hint: "Widen the space or take a constraint out; each must hold for every trial.",
+  },
+  SWEEP_SAMPLER_UNFIT: {
+    kind: "invalid",
+    message: "The {sampler} sampler cannot be used here: {problem}.",
+    hint: "{advice}",
+  },
   LOSS_NOT_FINITE: {
     kind: "invalid",
     message: "At step {step} the loss is {loss}: {what}.",
