@@ -23,6 +23,7 @@ const apiRoutes = [
   "/health",
   "/ready",
   "/info",
+  "/metrics",
   "/docs",
   "/openapi.json",
 ];

@@ -1,4 +1,4 @@
-// GET /: the page, as the bundler built it.
+// GET / and the addresses of the other pages: the dashboard, as the bundler built it.
 import type { ServerContext } from "./context.js";
 import type { RouteTable } from "./routes.js";
 import { readStaticFiles, serveFile } from "./static-files.js";
@@ -18,6 +18,12 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
+/**
+ * Addresses that the page itself makes sense of, so that they can be sent to somebody, kept and reloaded. Models stand
+ * under /registry, because /models/NAME is where clients of Hugging Face ask for summaries.
+ */
+const pagePaths = ["/runs", "/sweeps", "/data", "/registry", "/system"];
+
 /** @param folder where the built page lies; without it, / says how to build it */
 export async function dashboardRoutes(server: ServerContext, folder: string): Promise<RouteTable> {
   const files = await readStaticFiles(folder);
@@ -27,7 +33,12 @@ export async function dashboardRoutes(server: ServerContext, folder: string): Pr
     return [{ method: "GET", path: "/", access: "open", handle: () => notBuilt(server) }];
   }
   return [
-    { method: "GET", path: "/", access: "open", handle: serveFile(index, headers) },
+    ...["/", ...pagePaths, ...pagePaths.map((path) => `${path}/*`)].map((path) => ({
+      method: "GET" as const,
+      path,
+      access: "open" as const,
+      handle: serveFile(index, headers),
+    })),
     ...files.map((file) => ({
       method: "GET" as const,
       path: `/${file.name}`,

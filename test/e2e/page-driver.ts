@@ -64,8 +64,8 @@ export function startPages({
     await server?.stop();
   });
 
-  /** Opens the page in a browser of its own and waits until the server is seen to be there. */
-  return async function open(options: BrowserContextOptions = {}): Promise<Page> {
+  /** Opens a page in a browser of its own and waits until the server is seen to be there. */
+  return async function open(options: BrowserContextOptions = {}, path = "/"): Promise<Page> {
     const { url } = server;
     const context = await browser.newContext({
       viewport: { width: 1280, height: 800 },
@@ -84,8 +84,11 @@ export function startPages({
       const noted = /^Failed to load resource/.test(message.text());
       if (["error", "warning"].includes(message.type()) && !noted) faults.push(message.text());
     });
-    await page.goto(url);
-    await page.getByText(/^(Ready|Key needed)$/).waitFor();
+    await page.goto(url + path);
+    await page
+      .getByRole("banner")
+      .getByText(/^(Ready|Key needed)$/)
+      .waitFor();
     return page;
   };
 }

@@ -2,13 +2,13 @@
 import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from "@mantine/core";
 import { ChevronDown, FolderOpen, LibraryBig, TriangleAlert, X } from "lucide-react";
 import { type ClipboardEvent, type ReactNode, type RefObject, useMemo, useRef } from "react";
+import { counted, roughly, wordsIn } from "../shell/figures.js";
 import { menuProps } from "../shell/floating.js";
+import notes from "../shell/notes.module.css";
+import { ProblemNote } from "../shell/problem-note.js";
 import classes from "./document-pane.module.css";
 import { cutAt } from "./excerpts.js";
-import { counted, roughly, wordsIn } from "./figures.js";
-import notes from "./notes.module.css";
 import pane from "./pane.module.css";
-import { ProblemNote } from "./problem-note.js";
 import { samples } from "./samples.js";
 import { type DocumentControl, formats, type PageDocument } from "./use-document.js";
 

@@ -5,8 +5,8 @@ import type { ReactNode } from "react";
 import { shortName } from "../api/model-name.js";
 import type { Problem } from "../api/problem.js";
 import type { Model } from "../api/types.js";
+import { count } from "../shell/figures.js";
 import { popoverProps } from "../shell/floating.js";
-import { count } from "./figures.js";
 import classes from "./generation-control.module.css";
 import { defaultOf, draws, type Generation, hasBeams } from "./settings.js";
 

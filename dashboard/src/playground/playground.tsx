@@ -4,6 +4,7 @@ import { useHotkeys, useOs } from "@mantine/hooks";
 import { ArrowRight, Columns2, Square } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Model, SummaryRequest } from "../api/types.js";
+import { takeArrival } from "../shell/router.js";
 import { useServer } from "../shell/use-server.js";
 import { DocumentPane, type View } from "./document-pane.js";
 import { DropTarget } from "./drop-target.js";
@@ -20,7 +21,7 @@ import { finished, type Run, useRuns } from "./use-runs.js";
 /** Sentences drawn at first, and more at each wish: tens of thousands at once would freeze the page. */
 const sentencesAtOnce = 200;
 
-export function Playground() {
+export default function Playground() {
   const control = useDocument();
   const { models } = useServer();
   const { contenders, inFocus, change, add, remove, focus } = useContenders();
@@ -30,6 +31,7 @@ export function Playground() {
   const link = useLink(contenders.indexOf(inFocus));
   const field = useRef<HTMLTextAreaElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
+  const title = useRef<HTMLHeadingElement>(null);
   const { text, origin } = control.document;
   const opening = control.opening !== undefined;
   const compared = contenders.length > 1;
@@ -40,12 +42,20 @@ export function Playground() {
     [models],
   );
 
-  // Another document has nothing to do with the last one's summaries; an edited one has.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: origin is the trigger
+  // Another document has nothing to do with the last one's summaries; an edited one has, and so has one that was only
+  // out of sight.
+  const shownOrigin = useRef(origin);
   useEffect(() => {
+    if (shownOrigin.current === origin) return;
+    shownOrigin.current = origin;
     reset();
     setView("edit");
   }, [origin, reset]);
+
+  useEffect(() => {
+    document.title = "Playground · Bridle";
+    if (takeArrival()) title.current?.focus({ preventScroll: true });
+  }, []);
 
   // What there is to be seen of the document beside its text comes into sight as it comes to be; not when another
   // summary, whose own has long been there, is merely pointed at.
@@ -100,7 +110,9 @@ export function Playground() {
   return (
     <div className={classes.page} data-compared={comparedAs(contenders.length)}>
       <DropTarget onFiles={control.open} />
-      <h1 className={classes.heading}>Playground</h1>
+      <h1 className={classes.heading} ref={title} tabIndex={-1}>
+        Playground
+      </h1>
       <div className={classes.panes}>
         <DocumentPane
           control={control}

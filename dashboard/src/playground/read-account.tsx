@@ -1,8 +1,8 @@
 // How much of the document was read, where the summary comes from in it, and what it cost.
 import { TriangleAlert } from "lucide-react";
 import { shortName } from "../api/model-name.js";
-import { count, counted, duration, percent, wordsIn } from "./figures.js";
-import notes from "./notes.module.css";
+import { count, counted, duration, percent, wordsIn } from "../shell/figures.js";
+import notes from "../shell/notes.module.css";
 import classes from "./read-account.module.css";
 import { describe } from "./settings.js";
 import type { SentenceLink } from "./use-link.js";

@@ -1,6 +1,6 @@
 // What a summary is asked for with: kept for both kinds of models, sent as the parameters of the one that is picked.
 import type { Model, SummaryParameters } from "../api/types.js";
-import { count, counted } from "./figures.js";
+import { count, counted } from "../shell/figures.js";
 
 export type LengthUnit = "sentences" | "ratio" | "maxWords";
 

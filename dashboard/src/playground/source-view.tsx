@@ -1,7 +1,7 @@
 // The document with what a summary rests on: sentences marked, or the parts that a model has read set apart.
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { counted } from "../shell/figures.js";
 import { layOut, type Piece } from "./excerpts.js";
-import { counted } from "./figures.js";
 import type { MarkedDocument } from "./marked-document.js";
 import classes from "./source-view.module.css";
 import { type SentenceLink, scrollTo, sentenceProps, useFollowing } from "./use-link.js";

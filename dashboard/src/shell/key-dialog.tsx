@@ -1,7 +1,7 @@
 // Asks for an API key when the server wants one; the key stays in this tab.
 import { Button, Modal, PasswordInput } from "@mantine/core";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { onKeyNeeded } from "../api/client.js";
+import { onKeyNeeded } from "../api/http.js";
 import { getKey, setKey } from "../api/key.js";
 import classes from "./key-dialog.module.css";
 

@@ -1,0 +1,141 @@
+// Something the server has, as a page shows it: looked up, kept while it is looked up again, and thrown away with the key.
+import { useCallback, useEffect, useRef, useState } from "react";
+import { asProblem } from "../api/http.js";
+import { subscribeToKey } from "../api/key.js";
+import type { Problem } from "../api/problem.js";
+
+export interface Resource<T> {
+  /** What came last; undefined until something has. */
+  readonly data: T | undefined;
+  /** What went wrong the last time, if it did. */
+  readonly problem: Problem | undefined;
+  readonly isLoading: boolean;
+  readonly reload: () => void;
+  /** Puts in what came another way, such as by an event. */
+  readonly update: (change: (before: T) => T) => void;
+}
+
+interface Kept {
+  readonly key: string;
+  readonly data: unknown;
+}
+
+/** So that going back shows at once what was there, while it is looked up again. */
+const kept: Kept[] = [];
+const mostKept = 60;
+
+function keep(key: string, data: unknown): void {
+  forget(key);
+  kept.push({ key, data });
+  if (kept.length > mostKept) kept.shift();
+}
+
+function forget(key: string): void {
+  const place = kept.findIndex((each) => each.key === key);
+  if (place >= 0) kept.splice(place, 1);
+}
+
+// What one key may see is nothing for the next one.
+subscribeToKey(() => kept.splice(0));
+
+interface State {
+  readonly key: string | undefined;
+  readonly data: unknown;
+  readonly problem: Problem | undefined;
+  readonly isLoading: boolean;
+}
+
+function begin(key: string | undefined): State {
+  const found = kept.find((each) => each.key === key);
+  return { key, data: found?.data, problem: undefined, isLoading: key !== undefined };
+}
+
+export interface ResourceOptions {
+  /** Looks again so often while the page is seen. */
+  readonly everyMs?: number | undefined;
+  /** Shows what an earlier key had until the new one's is there, for tables whose filter is changed. */
+  readonly holdsOver?: boolean;
+}
+
+/**
+ * @param key tells what is looked up, such as its path; undefined for nothing
+ * @param load is called again whenever the key changes, and may close over what the key tells
+ */
+export function useResource<T>(
+  key: string | undefined,
+  load: (signal: AbortSignal) => Promise<T>,
+  { everyMs, holdsOver = false }: ResourceOptions = {},
+): Resource<T> {
+  const [state, setState] = useState(() => begin(key));
+  const [turn, setTurn] = useState(0);
+  const latest = useRef(load);
+  useEffect(() => {
+    latest.current = load;
+  });
+
+  // The state of another key is none of this one's, and an effect would show it for a moment.
+  let shown = state;
+  if (state.key !== key) {
+    shown = begin(key);
+    if (holdsOver && shown.data === undefined) shown = { ...shown, data: state.data };
+    setState(shown);
+  }
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: turn is the trigger
+  useEffect(() => {
+    if (key === undefined) return undefined;
+    const controller = new AbortController();
+    const { signal } = controller;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = async () => {
+      clearTimeout(timer);
+      setState((before) => (before.key === key ? { ...before, isLoading: true } : before));
+      try {
+        const data = await latest.current(signal);
+        if (signal.aborted) return;
+        keep(key, data);
+        setState({ key, data, problem: undefined, isLoading: false });
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const problem = asProblem(thrown);
+        setState((before) => ({ ...before, key, problem, isLoading: false }));
+      }
+      if (everyMs !== undefined) timer = setTimeout(lookIfSeen, everyMs);
+    };
+    const lookIfSeen = () => {
+      if (document.visibilityState === "visible") void look();
+    };
+    const onKey = () => {
+      setState(begin(key));
+      void look();
+    };
+    void look();
+    const unsubscribe = subscribeToKey(onKey);
+    if (everyMs !== undefined) document.addEventListener("visibilitychange", lookIfSeen);
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+      unsubscribe();
+      document.removeEventListener("visibilitychange", lookIfSeen);
+    };
+  }, [key, everyMs, turn]);
+
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  const update = useCallback(
+    (change: (before: T) => T) =>
+      setState((before) => {
+        if (before.key !== key || before.data === undefined || key === undefined) return before;
+        const data = change(before.data as T);
+        keep(key, data);
+        return { ...before, data };
+      }),
+    [key],
+  );
+  return {
+    data: shown.data as T | undefined,
+    problem: shown.problem,
+    isLoading: shown.isLoading,
+    reload,
+    update,
+  };
+}
