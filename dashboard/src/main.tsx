@@ -4,7 +4,7 @@ import "./tokens.css";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.js";
 import { isFetchFault } from "./shell/fault-boundary.js";
-import { preload } from "./shell/pages.js";
+import { preload } from "./shell/preload.js";
 
 preload(window.location.href);
 const root = document.getElementById("root");

@@ -6,9 +6,9 @@ import classes from "./header.module.css";
 import { HelpButton } from "./help-dialog.js";
 import { Link } from "./link.js";
 import { Mark } from "./mark.js";
-import { sectionOf, sections } from "./pages.js";
 import { usePath } from "./router.js";
 import { SchemeMenu } from "./scheme-menu.js";
+import { sectionOf, sections } from "./sections.js";
 import { KeyButton, ServerBadge } from "./server-badge.js";
 
 export function Header() {

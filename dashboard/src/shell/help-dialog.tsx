@@ -3,8 +3,8 @@ import { ActionIcon, Kbd, Modal, Switch, Tooltip } from "@mantine/core";
 import { Keyboard } from "lucide-react";
 import { useState } from "react";
 import classes from "./help-dialog.module.css";
-import { sections } from "./pages.js";
 import { go } from "./router.js";
+import { sections } from "./sections.js";
 import { turnKeys, useKeysOn, useShortcutGroups, useShortcuts } from "./shortcuts.js";
 
 /** The button that opens it; the one place where the keys of every page are made. */

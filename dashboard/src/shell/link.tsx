@@ -1,6 +1,6 @@
 // A link within the page: it goes there without loading anything anew, and stays a link for every other use.
 import type { AnchorHTMLAttributes, MouseEvent, Ref } from "react";
-import { preload } from "./pages.js";
+import { preload } from "./preload.js";
 import { go } from "./router.js";
 
 export interface LinkProps extends AnchorHTMLAttributes<HTMLAnchorElement> {

@@ -2,7 +2,7 @@
 import { MapPinOff } from "lucide-react";
 import { Link } from "./link.js";
 import { PageFrame } from "./page-frame.js";
-import { sections } from "./pages.js";
+import { sections } from "./sections.js";
 import { Empty } from "./states.js";
 
 export function Nowhere({ path }: { readonly path: string }) {

@@ -1,26 +1,13 @@
-// The pages there are: one row each, loaded when somebody goes there; the navigation is made from the sections.
-import { type LucideIcon, Server, TextQuote } from "lucide-react";
+// The pages there are: one row each, loaded when somebody goes there.
 import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import { onPreload } from "./preload.js";
 import { matchPath } from "./router.js";
+import { isPlayground } from "./sections.js";
 
 export interface PageProps {
   /** What stands in the address for the `:names` of the page's path. */
   readonly params: Readonly<Record<string, string>>;
 }
-
-/** A part of the navigation. */
-export interface Section {
-  readonly path: string;
-  readonly label: string;
-  readonly icon: LucideIcon;
-  /** Typed after `g`, goes there. */
-  readonly letter: string;
-}
-
-export const sections: readonly Section[] = [
-  { path: "/", label: "Playground", icon: TextQuote, letter: "p" },
-  { path: "/system", label: "System", icon: Server, letter: "y" },
-];
 
 type Module = { default: ComponentType<PageProps> };
 
@@ -55,22 +42,9 @@ export function findPage(path: string): FoundPage | undefined {
   return undefined;
 }
 
-export function isPlayground(path: string): boolean {
-  return path === "/";
-}
-
-/** The section a path belongs to: `/runs/k3vd8wpq` to Runs. */
-export function sectionOf(path: string): Section | undefined {
-  return sections.find((section) =>
-    section.path === "/" ? isPlayground(path) : `${path}/`.startsWith(`${section.path}/`),
-  );
-}
-
-/** Fetches a page's code ahead, because somebody is about to go there. */
-export function preload(href: string): void {
-  const { pathname } = new URL(href, window.location.href);
-  const found = pages.find(({ pattern }) => matchPath(pattern, pathname) !== undefined);
-  const load = isPlayground(pathname) ? loadPlayground : found?.load;
+onPreload((path) => {
+  const found = pages.find(({ pattern }) => matchPath(pattern, path) !== undefined);
+  const load = isPlayground(path) ? loadPlayground : found?.load;
   // What goes wrong here goes wrong again, and is told, when the page is opened.
   load?.().catch(() => {});
-}
+});
