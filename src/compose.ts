@@ -38,15 +38,17 @@ export interface Service {
  * @throws what createSummarizer throws
  */
 export async function compose(
-  config: Pick<ServeConfig, "models" | "workers" | "maxBodyBytes"> & {
+  config: Pick<ServeConfig, "models" | "threads" | "maxBodyBytes"> & {
     device?: ServeConfig["device"];
     dtype?: ServeConfig["dtype"];
+    /** Processors that a process among several stays on. */
+    cpus?: readonly number[] | undefined;
   },
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
   const reader = createDocumentReader({
-    threads: config.workers,
+    threads: config.threads,
     limits: { maxBytes: config.maxBodyBytes },
   });
   const close = async (): Promise<void> => {
@@ -59,9 +61,10 @@ export async function compose(
         model,
         await createSummarizer({
           model,
-          threads: config.workers,
+          threads: config.threads,
           device: config.device ?? "auto",
           ...(config.dtype !== undefined && { dtype: config.dtype }),
+          ...(config.cpus !== undefined && { cpus: config.cpus }),
           ...downloading,
         }),
       );

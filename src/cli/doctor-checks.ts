@@ -3,12 +3,13 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { availableParallelism, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { thisMachine } from "../config/machine.js";
 import { bridleVersion } from "../config/version.js";
 import { toBridleError } from "../errors/error.js";
 
@@ -84,12 +85,14 @@ function checkNode(): Finding {
 }
 
 function checkMachine(): Finding {
-  const constrained = process.constrainedMemory();
-  // Without a limit this is 0 or a number beyond any machine.
-  const limited = constrained > 0 && constrained < totalmem();
-  const memory = limited ? constrained : totalmem();
-  const limit = limited ? " (limit of the container)" : "";
-  const message = `${availableParallelism()} processors, ${Math.round(memory / megabyte)} MB memory${limit}`;
+  const { threads, quota, memoryBytes: memory, nodes } = thisMachine();
+  const limits = [
+    ...(quota === undefined ? [] : [`a quota of ${quota} processors`]),
+    ...(memory < totalmem() ? ["a memory limit of the container"] : []),
+    ...(nodes.length > 1 ? [`${nodes.length} NUMA nodes`] : []),
+  ];
+  const within = limits.length === 0 ? "" : ` (${limits.join(", ")})`;
+  const message = `${threads} ${threads === 1 ? "processor" : "processors"}, ${Math.round(memory / megabyte)} MB memory${within}`;
   if (memory >= 512 * megabyte) return { status: "ok", message };
   return {
     status: "warn",

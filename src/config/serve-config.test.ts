@@ -1,5 +1,6 @@
 // Tests what a server can be told: defaults, the environment, options, and what each refuses.
 import { describe, expect, it } from "vitest";
+import { thisMachine } from "./machine.js";
 import { isLoopback, resolveServeConfig, ServeConfig } from "./serve-config.js";
 
 describe("resolveServeConfig", () => {
@@ -60,4 +61,19 @@ describe("isLoopback", () => {
       expect(isLoopback(host)).toBe(false);
     },
   );
+});
+
+describe("processes and threads", () => {
+  it("are one process with all that the machine allows, unless told otherwise", () => {
+    const { threads } = thisMachine();
+    expect(resolveServeConfig({}, {})).toMatchObject({ workers: 1, threads });
+  });
+
+  it("share the machine, each with a thread at least", () => {
+    const { threads } = thisMachine();
+    expect(resolveServeConfig({ workers: 2 }, {}).threads).toBe(Math.max(1, threads >> 1));
+    expect(resolveServeConfig({ workers: 200 }, {}).threads).toBe(1);
+    expect(resolveServeConfig({ workers: 200, threads: 3 }, {}).threads).toBe(3);
+    expect(() => resolveServeConfig({ workers: 0 }, {})).toThrow(/workers/);
+  });
 });

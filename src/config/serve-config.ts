@@ -1,7 +1,7 @@
 // ServeConfig: what `bridle serve` can be told, with every default, unit and description in one schema.
-import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { BridleError } from "../errors/error.js";
+import { shareMachine, thisMachine } from "./machine.js";
 import { modelDTypes } from "./model-dtypes.js";
 
 const megabyte = 1_000_000;
@@ -47,8 +47,13 @@ export const ServeConfig = z.strictObject({
       "What the weights of neural models are computed with; whole numbers run on the CPU, and a copy is made the first time",
     ),
   workers: wholeNumber(1, 256)
-    .default(availableParallelism())
-    .describe("Worker threads for long documents; for a neural model threads of one operator"),
+    .default(1)
+    .describe("Processes that work, each with its models, whose mapped weights they share"),
+  threads: wholeNumber(1, 1024)
+    .optional()
+    .describe(
+      "Threads of one operator of a neural model, and for long documents, in each process; its share of the processors unless said",
+    ),
   maxBodyBytes: wholeNumber(1024, 2_000 * megabyte)
     .default(25 * megabyte)
     .describe("Largest request body, in bytes"),
@@ -63,7 +68,7 @@ export const ServeConfig = z.strictObject({
     .describe("Most beams, or sequences, that a request may ask of a neural model"),
   // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
-    .default(4 * availableParallelism())
+    .default(4 * thisMachine().threads)
     .describe("How many requests are worked on at once; long documents also wait for a thread"),
   queueLimit: wholeNumber(0, 1_000_000)
     .default(256)
@@ -117,7 +122,7 @@ export const ServeConfig = z.strictObject({
 });
 
 /** A checked configuration; every field has a value but the optional file and project. */
-export type ServeConfig = z.output<typeof ServeConfig>;
+export type ServeConfig = z.output<typeof ServeConfig> & { readonly threads: number };
 export type ServeConfigInput = z.input<typeof ServeConfig>;
 
 /** What the environment says, where a name is set and not empty. */
@@ -145,7 +150,11 @@ export function resolveServeConfig(
 ): ServeConfig {
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const checked = ServeConfig.safeParse({ ...fromEnvironment(env), ...said });
-  if (checked.success) return checked.data;
+  if (checked.success) {
+    const { threads, workers } = checked.data;
+    const [share] = shareMachine(thisMachine(), workers);
+    return { ...checked.data, threads: threads ?? share?.threads ?? 1 };
+  }
   const problems = checked.error.issues
     .map((issue) => `${issue.path.join(".") || "the configuration"}: ${issue.message}`)
     .join("; ");

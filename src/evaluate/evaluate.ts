@@ -1,5 +1,5 @@
 // Scores a summarizer on rows of documents and reference summaries, next to simple systems.
-import { availableParallelism } from "node:os";
+import { thisMachine } from "../config/machine.js";
 import type { Pair } from "../data/pairs.js";
 import { BridleError } from "../errors/error.js";
 import type { Summarizer } from "../summarize/summarizer.js";
@@ -113,7 +113,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const began = performance.now();
   const baselines = checkOptions(options);
-  const { signal, onProgress, onRow, concurrency = availableParallelism() } = options;
+  const { signal, onProgress, onRow, concurrency = thisMachine().threads } = options;
   const { samples = 1000, confidence = 0.95, seed = 0, parameters = summarizer.defaults } = options;
   const votes = new LanguageVotes();
   const emptyRows: RowProblem[] = [];

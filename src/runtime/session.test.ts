@@ -1,10 +1,12 @@
 // Every op computes what its definition says, on each device that is here; what is missing is named.
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { webgpuAnswers } from "../../test/support/webgpu.js";
+import { thisMachine } from "../config/machine.js";
 import * as ops from "../graph/index.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
 import { type Device, listDevices } from "./devices.js";
-import { openSession } from "./session.js";
+import { openSession, threadAffinities } from "./session.js";
 import { float32, int64, int64Rows, type Tensor } from "./tensor.js";
 
 const numbers = (...shape: number[]) =>
@@ -239,6 +241,38 @@ describe("a session", () => {
     });
   });
 });
+
+describe("processors to stay on", () => {
+  it("are told to onnxruntime for every thread but the caller's own, counted from 1", () => {
+    expect(threadAffinities(1, [0, 1])).toBe("");
+    expect(threadAffinities(3, [0, 2])).toBe("1,3;1,3");
+  });
+
+  const allowed = thisMachine().nodes.flat();
+  it.skipIf(process.platform !== "linux" || allowed.length < 2)(
+    "are where those threads are (Linux with two processors)",
+    async () => {
+      const cpu = allowed.at(-1) as number;
+      const before = placesOfThreads().filter((place) => place === String(cpu)).length;
+      const g = new GraphBuilder();
+      const graph = g.finish([g.output("y", ops.relu(g, g.input("x", "float32", [4])))]);
+      const session = await openSession(graph, new Map(), { threads: 3, cpus: [cpu] });
+      const after = placesOfThreads().filter((place) => place === String(cpu)).length;
+      expect(after - before).toBe(2);
+      const { y } = await session.run({ x: float32(Float32Array.of(1, -1, 2, -2), [4]) });
+      expect([...(y?.data ?? [])]).toEqual([1, 0, 2, 0]);
+      await session.close();
+    },
+  );
+});
+
+/** For each thread of this process, the list of processors it may run on. */
+function placesOfThreads(): string[] {
+  return readdirSync("/proc/self/task").flatMap((thread) => {
+    const status = readFileSync(`/proc/self/task/${thread}/status`, "utf8");
+    return /^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? [];
+  });
+}
 
 it("refuses rows of unequal length by name", () => {
   expect(() => int64Rows("inputIds", [[1, 2], [3]])).toThrow(

@@ -1,6 +1,7 @@
 // A graph ready to run on one device, with its weights.
-import { availableParallelism } from "node:os";
+
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
 import {
   type ConstantData,
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Threads of one operator; the machine's parallelism unless said. */
   readonly threads?: number;
+  /** Processors that an operator's further threads stay on, by number; wherever the system puts them unless said. */
+  readonly cpus?: readonly number[];
   /** What the graph is lowered for; `serving` unless said. */
   readonly target?: Target;
   /**
@@ -81,6 +84,16 @@ export async function chooseDevice(asked: Device | "auto"): Promise<Device> {
     if (asked === "auto" && isAway) return "cpu";
     throw thrown;
   }
+}
+
+/**
+ * Processors to stay on as onnxruntime takes them: counted from 1, a list for each thread but the caller's own, which
+ * stays where its process is.
+ * Source: onnxruntime_session_options_config_keys.h, session.intra_op_thread_affinities.
+ */
+export function threadAffinities(threads: number, cpus: readonly number[]): string {
+  const list = cpus.map((cpu) => cpu + 1).join(",");
+  return new Array<string>(threads - 1).fill(list).join(";");
 }
 
 /** How a graph's weights reach a session. */
@@ -160,10 +173,11 @@ export async function openSession(
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0";
   const { model, fed, handed, folder } = await place(graph, weights, ort, options);
   const training = options.target === "training";
+  const threads = options.threads ?? thisMachine().threads;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     graphOptimizationLevel: "all",
-    intraOpNumThreads: options.threads ?? availableParallelism(),
+    intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     ...(handed.length > 0 && { externalData: handed }),
@@ -174,6 +188,10 @@ export async function openSession(
         // Threads that wait by spinning take the processor from whoever works; a step has hundreds of such waits.
         ...(!training && { intra_op: { allow_spinning: "0" } }),
         ...(device === "cpu" && options.prepack !== true && { disable_prepacking: "1" }),
+        ...(options.cpus !== undefined &&
+          threads > 1 && {
+            intra_op_thread_affinities: threadAffinities(threads, options.cpus),
+          }),
         ...(folder !== undefined && { model_external_initializers_file_folder_path: folder }),
       },
       // A weight that a training graph turns around for a faster product must stay so.

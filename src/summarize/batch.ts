@@ -1,7 +1,7 @@
 // Summarizes a file of documents into a file of results: in order, resumable, within bounded memory.
 import { realpath } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import path from "node:path";
+import { thisMachine } from "../config/machine.js";
 import { documentOf } from "../data/columns.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { type DataFormat, type FoundRow, openRows, type RowOptions } from "../data/rows.js";
@@ -148,7 +148,7 @@ async function run(
   output: BatchOutput,
 ): Promise<BatchProgress> {
   const { signal, onProgress } = options;
-  const concurrency = options.concurrency ?? availableParallelism();
+  const concurrency = options.concurrency ?? thisMachine().threads;
   const { maxRowBytes } = options;
   const input = await openRows(options.input, {
     ...readingOf(options),

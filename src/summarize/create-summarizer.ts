@@ -14,6 +14,8 @@ export interface CreateSummarizerOptions {
   readonly model?: string;
   /** Extractive: worker threads at most. Neural: threads of one operator. 1 or more. */
   readonly threads?: number;
+  /** Processors that the threads of a neural model stay on; anywhere unless said. */
+  readonly cpus?: readonly number[];
   /** Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. */
   readonly device?: Device | "auto";
   /** What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. */
@@ -30,7 +32,8 @@ export interface CreateSummarizerOptions {
  *   also the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
-  const { model = extractiveModel, threads, device = "auto", dtype, onDownload, signal } = options;
+  const { model = extractiveModel, threads, cpus, device = "auto", dtype } = options;
+  const { onDownload, signal } = options;
   if (model === extractiveModel) {
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
@@ -50,5 +53,6 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     device,
     ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
+    ...(cpus === undefined ? {} : { cpus }),
   });
 }

@@ -1,5 +1,5 @@
 // The default summarizer: principal sentences of the document; short documents at once, long ones in a worker thread.
-import { availableParallelism } from "node:os";
+import { thisMachine } from "../config/machine.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import { createWorkerPool } from "../text/worker-pool.js";
@@ -48,7 +48,7 @@ const warmUpText =
  */
 export function createExtractiveSummarizer(options: ExtractiveSummarizerOptions = {}): Summarizer {
   const {
-    threads = Math.min(4, availableParallelism()),
+    threads = Math.min(4, thisMachine().threads),
     inlineLimit = defaultInlineLimit,
     heapMb = defaultHeapMb,
   } = options;

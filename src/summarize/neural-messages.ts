@@ -14,6 +14,8 @@ export interface WorkerSettings {
   readonly dtype: ModelDType | undefined;
   /** Threads of one operator. */
   readonly threads: number;
+  /** Processors that they stay on. */
+  readonly cpus: readonly number[] | undefined;
 }
 
 /** What the thread knows once its model is open. */

@@ -72,9 +72,14 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start(): Promise<void> {
-  const { folder, threads, device, dtype } = workerData as WorkerSettings;
+  const { folder, threads, cpus, device, dtype } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
-  const model = await openModel(folder, { device, threads, ...(dtype && { dtype }) });
+  const model = await openModel(folder, {
+    device,
+    threads,
+    ...(cpus && { cpus }),
+    ...(dtype && { dtype }),
+  });
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {

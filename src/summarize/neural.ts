@@ -1,7 +1,7 @@
 // The neural summarizer: a model folder behind the Summarizer interface, its work on a thread of its own.
-import { availableParallelism } from "node:os";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
+import { thisMachine } from "../config/machine.js";
 import type { ModelDType } from "../config/model-dtypes.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
@@ -27,8 +27,10 @@ export interface NeuralSummarizerOptions {
   readonly device?: Device | "auto";
   /** What its weights are computed with; the folder's own unless said. */
   readonly dtype?: ModelDType;
-  /** Threads of one operator; the machine's parallelism unless said. */
+  /** Threads of one operator; what the machine allows unless said. */
   readonly threads?: number;
+  /** Processors that they stay on; anywhere unless said. */
+  readonly cpus?: readonly number[];
 }
 
 /** Parameters a neural model takes. A summary is one: sequences beside it would be paid for and thrown away. */
@@ -64,7 +66,8 @@ export async function createNeuralSummarizer(
     folder: options.folder,
     device: options.device ?? "auto",
     dtype: options.dtype,
-    threads: options.threads ?? availableParallelism(),
+    threads: options.threads ?? thisMachine().threads,
+    cpus: options.cpus,
   };
   let engine: Engine | undefined;
   let nextId = 0;

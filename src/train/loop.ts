@@ -1,7 +1,8 @@
 // The trainer: from a configuration to a trained model, step by step, taken up again where it was interrupted.
 
-import { availableParallelism, cpus } from "node:os";
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { thisMachine } from "../config/machine.js";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
@@ -98,7 +99,7 @@ async function openRun(
   };
   const session: SessionOptions & { device: Device } = {
     device: await chooseDevice(config.train.device),
-    threads: config.train.threads ?? threads ?? availableParallelism(),
+    threads: config.train.threads ?? threads ?? thisMachine().threads,
   };
   const { start, weights } = await openStart(config, { onDownload, signal });
   const objective = createObjective(config, start);

@@ -43,7 +43,7 @@ beforeAll(async () => {
   root = await mkdtemp(path.join(tmpdir(), "bridle-served-"));
   neural = await makeTinyPegasus(path.join(root, "tiny"));
   const config = resolveServeConfig(
-    { port: 0, logLevel: "silent", models: ["extractive", neural], workers: 1, heartbeatMs: 20 },
+    { port: 0, logLevel: "silent", models: ["extractive", neural], threads: 1, heartbeatMs: 20 },
     {},
   );
   service = await compose(config);

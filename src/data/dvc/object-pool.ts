@@ -1,7 +1,7 @@
 // Many files through a few worker threads, in batches, with progress and a way to stop between two pieces.
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import path from "node:path";
+import { thisMachine } from "../../config/machine.js";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
@@ -43,7 +43,7 @@ export class ObjectPool {
   private readonly pool: WorkerPool<WorkTask, WorkResult>;
   private readonly threads: number;
 
-  constructor(threads = Math.min(availableParallelism(), 8)) {
+  constructor(threads = Math.min(thisMachine().threads, 8)) {
     this.threads = threads;
     this.pool = createWorkerPool({
       worker: new URL("./object-worker.js", import.meta.url),

@@ -1,5 +1,5 @@
 // Reads documents without holding up the caller's thread: small plain text at once, everything else in a worker.
-import { availableParallelism } from "node:os";
+import { thisMachine } from "../../config/machine.js";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
 import { createWorkerPool } from "../worker-pool.js";
@@ -45,7 +45,7 @@ const defaultHeapMb = 1500;
  */
 export function createDocumentReader(options: DocumentReaderOptions = {}): DocumentReader {
   const limits = resolveLimits(options.limits);
-  const { threads = Math.min(4, availableParallelism()), heapMb = defaultHeapMb } = options;
+  const { threads = Math.min(4, thisMachine().threads), heapMb = defaultHeapMb } = options;
   checkWholeNumber("threads", threads);
   checkWholeNumber("heapMb", heapMb);
   const pool = createWorkerPool<FileTask, DocumentText>({

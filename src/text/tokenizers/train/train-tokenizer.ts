@@ -1,8 +1,8 @@
 // Trains a tokenizer on sentences and gives the files of its folder: spiece.model and what transformers reads beside it.
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
+import { thisMachine } from "../../../config/machine.js";
 import { abortError } from "../../../errors/abort-error.js";
 import { BridleError } from "../../../errors/error.js";
 import { createNormalizer } from "../normalizer.js";
@@ -160,7 +160,7 @@ export async function trainTokenizer(
 
   const small = words.characters.length < 20_000;
   const runner = openTaskRunner(
-    small ? 0 : (options.threads ?? Math.min(16, availableParallelism())),
+    small ? 0 : (options.threads ?? Math.min(16, thisMachine().threads)),
     signal,
   );
   let learned: LearnedPiece[];
