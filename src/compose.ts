@@ -1,4 +1,5 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
+import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import { openAzureStore } from "./adapters/blob/azure.js";
 import { openFileStore } from "./adapters/blob/file.js";
 import { openGcsStore } from "./adapters/blob/gcs.js";
@@ -17,6 +18,7 @@ import { resolveModel } from "./model/resolve-model.js";
 import type { BlobLocation, BlobReader, BlobStore } from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
 import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
+import { extractiveModel } from "./summarize/extractive/parameters.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
 
@@ -27,10 +29,34 @@ export interface Service {
   /** The summarizers by the name a request uses; the first is the default. */
   readonly summarizers: ReadonlyMap<string, Summarizer>;
   readonly reader: DocumentReader;
+  /** Where models live in processes of their own: what is known of these. */
+  readonly processes?: ServiceProcesses;
   /** Makes the first request to every model as quick as the next ones. */
   warmUp(): Promise<void>;
   /** Ends every thread; work still under way is cancelled. */
   close(): Promise<void>;
+}
+
+/** A working process as operators see it. */
+export interface ProcessState {
+  /** Its place among the others, counted from 0; whoever takes it over has the same. */
+  readonly place: number;
+  readonly pid: number | undefined;
+  /** `waiting`: the last one has died, and the next starts after a pause. */
+  readonly status: "starting" | "ready" | "waiting";
+  /** Documents it works on. */
+  readonly pending: number;
+  readonly restarts: number;
+}
+
+export interface ServiceProcesses {
+  /** Whether any of them can take work. */
+  readonly isAvailable: boolean;
+  /** Documents given to another process since theirs was lost. */
+  readonly retries: number;
+  states(): ProcessState[];
+  /** What each counts of itself, as prom-client gives it; those that do not answer in time are left out. */
+  metrics(withinMs: number): Promise<MetricObjectWithValues<MetricValue<string>>[][]>;
 }
 
 /**
@@ -82,6 +108,21 @@ export async function compose(
     },
     close,
   };
+}
+
+/**
+ * Downloads what is on the hub alone, so that others find it here.
+ * @throws what resolveModel throws
+ */
+export async function prepareModels(
+  models: readonly string[],
+  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+): Promise<void> {
+  for (const model of new Set(models)) {
+    if (model === extractiveModel) continue;
+    const others = [extractiveModel];
+    await resolveModel(model, { needs: ["model", "tokenizer"], others, ...downloading });
+  }
 }
 
 /**

@@ -31,6 +31,10 @@ export async function addServeCommand(
       "bridle serve --model google/pegasus-xsum",
       "a model of the Hugging Face hub, downloaded once",
     ],
+    [
+      "bridle serve --workers 4 --model ./news --dtype int8",
+      "four processes behind one port, which share the model's mapped weights",
+    ],
     ["BRIDLE_API_KEYS=secret bridle serve --host 0.0.0.0", "for the network, with a key"],
   ]).action((parsed: Record<string, unknown>) =>
     run(givenFields(parsed), parsed.json === true, terminal),
@@ -48,9 +52,11 @@ async function run(
     import("../server/server.js"),
   ]);
   const config = resolveServeConfig(given, terminal.env);
-  const service = await logDownloads(config, terminal, (downloading) =>
-    compose(config, downloading),
-  );
+  const service = await logDownloads(config, terminal, async (downloading) => {
+    if (config.workers === 1) return await compose(config, downloading);
+    const { openProcesses } = await import("../server/processes/open-processes.js");
+    return await openProcesses(config, downloading);
+  });
   try {
     const server = await startServer(config, service);
     const stopped = new Promise<void>((resolve) => {

@@ -633,6 +633,16 @@ export const codes = {
     message: "The server is shutting down and takes no new work.",
     hint: "Send the request again; another instance will take it.",
   },
+  WORKER_LOST: {
+    kind: "unavailable",
+    message: "The process that worked on it is gone: {reason}.",
+    hint: "It was given to another once, where there was time. Send it again; if it is lost again, its document or parameters may take more memory than a process has.",
+  },
+  WORKER_CHANGED: {
+    kind: "conflict",
+    message: "A process opened version {version} of {model}; the server began with {expected}.",
+    hint: "Restart the server to serve what lies there now, or put back what lay there.",
+  },
   WARMING_UP: {
     kind: "unavailable",
     message: "The server is loading its models.",

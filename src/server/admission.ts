@@ -1,5 +1,6 @@
 // Who may work now, who waits and who is sent away: bounded concurrency, a bounded queue and a bound on held bytes.
 import { BridleError } from "../errors/error.js";
+import { createDeferred } from "./deferred.js";
 
 export interface AdmissionLimits {
   /** Documents worked on at once, 1 or more. */
@@ -98,7 +99,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       };
     }
 
-    const { promise: turn, resolve, reject } = withResolvers();
+    const { promise: turn, resolve, reject } = createDeferred();
     const waiter: Waiter = {
       start() {
         signal.removeEventListener("abort", giveUp);
@@ -158,20 +159,4 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       bufferedBytes -= bytes;
     },
   };
-}
-
-function withResolvers(): {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (reason: unknown) => void;
-} {
-  let resolve!: () => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<void>((res, rej) => {
-    resolve = res;
-    reject = rej;
-  });
-  // A waiter whose request has gone may have nobody left to listen.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

@@ -1,5 +1,13 @@
 // What the service counts, for Prometheus: requests, queue, documents and the process itself.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from "prom-client";
+import type { Service, ServiceProcesses } from "../compose.js";
 import type { EngineLoad, Summarizer, SummaryResult } from "../summarize/summarizer.js";
 import type { Admission } from "./admission.js";
 
@@ -24,18 +32,27 @@ const engineGauges: readonly [string, string, (load: EngineLoad) => number][] = 
   ["documents", "Documents on their way through a model.", ({ running }) => running],
   ["rows", "Rows, documents times beams, that share a step.", ({ rows }) => rows],
   ["cache_bytes", "Bytes of keys and values held.", ({ cacheBytes }) => cacheBytes],
+];
+
+/** What it has done since its start, which only grows. */
+const engineCounters: readonly [string, string, (load: EngineLoad) => number][] = [
   ["steps_total", "Steps so far.", ({ steps }) => steps],
   ["step_rows_total", "Rows of all steps: over steps, how full they were.", (l) => l.stepRows],
   ["encode_seconds_total", "Time spent reading documents.", (l) => l.encodeMs / 1000],
   ["step_seconds_total", "Time spent in steps.", (l) => l.stepMs / 1000],
 ];
 
-/** @param summarizers by the name a request uses */
-export function createMetrics(
-  admission: Admission,
-  version: string,
-  summarizers: ReadonlyMap<string, Pick<Summarizer, "load">> = new Map(),
-): Metrics {
+/** How long a working process may take to tell what it counts. */
+const processesWithinMs = 1000;
+
+/** What the service tells of itself, apart from its requests. */
+export type Measured = Pick<Service, "version" | "processes"> & {
+  /** By the name a request uses. */
+  readonly summarizers: ReadonlyMap<string, Pick<Summarizer, "load">>;
+};
+
+export function createMetrics(admission: Admission, service: Measured): Metrics {
+  const { version, summarizers, processes } = service;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -91,20 +108,30 @@ export function createMetrics(
   gauge("bridle_work_active", "Requests being worked on.", () => admission.active);
   gauge("bridle_work_waiting", "Requests waiting for their turn.", () => admission.waiting);
   gauge("bridle_buffered_bytes", "Bytes of request bodies held.", () => admission.bufferedBytes);
+  const loads = () =>
+    [...summarizers].flatMap(([model, summarizer]) => {
+      const load = summarizer.load?.();
+      return load === undefined ? [] : [{ model, load }];
+    });
   for (const [name, help, read] of engineGauges) {
     new Gauge({
-      name: `bridle_engine_${name}`,
-      help,
-      labelNames: ["model"],
-      registers,
+      ...{ name: `bridle_engine_${name}`, help, labelNames: ["model"], registers },
       collect() {
-        for (const [model, summarizer] of summarizers) {
-          const load = summarizer.load?.();
-          if (load !== undefined) this.set({ model }, read(load));
-        }
+        for (const { model, load } of loads()) this.set({ model }, read(load));
       },
     });
   }
+  for (const [name, help, read] of engineCounters) {
+    new Counter({
+      ...{ name: `bridle_engine_${name}`, help, labelNames: ["model"], registers },
+      collect() {
+        // The engine does the counting; what it has counted stands here whole, not once more.
+        this.reset();
+        for (const { model, load } of loads()) this.inc({ model }, read(load));
+      },
+    });
+  }
+  if (processes !== undefined) countProcesses(processes, registry);
   new Gauge({
     name: "bridle_info",
     help: "Always 1; the version is in the label.",
@@ -114,7 +141,14 @@ export function createMetrics(
 
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
+    async render() {
+      if (processes === undefined) return await registry.metrics();
+      const [own, others] = await Promise.all([
+        registry.getMetricsAsJSON(),
+        processes.metrics(processesWithinMs),
+      ]);
+      return await AggregatorRegistry.aggregate([own, ...others]).metrics();
+    },
     countRequest(route, method, status, durationMs) {
       requests.inc({ route, method, status });
       requestSeconds.observe({ route }, durationMs / 1000);
@@ -130,4 +164,39 @@ export function createMetrics(
     },
     close: () => registry.clear(),
   };
+}
+
+/** Working processes: how many there are, and what became of others. */
+function countProcesses(processes: ServiceProcesses, registry: Registry): void {
+  const registers = [registry];
+  new Gauge({
+    name: "bridle_workers",
+    help: "Working processes, by status.",
+    labelNames: ["status"],
+    registers,
+    collect() {
+      const statuses = processes.states().map(({ status }) => status);
+      for (const status of ["starting", "ready", "waiting"] as const) {
+        this.set({ status }, statuses.filter((one) => one === status).length);
+      }
+    },
+  });
+  new Counter({
+    name: "bridle_worker_restarts_total",
+    help: "Working processes started in the place of dead ones.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(processes.states().reduce((sum, { restarts }) => sum + restarts, 0));
+    },
+  });
+  new Counter({
+    name: "bridle_worker_retries_total",
+    help: "Documents given to another working process since theirs was lost.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(processes.retries);
+    },
+  });
 }

@@ -19,7 +19,8 @@ export function probeRoutes(server: ServerContext): RouteTable {
   const health = (): Response => Response.json({ status: "ok" });
   const ready = (): Response => {
     if (lifecycle.draining) throw new BridleError("SHUTTING_DOWN");
-    if (!lifecycle.warm) throw new BridleError("WARMING_UP");
+    if (!lifecycle.warm || service.processes?.isAvailable === false)
+      throw new BridleError("WARMING_UP");
     return Response.json({ status: "ready" });
   };
   const get = (path: string, handle: Route["handle"], describe?: RouteDescription): Route => ({
@@ -115,6 +116,7 @@ function getInfo(server: ServerContext, c: RequestContext): Response {
         active: admission.active,
         waiting: admission.waiting,
         bufferedBytes: admission.bufferedBytes,
+        ...(service.processes && { workers: service.processes.states() }),
       },
     }),
   });

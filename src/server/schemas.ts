@@ -274,6 +274,18 @@ export const InfoSchema = z
         active: z.int(),
         waiting: z.int(),
         bufferedBytes: z.int(),
+        workers: z
+          .array(
+            z.object({
+              place: z.int(),
+              pid: z.int().optional(),
+              status: z.enum(["starting", "ready", "waiting"]),
+              pending: z.int(),
+              restarts: z.int(),
+            }),
+          )
+          .optional()
+          .openapi({ description: "Working processes, where there are several." }),
       })
       .optional()
       .openapi({ description: "For operators only: keys with the scope read." }),

@@ -54,7 +54,7 @@ export async function startServer(
     draining: false,
     closed: false,
   };
-  const metrics = createMetrics(admission, service.version, service.summarizers);
+  const metrics = createMetrics(admission, service);
   const keys = await loadKeyRing(config);
   const context: ServerContext = { config, service, admission, keys, metrics, log, lifecycle };
   const app = await createApp(context, files);

@@ -1,0 +1,136 @@
+// A process that works: models of its own, told what to do by the process that answers people, and gone with it.
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { compose, getSummarizer, type Service } from "../../compose.js";
+import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
+import { describeFailure, type Logger, openLog } from "../log.js";
+import type { FromProcess, OpenedSummarizer, ProcessConfig, ToProcess } from "./messages.js";
+
+if (process.send === undefined)
+  throw new BridleError("BUG", { reason: "the working process was started by hand" });
+
+const tell = (message: FromProcess): void => {
+  if (process.connected) process.send?.(message);
+};
+
+// A terminal and service managers tell everybody to stop; when to, is for the one who answers people to say.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+// It is gone, however it went: nobody hears what is done here any more.
+process.on("disconnect", () => process.exit(0));
+
+const registry = new Registry();
+collectDefaultMetrics({ register: registry });
+
+/** Requests under way. */
+const running = new Map<number, AbortController>();
+let service: Service | undefined;
+let log: Logger | undefined;
+
+function describe({ summarizers }: Service): OpenedSummarizer[] {
+  return [...summarizers].map(
+    ([name, { model, version, traits, supportedParameters, defaults }]) => ({
+      name,
+      model,
+      version,
+      traits,
+      supportedParameters,
+      defaults,
+    }),
+  );
+}
+
+async function start(config: ProcessConfig): Promise<void> {
+  log = openLog(config);
+  try {
+    service = await compose(config);
+    tell({ type: "opened", models: describe(service) });
+    await service.warmUp();
+    tell({ type: "warm" });
+    tellLoads();
+  } catch (thrown) {
+    tell({ type: "failed", error: toErrorData(thrown) });
+  }
+}
+
+async function summarize(
+  opened: Service,
+  {
+    id,
+    model,
+    document,
+    parameters,
+    priority,
+    wantsEvents,
+  }: ToProcess & { readonly type: "summarize" },
+): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    const result = await getSummarizer(opened, model).summarize(document, {
+      signal: controller.signal,
+      ...(parameters && { parameters }),
+      ...(priority && { priority }),
+      ...(wantsEvents && { onEvent: (event) => tell({ type: "event", id, event }) }),
+    });
+    tell({ type: "done", id, result });
+  } catch (thrown) {
+    const error = toBridleError(thrown);
+    if (error.kind === "bug") log?.error(describeFailure(error), "A request failed on a bug");
+    tell({ type: "error", id, error: toErrorData(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+const loadEveryMs = 250;
+let toldIdle = false;
+
+/** What the engines are at work on, as long as anything is. */
+function tellLoads(): void {
+  const loads = [...(service?.summarizers ?? [])].flatMap(([name, summarizer]) => {
+    const load = summarizer.load?.();
+    return load === undefined ? [] : [[name, load] as const];
+  });
+  if (loads.length > 0) tell({ type: "loads", loads });
+}
+
+setInterval(() => {
+  const idle = running.size === 0;
+  // Once more after the last request, so that what is told ends at rest.
+  if (!idle || !toldIdle) tellLoads();
+  toldIdle = idle;
+}, loadEveryMs).unref();
+
+async function close(): Promise<void> {
+  for (const controller of running.values()) controller.abort();
+  await service?.close();
+  process.disconnect();
+}
+
+process.on("message", (message: ToProcess) => {
+  switch (message.type) {
+    case "start":
+      void start(message.config);
+      break;
+    case "summarize":
+      if (service !== undefined) void summarize(service, message);
+      break;
+    case "cancel":
+      running
+        .get(message.id)
+        ?.abort(
+          new DOMException(
+            "The work is not wanted.",
+            message.timedOut ? "TimeoutError" : "AbortError",
+          ),
+        );
+      break;
+    case "metrics":
+      void registry
+        .getMetricsAsJSON()
+        .then((metrics) => tell({ type: "metrics", id: message.id, metrics }));
+      break;
+    case "close":
+      void close();
+      break;
+  }
+});

@@ -1,0 +1,65 @@
+// What passes between the process that answers people and those that work.
+import type { MetricObjectWithValues, MetricValue } from "prom-client";
+import type { ServeConfig } from "../../config/serve-config.js";
+import type { ErrorData } from "../../errors/error.js";
+import type {
+  EngineLoad,
+  SummarizeOptions,
+  Summarizer,
+  SummaryEvent,
+  SummaryParameters,
+  SummaryResult,
+} from "../../summarize/summarizer.js";
+
+/** What of a server's configuration a working process needs: no port, no keys. */
+export type ProcessConfig = Pick<
+  ServeConfig,
+  | "models"
+  | "device"
+  | "dtype"
+  | "threads"
+  | "maxBodyBytes"
+  | "logFormat"
+  | "logLevel"
+  | "googleCloudProject"
+> & {
+  /** Processors to stay on; anywhere where undefined. */
+  readonly cpus: readonly number[] | undefined;
+};
+
+/** A model as a process opened it. */
+export type OpenedSummarizer = Pick<
+  Summarizer,
+  "model" | "version" | "traits" | "supportedParameters" | "defaults"
+> & {
+  /** The name that requests use. */
+  readonly name: string;
+};
+
+export type ProcessMetrics = MetricObjectWithValues<MetricValue<string>>[];
+
+export interface RemoteRequest {
+  readonly model: string;
+  readonly document: string;
+  readonly parameters: SummaryParameters | undefined;
+  readonly priority: SummarizeOptions["priority"];
+  /** Whether somebody listens to what is told before the end. */
+  readonly wantsEvents: boolean;
+}
+
+export type ToProcess =
+  | { readonly type: "start"; readonly config: ProcessConfig }
+  | ({ readonly type: "summarize"; readonly id: number } & RemoteRequest)
+  | { readonly type: "cancel"; readonly id: number; readonly timedOut: boolean }
+  | { readonly type: "metrics"; readonly id: number }
+  | { readonly type: "close" };
+
+export type FromProcess =
+  | { readonly type: "opened"; readonly models: readonly OpenedSummarizer[] }
+  | { readonly type: "warm" }
+  | { readonly type: "failed"; readonly error: ErrorData }
+  | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
+  | { readonly type: "done"; readonly id: number; readonly result: SummaryResult }
+  | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
+  | { readonly type: "loads"; readonly loads: readonly (readonly [string, EngineLoad])[] }
+  | { readonly type: "metrics"; readonly id: number; readonly metrics: ProcessMetrics };

@@ -1,0 +1,82 @@
+// A service whose models live in several processes behind one that answers people.
+import { prepareModels, type Service } from "../../compose.js";
+import { shareMachine, thisMachine } from "../../config/machine.js";
+import type { ServeConfig } from "../../config/serve-config.js";
+import { bridleVersion } from "../../config/version.js";
+import type { CreateSummarizerOptions } from "../../summarize/create-summarizer.js";
+import { createDocumentReader } from "../../text/files/reader.js";
+import { type Logger, openLog } from "../log.js";
+import { createRemoteSummarizer } from "./remote-summarizer.js";
+import { openSupervisor, type SupervisorOptions } from "./supervisor.js";
+import { startWorkerProcess } from "./worker-process.js";
+
+/** How long a process may take to end by itself. */
+const closeMs = 5000;
+
+export interface OpenProcessesOptions
+  extends Pick<CreateSummarizerOptions, "onDownload" | "signal">,
+    Pick<SupervisorOptions, "leastPauseMs" | "mostPauseMs" | "steadyMs"> {
+  /** The service's own log unless given. */
+  readonly log?: Logger;
+}
+
+/**
+ * Starts `config.workers` processes with all models each, and waits until the first has opened them.
+ * @throws what createSummarizer throws; WORKER_LOST where the first process ends before
+ */
+export async function openProcesses(
+  config: ServeConfig,
+  { onDownload, signal, log = openLog(config), ...pauses }: OpenProcessesOptions = {},
+): Promise<Service> {
+  // Several processes that download the same would stand in each other's way.
+  await prepareModels(config.models, {
+    ...(onDownload && { onDownload }),
+    ...(signal && { signal }),
+  });
+  const shares = shareMachine(thisMachine(), config.workers);
+  const { models, device, dtype, threads, maxBodyBytes } = config;
+  const { logFormat, logLevel, googleCloudProject } = config;
+  const supervisor = await openSupervisor(
+    {
+      ...{ count: config.workers, log, ...pauses },
+      start: (place) =>
+        startWorkerProcess({
+          ...{ models, device, dtype, threads, maxBodyBytes, cpus: shares[place]?.cpus },
+          ...{ logFormat, logLevel, googleCloudProject },
+        }),
+    },
+    signal,
+  );
+  const reader = createDocumentReader({
+    threads: config.threads,
+    limits: { maxBytes: config.maxBodyBytes },
+  });
+  let retries = 0;
+  const summarizers = new Map(
+    supervisor.models.map((opened) => [
+      opened.name,
+      createRemoteSummarizer(opened, supervisor, () => {
+        retries += 1;
+      }),
+    ]),
+  );
+  return {
+    version: bridleVersion,
+    summarizers,
+    reader,
+    processes: {
+      get isAvailable() {
+        return supervisor.isAvailable;
+      },
+      get retries() {
+        return retries;
+      },
+      states: () => supervisor.states(),
+      metrics: (withinMs) => supervisor.metrics(withinMs),
+    },
+    warmUp: () => supervisor.warm,
+    async close() {
+      await Promise.all([supervisor.close(closeMs), reader.close()]);
+    },
+  };
+}

@@ -1,0 +1,197 @@
+// Tests who is kept alive, who gets work and what becomes of those who wait, over processes that are only played.
+import { pino } from "pino";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { BridleError } from "../../errors/error.js";
+import type { EngineLoad } from "../../summarize/summarizer.js";
+import { createDeferred } from "../deferred.js";
+import type { OpenedSummarizer } from "./messages.js";
+import { openSupervisor, pauseBefore, type Supervisor } from "./supervisor.js";
+import type { WorkerProcess } from "./worker-process.js";
+
+const log = pino({ level: "silent" });
+const opened = (version = "1"): OpenedSummarizer[] => [
+  {
+    ...{ name: "news", model: "news", version, supportedParameters: [], defaults: {} },
+    traits: {
+      ...{ kind: "neural", device: "cpu", dtype: "fp32" },
+      limits: { maxInputTokens: 64, maxNewTokens: 64 },
+    },
+  },
+];
+const load = (change: Partial<EngineLoad>): EngineLoad => ({
+  ...{ waiting: 0, running: 0, rows: 0, cacheBytes: 0 },
+  ...{ steps: 0, stepRows: 0, encodeMs: 0, stepMs: 0 },
+  ...change,
+});
+
+/** A process that does what the test says. */
+function play() {
+  const [isOpen, isWarm, isOver] = [
+    createDeferred<readonly OpenedSummarizer[]>(),
+    createDeferred(),
+    createDeferred<string>(),
+  ];
+  const acted = {
+    pid: 7,
+    opened: isOpen.promise,
+    warm: isWarm.promise,
+    ended: isOver.promise,
+    pendingCount: 0,
+    loads: new Map<string, EngineLoad>(),
+    summarize: () => Promise.reject(new BridleError("CANCELLED")),
+    metrics: async () => undefined,
+    async close() {
+      isOver.resolve("it was asked to");
+      acted.die();
+    },
+    open(version?: string) {
+      isOpen.resolve(opened(version));
+      isWarm.resolve();
+    },
+    fail(error: BridleError) {
+      isOpen.reject(error);
+      isWarm.reject(error);
+    },
+    die() {
+      const lost = new BridleError("WORKER_LOST", { reason: "it was ended by SIGKILL" });
+      isOpen.reject(lost);
+      isWarm.reject(lost);
+      isOver.resolve("it was ended by SIGKILL");
+    },
+  };
+  return acted satisfies WorkerProcess;
+}
+type Acted = ReturnType<typeof play>;
+
+let started: Acted[];
+let supervisor: Supervisor | undefined;
+afterEach(async () => {
+  await supervisor?.close(10);
+  supervisor = undefined;
+});
+
+async function openAll(
+  count: number,
+  pauses = { leastPauseMs: 1, steadyMs: 1e6 },
+): Promise<Supervisor> {
+  started = [];
+  const start = (): Acted => {
+    const process = play();
+    started.push(process);
+    return process;
+  };
+  const opening = openSupervisor({ count, start, log, ...pauses });
+  expect(started).toHaveLength(1);
+  started[0]?.open();
+  supervisor = await opening;
+  for (const process of started.slice(1)) process.open();
+  await vi.waitFor(() => {
+    expect(supervisor?.states().every(({ status }) => status === "ready")).toBe(true);
+  });
+  return supervisor;
+}
+
+describe("the pause before a process is started anew", () => {
+  it("doubles with each that died soon, up to a limit", () => {
+    expect([1, 2, 3, 4, 12].map((soon) => pauseBefore(soon, 100, 30_000))).toEqual([
+      100, 200, 400, 800, 30_000,
+    ]);
+  });
+});
+
+describe("opening", () => {
+  it("starts the others once the first has opened the models", async () => {
+    const { models } = await openAll(3);
+    expect(started).toHaveLength(3);
+    expect(models).toEqual(opened());
+  });
+
+  it.each<[string, (first: Acted) => void, string]>([
+    [
+      "is told what is wrong with the models",
+      (first) => first.fail(new BridleError("MODEL_NOT_FOUND")),
+      "MODEL_NOT_FOUND",
+    ],
+    ["is told where the first dies", (first) => first.die(), "WORKER_LOST"],
+  ])("%s, and starts no more", async (_, act, code) => {
+    const processes: Acted[] = [];
+    const start = () => {
+      processes.push(play());
+      return processes.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
+    act(processes[0] as Acted);
+    await expect(opening).rejects.toMatchObject({ code });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(processes).toHaveLength(1);
+  });
+
+  it("is given up when it is not wanted any more", async () => {
+    const leaving = new AbortController();
+    const first = play();
+    const opening = openSupervisor({ count: 2, start: () => first, log }, leaving.signal);
+    leaving.abort();
+    await expect(opening).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(await first.ended).toBe("it was asked to");
+  });
+});
+
+describe("work", () => {
+  it("goes to the least busy, and to another than one that has failed", async () => {
+    const all = await openAll(3);
+    const [a, b, c] = started as [Acted, Acted, Acted];
+    [a.pendingCount, b.pendingCount, c.pendingCount] = [2, 1, 3];
+    expect(await all.pick(undefined)).toBe(b);
+    expect(await all.pick(undefined, b)).toBe(a);
+  });
+
+  it("waits while there is nobody, and ends waiting by its signal", async () => {
+    const all = await openAll(1);
+    started[0]?.die();
+    await vi.waitFor(() => expect(all.isAvailable).toBe(false));
+    const leaving = new AbortController();
+    const cancelled = all.pick(leaving.signal);
+    const waiting = all.pick(undefined);
+    leaving.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: "CANCELLED" });
+    await vi.waitFor(() => expect(started).toHaveLength(2));
+    started[1]?.open();
+    expect(await waiting).toBe(started[1]);
+    expect(all.isAvailable).toBe(true);
+    expect(all.states()).toEqual([{ place: 0, pid: 7, status: "ready", pending: 0, restarts: 1 }]);
+  });
+
+  it("that waits is told when all is closed", async () => {
+    const all = await openAll(1, { leastPauseMs: 60_000, steadyMs: 1e6 });
+    started[0]?.die();
+    await vi.waitFor(() => expect(all.states()[0]?.status).toBe("waiting"));
+    const waiting = all.pick(undefined);
+    await all.close(10);
+    await expect(waiting).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  it("is not given to a process that opened another version, which is tried again", async () => {
+    const all = await openAll(2);
+    started[1]?.die();
+    await vi.waitFor(() => expect(started).toHaveLength(3));
+    started[2]?.open("2");
+    await vi.waitFor(() => expect(started).toHaveLength(4));
+    expect(all.states()[1]).toMatchObject({ status: "starting", restarts: 2 });
+    started[3]?.open("1");
+    await vi.waitFor(() => expect(all.states()[1]?.status).toBe("ready"));
+  });
+});
+
+describe("what engines do", () => {
+  it("is added up, and what the dead have done stays counted", async () => {
+    const all = await openAll(2);
+    expect(all.load("news")).toBeUndefined();
+    started[0]?.loads.set("news", load({ steps: 5, running: 2, cacheBytes: 100 }));
+    started[1]?.loads.set("news", load({ steps: 7, running: 1, stepMs: 3 }));
+    expect(all.load("news")).toEqual(load({ steps: 12, running: 3, cacheBytes: 100, stepMs: 3 }));
+    started[0]?.die();
+    await vi.waitFor(() => expect(all.load("news")?.running).toBe(1));
+    expect(all.load("news")).toEqual(load({ steps: 12, running: 1, stepMs: 3 }));
+    expect(all.load("other")).toBeUndefined();
+  });
+});

@@ -1,0 +1,232 @@
+// Keeps working processes alive: starts them, starts a dead one anew after a pause that grows, and says who is free.
+import type { ProcessState } from "../../compose.js";
+import { abortError } from "../../errors/abort-error.js";
+import { BridleError, toBridleError } from "../../errors/error.js";
+import type { EngineLoad } from "../../summarize/summarizer.js";
+import { createDeferred } from "../deferred.js";
+import type { Logger } from "../log.js";
+import type { OpenedSummarizer, ProcessMetrics } from "./messages.js";
+import type { WorkerProcess } from "./worker-process.js";
+
+export interface SupervisorOptions {
+  /** How many processes, 1 or more. */
+  readonly count: number;
+  /** Starts the process of a place, counted from 0. */
+  readonly start: (place: number) => WorkerProcess;
+  readonly log: Logger;
+  /** The first pause before a dead process is started anew. Default 100 ms; it doubles with each that dies soon. */
+  readonly leastPauseMs?: number;
+  readonly mostPauseMs?: number;
+  /** A process that has worked for so long died of something new: the pause is the first again. Default a minute. */
+  readonly steadyMs?: number;
+}
+
+export interface Supervisor {
+  /** The models as the first process opened them. */
+  readonly models: readonly OpenedSummarizer[];
+  /** Settles when one of them answers at full speed. */
+  readonly warm: Promise<void>;
+  /** Whether any process can take work. */
+  readonly isAvailable: boolean;
+  states(): ProcessState[];
+  /**
+   * The process that is least busy, once there is one.
+   * @param not one that has just failed, which is taken only where there is no other
+   * @throws CANCELLED or DEADLINE_EXCEEDED by the signal, CANCELLED once closed
+   */
+  pick(signal: AbortSignal | undefined, not?: WorkerProcess): Promise<WorkerProcess>;
+  /** What a model's engines are at work on, all together, with what those that are gone have done. */
+  load(model: string): EngineLoad | undefined;
+  metrics(withinMs: number): Promise<ProcessMetrics[]>;
+  close(withinMs: number): Promise<void>;
+}
+
+interface Place {
+  readonly index: number;
+  process: WorkerProcess | undefined;
+  isReady: boolean;
+  restarts: number;
+  /** How many died soon, one after the other. */
+  soon: number;
+}
+
+/** What only grows: it must not shrink when a process dies. */
+const totals = ["steps", "stepRows", "encodeMs", "stepMs"] as const satisfies (keyof EngineLoad)[];
+
+function plus(a: EngineLoad | undefined, b: EngineLoad): EngineLoad {
+  if (a === undefined) return b;
+  const sum = { ...a } as Record<keyof EngineLoad, number>;
+  for (const name of Object.keys(b) as (keyof EngineLoad)[]) sum[name] = (a[name] ?? 0) + b[name];
+  return sum;
+}
+
+/** What is left of a process that is gone: what it has done, and nothing under way. */
+function remains(load: EngineLoad): EngineLoad {
+  const left = Object.fromEntries(Object.keys(load).map((name) => [name, 0]));
+  for (const name of totals) left[name] = load[name];
+  return left as unknown as EngineLoad;
+}
+
+/**
+ * The pause before a process is started anew.
+ * @param soon how many of its place died soon, one after the other
+ */
+export function pauseBefore(soon: number, leastMs: number, mostMs: number): number {
+  return Math.min(mostMs, leastMs * 2 ** Math.max(0, soon - 1));
+}
+
+/**
+ * Starts the first process and waits until its models are open, then the others: what the first has made or read of a
+ * model the others find.
+ * @throws what is wrong with the models; WORKER_LOST where the first process ends before; CANCELLED by the signal
+ */
+export async function openSupervisor(
+  options: SupervisorOptions,
+  signal?: AbortSignal,
+): Promise<Supervisor> {
+  const { count, start, log } = options;
+  const { leastPauseMs = 100, mostPauseMs = 30_000, steadyMs = 60_000 } = options;
+  const places: Place[] = Array.from({ length: count }, (_, index) => ({
+    ...{ index, process: undefined, isReady: false, restarts: 0, soon: 0 },
+  }));
+  const gone = new Map<string, EngineLoad>();
+  const waiting = new Set<() => void>();
+  const timers = new Set<NodeJS.Timeout>();
+  const warm = createDeferred();
+  let models: readonly OpenedSummarizer[] | undefined;
+  let closed = false;
+
+  /** @throws WORKER_CHANGED where a process opened something else than the first one did */
+  function checkSame(opened: readonly OpenedSummarizer[]): void {
+    for (const { name, version } of models ?? []) {
+      const found = opened.find((one) => one.name === name);
+      if (found?.version === version) continue;
+      const details = { model: name, version: found?.version ?? "none", expected: version };
+      throw new BridleError("WORKER_CHANGED", details);
+    }
+  }
+
+  function launch(place: Place): WorkerProcess {
+    const process = start(place.index);
+    const startedAt = performance.now();
+    place.process = process;
+    const settled = process.opened.then(async (opened) => {
+      checkSame(opened);
+      models ??= opened;
+      await process.warm;
+      place.isReady = true;
+      warm.resolve();
+      log.info({ worker: place.index, pid: process.pid }, "A worker is ready");
+      for (const wake of [...waiting]) wake();
+    });
+    settled.catch((thrown) => {
+      const { code, message, hint } = toBridleError(thrown);
+      if (!closed && code !== "WORKER_LOST") {
+        log.error(
+          { worker: place.index, code, hint },
+          `A worker cannot open its models: ${message}`,
+        );
+      }
+      void process.close(1000);
+    });
+    void process.ended.then((how) => {
+      place.process = undefined;
+      place.isReady = false;
+      for (const [name, load] of process.loads) {
+        gone.set(name, plus(gone.get(name), remains(load)));
+      }
+      // The very first is its opener's to report.
+      if (closed || models === undefined) return;
+      place.soon = performance.now() - startedAt < steadyMs ? place.soon + 1 : 1;
+      const pauseMs = pauseBefore(place.soon, leastPauseMs, mostPauseMs);
+      log.error({ worker: place.index, pid: process.pid, pauseMs }, `A worker is gone: ${how}`);
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        place.restarts += 1;
+        launch(place);
+      }, pauseMs);
+      timers.add(timer);
+    });
+    return process;
+  }
+
+  async function close(withinMs: number): Promise<void> {
+    closed = true;
+    for (const timer of timers) clearTimeout(timer);
+    for (const wake of [...waiting]) wake();
+    await Promise.all(places.map(({ process }) => process?.close(withinMs)));
+  }
+
+  const free = (not: WorkerProcess | undefined): WorkerProcess | undefined => {
+    const ready = places.flatMap(({ process, isReady }) =>
+      process !== undefined && isReady ? [process] : [],
+    );
+    const others = ready.filter((one) => one !== not);
+    const [first, ...rest] = others.length > 0 ? others : ready;
+    return rest.reduce(
+      (least, one) => (least !== undefined && one.pendingCount < least.pendingCount ? one : least),
+      first,
+    );
+  };
+
+  const stop = (): void => void close(1000);
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const first = launch(places[0] as Place);
+    await first.opened;
+    // The models are noted by whoever heard of the opening before.
+    for (const place of places.slice(1)) launch(place);
+  } catch (thrown) {
+    await close(1000);
+    throw signal?.aborted ? new BridleError("CANCELLED") : thrown;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+
+  return {
+    models: models ?? [],
+    warm: warm.promise,
+    get isAvailable() {
+      return places.some(({ isReady }) => isReady);
+    },
+    states: () =>
+      places.map(({ index, process, isReady, restarts }) => ({
+        place: index,
+        pid: process?.pid,
+        status: isReady ? "ready" : process === undefined ? "waiting" : "starting",
+        pending: process?.pendingCount ?? 0,
+        restarts,
+      })),
+    async pick(asked, not) {
+      const startedAt = performance.now();
+      for (;;) {
+        if (asked?.aborted) throw abortError(asked, startedAt);
+        if (closed) throw new BridleError("CANCELLED");
+        const found = free(not);
+        if (found !== undefined) return found;
+        await new Promise<void>((resolve) => {
+          const wake = (): void => {
+            waiting.delete(wake);
+            asked?.removeEventListener("abort", wake);
+            resolve();
+          };
+          waiting.add(wake);
+          asked?.addEventListener("abort", wake, { once: true });
+        });
+      }
+    },
+    load(model) {
+      let sum = gone.get(model);
+      for (const { process } of places) {
+        const load = process?.loads.get(model);
+        if (load !== undefined) sum = plus(sum, load);
+      }
+      return sum;
+    },
+    async metrics(withinMs) {
+      const asked = places.map(({ process }) => process?.metrics(withinMs));
+      return (await Promise.all(asked)).filter((found) => found !== undefined);
+    },
+    close,
+  };
+}

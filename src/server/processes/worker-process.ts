@@ -1,0 +1,189 @@
+// One working process seen from outside: started, told what to do, and heard of when it is gone.
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { abortError } from "../../errors/abort-error.js";
+import { BridleError, fromErrorData } from "../../errors/error.js";
+import type { EngineLoad, SummaryEvent, SummaryResult } from "../../summarize/summarizer.js";
+import { createDeferred } from "../deferred.js";
+import type {
+  FromProcess,
+  OpenedSummarizer,
+  ProcessConfig,
+  ProcessMetrics,
+  RemoteRequest,
+  ToProcess,
+} from "./messages.js";
+
+interface Pending {
+  readonly resolve: (result: SummaryResult) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onEvent: ((event: SummaryEvent) => void) | undefined;
+}
+
+export interface WorkerProcess {
+  readonly pid: number | undefined;
+  /** Settles when its models are open. @rejects with what is wrong with them, or WORKER_LOST where it ended before */
+  readonly opened: Promise<readonly OpenedSummarizer[]>;
+  /** Settles when they answer at full speed. @rejects as `opened` */
+  readonly warm: Promise<void>;
+  /** Settles when the process is gone, with how it went in words. */
+  readonly ended: Promise<string>;
+  /** Requests it works on. */
+  readonly pendingCount: number;
+  /** What its engines said last, by the name of the model. */
+  readonly loads: ReadonlyMap<string, EngineLoad>;
+  /**
+   * @throws WORKER_LOST where the process ended first; what the summarizer throws; CANCELLED or DEADLINE_EXCEEDED by the
+   *   signal
+   */
+  summarize(
+    request: Omit<RemoteRequest, "wantsEvents">,
+    signal: AbortSignal | undefined,
+    onEvent: ((event: SummaryEvent) => void) | undefined,
+  ): Promise<SummaryResult>;
+  /** What it counts of itself; undefined where it does not answer in time. */
+  metrics(withinMs: number): Promise<ProcessMetrics | undefined>;
+  /** Asks it to end, and ends it where it does not within the time. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** Starts a process and hands it its configuration. */
+export function startWorkerProcess(config: ProcessConfig): WorkerProcess {
+  const child = fork(fileURLToPath(new URL("./engine-worker.js", import.meta.url)), [], {
+    serialization: "advanced",
+    // Standard output is the command's own.
+    stdio: ["ignore", 2, "inherit", "ipc"],
+  });
+  return watch(child, config);
+}
+
+function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
+  const pending = new Map<number, Pending>();
+  const counting = new Map<number, (metrics: ProcessMetrics) => void>();
+  let loads: ReadonlyMap<string, EngineLoad> = new Map();
+  let nextId = 0;
+  let isGone = false;
+
+  const send = (message: ToProcess): void => {
+    // What cannot be sent is told by the process's end.
+    if (child.connected) child.send(message, () => {});
+  };
+  const opened = createDeferred<readonly OpenedSummarizer[]>();
+  const warm = createDeferred();
+  const ended = createDeferred<string>();
+
+  const end = (how: string): void => {
+    if (isGone) return;
+    isGone = true;
+    const error = new BridleError("WORKER_LOST", { reason: how });
+    opened.reject(error);
+    warm.reject(error);
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
+    counting.clear();
+    ended.resolve(how);
+  };
+  child.once("error", (error) => end(`it could not be started: ${error.message}`));
+  child.once("exit", (code, signal) =>
+    end(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`),
+  );
+  child.on("message", (message: FromProcess) => {
+    switch (message.type) {
+      case "opened":
+        opened.resolve(message.models);
+        break;
+      case "warm":
+        warm.resolve();
+        break;
+      case "failed":
+        opened.reject(fromErrorData(message.error));
+        warm.reject(fromErrorData(message.error));
+        break;
+      case "event":
+        tellEvent(message.id, message.event);
+        break;
+      case "done":
+        pending.get(message.id)?.resolve(message.result);
+        break;
+      case "error":
+        pending.get(message.id)?.reject(fromErrorData(message.error));
+        break;
+      case "loads":
+        loads = new Map(message.loads);
+        break;
+      case "metrics":
+        counting.get(message.id)?.(message.metrics);
+        break;
+    }
+  });
+
+  /** What a listener throws ends its own request and nobody else's. */
+  function tellEvent(id: number, event: SummaryEvent): void {
+    const request = pending.get(id);
+    try {
+      request?.onEvent?.(event);
+    } catch (thrown) {
+      request?.reject(thrown);
+      send({ type: "cancel", id, timedOut: false });
+    }
+  }
+
+  send({ type: "start", config });
+
+  return {
+    pid: child.pid,
+    opened: opened.promise,
+    warm: warm.promise,
+    ended: ended.promise,
+    get pendingCount() {
+      return pending.size;
+    },
+    get loads() {
+      return loads;
+    },
+    async summarize(request, signal, onEvent) {
+      const startedAt = performance.now();
+      if (signal?.aborted) throw abortError(signal, startedAt);
+      const id = nextId++;
+      let stop: (() => void) | undefined;
+      try {
+        return await new Promise<SummaryResult>((resolve, reject) => {
+          if (isGone) throw new BridleError("WORKER_LOST", { reason: "it had ended" });
+          stop = () => {
+            const timedOut = (signal?.reason as Error | undefined)?.name === "TimeoutError";
+            send({ type: "cancel", id, timedOut });
+            reject(abortError(signal as AbortSignal, startedAt));
+          };
+          signal?.addEventListener("abort", stop, { once: true });
+          pending.set(id, { resolve, reject, onEvent });
+          send({ type: "summarize", id, ...request, wantsEvents: onEvent !== undefined });
+        });
+      } finally {
+        pending.delete(id);
+        if (stop !== undefined) signal?.removeEventListener("abort", stop);
+      }
+    },
+    async metrics(withinMs) {
+      if (isGone) return undefined;
+      const id = nextId++;
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        return await new Promise<ProcessMetrics | undefined>((resolve) => {
+          counting.set(id, resolve);
+          timer = setTimeout(() => resolve(undefined), withinMs);
+          void ended.promise.then(() => resolve(undefined));
+          send({ type: "metrics", id });
+        });
+      } finally {
+        clearTimeout(timer);
+        counting.delete(id);
+      }
+    },
+    async close(withinMs) {
+      send({ type: "close" });
+      const timer = setTimeout(() => child.kill("SIGKILL"), withinMs);
+      await ended.promise;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,116 @@
+// `bridle serve --workers` as a user runs it: one port, an end that finishes what is in flight, and nobody left behind.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isRunning } from "../../src/runtime/living-process.js";
+import { makeTinyPegasus } from "../support/tiny-pegasus.js";
+
+const binary = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+let root: string;
+let model: string;
+beforeAll(async () => {
+  root = await mkdtemp(path.join(tmpdir(), "bridle-workers-"));
+  model = await makeTinyPegasus(path.join(root, "tiny"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly said: () => string;
+}
+
+async function serve(...args: string[]): Promise<Served> {
+  const child = spawn(
+    process.execPath,
+    [binary, "serve", "--port", "0", "--json", "--log-format", "json", ...args],
+    { env: { ...process.env, BRIDLE_HOME: path.join(root, "home") } },
+  );
+  let [out, errors] = ["", ""];
+  child.stdout?.on("data", (chunk) => (out += chunk));
+  child.stderr?.on("data", (chunk) => (errors += chunk));
+  while (!out.endsWith("}\n") && child.exitCode === null) await sleep(20);
+  expect(out, errors).toMatch(/^\{.*\}\n$/s);
+  const { listening } = JSON.parse(out) as { listening: string };
+  return { child, url: listening, said: () => errors };
+}
+
+async function untilReady(url: string): Promise<void> {
+  while (!(await fetch(`${url}/ready`)).ok) await sleep(50);
+}
+
+const ask = (url: string, document: string) =>
+  fetch(`${url}/v1/summaries`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ document }),
+  });
+
+const long = Array.from({ length: 150 }, (_, i) => `The town was closed in winter ${i}.`).join(" ");
+
+/** Processes that a process has started. */
+async function childrenOf({ pid }: ChildProcess): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.split(" ").filter(Boolean).map(Number);
+}
+
+describe.skipIf(process.platform !== "linux")("several processes (Linux)", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "finish what is in flight on %s, also where everybody gets it, and end with 0",
+    async (signal) => {
+      const { child, url } = await serve("--model", model, "--workers", "2");
+      await untilReady(url);
+      const workers = await childrenOf(child);
+      expect(workers).toHaveLength(2);
+      const asked = [ask(url, long), ask(url, long)];
+      await sleep(100);
+      // A terminal's Ctrl+C and a service manager reach the whole group.
+      for (const pid of [child.pid as number, ...workers]) process.kill(pid, signal);
+      const [code] = (await Promise.all([once(child, "exit"), ...asked]))[0] as [number];
+      for (const response of await Promise.all(asked)) {
+        expect(response.status).toBe(200);
+        expect(await response.json()).toHaveProperty("summary");
+      }
+      expect(code).toBe(0);
+      expect(workers.filter(isRunning)).toEqual([]);
+    },
+  );
+
+  it("are gone with the process that answers, however that went", async () => {
+    const { child, url } = await serve("--model", model, "--workers", "2");
+    await untilReady(url);
+    const workers = await childrenOf(child);
+    child.kill("SIGKILL");
+    while (workers.some(isRunning)) await sleep(20);
+  });
+
+  it("take the place of one that was killed, which the log tells", async () => {
+    const { child, url, said } = await serve("--workers", "2");
+    await untilReady(url);
+    const [first] = await childrenOf(child);
+    process.kill(first as number, "SIGKILL");
+    while (!said().includes("A worker is gone: it was ended by SIGKILL")) await sleep(20);
+    while ((await childrenOf(child)).length < 2) await sleep(20);
+    expect((await ask(url, "One went out. Two came back.")).status).toBe(200);
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+
+  it("do not start where the model cannot be opened, as one does not", async () => {
+    const child = spawn(process.execPath, [
+      ...[binary, "serve", "--port", "0", "--json", "--workers", "2"],
+      ...["--model", path.join(root, "nothing")],
+    ]);
+    let out = "";
+    child.stdout?.on("data", (chunk) => (out += chunk));
+    const [code] = (await once(child, "close")) as [number];
+    expect(JSON.parse(out)).toMatchObject({ error: { code: "MODEL_NOT_FOUND" } });
+    expect(code).toBe(4);
+  });
+});
