@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
+import { modelVersion } from "../model/model-version.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { createSummarizer } from "./create-summarizer.js";
-import { modelVersion } from "../model/model-version.js";
 import { splitIntoParts } from "./parts.js";
 import type { Summarizer, SummaryEvent } from "./summarizer.js";
 

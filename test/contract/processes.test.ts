@@ -178,7 +178,7 @@ describe("a process that is killed", () => {
     const [native, huggingFace] = await Promise.all(asked);
     expect(native?.status).toBe(503);
     expect(native?.headers.get("retry-after")).toBe("1");
-    const problem = await native?.json();
+    const problem = (await native?.json()) as { detail: string };
     expect(problem).toMatchObject({ code: "WORKER_LOST" });
     expect(problem.detail).toContain("SIGKILL");
     expect(huggingFace?.status).toBe(429);
