@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openBlobStore } from "../../src/compose.js";
 import { type BlobReader, type BlobStore, isBlobStore } from "../../src/ports/blob-store.js";
+import { type Emulator, hasEmulator, startEmulator } from "../support/emulators.js";
 import {
   type FakeCloud,
   startFakeAzure,
@@ -42,6 +43,80 @@ async function cloudPlace(
     close: () => cloud.close(),
   };
 }
+
+/** A place on an emulator, in a bucket made by the cloud's own client. */
+async function emulated(
+  emulator: Emulator,
+  scheme: string,
+  settings: (url: string) => { options?: Record<string, string>; env?: Record<string, string> },
+  createBucket: (url: string, name: string) => Promise<unknown>,
+): Promise<Place> {
+  const running = await startEmulator(emulator);
+  const { options = {}, env = {} } = settings(running.url);
+  await createBucket(running.url, "bucket");
+  return {
+    cloud: undefined,
+    store: await open(`${scheme}://bucket/some/prefix/`, options, env),
+    missing: await open(`${scheme}://nowhere/prefix`, options, env),
+    close: () => running.close(),
+  };
+}
+
+const s3Env = {
+  AWS_ACCESS_KEY_ID: "key",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_REGION: "us-east-1",
+};
+/** Azurite's account, the same everywhere. Source: Azurite's README. */
+const azuriteAccount = (url: string) =>
+  `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=${url}/devstoreaccount1;`;
+
+const emulators: Readonly<Record<string, readonly [Emulator, () => Promise<Place>]>> = {
+  "s3 on moto": [
+    "moto",
+    () =>
+      emulated(
+        "moto",
+        "s3",
+        (url) => ({ options: { endpointurl: url }, env: s3Env }),
+        async (url, name) => {
+          const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
+          const credentials = { accessKeyId: "key", secretAccessKey: "secret" };
+          const client = new S3Client({
+            ...{ endpoint: url, forcePathStyle: true, region: "us-east-1", credentials },
+          });
+          await client.send(new CreateBucketCommand({ Bucket: name }));
+          client.destroy();
+        },
+      ),
+  ],
+  "gs on gcp-storage-emulator": [
+    "gcp-storage-emulator",
+    () =>
+      emulated(
+        "gcp-storage-emulator",
+        "gs",
+        (url) => ({ options: { endpointurl: url, projectname: "p" } }),
+        async (url, name) => {
+          const { Storage } = await import("@google-cloud/storage");
+          await new Storage({ apiEndpoint: url, projectId: "p" }).createBucket(name);
+        },
+      ),
+  ],
+  "azure on azurite": [
+    "azurite",
+    () =>
+      emulated(
+        "azurite",
+        "azure",
+        (url) => ({ env: { AZURE_STORAGE_CONNECTION_STRING: azuriteAccount(url) } }),
+        async (url, name) => {
+          const { BlobServiceClient } = await import("@azure/storage-blob");
+          await BlobServiceClient.fromConnectionString(azuriteAccount(url)).createContainer(name);
+        },
+      ),
+  ],
+};
 
 const places: Readonly<Record<string, () => Promise<Place>>> = {
   file: async () => {
@@ -89,95 +164,107 @@ async function keys(store: BlobStore, prefix: string): Promise<string[]> {
   return found.sort();
 }
 
-describe.each(Object.keys(places))("a store of the kind %s", (kind) => {
-  let place: Place;
-  beforeAll(async () => {
-    place = await (places[kind] as () => Promise<Place>)();
-  });
-  afterEach(() => {
-    place.cloud?.faults.splice(0);
-  });
-  afterAll(async () => {
-    await place.store.close();
-    await place.close();
-  });
+/** The suite on what is here: emulators where BRIDLE_EMULATORS names their folder. */
+const kinds = [
+  ...Object.entries(places).map(([kind, start]) => ({ kind, start, isHere: true })),
+  ...Object.entries(emulators).map(([kind, [emulator, start]]) => ({
+    ...{ kind, start, isHere: hasEmulator(emulator) },
+  })),
+];
 
-  it.each([
-    ["an empty blob", 0],
-    ["a small one", 1000],
-    ["one larger than a single request", 20 << 20],
-  ])("gives back %s, from any byte on", async (_, size) => {
-    const bytes = randomBytes(size);
-    const key = `files/md5/${size}/é x+&.dir`;
-    await place.store.put(key, source(bytes));
-    expect(await place.store.head(key)).toEqual({ key, sizeBytes: size });
-    expect((await read(place.store, key)).equals(bytes)).toBe(true);
-    const from = Math.floor(size / 3);
-    expect((await read(place.store, key, from)).equals(bytes.subarray(from))).toBe(true);
-    if (size > 0) expect(await read(place.store, key, size)).toHaveLength(0);
-  });
-
-  it("lists every key under a prefix, over several pages, and no other", async () => {
-    const all = Array.from({ length: 8 }, (_, i) => `list/0${i % 2}/${i}`);
-    for (const key of all) await place.store.put(key, source(Buffer.from(key)));
-    expect(await keys(place.store, "list/")).toEqual(all.toSorted());
-    expect(await keys(place.store, "list/01/")).toEqual(
-      all.filter((key) => key.includes("/01/")).toSorted(),
-    );
-    expect(await keys(place.store, "nothing/")).toEqual([]);
-  });
-
-  it("overwrites and deletes, also what is not there", async () => {
-    await place.store.put("a/b", source(Buffer.from("one")));
-    await place.store.put("a/b", source(Buffer.from("two, longer")));
-    expect((await read(place.store, "a/b")).toString()).toBe("two, longer");
-    await place.store.delete("a/b");
-    await place.store.delete("a/b");
-    expect(await place.store.head("a/b")).toBeUndefined();
-    await expect(place.store.get("a/b")).rejects.toMatchObject({ code: "BLOB_NOT_FOUND" });
-  });
-
-  it("leaves nothing of a blob whose bytes break off", async () => {
-    const broken = {
-      sizeBytes: 2000,
-      async *open() {
-        yield Buffer.alloc(1000);
-        throw new Error("the disk went away");
-      },
-    };
-    await expect(place.store.put("broken", broken)).rejects.toMatchObject({
-      code: "BLOB_UNAVAILABLE",
+for (const { kind, start, isHere } of kinds) {
+  const why = isHere ? "" : " (skipped: BRIDLE_EMULATORS names no folder of scripts/emulators.mjs)";
+  describe.skipIf(!isHere)(`a store of the kind ${kind}${why}`, () => {
+    let place: Place;
+    beforeAll(async () => {
+      place = await start();
     });
-    expect(await place.store.head("broken")).toBeUndefined();
-    expect(await keys(place.store, "broken")).toEqual([]);
-  });
+    afterEach(() => {
+      place.cloud?.faults.splice(0);
+    });
+    afterAll(async () => {
+      await place.store.close();
+      await place.close();
+    });
 
-  it("says what went wrong in the words of the table", async () => {
-    const { cloud, missing, store } = place;
-    if (cloud === undefined || missing === undefined) return;
-    const put = () => missing.put("x", source(Buffer.from("x")));
-    await expect(put()).rejects.toMatchObject({ code: "BLOB_STORE_MISSING" });
-    const fault = async (...faults: FakeCloud["faults"]) => {
-      cloud.faults.push(...faults);
-      try {
-        return await store.put("x", source(Buffer.from("x"))).then(
-          () => "put",
-          (thrown) => thrown.code,
-        );
-      } finally {
-        cloud.faults.splice(0);
-      }
-    };
-    expect(await fault({ status: 403, code: "AccessDenied" })).toBe("BLOB_DENIED");
-    const expired =
-      { s3: "ExpiredToken", gs: "invalid_grant", azure: "AuthenticationFailed" }[kind] ?? "";
-    expect(await fault({ status: kind === "azure" ? 403 : 401, code: expired })).toBe(
-      "BLOB_UNAUTHENTICATED",
-    );
-    expect(await fault("cut", "cut", "cut", "cut", "cut")).toBe("BLOB_UNAVAILABLE");
-    expect(await fault(503, 503, 503, 503, 503)).toBe("BLOB_UNAVAILABLE");
+    it.each([
+      ["an empty blob", 0],
+      ["a small one", 1000],
+      ["one larger than a single request", 20 << 20],
+    ])("gives back %s, from any byte on", async (_, size) => {
+      const bytes = randomBytes(size);
+      const key = `files/md5/${size}/é x+&.dir`;
+      await place.store.put(key, source(bytes));
+      expect(await place.store.head(key)).toEqual({ key, sizeBytes: size });
+      expect((await read(place.store, key)).equals(bytes)).toBe(true);
+      const from = Math.floor(size / 3);
+      expect((await read(place.store, key, from)).equals(bytes.subarray(from))).toBe(true);
+      if (size > 0) expect(await read(place.store, key, size)).toHaveLength(0);
+    });
+
+    it("lists every key under a prefix, over several pages, and no other", async () => {
+      const all = Array.from({ length: 8 }, (_, i) => `list/0${i % 2}/${i}`);
+      for (const key of all) await place.store.put(key, source(Buffer.from(key)));
+      expect(await keys(place.store, "list/")).toEqual(all.toSorted());
+      expect(await keys(place.store, "list/01/")).toEqual(
+        all.filter((key) => key.includes("/01/")).toSorted(),
+      );
+      expect(await keys(place.store, "nothing/")).toEqual([]);
+    });
+
+    it("overwrites and deletes, also what is not there", async () => {
+      await place.store.put("a/b", source(Buffer.from("one")));
+      await place.store.put("a/b", source(Buffer.from("two, longer")));
+      expect((await read(place.store, "a/b")).toString()).toBe("two, longer");
+      await place.store.delete("a/b");
+      await place.store.delete("a/b");
+      expect(await place.store.head("a/b")).toBeUndefined();
+      await expect(place.store.get("a/b")).rejects.toMatchObject({ code: "BLOB_NOT_FOUND" });
+    });
+
+    it("leaves nothing of a blob whose bytes break off", async () => {
+      const broken = {
+        sizeBytes: 2000,
+        async *open() {
+          yield Buffer.alloc(1000);
+          throw new Error("the disk went away");
+        },
+      };
+      await expect(place.store.put("broken", broken)).rejects.toMatchObject({
+        code: "BLOB_UNAVAILABLE",
+      });
+      expect(await place.store.head("broken")).toBeUndefined();
+      expect(await keys(place.store, "broken")).toEqual([]);
+    });
+
+    it("says what went wrong in the words of the table", async () => {
+      const { cloud, missing, store } = place;
+      if (missing === undefined) return;
+      const put = () => missing.put("x", source(Buffer.from("x")));
+      await expect(put()).rejects.toMatchObject({ code: "BLOB_STORE_MISSING" });
+      if (cloud === undefined) return;
+      const fault = async (...faults: FakeCloud["faults"]) => {
+        cloud.faults.push(...faults);
+        try {
+          return await store.put("x", source(Buffer.from("x"))).then(
+            () => "put",
+            (thrown) => thrown.code,
+          );
+        } finally {
+          cloud.faults.splice(0);
+        }
+      };
+      expect(await fault({ status: 403, code: "AccessDenied" })).toBe("BLOB_DENIED");
+      const expired =
+        { s3: "ExpiredToken", gs: "invalid_grant", azure: "AuthenticationFailed" }[kind] ?? "";
+      expect(await fault({ status: kind === "azure" ? 403 : 401, code: expired })).toBe(
+        "BLOB_UNAUTHENTICATED",
+      );
+      expect(await fault("cut", "cut", "cut", "cut", "cut")).toBe("BLOB_UNAVAILABLE");
+      expect(await fault(503, 503, 503, 503, 503)).toBe("BLOB_UNAVAILABLE");
+    });
   });
-});
+}
 
 it("a large blob whose upload to S3 was cut off goes on with the parts that are there", async () => {
   const cloud = await startFakeS3();

@@ -60,7 +60,9 @@ class GcsBlobStore implements BlobStore {
     const { code } = thrown as { code?: number | string };
     const reason = reasonOf(thrown);
     const details = { store: this.name, key, what, login, reason };
-    if (/bucket does not exist/i.test(reason)) {
+    // Writing and listing need nothing but the bucket to be there.
+    const isBucketGone = Number(code) === 404 && what !== "reading" && what !== "deleting";
+    if (isBucketGone || /bucket does not exist/i.test(reason)) {
       const absent = `there is no bucket ${this.bucket.name}`;
       return new BridleError(
         "BLOB_STORE_MISSING",
