@@ -11,6 +11,7 @@ import { addDataInitCommand } from "./data-init.js";
 import { addDataPullCommand } from "./data-pull.js";
 import { addDataPushCommand } from "./data-push.js";
 import { addDataRemoteCommand } from "./data-remote.js";
+import { addDataShowCommand } from "./data-show.js";
 import { addDataSplitCommand } from "./data-split.js";
 import { addDataStatusCommand } from "./data-status.js";
 import type { Terminal } from "./terminal.js";
@@ -30,6 +31,7 @@ export function addDataCommand(program: Command, terminal: Terminal): void {
   addDataAddCommand(data, terminal);
   addDataStatusCommand(data, terminal);
   addDataDiffCommand(data, terminal);
+  addDataShowCommand(data, terminal);
   addDataCheckoutCommand(data, terminal);
   addDataCommitCommand(data, terminal);
   addDataPushCommand(data, terminal);
