@@ -972,6 +972,54 @@ export const codes = {
     message: "{where} is no evaluation: {reason}.",
     hint: "Write one with `bridle evaluate DATA --model MODEL --json > FILE`.",
   },
+  // The registry of models.
+  MODEL_NAME_INVALID: {
+    kind: "invalid",
+    message: "{name} is no {what}: {reason}.",
+    hint: "Use small letters, digits and . _ -, such as news, news:3 or news@champion.",
+  },
+  MODEL_NOT_REGISTERED: {
+    kind: "missing",
+    message: "The registry {registry} has no model {model}.",
+    hint: "It has: {available}. Add one with `bridle models add FOLDER --name {model}`.",
+  },
+  MODEL_VERSION_NOT_FOUND: {
+    kind: "missing",
+    message: "The model {model} has no {what}.",
+    hint: "It has {available}; `bridle models show {model}` lists them.",
+  },
+  MODEL_VERSION_COLLECTED: {
+    kind: "missing",
+    message:
+      "The files of version {version} of {model} were deleted by `bridle models gc` on {date}.",
+    hint: "Add its package again from an export, or use a version that is there: `bridle models show {model}`.",
+  },
+  PROMOTION_CONFLICT: {
+    kind: "conflict",
+    message:
+      "{model}@{alias} was moved to {actual} by {by} at {at}; {what} expected it at {expected}. It was not moved again.",
+    hint: "See `bridle models history {model}`, and decide again.",
+  },
+  PROMOTION_GATES_FAILED: {
+    kind: "gate-failed",
+    message: "Version {version} of {model} does not pass the gates of {alias}: {failed}.",
+    hint: "{next}",
+  },
+  GATES_INVALID: {
+    kind: "invalid",
+    message: "{where} holds no gates: {reason}.",
+    hint: "Gates are a mapping of {known}; see docs/guides/registry.md.",
+  },
+  ROLLBACK_IMPOSSIBLE: {
+    kind: "conflict",
+    message: "{model}@{alias} cannot be rolled back: {reason}.",
+    hint: "Promote a version by its number: `bridle models promote {model}:N`.",
+  },
+  PACKAGE_BEING_DELETED: {
+    kind: "busy",
+    message: "The package {digest} is being deleted by a gc that runs now.",
+    hint: "Try again in {retryAfterS} s.",
+  },
   // The hub of models, and its cache on disk.
   HUB_SETTING_INVALID: {
     kind: "invalid",

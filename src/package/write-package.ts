@@ -1,6 +1,6 @@
 // Writes a package into a folder, which is there whole or not at all; it is a Hugging Face folder besides.
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { systemCode, writeError } from "../errors/file-errors.js";
@@ -63,7 +63,7 @@ export async function writePackage(
     }
     await writeFileFrom(join(draft, manifestFile), [from.manifest.bytes] as never);
     await syncFolder(draft);
-    await put(draft, folder);
+    await (options.overwrite ? replace : put)(draft, folder);
     await syncFolder(above);
   } catch (thrown) {
     await rm(draft, { recursive: true, force: true });
@@ -89,8 +89,17 @@ async function isTaken(folder: string): Promise<boolean> {
   return !found.isDirectory() || (await readdir(folder)).length > 0;
 }
 
-/** Gives a draft its name; what was there goes when the new one stands in its place. */
+/** Gives a draft its name. @throws OUTPUT_EXISTS where somebody else was quicker */
 async function put(draft: string, folder: string): Promise<void> {
+  await rmdir(folder).catch(() => {});
+  await rename(draft, folder).catch((thrown) => {
+    const isTaken = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EPERM"].includes(systemCode(thrown));
+    throw isTaken ? new BridleError("OUTPUT_EXISTS", { file: folder }, { cause: thrown }) : thrown;
+  });
+}
+
+/** Gives a draft its name; what was there goes when the new one stands in its place. */
+async function replace(draft: string, folder: string): Promise<void> {
   const aside = `${draft}.old`;
   const moved = await rename(folder, aside).then(
     () => true,

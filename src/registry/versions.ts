@@ -1,0 +1,339 @@
+// Registered models and their versions, read: who is there, what an alias points at, where a version comes from.
+import { BridleError } from "../errors/error.js";
+import type { ModelCard } from "../package/card.js";
+import type { EvaluationRecord } from "../package/evaluation-record.js";
+import type { Database, SqlClient } from "../ports/database.js";
+import type { GateResult } from "./gates.js";
+import type { PackageStore } from "./package-store.js";
+import { type VersionName, versionText } from "./version-name.js";
+
+export interface RegistryContext {
+  readonly database: Database;
+  readonly packages: PackageStore;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export interface ModelVersion {
+  readonly model: string;
+  /** From 1 on, without gaps. */
+  readonly version: number;
+  /** Of its package: what the version is, byte for byte. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly card: ModelCard;
+  readonly note: string | null;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  /** When its files were deleted; null while they are there. */
+  readonly collectedAt: string | null;
+  /** Aliases that point at it now. */
+  readonly aliases: readonly string[];
+  /** DVC's ids of the data it was trained on, which `bridle data gc` keeps. */
+  readonly dataObjects: readonly string[];
+}
+
+export interface AliasState {
+  readonly alias: string;
+  readonly version: number;
+  /** Counts the moves of the alias, from 1; another move is another number. */
+  readonly move: number;
+  readonly movedAt: string;
+  readonly movedBy: string;
+}
+
+export interface RegisteredModel {
+  readonly name: string;
+  readonly lastVersion: number;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly aliases: readonly AliasState[];
+}
+
+/** One move of an alias. */
+export interface Move {
+  readonly model: string;
+  readonly alias: string;
+  readonly move: number;
+  readonly version: number;
+  /** Where the alias pointed before; null for its first move. */
+  readonly previous: number | null;
+  readonly action: "promote" | "rollback";
+  /** Whether gates that did not pass were passed over. */
+  readonly forced: boolean;
+  readonly reason: string | null;
+  readonly gates: readonly GateResult[];
+  readonly movedAt: string;
+  readonly movedBy: string;
+}
+
+interface VersionRow {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly size_bytes: number;
+  readonly card: string;
+  readonly data_objects: string;
+  readonly note: string | null;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly collected_at: number | null;
+}
+
+interface MoveRow {
+  readonly model: string;
+  readonly alias: string;
+  readonly move: number;
+  readonly version: number;
+  readonly previous: number | null;
+  readonly action: Move["action"];
+  readonly forced: number;
+  readonly reason: string | null;
+  readonly gates: string;
+  readonly moved_at: number;
+  readonly moved_by: string;
+}
+
+export const isoOf = (ms: number) => new Date(ms).toISOString();
+
+const moveOf = ({ moved_at, moved_by, forced, gates, ...row }: MoveRow): Move => ({
+  ...row,
+  forced: forced === 1,
+  gates: JSON.parse(gates) as GateResult[],
+  movedAt: isoOf(moved_at),
+  movedBy: moved_by,
+});
+
+function versionOf(row: VersionRow, aliases: readonly AliasState[]): ModelVersion {
+  const { model, version, digest, note } = row;
+  return {
+    ...{ model, version, digest, note },
+    sizeBytes: row.size_bytes,
+    card: JSON.parse(row.card) as ModelCard,
+    createdAt: isoOf(row.created_at),
+    createdBy: row.created_by,
+    collectedAt: row.collected_at === null ? null : isoOf(row.collected_at),
+    aliases: aliases.filter((each) => each.version === version).map(({ alias }) => alias),
+    dataObjects: JSON.parse(row.data_objects) as string[],
+  };
+}
+
+/** Where every alias of a model points, by name. */
+export async function readAliases(sql: SqlClient, model: string): Promise<AliasState[]> {
+  const { rows } = await sql.query<MoveRow>(
+    `SELECT m.alias, m.version, m.move, m.moved_at, m.moved_by FROM registry_move m
+     WHERE m.model = $1 AND m.move = (SELECT MAX(n.move) FROM registry_move n WHERE n.model = m.model AND n.alias = m.alias)
+     ORDER BY m.alias`,
+    [model],
+  );
+  return rows.map(({ alias, version, move, moved_at, moved_by }) => ({
+    ...{ alias, version, move },
+    movedAt: isoOf(moved_at),
+    movedBy: moved_by,
+  }));
+}
+
+/** Every move of a model's aliases, the oldest first. */
+export async function readMoves(sql: SqlClient, model: string, alias?: string): Promise<Move[]> {
+  const { rows } = await sql.query<MoveRow>(
+    `SELECT * FROM registry_move WHERE model = $1 AND (CAST($2 AS TEXT) IS NULL OR alias = $2)
+     ORDER BY moved_at, alias, move`,
+    [model, alias ?? null],
+  );
+  return rows.map(moveOf);
+}
+
+const modelColumns = "name, last_version, created_at, created_by";
+interface ModelRow {
+  readonly name: string;
+  readonly last_version: number;
+  readonly created_at: number;
+  readonly created_by: string;
+}
+
+async function modelOf(sql: SqlClient, row: ModelRow): Promise<RegisteredModel> {
+  return {
+    name: row.name,
+    lastVersion: row.last_version,
+    createdAt: isoOf(row.created_at),
+    createdBy: row.created_by,
+    aliases: await readAliases(sql, row.name),
+  };
+}
+
+/** Every model, by name. */
+export async function listModels({ database }: RegistryContext): Promise<RegisteredModel[]> {
+  return await database.transaction(
+    async (sql) => {
+      const { rows } = await sql.query<ModelRow>(
+        `SELECT ${modelColumns} FROM registry_model ORDER BY name`,
+      );
+      const models: RegisteredModel[] = [];
+      for (const row of rows) models.push(await modelOf(sql, row));
+      return models;
+    },
+    { readOnly: true },
+  );
+}
+
+/** @throws MODEL_NOT_REGISTERED */
+export async function getModel(
+  sql: SqlClient,
+  { database }: RegistryContext,
+  name: string,
+): Promise<RegisteredModel> {
+  const { rows } = await sql.query<ModelRow>(
+    `SELECT ${modelColumns} FROM registry_model WHERE name = $1`,
+    [name],
+  );
+  const [row] = rows;
+  if (row !== undefined) return await modelOf(sql, row);
+  const all = await sql.query<ModelRow>("SELECT name FROM registry_model ORDER BY name LIMIT 20");
+  throw new BridleError("MODEL_NOT_REGISTERED", {
+    registry: database.name,
+    model: name,
+    available: all.rows.map((each) => each.name).join(", ") || "none",
+  });
+}
+
+/** A model's versions, the newest first. */
+export async function readVersions(sql: SqlClient, model: string): Promise<ModelVersion[]> {
+  const aliases = await readAliases(sql, model);
+  const { rows } = await sql.query<VersionRow>(
+    "SELECT * FROM registry_version WHERE model = $1 ORDER BY version DESC",
+    [model],
+  );
+  return rows.map((row) => versionOf(row, aliases));
+}
+
+/** @throws MODEL_NOT_REGISTERED, MODEL_VERSION_NOT_FOUND */
+export async function getVersion(
+  sql: SqlClient,
+  context: RegistryContext,
+  { model, at }: VersionName,
+): Promise<ModelVersion> {
+  const registered = await getModel(sql, context, model);
+  const { aliases, lastVersion } = registered;
+  const number =
+    "version" in at ? at.version : aliases.find(({ alias }) => alias === at.alias)?.version;
+  const found =
+    number !== undefined &&
+    (await sql.query<VersionRow>(
+      "SELECT * FROM registry_version WHERE model = $1 AND version = $2",
+      [model, number],
+    ));
+  const row = found ? found.rows[0] : undefined;
+  if (row !== undefined) return versionOf(row, aliases);
+  const named = aliases.map(({ alias }) => `@${alias}`).join(", ");
+  throw new BridleError("MODEL_VERSION_NOT_FOUND", {
+    model,
+    what: "version" in at ? `version ${at.version}` : `alias ${at.alias}`,
+    available: `versions 1 to ${lastVersion}${named === "" ? " and no alias" : ` and ${named}`}`,
+  });
+}
+
+/** Versions whose package is this one, whatever the model. */
+export async function findByDigest(sql: SqlClient, digest: string): Promise<ModelVersion[]> {
+  const { rows } = await sql.query<VersionRow>(
+    "SELECT * FROM registry_version WHERE digest = $1 ORDER BY model, version",
+    [digest],
+  );
+  const found: ModelVersion[] = [];
+  for (const row of rows) found.push(versionOf(row, await readAliases(sql, row.model)));
+  return found;
+}
+
+/** A version among what it comes from and what came of it. */
+export interface LineageNode {
+  /** `news:3`, or the name by which a model that is not registered was started from. */
+  readonly name: string;
+  readonly model: string | null;
+  readonly version: number | null;
+  readonly digest: string | null;
+  readonly runId: string | null;
+  readonly commit: string | null;
+  readonly aliases: readonly string[];
+}
+
+export interface Lineage {
+  readonly nodes: readonly LineageNode[];
+  /** From a parent to what was trained from it, by name. */
+  readonly edges: readonly { readonly from: string; readonly to: string }[];
+}
+
+function nodeOf({ model, version, digest, card, aliases }: ModelVersion): LineageNode {
+  const { runId, commit } = card.lineage;
+  return { name: versionText(model, version), model, version, digest, runId, commit, aliases };
+}
+
+/** No chain of training is as long; a ring that somebody made of hashes would be endless. */
+const mostNodes = 500;
+
+/** Everything a version comes from, and everything that came of it. */
+export async function readLineage(sql: SqlClient, of: ModelVersion): Promise<Lineage> {
+  const nodes = new Map<string, LineageNode>();
+  const edges = new Map<string, { from: string; to: string }>();
+  const link = (from: string, to: string) => edges.set(`${from} ${to}`, { from, to });
+  const upward: ModelVersion[] = [of];
+  const downward: ModelVersion[] = [of];
+  for (
+    let each = upward.shift();
+    each !== undefined && nodes.size < mostNodes;
+    each = upward.shift()
+  ) {
+    const node = nodeOf(each);
+    nodes.set(node.name, node);
+    const { parent } = each.card.lineage;
+    if (parent === null) continue;
+    const known = parent.digest === null ? [] : await findByDigest(sql, parent.digest);
+    const asNamed = known.filter(({ model }) => model === parent.name);
+    const parents = asNamed.length > 0 ? asNamed : known;
+    for (const version of parents) {
+      link(nodeOf(version).name, node.name);
+      if (!nodes.has(nodeOf(version).name)) upward.push(version);
+    }
+    if (parents.length > 0) continue;
+    const name = parent.version === null ? parent.name : versionText(parent.name, parent.version);
+    const unknown = { model: null, version: null, runId: null, commit: null, aliases: [] };
+    if (!nodes.has(name)) nodes.set(name, { name, digest: parent.digest, ...unknown });
+    link(name, node.name);
+  }
+  for (
+    let each = downward.shift();
+    each !== undefined && nodes.size < mostNodes;
+    each = downward.shift()
+  ) {
+    const from = nodeOf(each).name;
+    const { rows } = await sql.query<VersionRow>(
+      "SELECT * FROM registry_version WHERE parent_digest = $1 ORDER BY model, version",
+      [each.digest],
+    );
+    for (const row of rows) {
+      const child = versionOf(row, await readAliases(sql, row.model));
+      const node = nodeOf(child);
+      link(from, node.name);
+      if (nodes.has(node.name)) continue;
+      nodes.set(node.name, node);
+      downward.push(child);
+    }
+  }
+  return { nodes: [...nodes.values()], edges: [...edges.values()] };
+}
+
+/** What is recorded of how good a version is, the newest first. */
+export async function readEvaluations(
+  sql: SqlClient,
+  model: string,
+  version: number,
+): Promise<(EvaluationRecord & { readonly recordedAt: string; readonly recordedBy: string })[]> {
+  const { rows } = await sql.query<{ record: string; created_at: number; created_by: string }>(
+    `SELECT record, created_at, created_by FROM registry_evaluation
+     WHERE model = $1 AND version = $2 ORDER BY number DESC`,
+    [model, version],
+  );
+  return rows.map(({ record, created_at, created_by }) => ({
+    ...(JSON.parse(record) as EvaluationRecord),
+    recordedAt: isoOf(created_at),
+    recordedBy: created_by,
+  }));
+}
