@@ -1015,6 +1015,12 @@ export const codes = {
     message: "{model}@{alias} cannot be rolled back: {reason}.",
     hint: "Promote a version by its number: `bridle models promote {model}:N`.",
   },
+  MODEL_MEMORY_SHORT: {
+    kind: "unavailable",
+    message:
+      "Version {version} of {model} needs about {needed} of memory beside version {current}, and {free} can be had; version {current} goes on answering.",
+    hint: "Give the process more memory, or start it anew: then one version is opened alone.",
+  },
   PACKAGE_BEING_DELETED: {
     kind: "busy",
     message: "The package {digest} is being deleted by a gc that runs now.",

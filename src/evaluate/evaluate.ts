@@ -190,6 +190,7 @@ export async function evaluate(
   return {
     model: summarizer.model,
     version: summarizer.version,
+    ...(summarizer.digest !== undefined && { digest: summarizer.digest }),
     parameters,
     rows: { read, scored, empty, failed, emptySummaries },
     emptyRows,

@@ -58,6 +58,8 @@ export interface BaselineEvaluation {
 export interface RivalEvaluation extends BaselineEvaluation {
   readonly model: string;
   readonly version: string;
+  /** Hash of a registered version's package. */
+  readonly digest?: string;
   /** Rows it threw an error on; they count with an empty summary. */
   readonly failed: number;
 }
@@ -80,6 +82,8 @@ export interface EvaluatedRow {
 export interface Evaluation {
   readonly model: string;
   readonly version: string;
+  /** Hash of a registered version's package. */
+  readonly digest?: string;
   readonly parameters: EvaluationParameters;
   readonly rows: {
     readonly read: number;

@@ -229,6 +229,7 @@ export class Evaluator {
       rivals: this.rivals.map(({ summarizer, scores, statistics, failed }) => ({
         model: summarizer.model,
         version: summarizer.version,
+        ...(summarizer.digest !== undefined && { digest: summarizer.digest }),
         failed,
         scores: meanScores(scores, bootstrap),
         statistics: statistics.value(),

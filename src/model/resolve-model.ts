@@ -17,6 +17,8 @@ export interface ResolveOptions {
   readonly needs: readonly Need[];
   /** Names that the caller understands by itself, for the hint where this one is none of anybody's. */
   readonly others?: readonly string[] | undefined;
+  /** Where names may lead besides folders and the hub, such as a registry of models; asked between the two. */
+  readonly sources?: readonly ModelSource[] | undefined;
   /** Looks for a newer version where there may be one. */
   readonly refresh?: boolean | undefined;
   readonly settings?: HubSettings | undefined;
@@ -24,17 +26,33 @@ export interface ResolveOptions {
   readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
+/** A version of a registered model: what it is called, and what it is byte for byte. */
+export interface RegisteredVersion {
+  readonly name: string;
+  readonly version: number;
+  readonly digest: string;
+}
+
+export interface FoundModel {
+  /** In Hugging Face layout. */
+  readonly folder: string;
+  /** Where the name was one of a registry. */
+  readonly registered?: RegisteredVersion | undefined;
+}
+
 /** A kind of names, and where the models behind them lie. */
-interface ModelSource {
+export interface ModelSource {
   /** What its names look like, for the hint. */
   readonly names: string;
-  /** The folder behind a name; undefined for a name of another kind. */
-  find(name: string, options: ResolveOptions): Promise<string | undefined>;
+  /** The model behind a name; undefined for a name of another kind. */
+  find(name: string, options: ResolveOptions): Promise<FoundModel | undefined>;
+  /** Names that a mistyped one may have been meant to be. */
+  list?(): Promise<readonly string[]>;
 }
 
 const folders: ModelSource = {
   names: "a folder with a model in Hugging Face layout",
-  find: async (name) => ((await isFolder(name)) ? name : undefined),
+  find: async (name) => ((await isFolder(name)) ? { folder: name } : undefined),
 };
 
 const hub: ModelSource = {
@@ -42,7 +60,7 @@ const hub: ModelSource = {
   async find(name, { needs, refresh, settings, signal, onDownload }) {
     const id = parseHubId(name);
     if (id === undefined) return undefined;
-    return await openSnapshot(id, {
+    const folder = await openSnapshot(id, {
       needs,
       refresh,
       settings,
@@ -53,28 +71,35 @@ const hub: ModelSource = {
           findFamily((await readJson(join(folder, "config.json"))) ?? {});
       },
     });
+    return { folder };
   },
 };
 
-/** In the order they are asked: what lies here goes before what would have to be fetched. */
-const sources: readonly ModelSource[] = [folders, hub];
-
 /**
- * The folder of the model a name means: a folder of that name, else a model on the hub.
+ * The folder of the model a name means: a folder of that name, else what a source given knows by it, else a model on the hub.
  * @throws MODEL_NOT_FOUND; ARCHITECTURE_NOT_SUPPORTED before the weights are downloaded; what openSnapshot throws
  */
 export async function resolveModel(name: string, options: ResolveOptions): Promise<string> {
+  return (await findModel(name, options)).folder;
+}
+
+/** As `resolveModel`, with what is known of a registered version. */
+export async function findModel(name: string, options: ResolveOptions): Promise<FoundModel> {
+  // What lies here goes before what would have to be fetched.
+  const sources = [folders, ...(options.sources ?? []), hub];
   for (const source of sources) {
-    const folder = await source.find(name, options);
-    if (folder !== undefined) return folder;
+    const found = await source.find(name, options);
+    if (found !== undefined) return found;
   }
-  const { others = [], settings = readHubSettings() } = options;
+  const { others: said = [], settings = readHubSettings() } = options;
+  const listed = await Promise.all(sources.map((source) => source.list?.() ?? []));
+  const others = [...said, ...listed.flat()];
   const near = await findNear(name, others, settings);
   throw new BridleError("MODEL_NOT_FOUND", {
     model: JSON.stringify(name.slice(0, 200)),
     available: [
       ...(near === undefined ? [] : [`${near} (is that what you mean?)`]),
-      ...others.filter((other) => other !== near),
+      ...others.filter((other) => other !== near).slice(0, 20),
       ...sources.map(({ names }) => names),
     ].join(", "),
   });

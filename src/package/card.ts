@@ -102,6 +102,7 @@ export interface CardSources {
   readonly facts: CardFacts;
   readonly model: ModelDescription;
   readonly training: TrainingRecord | undefined;
+  readonly runId: string | undefined;
   /** A licence that the folder names itself. */
   readonly ownLicence: string | undefined;
   readonly parentLicence: string | undefined;
@@ -129,7 +130,7 @@ export function createCard(sources: CardSources): ModelCard {
     model: { architecture, parameters, dtype, fingerprint },
     lineage: {
       parent: training?.parent ?? earlier?.lineage.parent ?? null,
-      runId: training?.runId ?? earlier?.lineage.runId ?? null,
+      runId: training?.runId ?? sources.runId ?? earlier?.lineage.runId ?? null,
       runHash: training?.runHash ?? null,
       commit: training?.commit ?? null,
       lockfileSha256: training?.lockfileSha256 ?? null,

@@ -32,6 +32,8 @@ export interface PackOptions extends PackageWork {
   readonly facts?: CardFacts | undefined;
   /** Evaluations of it, as `readEvaluationFile` reads them; those of other models are refused. */
   readonly evaluations?: readonly EvaluationRecord[] | undefined;
+  /** Id of the run that trained it, where its record does not say. */
+  readonly runId?: string | undefined;
   /** Finds the licence of the model it was trained from, where that is known. */
   readonly licenceOf?:
     | ((parent: NonNullable<ModelCard["lineage"]["parent"]>) => Promise<string | null>)
@@ -84,7 +86,7 @@ export async function packModel(folder: string, options: PackOptions = {}): Prom
   const parent = training?.parent ?? earlier?.lineage.parent ?? null;
   const readme = await readFile(join(folder, readmeFile), "utf8").catch(() => undefined);
   const card = createCard({
-    ...{ facts, model, training, evaluations, earlier },
+    ...{ facts, model, training, evaluations, earlier, runId: options.runId },
     ownLicence: earlier === undefined ? licenceIn(readme) : undefined,
     parentLicence: (parent && (await options.licenceOf?.(parent))) ?? undefined,
   });

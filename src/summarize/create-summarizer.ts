@@ -1,6 +1,7 @@
 // From a model's name to the summarizer behind it.
 import type { ModelDType } from "../config/model-dtypes.js";
 import type { DownloadProgress } from "../model/hub/download-progress.js";
+import type { FoundModel, ModelSource } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
 import { extractiveModel } from "./extractive/parameters.js";
 import { createExtractiveSummarizer } from "./extractive-summarizer.js";
@@ -8,8 +9,9 @@ import type { Summarizer } from "./summarizer.js";
 
 export interface CreateSummarizerOptions {
   /**
-   * `extractive`, which is the default; a folder with a model in Hugging Face layout; or a model on the Hugging Face
-   * hub, `owner/name` or `owner/name@revision`, which is downloaded where the cache does not have it.
+   * `extractive`, which is the default; a folder with a model in Hugging Face layout; a registered version, `news:3` or
+   * `news@champion`; or a model on the Hugging Face hub, `owner/name` or `owner/name@revision`, which is downloaded where the
+   * cache does not have it.
    */
   readonly model?: string;
   /** Extractive: worker threads at most. Neural: threads of one operator. 1 or more. */
@@ -20,6 +22,8 @@ export interface CreateSummarizerOptions {
   readonly device?: Device | "auto";
   /** What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. */
   readonly dtype?: ModelDType;
+  /** Where names may lead besides folders and the hub. */
+  readonly sources?: readonly ModelSource[];
   /** Told how far the download of a model is. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   /** Ends a download; what is there of it stays and is taken up by the next. */
@@ -32,27 +36,44 @@ export interface CreateSummarizerOptions {
  *   also the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
-  const { model = extractiveModel, threads, cpus, device = "auto", dtype } = options;
+  const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
   const { onDownload, signal } = options;
   if (model === extractiveModel) {
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
-  const { resolveModel } = await import("../model/resolve-model.js");
-  const folder = await resolveModel(model, {
+  const { findModel } = await import("../model/resolve-model.js");
+  const found = await findModel(model, {
     needs: ["model", "tokenizer"],
     others: [extractiveModel],
+    sources,
     onDownload,
     signal,
   });
-  const { createNeuralSummarizer } = await import("./neural.js");
-  const { modelVersion } = await import("../model/model-version.js");
-  return createNeuralSummarizer({
-    folder,
-    name: model,
-    version: await modelVersion(folder),
+  return await openSummarizer(found, model, {
     device,
     ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
     ...(cpus === undefined ? {} : { cpus }),
+  });
+}
+
+/**
+ * Opens a model that was found already.
+ * @param name what requests and answers call it
+ * @throws as createSummarizer, for what is wrong with its files and for DEVICE_UNAVAILABLE
+ */
+export async function openSummarizer(
+  { folder, registered }: FoundModel,
+  name: string,
+  options: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus">,
+): Promise<Summarizer> {
+  const { createNeuralSummarizer } = await import("./neural.js");
+  const { modelVersion } = await import("../model/model-version.js");
+  return createNeuralSummarizer({
+    folder,
+    name,
+    version: registered === undefined ? await modelVersion(folder) : String(registered.version),
+    ...(registered !== undefined && { digest: registered.digest }),
+    ...options,
   });
 }

@@ -24,6 +24,8 @@ export interface NeuralSummarizerOptions {
   /** Name requests use. */
   readonly name: string;
   readonly version: string;
+  /** Hash of a registered version's package. */
+  readonly digest?: string;
   readonly device?: Device | "auto";
   /** What its weights are computed with; the folder's own unless said. */
   readonly dtype?: ModelDType;
@@ -146,6 +148,7 @@ export async function createNeuralSummarizer(
   return {
     model: options.name,
     version,
+    ...(options.digest !== undefined && { digest: options.digest }),
     traits,
     supportedParameters: supported,
     defaults,

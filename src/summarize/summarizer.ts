@@ -107,7 +107,10 @@ export interface ModelTraits {
 
 export interface Summarizer {
   readonly model: string;
+  /** A registered version's number, else twelve digits of what decides the answers. */
   readonly version: string;
+  /** Hash of a registered version's package. */
+  readonly digest?: string;
   readonly traits: ModelTraits;
   /** Names of the parameters this model takes. */
   readonly supportedParameters: readonly string[];

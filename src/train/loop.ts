@@ -9,7 +9,7 @@ import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
-import type { ResolveOptions } from "../model/resolve-model.js";
+import type { RegisteredVersion, ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
 import { chooseDevice, type SessionOptions } from "../runtime/session.js";
 import type { HeldWeights } from "../runtime/weights.js";
@@ -42,6 +42,8 @@ export interface TrainOptions {
   readonly threads?: number;
   /** Told while the model to start from is downloaded. */
   readonly onDownload?: ResolveOptions["onDownload"];
+  /** Where the model's name may lead besides folders and the hub. */
+  readonly sources?: ResolveOptions["sources"];
 }
 
 export interface TrainResult {
@@ -87,10 +89,19 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
   }
 }
 
+/** The configuration with the version that an alias meant when the run began: what it means later is another run. */
+function pin(config: RunConfig, registered: RegisteredVersion | undefined): RunConfig {
+  if (registered === undefined) return config;
+  const name = `${registered.name}:${registered.version}`;
+  const { model } = config;
+  const pinned = model.name === undefined ? { ...model, tokenizer: name } : { ...model, name };
+  return { ...config, model: pinned };
+}
+
 async function openRun(
-  config: RunConfig,
+  asked: RunConfig,
   folder: RunFolder,
-  { onEvent, onDownload, signal, threads }: TrainOptions,
+  { onEvent, onDownload, signal, threads, sources }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -98,10 +109,11 @@ async function openRun(
     onEvent?.(event);
   };
   const session: SessionOptions & { device: Device } = {
-    device: await chooseDevice(config.train.device),
-    threads: config.train.threads ?? threads ?? thisMachine().threads,
+    device: await chooseDevice(asked.train.device),
+    threads: asked.train.threads ?? threads ?? thisMachine().threads,
   };
-  const { start, weights } = await openStart(config, { onDownload, signal });
+  const { start, registered, weights } = await openStart(asked, { onDownload, signal, sources });
+  const config = pin(asked, registered);
   const objective = createObjective(config, start);
   const hasSummaries = config.train.objective === "seq2seq";
   const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
@@ -216,6 +228,7 @@ async function openRun(
       config,
       runHash,
       data,
+      ...(registered !== undefined && config.model.name !== undefined && { parent: registered }),
       startSha256: await startHash(start.folder, config.model.name === undefined, signal),
       seed: options.seed,
       lockfileSha256: await lockfileHash(),

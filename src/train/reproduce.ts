@@ -70,6 +70,8 @@ export interface ReproduceOptions {
   /** Told once what is recorded has been held against what is there, before training begins. */
   readonly onFacts?: (facts: readonly Fact[]) => void;
   readonly onDownload?: ResolveOptions["onDownload"];
+  /** Where the name of the model it started from may lead besides folders and the hub. */
+  readonly sources?: ResolveOptions["sources"];
   readonly signal?: AbortSignal;
 }
 
@@ -131,13 +133,14 @@ async function checkData(
 /** Holds the model that is started from against its recorded hash. @throws REPRODUCE_INPUT_CHANGED */
 async function checkStart(
   { config, startSha256 }: Recorded,
-  { onDownload, signal }: ReproduceOptions,
+  { onDownload, sources, signal }: ReproduceOptions,
 ): Promise<void> {
   if (startSha256 === undefined) return;
   const fresh = config.model.name === undefined;
   const what = (config.model.name ?? config.model.tokenizer) as string;
   const folder = await resolveModel(what, {
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
+    sources,
     ...(onDownload && { onDownload }),
     ...(signal && { signal }),
   });
@@ -228,13 +231,14 @@ export async function reproduce(
   await checkStart(recorded, options);
   if (isThere) await rm(output, { recursive: true });
   const { config, platform } = recorded;
-  const { onEvent, onDownload, signal } = options;
+  const { onEvent, onDownload, sources, signal } = options;
   const { record } = await train(
     { ...config, train: { ...config.train, output } },
     {
       threads: platform.threads,
       ...(onEvent && { onEvent }),
       ...(onDownload && { onDownload }),
+      ...(sources && { sources }),
       ...(signal && { signal }),
     },
   );

@@ -20,7 +20,7 @@ import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
 import { pegasus } from "../model/pegasus.js";
 import { readPrefix, withPrefix } from "../model/prefix.js";
-import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
+import { findModel, type RegisteredVersion, type ResolveOptions } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
@@ -40,6 +40,8 @@ export interface StartingPoint {
 
 export interface OpenedStart {
   readonly start: StartingPoint;
+  /** The version it starts from, or takes its tokenizer from, where the name was one of a registry. */
+  readonly registered: RegisteredVersion | undefined;
   /** What training starts from; let go of once it has been copied, for it is as large as the model. */
   readonly weights: Weights;
 }
@@ -51,10 +53,10 @@ export interface OpenedStart {
  */
 export async function openStart(
   { model, train, data }: Pick<RunConfig, "model" | "train" | "data">,
-  downloading: Pick<ResolveOptions, "onDownload" | "signal"> = {},
+  downloading: Pick<ResolveOptions, "onDownload" | "signal" | "sources"> = {},
 ): Promise<OpenedStart> {
   const fresh = model.name === undefined;
-  const folder = await resolveModel((model.name ?? model.tokenizer) as string, {
+  const { folder, registered } = await findModel((model.name ?? model.tokenizer) as string, {
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
     ...downloading,
   });
@@ -83,7 +85,7 @@ export async function openStart(
   const base = { family, config, json, folder, tokenizer };
   if (model.lora === null) {
     const learned = { learns: (name: string) => !frozen(name) };
-    return { start: { ...base, lora: undefined, graph: learned }, weights };
+    return { start: { ...base, lora: undefined, graph: learned }, registered, weights };
   }
   const { targets } = model.lora;
   const lora: LoraConfig = {
@@ -93,6 +95,7 @@ export async function openStart(
   const adapters = initialLora(loraShapes(graph, lora), train.seed);
   return {
     start: { ...base, lora, graph: { learns: isLoraParameter, extend: addLora(lora) } },
+    registered,
     weights: new Map([...weights, ...adapters]),
   };
 }

@@ -10,6 +10,7 @@ import { writeAdapter } from "../model/checkpoint/adapter.js";
 import { readJson } from "../model/checkpoint/folder.js";
 import { saveModelFiles } from "../model/checkpoint/save.js";
 import { isLoraParameter, mergeLora } from "../model/lora.js";
+import type { RegisteredVersion } from "../model/resolve-model.js";
 import type { HeldWeights } from "../runtime/weights.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import { base } from "./evaluation.js";
@@ -32,6 +33,8 @@ export interface RunRecord {
   /** Of everything that decides the weights: the same hash, machine and thread count give the same weights. */
   readonly runHash: string;
   readonly data: readonly FileHash[];
+  /** The registered version the run started from, where it was one. */
+  readonly parent?: RegisteredVersion;
   /** Hash of the files the run started from: weights, config and tokenizer, or the tokenizer alone. */
   readonly startSha256?: string;
   readonly seed: number;
