@@ -1,4 +1,6 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import { openAzureStore } from "./adapters/blob/azure.js";
 import { openFileStore } from "./adapters/blob/file.js";
@@ -9,15 +11,31 @@ import { migrate } from "./adapters/database/migrate.js";
 import { openPostgres } from "./adapters/database/postgres.js";
 import { openSqlite } from "./adapters/database/sqlite.js";
 import type { ServeConfig } from "./config/serve-config.js";
+import { databaseUrl, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
 import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
+import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
-import { resolveModel } from "./model/resolve-model.js";
-import type { BlobLocation, BlobReader, BlobStore } from "./ports/blob-store.js";
+import {
+  type ModelSource,
+  type ResolveOptions,
+  resolveModel as resolveAnyModel,
+} from "./model/resolve-model.js";
+import {
+  type BlobLocation,
+  type BlobReader,
+  type BlobStore,
+  isBlobStore,
+} from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
-import { type CreateSummarizerOptions, createSummarizer } from "./summarize/create-summarizer.js";
+import { registryMigrations } from "./registry/migrations.js";
+import type { Registry } from "./registry/registry.js";
+import {
+  type CreateSummarizerOptions,
+  createSummarizer as createAnySummarizer,
+} from "./summarize/create-summarizer.js";
 import { extractiveModel } from "./summarize/extractive/parameters.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
@@ -31,6 +49,12 @@ export interface Service {
   readonly reader: DocumentReader;
   /** Where models live in processes of their own: what is known of these. */
   readonly processes?: ServiceProcesses;
+  /** The registry of models; undefined where there is none. It is closed with the service. */
+  readonly registry?: () => Promise<Registry | undefined>;
+  /** Looks now where the aliases point that are served, and waits until they answer with that. */
+  readonly refreshModels?: () => Promise<void>;
+  /** Tells of aliases that moved while they were served. */
+  readonly onModelChange?: (listener: (event: SwapEvent) => void) => void;
   /** Makes the first request to every model as quick as the next ones. */
   warmUp(): Promise<void>;
   /** Ends every thread; work still under way is cancelled. */
@@ -64,35 +88,48 @@ export interface ServiceProcesses {
  * @throws what createSummarizer throws
  */
 export async function compose(
-  config: Pick<ServeConfig, "models" | "threads" | "maxBodyBytes"> & {
-    device?: ServeConfig["device"];
-    dtype?: ServeConfig["dtype"];
-    /** Processors that a process among several stays on. */
-    cpus?: readonly number[] | undefined;
-  },
+  config: Pick<ServeConfig, "models" | "threads" | "maxBodyBytes"> &
+    Partial<Pick<ServeConfig, "device" | "dtype" | "db" | "store" | "registryPollMs">> & {
+      /** Processors that a process among several stays on. */
+      cpus?: readonly number[] | undefined;
+    },
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+  env: StatePlaces["env"] = process.env,
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
+  const followed: ServedAlias[] = [];
+  const listeners = new Set<(event: SwapEvent) => void>();
+  const places = { db: config.db, store: config.store, env };
   const reader = createDocumentReader({
     threads: config.threads,
     limits: { maxBytes: config.maxBodyBytes },
   });
+  let registry: Promise<Registry | undefined> | undefined;
   const close = async (): Promise<void> => {
     await Promise.all([reader, ...summarizers.values()].map((part) => part.close()));
+    await (await registry?.catch(() => undefined))?.close();
+  };
+  const { device = "auto", dtype, registryPollMs = 2000 } = config;
+  const options = {
+    ...{ threads: config.threads, device },
+    ...(dtype !== undefined && { dtype }),
+    ...(config.cpus !== undefined && { cpus: config.cpus }),
   };
   try {
     for (const model of config.models) {
       if (summarizers.has(model)) continue;
+      const { followAlias } = await import("./loop/follow-alias.js");
+      const alias = await followAlias(model, () => findRegistry(places), {
+        ...{ summarizer: options, pollMs: registryPollMs },
+        onEvent: (event) => {
+          for (const listener of listeners) listener(event);
+        },
+      });
+      if (alias !== undefined) followed.push(alias);
+      const sources = modelSources(places);
       summarizers.set(
         model,
-        await createSummarizer({
-          model,
-          threads: config.threads,
-          device: config.device ?? "auto",
-          ...(config.dtype !== undefined && { dtype: config.dtype }),
-          ...(config.cpus !== undefined && { cpus: config.cpus }),
-          ...downloading,
-        }),
+        alias ?? (await createAnySummarizer({ model, sources, ...options, ...downloading })),
       );
     }
   } catch (thrown) {
@@ -103,11 +140,91 @@ export async function compose(
     version: bridleVersion,
     summarizers,
     reader,
+    registry() {
+      const found = registry ?? findRegistry(places);
+      // One that could not be opened, or is not there yet, may be there the next time.
+      registry = found;
+      found.then(
+        (opened) => {
+          if (opened === undefined) registry = undefined;
+        },
+        () => {
+          registry = undefined;
+        },
+      );
+      return found;
+    },
+    async refreshModels() {
+      await Promise.all(followed.map((alias) => alias.refresh()));
+    },
+    onModelChange: (listener) => void listeners.add(listener),
     async warmUp() {
       for (const summarizer of summarizers.values()) await summarizer.warmUp();
     },
     close,
   };
+}
+
+/** Where rows and files of runs and models lie, as far as that was said. */
+export interface StatePlaces {
+  readonly db?: string | undefined;
+  readonly store?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Opens the registry of models, making its database where there is none.
+ * @throws what openDatabase and openBlobStore throw; BLOB_READ_ONLY for a store that only gives
+ */
+export async function openRegistry({ db, store, env }: StatePlaces): Promise<Registry> {
+  const { openRegistry: open } = await import("./registry/registry.js");
+  const database = await openDatabase(databaseUrl(db, env));
+  try {
+    const files = await openBlobStore({ url: storeUrl(store, env), options: {}, env });
+    if (!isBlobStore(files)) throw new BridleError("BLOB_READ_ONLY", { store: files.name });
+    return open({ database, store: files, cache: join(stateFolder(env), "cache", "models") });
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}
+
+/** The registry where there is one: a name that is looked up makes no database. @throws as openRegistry */
+export async function findRegistry(places: StatePlaces): Promise<Registry | undefined> {
+  const url = databaseUrl(places.db, places.env);
+  const file = /^(?:sqlite:(?:\/\/(?=\/))?)?((?![a-z][a-z0-9+.-]+:).*)$/is.exec(url)?.[1];
+  if (file !== undefined && !existsSync(file)) return undefined;
+  return await openRegistry(places);
+}
+
+/** Where names of models lead besides folders and the hub. */
+export function modelSources(places: StatePlaces = { env: process.env }): readonly ModelSource[] {
+  const load = async () => {
+    const { registeredModels } = await import("./loop/registered-source.js");
+    return registeredModels(() => findRegistry(places));
+  };
+  return [
+    {
+      names: "a registered version such as news:3 or news@champion",
+      async find(name, options) {
+        // No registered name has a slash, which most other names do.
+        return /^[a-z0-9][^/\\]*$/.test(name)
+          ? await (await load()).find(name, options)
+          : undefined;
+      },
+      list: async () => (await (await load()).list?.()) ?? [],
+    },
+  ];
+}
+
+/** As `createSummarizer` of summarize/, with the registry's names. @throws what that throws */
+export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
+  return await createAnySummarizer({ sources: modelSources(), ...options });
+}
+
+/** As `resolveModel` of model/, with the registry's names. @throws what that throws */
+export async function resolveModel(name: string, options: ResolveOptions): Promise<string> {
+  return await resolveAnyModel(name, { sources: modelSources(), ...options });
 }
 
 /**
@@ -117,11 +234,13 @@ export async function compose(
 export async function prepareModels(
   models: readonly string[],
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+  places: StatePlaces = { env: process.env },
 ): Promise<void> {
   for (const model of new Set(models)) {
     if (model === extractiveModel) continue;
     const others = [extractiveModel];
-    await resolveModel(model, { needs: ["model", "tokenizer"], others, ...downloading });
+    const sources = modelSources(places);
+    await resolveModel(model, { needs: ["model", "tokenizer"], others, sources, ...downloading });
   }
 }
 
@@ -210,7 +329,7 @@ const databaseAdapters: Readonly<Record<string, (url: string) => Promise<Databas
 };
 
 /** The schemas of all rooms that keep rows, each brought forward by itself. */
-export const migrationSets: readonly MigrationSet[] = [];
+export const migrationSets: readonly MigrationSet[] = [registryMigrations];
 
 /**
  * Opens the database a URL names, a path without a scheme being SQLite's, and brings its schema forward.
@@ -240,4 +359,3 @@ export async function openDatabase(
 
 /** Commands see the folders behind names, not the rooms that find and write them. */
 export { checkTokenizerFolder, saveTokenizer } from "./model/checkpoint/save-tokenizer.js";
-export { resolveModel } from "./model/resolve-model.js";

@@ -10,6 +10,7 @@ import type { Evaluation } from "./evaluate/evaluation.js";
 import type { Model, OpenModelOptions } from "./generate/model.js";
 import type { DownloadProgress } from "./model/hub/download-progress.js";
 import type { Need } from "./model/hub/model-files.js";
+import type { ModelSource } from "./model/resolve-model.js";
 import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import type { DocumentText, ReadHints, ReadLimits } from "./text/files/document-text.js";
@@ -94,7 +95,15 @@ export type { RunRecord } from "./train/trained-model.js";
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { createSummarizer } = await import("./summarize/create-summarizer.js");
-  return await createSummarizer(options);
+  if (options.model === undefined || options.sources !== undefined)
+    return await createSummarizer(options);
+  return await createSummarizer({ ...options, sources: await registeredSources() });
+}
+
+/** Names of the registry in this project, or where BRIDLE_DB and BRIDLE_STORE say it lies. */
+async function registeredSources(): Promise<readonly ModelSource[]> {
+  const { modelSources } = await import("./compose.js");
+  return modelSources();
 }
 
 /**
@@ -182,7 +191,12 @@ async function resolve(
   { onDownload, signal }: DownloadOptions,
 ): Promise<string> {
   const { resolveModel } = await import("./model/resolve-model.js");
-  return await resolveModel(name, { needs, onDownload, signal });
+  return await resolveModel(name, {
+    needs,
+    onDownload,
+    signal,
+    sources: await registeredSources(),
+  });
 }
 
 /**
@@ -193,7 +207,8 @@ async function resolve(
  * const model = await loadModel("google/pegasus-xsum");
  * const { sequences } = await model.generate({ inputIds, attentionMask }, { numBeams: 4, maxNewTokens: 64 });
  * ```
- * @param name a folder in Hugging Face layout, or a model on the Hugging Face hub: `owner/name`, `owner/name@revision`
+ * @param name a folder in Hugging Face layout, a registered version (`news:3`, `news@champion`), or a model on the Hugging
+ *   Face hub: `owner/name`, `owner/name@revision`
  * @throws MODEL_NOT_FOUND, FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND,
  *   WEIGHTS_CORRUPT, WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE,
  *   DEPENDENCY_MISSING, and for a model on the hub the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
@@ -253,7 +268,7 @@ export async function train(
     import("./config/load.js"),
   ]);
   const checked = typeof config === "string" ? await loadRunConfig(config) : checkRunConfig(config);
-  return await train(checked, options);
+  return await train(checked, { sources: await registeredSources(), ...options });
 }
 
 /**
@@ -272,7 +287,7 @@ export async function reproduce(
   options: ReproduceOptions = {},
 ): Promise<Reproduction> {
   const { reproduce } = await import("./train/reproduce.js");
-  return await reproduce(version, options);
+  return await reproduce(version, { sources: await registeredSources(), ...options });
 }
 
 /**

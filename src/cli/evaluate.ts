@@ -38,6 +38,8 @@ interface Options extends DataFlags {
 
 /** One file's figures. */
 export interface DataEvaluation extends Evaluation {
+  /** Of the file's bytes, or of a folder's files. */
+  readonly dataSha256: string;
   readonly data: string;
   /** What rounding does to scores, where that was asked for. */
   readonly logits?: LogitsCompared;
@@ -56,7 +58,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
     .argument("<data...>", "files of rows, or folders of texts")
     .option(
       "--model <name>",
-      "extractive (default), a folder with a model, or its id on the Hugging Face hub",
+      "extractive (default), a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
     )
     .option(
       "--sentences <n>",
@@ -210,7 +212,10 @@ async function evaluateAll(
   terminal: Terminal,
   onRow?: OnRow,
 ): Promise<DataEvaluation[]> {
-  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const [{ createSummarizer }, { fingerprintOf }] = await Promise.all([
+    import("../compose.js"),
+    import("../data/fingerprint.js"),
+  ]);
   const { model = "extractive", against = [], device, dtype, compareDtype } = options;
   const opened: Summarizer[] = [];
   try {
@@ -230,7 +235,8 @@ async function evaluateAll(
       const compared = { rivals, ...defined({ onRow }) };
       const evaluation = await evaluateFile(file, summarizer, compared, options, terminal);
       const logits = compareDtype && (await compareDtypes(model, compareDtype, file, options));
-      evaluations.push({ data: file, ...evaluation, ...(logits && { logits }) });
+      const { sha256: dataSha256 } = await fingerprintOf(file, terminal.signal);
+      evaluations.push({ data: file, dataSha256, ...evaluation, ...(logits && { logits }) });
     }
     return evaluations;
   } finally {

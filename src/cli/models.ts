@@ -1,11 +1,25 @@
-// `bridle models pull`: downloads a model of the hub, or brings it up to date, without running it.
+// `bridle models`: the registry of models, and models of the hub, each command in a file of its own but for pull.
 import type { Command } from "commander";
 import { showDownloads } from "./download-progress.js";
+import { addModelsAddCommands } from "./models-add.js";
+import { addModelsFilesCommands } from "./models-files.js";
+import { addModelsListCommands } from "./models-list.js";
+import { addModelsMoveCommands } from "./models-move.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 export function addModelsCommand(program: Command, terminal: Terminal): void {
-  const models = program.command("models").summary("fetch models").description("Fetches models.");
+  const models = program
+    .command("models")
+    .summary("register, promote, export and fetch models")
+    .description(
+      "Works on the registry of models: versions that never change, aliases such as champion that move through gates, and the " +
+        "history of what was in production. `pull` fetches models of the Hugging Face hub.",
+    );
+  addModelsListCommands(models, terminal);
+  addModelsAddCommands(models, terminal);
+  addModelsMoveCommands(models, terminal);
+  addModelsFilesCommands(models, terminal);
   const pull = models
     .command("pull")
     .summary("download a model, or bring it up to date")

@@ -28,7 +28,10 @@ export function addQuantizeCommand(program: Command, terminal: Terminal): void {
         "CPU. Every layer is measured on documents first; one whose output would be off by more than a tenth (int8) or " +
         "a fifth (int4) stays float32. `--dtype int8` of other commands makes such a copy by itself and keeps it.",
     )
-    .argument("<model>", "a folder with a model, or its id on the Hugging Face hub")
+    .argument(
+      "<model>",
+      "a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
+    )
     .requiredOption("--output <folder>", "folder to write, which is made if need be")
     .addOption(
       new Option("--dtype <name>", `int8 or int4 (default: int8)`).argParser(

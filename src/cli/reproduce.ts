@@ -36,6 +36,7 @@ export function addReproduceCommand(program: Command, terminal: Terminal): void 
 
 async function run(version: string, options: Options, terminal: Terminal): Promise<void> {
   const { reproduce } = await import("../train/reproduce.js");
+  const { modelSources } = await import("../compose.js");
   const { output, overwrite = false, json } = options;
   const display = await openDisplay(terminal);
   const result = await showDownloads(terminal, (downloading) =>
@@ -44,6 +45,7 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
       ...(output !== undefined && { output }),
       overwrite,
       fetchMissing: fetchVersioned(terminal),
+      sources: modelSources({ env: terminal.env }),
       onEvent: display.show,
       onFacts: (facts) => {
         for (const fact of facts) {

@@ -52,7 +52,7 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
     .argument("[file]", "the document; - for standard input")
     .option(
       "--model <name>",
-      "extractive (default), a folder with a model, or its id on the Hugging Face hub",
+      "extractive (default), a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
     );
   addLengthOptions(command)
     .option("--output <file>", "write there instead of to standard output")
@@ -90,7 +90,7 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   if (misplaced !== undefined) throw contradiction(`--${misplaced} goes with --input.`);
   for (const given of [file, options.input]) refuseUrl(given);
 
-  const { createSummarizer } = await import("../summarize/create-summarizer.js");
+  const { createSummarizer } = await import("../compose.js");
   const { model, device, dtype } = options;
   const summarizer = await showDownloads(terminal, (downloading) =>
     createSummarizer({

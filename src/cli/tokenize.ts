@@ -34,7 +34,10 @@ export function addTokenizeCommand(program: Command, terminal: Terminal): void {
         "--decode, token ids become text again.",
     )
     .argument("[file]", "the document; - for standard input")
-    .requiredOption("--model <name>", "a folder with a model, or its id on the Hugging Face hub")
+    .requiredOption(
+      "--model <name>",
+      "a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
+    )
     .option("--text <text>", "the text itself, in place of a file")
     .option("--raw", "take a file as it is, as UTF-8 text, whatever kind of document it is")
     .option("--input <file>", "a file with one text a row (JSON Lines, CSV, Parquet, …)")

@@ -51,10 +51,12 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   const { json } = options;
   const { loadRunConfig } = await import("../config/load.js");
   const { train } = await import("../train/loop.js");
+  const { modelSources } = await import("../compose.js");
+  const places = { env: terminal.env };
   const config = await loadRunConfig(file, overrides);
   const display = await openDisplay(terminal);
   const { folder, record } = await showDownloads(terminal, (downloading) =>
-    train(config, { ...downloading, onEvent: display.show }),
+    train(config, { ...downloading, sources: modelSources(places), onEvent: display.show }),
   ).finally(display.close);
   const curves = await drawCurves(folder);
   if (json) return await printJson(terminal, { folder, curves, ...record });
@@ -71,10 +73,12 @@ async function runSeveral(
   terminal: Terminal,
 ): Promise<void> {
   const { trainSeveral } = await import("../train/multirun.js");
+  const { modelSources } = await import("../compose.js");
   let display: Awaited<ReturnType<typeof openDisplay>> | undefined;
   const record = await showDownloads(terminal, (downloading) =>
     trainSeveral(file, words, {
       ...downloading,
+      sources: modelSources({ env: terminal.env }),
       onRun: async ({ number, words: own, status, error }, result) => {
         display?.close();
         display = undefined;

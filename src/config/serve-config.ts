@@ -32,8 +32,23 @@ export const ServeConfig = z.strictObject({
     .min(1)
     .default(["extractive"])
     .describe(
-      "Models to serve: extractive, folders with a model, or ids on the Hugging Face hub; the first answers where a request names none",
+      "Models to serve: extractive, folders with a model, registered versions (news:3, or news@champion, which is followed when it moves), or ids on the Hugging Face hub; the first answers where a request names none",
     ),
+  db: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Database with the registry: a path or URL; environment: BRIDLE_DB"),
+  store: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Store with the files of registered models: a folder or URL; environment: BRIDLE_STORE",
+    ),
+  registryPollMs: wholeNumber(50, 3_600_000)
+    .default(2000)
+    .describe("How often the registry is asked where the served aliases point, in ms"),
   device: z
     .enum(["auto", "cpu", "webgpu", "cuda"])
     .default("auto")

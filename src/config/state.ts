@@ -15,3 +15,16 @@ export function stateFolder(env: Environment): string {
 export function databaseUrl(db: string | undefined, env: Environment): string {
   return db || env.BRIDLE_DB || `sqlite:${path.join(stateFolder(env), "bridle.db")}`;
 }
+
+/**
+ * Where files of runs and models lie: a folder or a bucket.
+ * @param store what `--store` says, which comes before BRIDLE_STORE
+ */
+export function storeUrl(store: string | undefined, env: Environment): string {
+  return store || env.BRIDLE_STORE || path.join(stateFolder(env), "store");
+}
+
+/** Where files lie while they are unpacked, on the disk of everything else. */
+export function scratchFolder(env: Environment): string {
+  return path.join(stateFolder(env), "scratch");
+}

@@ -167,9 +167,12 @@ export function readCard(json: unknown, where: string): ModelCard {
   throw new BridleError("PACKAGE_INVALID", { where, reason });
 }
 
-/** What a person wrote of a model in a YAML file. @throws FILE_NOT_FOUND, FILE_NOT_READABLE, FILE_INVALID */
-export async function readCardFacts(file: string): Promise<CardFacts> {
-  const checked = CardFacts.safeParse((await readYamlFile(file)).content);
+/**
+ * @param file what holds them, for messages
+ * @throws FILE_INVALID naming the key
+ */
+export function checkCardFacts(said: unknown, file = "the card"): CardFacts {
+  const checked = CardFacts.safeParse(said);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
   const where = issue?.path.join(".") || "its content";
@@ -178,4 +181,9 @@ export async function readCardFacts(file: string): Promise<CardFacts> {
     file,
     reason: `${where}: ${issue?.message}; a card holds ${known}`,
   });
+}
+
+/** What a person wrote of a model in a YAML file. @throws FILE_NOT_FOUND, FILE_INVALID */
+export async function readCardFacts(file: string): Promise<CardFacts> {
+  return checkCardFacts((await readYamlFile(file)).content, file);
 }

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { BridleError } from "../errors/error.js";
 import { readError } from "../errors/file-errors.js";
 import { type CardFacts, createCard, type ModelCard, readCard } from "./card.js";
-import { describeModel } from "./describe-model.js";
+import { describeModel, type Signature } from "./describe-model.js";
 import { type EvaluationRecord, isOf } from "./evaluation-record.js";
 import { createManifest, isSafePath, type PackageFile } from "./manifest.js";
 import {
@@ -184,15 +184,23 @@ async function readEarlier(folder: string): Promise<ModelCard | undefined> {
 
 /** @throws PACKAGE_INVALID, PACKAGE_ALTERED */
 export async function readPackageCard(from: ModelPackage): Promise<ModelCard> {
-  const bytes = await readPackageFile(from, cardFile);
-  return readCard(parseJson(bytes, from.name), from.name);
+  return readCard(await readPackageJson(from, cardFile), from.name);
 }
 
-function parseJson(bytes: Buffer, where: string): unknown {
+/** @throws PACKAGE_INVALID, PACKAGE_ALTERED */
+export async function readPackageSignature(from: ModelPackage): Promise<Signature> {
+  return (await readPackageJson(from, signatureFile)) as Signature;
+}
+
+async function readPackageJson(from: ModelPackage, path: string): Promise<unknown> {
+  const bytes = await readPackageFile(from, path);
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch {
-    throw new BridleError("PACKAGE_INVALID", { where, reason: `its ${cardFile} is no JSON` });
+    throw new BridleError("PACKAGE_INVALID", {
+      where: from.name,
+      reason: `its ${path} is no JSON`,
+    });
   }
 }
 

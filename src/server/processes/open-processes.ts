@@ -29,12 +29,13 @@ export async function openProcesses(
   { onDownload, signal, log = openLog(config), ...pauses }: OpenProcessesOptions = {},
 ): Promise<Service> {
   // Several processes that download the same would stand in each other's way.
-  await prepareModels(config.models, {
-    ...(onDownload && { onDownload }),
-    ...(signal && { signal }),
-  });
+  await prepareModels(
+    config.models,
+    { ...(onDownload && { onDownload }), ...(signal && { signal }) },
+    { db: config.db, store: config.store, env: process.env },
+  );
   const shares = shareMachine(thisMachine(), config.workers);
-  const { models, device, dtype, threads, maxBodyBytes } = config;
+  const { models, device, dtype, threads, maxBodyBytes, db, store, registryPollMs } = config;
   const { logFormat, logLevel, googleCloudProject } = config;
   const supervisor = await openSupervisor(
     {
@@ -42,6 +43,7 @@ export async function openProcesses(
       start: (place) =>
         startWorkerProcess({
           ...{ models, device, dtype, threads, maxBodyBytes, cpus: shares[place]?.cpus },
+          ...{ db, store, registryPollMs },
           ...{ logFormat, logLevel, googleCloudProject },
         }),
     },

@@ -1,0 +1,166 @@
+// `bridle models add` and `import`: a trained model, or a package from elsewhere, becomes a model's next version.
+import type { Command } from "commander";
+import type { EvaluationRecord } from "../package/evaluation-record.js";
+import { sizeText } from "./data-repository.js";
+import { addExamples, addJsonOption } from "./options.js";
+import {
+  addRegistryFlags,
+  type RegistryFlags,
+  showPackageWork,
+  whoIs,
+  withRegistry,
+} from "./registry-flags.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+interface Options extends RegistryFlags {
+  readonly name: string;
+  readonly card?: string;
+  readonly licence?: string;
+  readonly description?: string;
+  readonly intendedUse?: string;
+  readonly limitations?: string;
+  readonly language?: readonly string[];
+  readonly evaluation?: readonly string[];
+  readonly run?: string;
+  readonly note?: string;
+  readonly alias?: string;
+  readonly by?: string;
+}
+
+const several = (value: string, before: readonly string[] = []) => [...before, value];
+
+/** Flags that say what a person knows of a model. */
+function addCardFlags(command: Command): Command {
+  return command
+    .option("--card <file>", "YAML with description, intendedUse, limitations, licence, languages")
+    .option("--licence <name>", "licence of the weights, such as apache-2.0")
+    .option("--description <text>", "what the model is, for its card")
+    .option("--intended-use <text>", "what it is for")
+    .option("--limitations <text>", "what it is not good at")
+    .option(
+      "--language <code>",
+      "a language of its documents, such as en; may be repeated",
+      several,
+    )
+    .option(
+      "--evaluation <file>",
+      "what `bridle evaluate --json` printed; may be repeated",
+      several,
+    )
+    .option("--note <text>", "a note for the list of versions")
+    .option("--alias <name>", "points this alias at the new version, if its gates pass")
+    .option("--by <name>", "who adds it (default: user@machine)");
+}
+
+export function addModelsAddCommands(models: Command, terminal: Terminal): void {
+  const add = models
+    .command("add")
+    .summary("add a model to the registry")
+    .description(
+      "Packs a model folder (weights, tokenizer, config, the record of its training, a card, a signature) and adds it as the " +
+        "next version of a registered model. A version never changes. Until the command is done nothing of it can be seen.",
+    )
+    .argument(
+      "<model>",
+      "a folder with a model, as `bridle train` wrote it, or an id on the Hugging Face hub",
+    )
+    .requiredOption("--name <name>", "the registered model it is a version of")
+    .option("--run <id>", "the tracked run that trained it");
+  addJsonOption(addRegistryFlags(addCardFlags(add)));
+  addExamples(add, [
+    ["bridle models add ./model --name news --licence apache-2.0", "news:1, news:2, …"],
+    [
+      "bridle models add ./model --name news --evaluation e.json --alias candidate",
+      "with its evaluation, as news@candidate",
+    ],
+  ]).action((model: string, options: Options) => run(model, options, "add", terminal));
+
+  const take = models
+    .command("import")
+    .summary("add a package from a file or a folder")
+    .description(
+      "Adds what `bridle models export` wrote, each file held against its hash, as a model's next version. A Hugging Face " +
+        "folder without a manifest is packed first.",
+    )
+    .argument("<source>", "a .tar file or a folder")
+    .requiredOption("--name <name>", "the registered model it is a version of");
+  addJsonOption(addRegistryFlags(addCardFlags(take)));
+  addExamples(take, [
+    ["bridle models import news-3.tar --name news", "a package from another machine"],
+  ]).action((source: string, options: Options) => run(source, options, "import", terminal));
+}
+
+async function run(
+  source: string,
+  options: Options,
+  verb: "add" | "import",
+  terminal: Terminal,
+): Promise<void> {
+  const [
+    { addModel, importModel },
+    { readEvaluationFile },
+    { checkCardFacts, readCardFacts },
+    state,
+  ] = await Promise.all([
+    import("../loop/add-model.js"),
+    import("../package/evaluation-record.js"),
+    import("../package/card.js"),
+    import("../config/state.js"),
+  ]);
+  const file = options.card === undefined ? {} : await readCardFacts(options.card);
+  const said = {
+    ...(options.licence !== undefined && { licence: options.licence }),
+    ...(options.description !== undefined && { description: options.description }),
+    ...(options.intendedUse !== undefined && { intendedUse: options.intendedUse }),
+    ...(options.limitations !== undefined && { limitations: options.limitations }),
+    ...(options.language !== undefined && { languages: options.language }),
+  };
+  const facts = checkCardFacts({ ...file, ...said });
+  const evaluations: EvaluationRecord[] = [];
+  for (const each of options.evaluation ?? [])
+    evaluations.push(...(await readEvaluationFile(each)));
+  const by = whoIs(options.by);
+  const { name, note, run: runId, alias } = options;
+  const { added, moved } = await withRegistry(options, terminal, async (registry) => {
+    const found = await showPackageWork(terminal, async (steps) => {
+      const work = { ...steps, by, note, facts, evaluations, runId };
+      if (verb === "add")
+        return await addModel(registry, name, await folderOf(source, terminal), work);
+      return await importModel(registry, name, source, state.scratchFolder(terminal.env), work);
+    });
+    const moved =
+      alias === undefined ? undefined : await registry.promote(name, found.version, { alias, by });
+    return { added: found, moved };
+  });
+  for (const missing of added.unkeptData) {
+    terminal.stderr.write(
+      `note: ${missing} is not what was trained on any more; data gc cannot keep it\n`,
+    );
+  }
+  if (options.json) {
+    return await printJson(terminal, {
+      ...added,
+      ...(moved && { aliases: [...new Set([...added.aliases, moved.alias])] }),
+    });
+  }
+  const what = `${name}:${added.version}`;
+  const told = added.isNew
+    ? `Added ${what}, ${sizeText(added.sizeBytes)}, package ${added.digest.slice(0, 12)}.`
+    : `${what} is this very package already; nothing was added.`;
+  await printLine(terminal, told);
+  if (added.card.licence.id === null) {
+    terminal.stderr.write("note: no licence is stated; say one with --licence\n");
+  }
+  if (moved) await printLine(terminal, `${name}@${moved.alias} is version ${moved.version} now.`);
+}
+
+/** A folder as typed, or the one of a model on the hub. */
+async function folderOf(model: string, terminal: Terminal): Promise<string> {
+  const [{ resolveModel }, { showDownloads }] = await Promise.all([
+    import("../compose.js"),
+    import("./download-progress.js"),
+  ]);
+  return await showDownloads(terminal, (downloading) =>
+    resolveModel(model, { needs: ["model", "tokenizer"], ...downloading }),
+  );
+}

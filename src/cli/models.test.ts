@@ -1,0 +1,263 @@
+// `bridle models` from the first version to a rollback, as somebody types it, and what is said to who types it wrongly.
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createMemoryTerminal } from "../../test/support/memory-terminal.js";
+import { hashesOf, makeTrainedModel, scratchFolder } from "../../test/support/model-packages.js";
+import { runProgram } from "./program.js";
+
+let scratch: Awaited<ReturnType<typeof scratchFolder>>;
+const at = (...names: string[]) => path.join(scratch.folder, ...names);
+const homeBefore = process.env.BRIDLE_HOME;
+
+async function bridle(...args: string[]): Promise<{ out: string; err: string }> {
+  const terminal = createMemoryTerminal({ env: { BRIDLE_HOME: at("home") } });
+  await runProgram(args, terminal);
+  return { out: terminal.out(), err: terminal.err() };
+}
+
+/** What a command prints with --json. */
+// biome-ignore lint/suspicious/noExplicitAny: each command prints a shape of its own, which the tests look at
+async function told(...args: string[]): Promise<any> {
+  return JSON.parse((await bridle(...args, "--json")).out);
+}
+
+const rows = Array.from({ length: 6 }, (_, i) => ({
+  document: `The harbour was closed on Monday after the storm number ${i}. Ferry and school closed.`,
+  summary: "The storm closed the harbour.",
+}));
+
+beforeAll(async () => {
+  scratch = await scratchFolder("models-cli");
+  process.env.BRIDLE_HOME = at("home");
+  for (const seed of [1, 2, 3]) await makeTrainedModel(at(`m${seed}`), seed);
+  await writeFile(at("test.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  await writeFile(at("gates.yaml"), "minimumRows: 5\nagainstCurrent:\n  margin: 0.9\n");
+});
+afterAll(async () => {
+  if (homeBefore === undefined) delete process.env.BRIDLE_HOME;
+  else process.env.BRIDLE_HOME = homeBefore;
+  await scratch.remove();
+});
+
+describe("the registry on the command line", () => {
+  it("is empty where nothing was added", async () => {
+    expect((await bridle("models", "list")).out).toContain("No model is registered");
+    expect(await told("models", "list")).toEqual({ models: [] });
+  });
+
+  it("adds versions with their facts, and shows the card", async () => {
+    const first = await bridle("models", "add", at("m1"), "--name", "news", "--by", "alice");
+    expect(first.out).toMatch(/^Added news:1, \d+\.\d kB, package [0-9a-f]{12}\.\n$/);
+    expect(first.err).toContain("no licence is stated");
+    expect(first.err).toContain("train.jsonl is not what was trained on any more");
+    const again = await bridle("models", "add", at("m1"), "--name", "news");
+    expect(again.out).toContain("news:1 is this very package already");
+    const second = await told(
+      ...[
+        "models",
+        "add",
+        at("m2"),
+        "--name",
+        "news",
+        "--licence",
+        "apache-2.0",
+        "--language",
+        "en",
+      ],
+      ...["--intended-use", "Tests.", "--note", "second", "--alias", "candidate", "--run", "run-7"],
+    );
+    expect(second).toMatchObject({
+      version: 2,
+      isNew: true,
+      aliases: ["candidate"],
+      note: "second",
+    });
+    expect(second.card).toMatchObject({ languages: ["en"], lineage: { runId: "run-7" } });
+    const { out } = await bridle("models", "show", "news@candidate");
+    for (const text of [
+      "news:2 @candidate",
+      "Tests.",
+      "apache-2.0",
+      "run-7",
+      "64 tokens",
+      "google/pegasus-xsum → news:2",
+    ]) {
+      expect(out).toContain(text);
+    }
+    const list = await bridle("models", "show", "news");
+    expect(list.out).toMatch(/ 2 {2}@candidate.*second\n {2}1 /);
+    expect(await told("models", "show", "news:1")).toMatchObject({
+      createdBy: "alice",
+      signature: { task: "summarization" },
+      lineage: { edges: [{ from: "google/pegasus-xsum", to: "news:1" }] },
+    });
+  });
+
+  it("promotes through gates, from files or by evaluating now, and goes back", async () => {
+    await expect(bridle("models", "promote", "news:1")).rejects.toMatchObject({
+      code: "PROMOTION_GATES_FAILED",
+      hint: expect.stringContaining("bridle evaluate DATA --model news:1 --json"),
+    });
+    const evaluation = await told(
+      "evaluate",
+      at("test.jsonl"),
+      "--model",
+      "news:1",
+      "--max-new-tokens",
+      "4",
+    );
+    expect(evaluation.evaluations[0]).toMatchObject({ model: "news:1", version: "1" });
+    await writeFile(at("e.json"), JSON.stringify(evaluation));
+    const { out } = await bridle("models", "promote", "news:1", "--evaluation", at("e.json"));
+    expect(out).toMatch(
+      /pass {2}rows: 6 rows of .*\npass {2}failed.*\nnews@champion is version 1 now\.\n$/,
+    );
+    expect((await bridle("models", "promote", "news:1")).out).toContain("at version 1 already");
+    await expect(
+      bridle("models", "promote", "news:2", "--evaluation", at("e.json")),
+    ).rejects.toMatchObject({ code: "EVALUATION_INVALID" });
+    await bridle("models", "gates", "news", "--set", at("gates.yaml"));
+    expect(await told("models", "gates", "news")).toMatchObject({ gates: { minimumRows: 5 } });
+    await expect(
+      bridle("models", "promote", "news@candidate", "--data", at("test.jsonl"), "--limit", "4"),
+    ).rejects.toMatchObject({ message: expect.stringContaining("4 rows") });
+    const moved = await told(
+      "models",
+      "promote",
+      "news@candidate",
+      "--data",
+      at("test.jsonl"),
+      "--expect",
+      "1",
+    );
+    expect(moved).toMatchObject({ version: 2, previous: 1, forced: false });
+    expect(moved.gates.map(({ gate }: { gate: string }) => gate)).toContain(
+      "rouge1 against news:1",
+    );
+    await expect(bridle("models", "rollback", "news", "--expect", "1")).rejects.toMatchObject({
+      code: "PROMOTION_CONFLICT",
+    });
+    const back = await bridle(
+      "models",
+      "rollback",
+      "news",
+      "--reason",
+      "repeats itself",
+      "--by",
+      "bob",
+    );
+    expect(back.out).toBe("news@champion is version 1 now (was 2).\n");
+    await expect(bridle("models", "promote", "news:2", "--force")).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
+    });
+    const history = await bridle("models", "history", "news", "--alias", "champion");
+    expect(history.out).toMatch(/@champion {2}2 → 1 {2}rollback {2}bob {5,}repeats itself\n/);
+    expect((await told("models", "history", "news")).moves).toHaveLength(4);
+  });
+
+  it("takes names of versions wherever a model is named", async () => {
+    const text = rows[0]?.document ?? "";
+    await writeFile(at("doc.txt"), text);
+    const named = (...more: string[]) =>
+      told("summarize", at("doc.txt"), "--max-new-tokens", "4", ...more);
+    expect(await named("--model", "news")).toMatchObject({ model: "news", version: "1" });
+    expect(await named("--model", "news@champion")).toMatchObject({ version: "1" });
+    expect(await named("--model", "news:2")).toMatchObject({ model: "news:2", version: "2" });
+    expect(await told("tokenize", "--model", "news:2", "--text", "the storm")).toMatchObject({
+      model: "news:2",
+    });
+    await expect(named("--model", "news:9")).rejects.toMatchObject({
+      code: "MODEL_VERSION_NOT_FOUND",
+    });
+    await expect(named("--model", "nwes")).rejects.toMatchObject({
+      code: "MODEL_NOT_FOUND",
+      hint: expect.stringContaining("news (is that what you mean?)"),
+    });
+    await bridle("quantize", "news:2", "--output", at("rounded"));
+    expect(existsSync(at("rounded", "model.int8.safetensors"))).toBe(true);
+  });
+
+  it("records the version that a training started from, pinned, and its licence for the child", async () => {
+    await writeFile(at("train.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    await bridle(
+      ...[
+        "train",
+        "model.name=news@candidate",
+        `data.train=${at("train.jsonl")}`,
+        "train.maxSteps=1",
+      ],
+      ...[`train.output=${at("child")}`, "train.device=cpu"],
+    );
+    const record = JSON.parse(await readFile(at("child", "bridle.json"), "utf8"));
+    expect(record.config.model.name).toBe("news:2");
+    const { digest } = await told("models", "show", "news:2");
+    expect(record.parent).toEqual({ name: "news", version: 2, digest });
+    const added = await told("models", "add", at("child"), "--name", "news");
+    expect(added).toMatchObject({ version: 3, unkeptData: [] });
+    expect(added.card).toMatchObject({
+      licence: { id: "apache-2.0", source: "parent" },
+      lineage: { parent: { name: "news", version: 2, digest } },
+    });
+    expect(added.dataObjects).toHaveLength(1);
+    const { lineage } = await told("models", "show", "news:3");
+    expect(lineage.edges).toContainEqual({ from: "news:2", to: "news:3" });
+  });
+
+  it("exports to a folder and a file, and takes both back as the same package", async () => {
+    expect((await bridle("models", "export", "news:2", at("out"))).out).toContain("news:2 is in");
+    await bridle("models", "export", "news:2", at("out.tar"));
+    await expect(bridle("models", "export", "news:2", at("out.tar"))).rejects.toMatchObject({
+      code: "OUTPUT_EXISTS",
+    });
+    await bridle("models", "export", "news:2", at("out.tar"), "--overwrite");
+    const { digest } = await told("models", "show", "news:2");
+    for (const source of [at("out"), at("out.tar")]) {
+      const taken = await told("models", "import", source, "--name", "other");
+      expect(taken).toMatchObject({ version: 1, digest });
+    }
+    await bridle("models", "import", at("m3"), "--name", "plain");
+    await bridle("models", "export", "plain:1", at("plain"));
+    expect(hashesOf(at("plain")).length).toBeGreaterThan(8);
+    const bytes = await readFile(at("out.tar"));
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    await writeFile(at("spoiled.tar"), bytes);
+    await expect(
+      bridle("models", "import", at("spoiled.tar"), "--name", "other"),
+    ).rejects.toMatchObject({ code: "PACKAGE_ALTERED" });
+    expect((await told("models", "show", "other")).versions).toHaveLength(1);
+  });
+
+  it("deletes what nothing needs, and says what would go first", async () => {
+    const dry = await told("models", "gc", "--keep", "1", "--dry-run");
+    expect(dry.versions).toEqual([]);
+    await bridle("models", "promote", "news:3", "--alias", "candidate");
+    const { out } = await bridle("models", "gc", "--keep", "1");
+    expect(out).toMatch(/^0 packages deleted/);
+  });
+
+  it.each([
+    [["models", "add", "NOWHERE", "--name", "news"], "MODEL_NOT_FOUND"],
+    [["models", "add", "M1", "--name", "News"], "MODEL_NAME_INVALID"],
+    [["models", "add", "M1"], "COMMAND_LINE_INVALID"],
+    [["models", "add", "M1", "--name", "news", "--language", "English!"], "FILE_INVALID"],
+    [["models", "add", "M1", "--name", "news", "--card", "none.yaml"], "FILE_NOT_FOUND"],
+    [["models", "add", "M1", "--name", "news", "--evaluation", "none.json"], "FILE_NOT_FOUND"],
+    [["models", "import", "none.tar", "--name", "news"], "FILE_NOT_FOUND"],
+    [["models", "show", "sport"], "MODEL_NOT_REGISTERED"],
+    [["models", "show", "a/b"], "MODEL_NAME_INVALID"],
+    [["models", "history", "sport"], "MODEL_NOT_REGISTERED"],
+    [["models", "promote", "sport:1"], "MODEL_NOT_REGISTERED"],
+    [["models", "promote", "news:1", "--alias", "4"], "MODEL_NAME_INVALID"],
+    [["models", "rollback", "news", "--alias", "nobody"], "MODEL_VERSION_NOT_FOUND"],
+    [["models", "gates", "news", "--set", "none.yaml"], "FILE_NOT_FOUND"],
+    [["models", "export", "news:77", "x"], "MODEL_VERSION_NOT_FOUND"],
+    [["models", "list", "--db", "mysql://x"], "DATABASE_URL_UNSUPPORTED"],
+    [["models", "list", "--store", "ftp://x"], "DVC_REMOTE_UNSUPPORTED"],
+    [["models", "list", "--store", "https://example.invalid"], "BLOB_READ_ONLY"],
+  ])("answers %j with %s", async (args, code) => {
+    const typed = args.map((word) => (word === "M1" ? at("m1") : word));
+    await expect(bridle(...typed)).rejects.toMatchObject({ code });
+  });
+});
