@@ -1,5 +1,5 @@
 // Bridle's look: bottle green to act with, brass to mark with, on paper with a breath of green in it.
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, type MantineColorsTuple, Notification } from "@mantine/core";
 
 const pine: MantineColorsTuple = [
   "#edf5f1",
@@ -62,5 +62,11 @@ export const theme = createTheme({
   cursorType: "pointer",
   focusRing: "auto",
   respectReducedMotion: true,
+  components: {
+    // A cross alone tells a screen reader nothing.
+    Notification: Notification.extend({
+      defaultProps: { closeButtonProps: { "aria-label": "Close this message" } },
+    }),
+  },
   other: { serif },
 });

@@ -75,7 +75,7 @@ describe("a run's configuration", () => {
     [least, ["data.train=[a"], "data.train=[a:"],
     ["model: {}\ndata: {train: a}\n", [], "give a model to start from, or config and tokenizer"],
     ["model: {name: m, tokenizer: t}\ndata: {train: a}\n", [], "give a model to start from"],
-    ["model: {name: m}\n", [], "data: Invalid input"],
+    ["model: {name: m}\n", [], "data: it is needed"],
     [least, ["evaluate.metric=rougeL", "evaluate.generate=false"], "needs evaluate.generate"],
     [least, ["train.patience=3"], "needs data.validation"],
     [least, ["generate.numBeams=0"], "generate.numBeams"],

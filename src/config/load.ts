@@ -84,7 +84,9 @@ function place(path: readonly PropertyKey[], origins: Layers | undefined): strin
 function describe(issue: z.core.$ZodIssue, origins: Layers | undefined): string {
   const where = issue.path.join(".");
   if (issue.code !== "unrecognized_keys") {
-    const told = `${where || "the configuration"}: ${issue.message}`;
+    // What is not there at all has no wrong type.
+    const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+    const told = `${where || "the configuration"}: ${isMissing ? "it is needed, and nothing is set" : issue.message}`;
     return told + (issue.path.length === 0 ? "" : place(issue.path, origins));
   }
   return issue.keys

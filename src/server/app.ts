@@ -17,6 +17,7 @@ import { probeRoutes } from "./probes.js";
 import { lingerAfter } from "./request-body.js";
 import { openRequestScope } from "./request-scope.js";
 import { methodsOf, type RouteTable, registerRoutes } from "./routes.js";
+import { runConfigRoutes } from "./run-config.js";
 import { summaryRoutes } from "./summaries.js";
 
 /** Where built files lie. */
@@ -51,6 +52,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...summaryRoutes(server),
     ...documentRoutes(server),
     ...modelRoutes(server),
+    ...runConfigRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

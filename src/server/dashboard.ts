@@ -22,7 +22,7 @@ const contentSecurityPolicy = [
  * Addresses that the page itself makes sense of, so that they can be sent to somebody, kept and reloaded. Models stand
  * under /registry, because /models/NAME is where clients of Hugging Face ask for summaries.
  */
-const pagePaths = ["/runs", "/sweeps", "/data", "/registry", "/system"];
+const pagePaths = ["/runs", "/sweeps", "/data", "/registry", "/configure", "/system"];
 
 /** @param folder where the built page lies; without it, / says how to build it */
 export async function dashboardRoutes(server: ServerContext, folder: string): Promise<RouteTable> {

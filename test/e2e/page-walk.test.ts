@@ -10,6 +10,7 @@ const sizes = {
 /** Each page with what is to be seen once it is there. */
 const pages = [
   ["/", "Document"],
+  ["/configure", "params.yaml"],
   ["/system", "Answers by route"],
 ] as const;
 

@@ -23,7 +23,10 @@ const page = (pattern: string, load: () => Promise<Module>): Page => ({
   element: lazy(load),
 });
 
-const pages: readonly Page[] = [page("/system", () => import("../system/system-page.js"))];
+const pages: readonly Page[] = [
+  page("/configure", () => import("../configure/configure-page.js")),
+  page("/system", () => import("../system/system-page.js")),
+];
 
 const loadPlayground = () => import("../playground/playground.js");
 /** The playground stands apart: it keeps its document and its summaries while the person looks at other pages. */

@@ -1,5 +1,5 @@
 // The parts of the navigation, in its order; a part stands here once the server has what its pages show.
-import { type LucideIcon, Server, TextQuote } from "lucide-react";
+import { type LucideIcon, Server, SlidersHorizontal, TextQuote } from "lucide-react";
 
 /** A part of the navigation. */
 export interface Section {
@@ -12,6 +12,7 @@ export interface Section {
 
 export const sections: readonly Section[] = [
   { path: "/", label: "Playground", icon: TextQuote, letter: "p" },
+  { path: "/configure", label: "Configure", icon: SlidersHorizontal, letter: "c" },
   { path: "/system", label: "System", icon: Server, letter: "y" },
 ];
 
