@@ -10,6 +10,8 @@ import { openS3Store } from "./adapters/blob/s3.js";
 import { migrate } from "./adapters/database/migrate.js";
 import { openPostgres } from "./adapters/database/postgres.js";
 import { openSqlite } from "./adapters/database/sqlite.js";
+import { openLocalQueue } from "./adapters/queue/local.js";
+import { queueMigrations } from "./adapters/queue/migrations.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { databaseUrl, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
@@ -30,6 +32,8 @@ import {
   isBlobStore,
 } from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
+
+import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
 import {
@@ -329,8 +333,7 @@ const databaseAdapters: Readonly<Record<string, (url: string) => Promise<Databas
 };
 
 /** The schemas of all rooms that keep rows, each brought forward by itself. */
-export const migrationSets: readonly MigrationSet[] = [registryMigrations];
-
+export const migrationSets: readonly MigrationSet[] = [registryMigrations, queueMigrations];
 /**
  * Opens the database a URL names, a path without a scheme being SQLite's, and brings its schema forward.
  * @param sets the schemas it must have
@@ -355,6 +358,11 @@ export async function openDatabase(
     await database.close();
     throw thrown;
   }
+}
+
+/** The queue of work in a database. */
+export function openQueue(database: Database): Queue {
+  return openLocalQueue(database);
 }
 
 /** Commands see the folders behind names, not the rooms that find and write them. */
