@@ -54,7 +54,8 @@ async function run(typed: readonly string[], options: Options, terminal: Termina
   }
 }
 
-function linesOf(told: StageStatus): string[] {
+/** What is told of a stage, a line each. */
+export function linesOf(told: StageStatus): string[] {
   return told.flatMap((each) => {
     if (typeof each === "string") return [each];
     return Object.entries(each).flatMap(([what, changes]) => [

@@ -13,6 +13,7 @@ import { addDataPushCommand } from "./data-push.js";
 import { addDataRemoteCommand } from "./data-remote.js";
 import { addDataShowCommand } from "./data-show.js";
 import { addDataSplitCommand } from "./data-split.js";
+import { addDataStagesCommand } from "./data-stages.js";
 import { addDataStatusCommand } from "./data-status.js";
 import type { Terminal } from "./terminal.js";
 
@@ -32,6 +33,7 @@ export function addDataCommand(program: Command, terminal: Terminal): void {
   addDataStatusCommand(data, terminal);
   addDataDiffCommand(data, terminal);
   addDataShowCommand(data, terminal);
+  addDataStagesCommand(data, terminal);
   addDataCheckoutCommand(data, terminal);
   addDataCommitCommand(data, terminal);
   addDataPushCommand(data, terminal);

@@ -312,7 +312,12 @@ export const codes = {
   DVC_DISK_FULL: {
     kind: "unavailable",
     message: "{folder} has {free} free; {what} needs {needed}.",
-    hint: "Make room, for example with `bridle data gc --workspace`, or set cache.dir in .dvc/config to a larger disk.",
+    hint: "Make room, for example with `bridle data gc --workspace`, or set cache.dir in .dvc/config to a larger disk; then run it again: what is done is not done twice.",
+  },
+  DVC_NOT_WRITABLE: {
+    kind: "denied",
+    message: "{file} cannot be written: {reason}.",
+    hint: "Make {folder} writable (`chmod -R u+w '{folder}'`, or mount its disk for writing), then run `{command}` again; cache.dir in .dvc/config puts the cache elsewhere.",
   },
   DVC_LINK_FAILED: {
     kind: "invalid",
@@ -343,6 +348,11 @@ export const codes = {
     kind: "denied",
     message: "{store} does not allow {what} of {key}: {reason}.",
     hint: "Ask for that right, or use credentials that have it; `bridle doctor` tells which are in use.",
+  },
+  BLOB_STORE_FULL: {
+    kind: "unavailable",
+    message: "{store} has no room for {key}: {reason}.",
+    hint: "Make room there, for example with `bridle data gc --workspace --cloud`; then push again: what has arrived stays.",
   },
   BLOB_READ_ONLY: {
     kind: "invalid",

@@ -1,4 +1,6 @@
 // What the operating system objects to about a file, as rows of the error table.
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
+import path from "node:path";
 import { BridleError } from "./error.js";
 
 const reasons: Readonly<Record<string, string>> = {
@@ -9,6 +11,7 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full",
+  EDQUOT: "the quota is used up",
 };
 
 /** The code of a system error, such as ENOENT; empty for anything else. */
@@ -19,6 +22,23 @@ export function systemCode(thrown: unknown): string {
 function reasonOf(thrown: unknown): string {
   const told = thrown instanceof Error ? thrown.message : String(thrown);
   return reasons[systemCode(thrown)] ?? told;
+}
+
+/**
+ * Why a folder could not be made with those above it: Node tells only that it is not there (ENOENT), whether the disk is
+ * full, read-only or not ours.
+ */
+export function folderError(thrown: unknown, folder: string): unknown {
+  if (systemCode(thrown) !== "ENOENT") return thrown;
+  let first = path.resolve(folder);
+  while (!existsSync(path.dirname(first))) first = path.dirname(first);
+  try {
+    mkdirSync(first);
+    rmdirSync(first);
+  } catch (actual) {
+    return actual;
+  }
+  return thrown;
 }
 
 /** A failure to read `file`, as FILE_NOT_FOUND or FILE_NOT_READABLE; a BridleError stays what it is. */
@@ -37,9 +57,6 @@ export function readError(thrown: unknown, file: string): BridleError {
 /** A failure to write `file`, as FILE_NOT_WRITABLE; a BridleError stays what it is. */
 export function writeError(thrown: unknown, file: string): BridleError {
   if (thrown instanceof BridleError) return thrown;
-  return new BridleError(
-    "FILE_NOT_WRITABLE",
-    { file, reason: reasonOf(thrown) },
-    { cause: thrown },
-  );
+  const details = { file, reason: reasonOf(thrown), system: systemCode(thrown) || undefined };
+  return new BridleError("FILE_NOT_WRITABLE", details, { cause: thrown });
 }

@@ -20,10 +20,12 @@ export class DvcProject {
   /** The root is `repo` in a folder of its own, so that a remote can stand beside it. */
   static async create({
     withGit = true,
+    parent = tmpdir(),
   }: {
     readonly withGit?: boolean;
+    readonly parent?: string;
   } = {}): Promise<DvcProject> {
-    const project = new DvcProject(await mkdtemp(path.join(tmpdir(), "bridle-dvc-")));
+    const project = new DvcProject(await mkdtemp(path.join(parent, "bridle-dvc-")));
     await mkdir(project.root);
     if (withGit) await git.init({ fs, dir: project.root, defaultBranch: "main" });
     await initRepository(project.root);

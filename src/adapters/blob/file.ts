@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { systemCode } from "../../errors/file-errors.js";
+import { folderError, systemCode } from "../../errors/file-errors.js";
 import type {
   BlobInfo,
   BlobLocation,
@@ -19,14 +19,17 @@ const partFolder = "bridle-tmp";
 export class FileBlobStore implements BlobStore {
   readonly name: string;
   private readonly folder: string;
+  private readonly start: string;
 
   constructor(folder: string) {
     this.name = folder;
     this.folder = folder;
+    // Kept ready, as a hundred thousand keys are asked for at once.
+    this.start = path.join(folder, path.sep);
   }
 
   fileOf(key: string): string {
-    return path.join(this.folder, ...key.split("/"));
+    return this.start + (path.sep === "/" ? key : key.replaceAll("/", path.sep));
   }
 
   private failure(thrown: unknown, key: string, what: string): BridleError {
@@ -37,6 +40,9 @@ export class FileBlobStore implements BlobStore {
     if (code === "ENOENT") return new BridleError("BLOB_NOT_FOUND", details, { cause: thrown });
     if (["EACCES", "EPERM", "EROFS"].includes(code)) {
       return new BridleError("BLOB_DENIED", details, { cause: thrown });
+    }
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      return new BridleError("BLOB_STORE_FULL", details, { cause: thrown });
     }
     return new BridleError("BLOB_UNAVAILABLE", details, { cause: thrown });
   }
@@ -73,7 +79,7 @@ export class FileBlobStore implements BlobStore {
       `${process.pid}-${randomBytes(8).toString("hex")}`,
     );
     try {
-      await mkdir(path.dirname(part), { recursive: true });
+      await makeFolder(path.dirname(part));
       const handle = await open(part, "wx", 0o644);
       try {
         for await (const piece of source.open()) {
@@ -84,7 +90,7 @@ export class FileBlobStore implements BlobStore {
       } finally {
         await handle.close();
       }
-      await mkdir(path.dirname(file), { recursive: true });
+      await makeFolder(path.dirname(file));
       await rename(part, file);
     } catch (thrown) {
       await rm(part, { force: true }).catch(() => {});
@@ -125,6 +131,12 @@ export class FileBlobStore implements BlobStore {
   async close(): Promise<void> {
     // A folder holds no connections.
   }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((thrown) => {
+    throw folderError(thrown, folder);
+  });
 }
 
 export async function openFileStore({ url }: BlobLocation): Promise<BlobStore> {

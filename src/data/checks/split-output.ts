@@ -48,7 +48,11 @@ export async function openOutputs(
   const files: OutputFile[] = [];
   for (const { name } of shares) {
     const file = `${name}.${ending}`;
-    const handle = await open(path.join(folder, file), "wx");
+    const place = path.join(folder, file);
+    const handle = await open(place, "wx").catch(async (thrown) => {
+      for (const each of files) await each.handle.close();
+      throw writeError(thrown, place);
+    });
     const hash = createHash("sha256");
     files.push({ name, file, handle, hash, parts: [], held: 0, ended: true });
   }

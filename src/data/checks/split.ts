@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { systemCode, writeError } from "../../errors/file-errors.js";
+import { folderError, systemCode, writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 import { documentOf } from "../columns.js";
 import { normalizedText } from "../duplicates.js";
@@ -153,7 +153,9 @@ export async function splitData(
   const temporary = `${output}.${process.pid}-${randomUUID()}.tmp`;
   let record: SplitRecord | undefined;
   try {
-    await mkdir(temporary, { recursive: true });
+    await mkdir(temporary, { recursive: true }).catch((thrown) => {
+      throw folderError(thrown, temporary);
+    });
     const outputs = await openOutputs(temporary, shares, endingOf(inputs));
     try {
       await writeInputs(inputs, assigned, outputs, options);

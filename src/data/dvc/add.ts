@@ -1,9 +1,9 @@
 // Adds files and folders: their content goes to the cache, a .dvc file and a .gitignore entry take their place in Git.
-import fs from "node:fs";
-import { mkdir, rm, stat, statfs } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
+import { checkRoom } from "./disk-room.js";
 import { dvcFileOf, newDvcText, updatedDvcText } from "./dvc-file.js";
 import { ignoreInGit } from "./git-ignore.js";
 import { directoryObject } from "./object-cache.js";
@@ -223,14 +223,22 @@ export async function storeAll(
   const hashes: string[] = [];
   const todo: number[] = [];
   for (const [index, file] of files.entries()) {
-    const known = await memory.find(hashing.keyOf(file.file), file);
-    const isKept = known !== undefined && (await cache.hasListed({ id: known, hashName: "md5" }));
+    const known = memory.find(hashing.keyOf(file.file), file);
+    const isKept = known !== undefined && cache.hasListed({ id: known, hashName: "md5" });
     hashes.push(isKept ? known : "");
     if (!isKept) todo.push(index);
   }
   const wanted = todo.map((index) => files[index] as FoundFile);
   const byHardlink = repository.links[0] === "hardlink";
-  if (!byHardlink) await checkSpace(repository, wanted);
+  if (!byHardlink) {
+    await checkRoom({
+      scratch: cache.scratch,
+      folder: cache.folder,
+      what: `keeping ${wanted.length} files`,
+      sizeBytes: wanted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      sources: wanted.map(({ file }) => file),
+    });
+  }
   const working = stepOf("hash", wanted, options);
   const names = wanted.map(({ file }) => file);
   const results = await pool.store(names, cache.folder, byHardlink, cache.scratch, working);
@@ -238,7 +246,7 @@ export async function storeAll(
     const result = results[i];
     if (result === undefined) continue;
     hashes[index] = result.md5;
-    await memory.remember(hashing.keyOf(names[i] ?? ""), result);
+    memory.remember(hashing.keyOf(names[i] ?? ""), result);
     if (result.sizeBytes >= rememberedBytes) await rememberObject(repository, result.md5);
   }
   cache.forget();
@@ -256,7 +264,7 @@ async function rememberObject(
   const { mtimeMs, ino, size } = await stat(place);
   const mark = { mtimeMs, inode: ino, sizeBytes: size, isExecutable: false };
   // It is write-protected since it is there, so that its age does not matter.
-  await memory.remember(hashing.keyOf(place), {
+  memory.remember(hashing.keyOf(place), {
     ...mark,
     md5,
     hashedAtMs: Number.POSITIVE_INFINITY,
@@ -282,42 +290,6 @@ export function stepOf(
   };
 }
 
-/** Fails before anything is written where the disk cannot hold it. @throws DVC_DISK_FULL */
-export async function checkSpace(
-  repository: DvcRepository,
-  files: readonly { readonly file: string; readonly diskBytes: number }[],
-): Promise<void> {
-  const needed = files.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
-  const { scratch, folder } = repository.cache;
-  await mkdir(scratch, { recursive: true }).catch(() => {});
-  const disk = await statfs(scratch).catch(() => undefined);
-  if (disk === undefined) return;
-  const free = disk.bavail * disk.bsize;
-  if (needed < free) return;
-  // A clone takes no room.
-  const [first] = files;
-  if (first !== undefined && (await canClone(first.file, scratch))) return;
-  const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-  throw new BridleError("DVC_DISK_FULL", {
-    folder,
-    free: megabytes(free),
-    what: `keeping ${files.length} files`,
-    needed: megabytes(needed),
-  });
-}
-
-async function canClone(file: string, scratch: string): Promise<boolean> {
-  const clone = nodePath.join(scratch, `${process.pid}-clone`);
-  try {
-    fs.copyFileSync(file, clone, fs.constants.COPYFILE_FICLONE_FORCE);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await rm(clone, { force: true });
-  }
-}
-
 /** Where files of the working folder are links into the cache, makes those just added into such. */
 async function linkAll(
   repository: DvcRepository,
@@ -333,6 +305,6 @@ async function linkAll(
   });
   const results = await pool.place(placed, links, scratch, stepOf("place", files, options));
   for (const [index, result] of results.entries()) {
-    await memory.remember(hashing.keyOf(files[index]?.file ?? ""), result);
+    memory.remember(hashing.keyOf(files[index]?.file ?? ""), result);
   }
 }

@@ -4,6 +4,7 @@ import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
 import { type StepOptions, stepOf } from "./add.js";
+import { checkRoom } from "./disk-room.js";
 import { type DirectoryEntry, isDirectoryId, type ObjectRef } from "./object-hash.js";
 import type { PlacedFile } from "./object-work.js";
 import { folderOf, joinPath, type Output } from "./output.js";
@@ -161,7 +162,7 @@ async function planOutput(
     }
     const ref = { id: md5, hashName };
     const target = joinPath(path, relpath).replace(/\/$/, "");
-    if (!(await repository.cache.hasListed(ref))) {
+    if (!repository.cache.hasListed(ref)) {
       missing.push({ path: target, id: md5 });
       continue;
     }
@@ -184,7 +185,7 @@ async function planOutput(
   counts.deleted += deleted.length;
   const unsaved: string[] = [];
   for (const { file, md5 } of [...replaced, ...deleted]) {
-    const isSaved = await repository.cache.hasListed({ id: md5, hashName });
+    const isSaved = repository.cache.hasListed({ id: md5, hashName });
     if (!isSaved) unsaved.push(nodePath.relative(repository.root, file.file));
   }
   return {
@@ -231,6 +232,15 @@ async function apply(
   options: CheckoutOptions,
 ): Promise<void> {
   const { root, pool, links, scratch, memory, hashing } = repository;
+  const placed = plans.flatMap((plan) => plan.placed);
+  const asks = links[0] === "hardlink" || links[0] === "symlink" ? 0 : 1;
+  await checkRoom({
+    scratch,
+    folder: root,
+    what: `placing ${placed.length} files`,
+    sizeBytes: asks * placed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    sources: placed.map(({ object }) => object),
+  });
   for (const { path, deleted, isFolder } of plans) {
     for (const { file } of deleted) {
       await rm(file, { force: true }).catch((thrown) => {
@@ -245,12 +255,11 @@ async function apply(
       }
     }
   }
-  const placed = plans.flatMap((plan) => plan.placed);
   const results = await pool.place(placed, links, scratch, stepOf("place", placed, options));
   for (const [index, result] of results.entries()) {
     const file = placed[index];
     if (file?.hashName !== "md5") continue;
-    await memory.remember(hashing.keyOf(file.target), result);
+    memory.remember(hashing.keyOf(file.target), result);
   }
   for (const file of plans.flatMap((plan) => plan.madeExecutable)) await chmod(file, 0o755);
 }

@@ -61,7 +61,7 @@ export async function dataStatus(
   const committed = head === undefined ? [] : compare(head, index);
   const missing: string[] = [];
   for (const { before } of uncommitted) {
-    if (before?.hash !== undefined && !(await repository.cache.hasListed(before.hash))) {
+    if (before?.hash !== undefined && !repository.cache.hasListed(before.hash)) {
       missing.push(shownPath(before));
     }
   }

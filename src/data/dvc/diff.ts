@@ -59,7 +59,7 @@ export async function diffTrees(
   if (isWorking) {
     for (const change of changes) {
       const hash = change.before?.hash;
-      if (hash !== undefined && !(await repository.cache.hasListed(hash))) missing.push(change);
+      if (hash !== undefined && !repository.cache.hasListed(hash)) missing.push(change);
     }
   }
   return {

@@ -3,12 +3,14 @@ import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { writeError } from "../../errors/file-errors.js";
+import { folderError, writeError } from "../../errors/file-errors.js";
 import { isBlobStore } from "../../ports/blob-store.js";
 import { stepOf } from "./add.js";
+import { checkRoom } from "./disk-room.js";
 import { isDirectoryId, isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 import type { OpenBlobStore } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
+import { makeScratch } from "./scratch.js";
 import {
   byRemote,
   createProgress,
@@ -71,7 +73,7 @@ export async function fetchUnlocked(
 async function isAllHere(repository: DvcRepository, used: readonly UsedObject[]): Promise<boolean> {
   const { files, unread } = await filesOf(repository, used);
   if (unread.length > 0) return false;
-  for (const { ref } of files) if (!(await repository.cache.hasListed(ref))) return false;
+  for (const { ref } of files) if (!repository.cache.hasListed(ref)) return false;
   return true;
 }
 
@@ -91,7 +93,7 @@ async function fetchFrom(
   );
   const { files } = options.listsOnly ? { files: [] } : await filesOf(repository, used);
   const todo: UsedFile[] = [];
-  for (const each of files) if (!(await repository.cache.hasListed(each.ref))) todo.push(each);
+  for (const each of files) if (!repository.cache.hasListed(each.ref)) todo.push(each);
   gone.push(...(await receiveAll(repository, remote, todo, options)));
   repository.cache.forget();
   const [first] = gone;
@@ -112,12 +114,19 @@ async function receiveAll(
 ): Promise<UsedFile[]> {
   const { store } = remote;
   if (files.length === 0) return [];
-  if (isBlobStore(store) && store.fileOf !== undefined) {
-    return await copyIn(repository, remote.name, store.fileOf.bind(store), files, options);
-  }
+  const { cache } = repository;
+  const fileOf = isBlobStore(store) ? store.fileOf?.bind(store) : undefined;
+  await checkRoom({
+    scratch: cache.scratch,
+    folder: cache.folder,
+    what: `fetching ${files.length} files`,
+    sizeBytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
+    sources: fileOf === undefined ? [] : files.map(({ ref }) => fileOf(objectKey(ref))),
+  });
+  if (fileOf !== undefined) return await copyIn(repository, remote.name, fileOf, files, options);
   const progress = createProgress("fetch", files, options);
   const gone: UsedFile[] = [];
-  await mkdir(repository.cache.scratch, { recursive: true });
+  await makeScratch(cache.scratch);
   await inLanes(files, options.jobs ?? defaultJobs, async (file) => {
     try {
       await withRetries(() => receive(repository, remote, file, options, progress), options.signal);
@@ -127,7 +136,7 @@ async function receiveAll(
       gone.push(file);
     }
   });
-  repository.cache.forget();
+  cache.forget();
   return gone;
 }
 
@@ -215,8 +224,14 @@ async function receive(
     await handle.close();
   }
   if (ref.hashName !== "md5") await checkLegacy(repository, remote.name, file, part);
-  await mkdir(nodePath.dirname(target), { recursive: true });
-  await rename(part, target);
+  try {
+    await mkdir(nodePath.dirname(target), { recursive: true }).catch((thrown) => {
+      throw folderError(thrown, nodePath.dirname(target));
+    });
+    await rename(part, target);
+  } catch (thrown) {
+    throw writeError(thrown, target);
+  }
 }
 
 function matches(actual: string, { id }: ObjectRef): boolean {

@@ -118,6 +118,23 @@ export function readSome(
   }
 }
 
+/** All bytes of a small file, to be used before the next is read. */
+export function readSmall(file: string, fd: number, sizeBytes: number): Buffer {
+  const room = sharedBuffer();
+  let count = 0;
+  try {
+    // A file gives all it has at once, most often; what it has grown by is seen by whoever asks for its size again.
+    while (count < sizeBytes || count === 0) {
+      const read = fs.readSync(fd, room, count, smallBytes - count, count);
+      if (read === 0) break;
+      count += read;
+    }
+  } catch (thrown) {
+    throw readError(thrown, file);
+  }
+  return room.subarray(0, count);
+}
+
 /** As DVC 2 decides it: no NUL, and less than 30 % of bytes that no text has. */
 function looksLikeText(block: Buffer): boolean {
   if (block.length === 0) return true;
@@ -177,7 +194,7 @@ function writeFully(fd: number, piece: Buffer, offset: number): void {
   }
 }
 
-export function writeWhole(file: string, bytes: Buffer, mode: number): string {
+export function writeWhole(file: string, bytes: Buffer, mode: number): void {
   try {
     const fd = fs.openSync(file, "wx", mode);
     try {
@@ -185,7 +202,6 @@ export function writeWhole(file: string, bytes: Buffer, mode: number): string {
     } finally {
       fs.closeSync(fd);
     }
-    return file;
   } catch (thrown) {
     fs.rmSync(file, { force: true });
     throw writeError(thrown, file);

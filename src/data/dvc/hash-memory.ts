@@ -1,5 +1,5 @@
 // Remembers the hashes of files that have not changed since, so that they are not read again.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import type { FileMark, HashedFile } from "./file-pieces.js";
 
@@ -21,11 +21,16 @@ export class HashMemory {
     this.file = file;
   }
 
-  private async load(): Promise<Map<string, Remembered>> {
+  private load(): Map<string, Remembered> {
     if (this.entries !== undefined) return this.entries;
     const entries = new Map<string, Remembered>();
     this.entries = entries;
-    const text = await readFile(this.file, "utf8").catch(() => "");
+    let text: string;
+    try {
+      text = readFileSync(this.file, "utf8");
+    } catch {
+      return entries;
+    }
     const [first, ...lines] = text.split("\n");
     if (first !== header) return entries;
     for (const line of lines) {
@@ -42,18 +47,20 @@ export class HashMemory {
     return entries;
   }
 
+  /** Whether there is anything about a file, so that looking at it can pay. */
+  has(path: string): boolean {
+    return this.load().has(path);
+  }
+
   /** The hash of a file that is still as it was. */
-  async find(path: string, { mtimeMs, inode, sizeBytes }: FileMark): Promise<string | undefined> {
-    const found = (await this.load()).get(path);
+  find(path: string, { mtimeMs, inode, sizeBytes }: FileMark): string | undefined {
+    const found = this.load().get(path);
     if (found === undefined || found.mtimeMs !== mtimeMs) return undefined;
     return found.inode === inode && found.sizeBytes === sizeBytes ? found.md5 : undefined;
   }
 
-  async remember(
-    path: string,
-    { md5, mtimeMs, inode, sizeBytes, hashedAtMs }: HashedFile,
-  ): Promise<void> {
-    const entries = await this.load();
+  remember(path: string, { md5, mtimeMs, inode, sizeBytes, hashedAtMs }: HashedFile): void {
+    const entries = this.load();
     if (hashedAtMs - mtimeMs < tickMs) {
       this.changed = entries.delete(path) || this.changed;
       return;

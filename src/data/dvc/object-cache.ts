@@ -1,10 +1,11 @@
 // The local cache: what is there, and the lists of tracked folders in it.
 
 import { hash as hashOf } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { readError, systemCode, writeError } from "../../errors/file-errors.js";
+import { folderError, readError, systemCode, writeError } from "../../errors/file-errors.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import {
   type DirectoryEntry,
@@ -20,7 +21,7 @@ export class ObjectCache {
   /** The folder that `files/md5` is in. */
   readonly folder: string;
   private readonly lists = new Map<string, Promise<readonly DirectoryEntry[] | undefined>>();
-  private present: Map<string, Promise<ReadonlySet<string>>> | undefined;
+  private readonly present = new Map<string, ReadonlySet<string>>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -42,24 +43,21 @@ export class ObjectCache {
     );
   }
 
-  /** As has, for many: the folders of the cache are listed once. */
-  async hasListed(ref: ObjectRef): Promise<boolean> {
-    const folder = path.dirname(this.pathOf(ref));
-    this.present ??= new Map();
-    let names = this.present.get(folder);
+  /** As has, for many: each of the cache's folders is listed once. */
+  hasListed(ref: ObjectRef): boolean {
+    const prefix = ref.id.slice(0, 2);
+    const key = ref.hashName === "md5" ? prefix : `${ref.hashName} ${prefix}`;
+    let names = this.present.get(key);
     if (names === undefined) {
-      names = readdir(folder).then(
-        (list) => new Set(list),
-        () => new Set(),
-      );
-      this.present.set(folder, names);
+      names = namesIn(path.dirname(this.pathOf(ref)));
+      this.present.set(key, names);
     }
-    return (await names).has(ref.id.slice(2));
+    return names.has(ref.id.slice(2));
   }
 
   /** Forgets what hasListed saw. */
   forget(): void {
-    this.present = undefined;
+    this.present.clear();
   }
 
   /** The files of a tracked folder; undefined where the cache has not got its list. @throws DVC_OBJECT_CORRUPT */
@@ -103,7 +101,9 @@ export class ObjectCache {
     if (await this.has(ref)) return;
     const place = this.pathOf(ref);
     try {
-      await mkdir(path.dirname(place), { recursive: true });
+      await mkdir(path.dirname(place), { recursive: true }).catch((thrown) => {
+        throw folderError(thrown, path.dirname(place));
+      });
       await writeAtomically(place, async (handle) => {
         await handle.writeFile(bytes);
         await handle.chmod(0o444);
@@ -125,6 +125,14 @@ export class ObjectCache {
         }
       }
     }
+  }
+}
+
+function namesIn(folder: string): ReadonlySet<string> {
+  try {
+    return new Set(readdirSync(folder));
+  } catch {
+    return new Set();
   }
 }
 

@@ -1,11 +1,7 @@
 // Many files through a few worker threads, in batches, with progress and a way to stop between two pieces.
-import { mkdir, readdir, rm } from "node:fs/promises";
-import path from "node:path";
 import { thisMachine } from "../../config/machine.js";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
-import { writeError } from "../../errors/file-errors.js";
-import { isRunning } from "../../runtime/living-process.js";
 import { createWorkerPool, type WorkerPool } from "../../text/worker-pool.js";
 import type { HashedFile } from "./file-pieces.js";
 import type { HashName } from "./object-hash.js";
@@ -17,6 +13,7 @@ import type {
   WorkResult,
   WorkTask,
 } from "./object-work.js";
+import { makeScratch } from "./scratch.js";
 
 /** How far a step is. */
 export interface WorkProgress {
@@ -49,7 +46,6 @@ export class ObjectPool {
       worker: new URL("./object-worker.js", import.meta.url),
       threads,
       heapMb: 512,
-      idleMs: 1000,
       outOfMemory: (cause) =>
         new BridleError("BUG", { reason: "a list of files was too long" }, { cause }),
     });
@@ -173,20 +169,5 @@ export class ObjectPool {
 
   async close(): Promise<void> {
     await this.pool.close();
-  }
-}
-
-/** Makes the folder for what is not yet whole, and drops what processes that are gone left in it. */
-async function makeScratch(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    for (const name of await readdir(folder)) {
-      const pid = Number(/^(\d+)-/.exec(name)?.[1]);
-      if (Number.isSafeInteger(pid) && pid !== process.pid && !isRunning(pid)) {
-        await rm(path.join(folder, name), { force: true });
-      }
-    }
-  } catch (thrown) {
-    throw writeError(thrown, folder);
   }
 }

@@ -3,7 +3,7 @@ import { hash as hashOf } from "node:crypto";
 import fs from "node:fs";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { readError, systemCode, writeError } from "../../errors/file-errors.js";
+import { folderError, readError, systemCode, writeError } from "../../errors/file-errors.js";
 import {
   checkedBytes,
   copyAndHash,
@@ -13,8 +13,7 @@ import {
   type HashedFile,
   Meter,
   openForReading,
-  readSome,
-  sharedBuffer,
+  readSmall,
   smallBytes,
   tryClone,
   tryLink,
@@ -22,6 +21,7 @@ import {
   writeWhole,
 } from "./file-pieces.js";
 import { type HashName, type ObjectId, type ObjectRef, objectKey } from "./object-hash.js";
+import { scratchName } from "./scratch.js";
 
 /** How a cached file may stand in the working folder, best first. */
 export type LinkType = "reflink" | "hardlink" | "symlink" | "copy";
@@ -80,8 +80,6 @@ export interface CopyProblem {
 
 const protectedMode = 0o444;
 
-let counter = 0;
-
 export async function runTask(task: WorkTask): Promise<WorkResult> {
   const meter = new Meter(task);
   if (task.kind === "copy") return { kind: "copy", problems: await copyAll(task, meter) };
@@ -89,20 +87,11 @@ export async function runTask(task: WorkTask): Promise<WorkResult> {
   if (task.kind === "hash") {
     for (const file of task.files) files.push(hashFile(file, task.hashName, meter));
   } else if (task.kind === "store") {
-    const made = new Set<string>();
-    for (const file of task.files) files.push(await storeFile(file, task, made, meter));
+    for (const file of task.files) files.push(await storeFile(file, task, meter));
   } else {
     for (const file of task.files) files.push(placeFile(file, task, meter));
   }
   return { kind: task.kind, files };
-}
-
-function scratchName(scratch: string): string {
-  counter++;
-  return nodePath.join(
-    scratch,
-    `${process.pid}-${hashOf("md5", `${performance.timeOrigin}${performance.now()}${Math.random()}`).slice(0, 12)}-${counter}`,
-  );
 }
 
 function markOf(stats: fs.Stats): FileMark {
@@ -144,7 +133,6 @@ function hashFile(file: string, hashName: HashName, meter: Meter): HashedFile {
 async function storeFile(
   file: string,
   task: Extract<WorkTask, { kind: "store" }>,
-  made: Set<string>,
   meter: Meter,
 ): Promise<HashedFile> {
   const startedMs = Date.now();
@@ -153,13 +141,11 @@ async function storeFile(
     const before = fs.fstatSync(fd);
     const small = before.size < smallBytes;
     if (small && !task.byHardlink) {
-      const room = sharedBuffer();
-      const count = readSome(file, fd, room, smallBytes, 0);
-      const piece = room.subarray(0, count);
+      const piece = readSmall(file, fd, before.size);
       const md5 = hashOf("md5", piece, "hex");
       const target = objectPath(task.cache, { id: md5, hashName: "md5" });
-      keep(target, count, made, () => writeWhole(scratchName(task.scratch), piece, protectedMode));
-      meter.addBytes(count);
+      keepBytes(target, piece, task.scratch, protectedMode);
+      meter.addBytes(piece.length);
       meter.addFile();
       return hashedFile(file, fd, before, md5, startedMs);
     }
@@ -168,7 +154,7 @@ async function storeFile(
     try {
       md5 = await takeIn(file, fd, before, temporary, task.byHardlink, meter);
       const target = objectPath(task.cache, { id: md5, hashName: "md5" });
-      keep(target, before.size, made, () => temporary);
+      keep(target, before.size, temporary);
     } finally {
       fs.rmSync(temporary, { force: true });
     }
@@ -204,28 +190,52 @@ async function takeIn(
   return await copyAndHashFast(file, fd, before, temporary, protectedMode, "md5", meter);
 }
 
-/** Moves what `make` made to an object's place, unless the object is there already in its full size. */
-function keep(
-  target: string,
-  sizeBytes: number,
-  made: Set<string>,
-  make: () => string,
-  discard?: string,
-): void {
+/** Whether an object is at its place in its full size. */
+function isKept(target: string, sizeBytes: number): boolean {
   const present = fs.statSync(target, { throwIfNoEntry: false });
-  if (present?.isFile() && present.size === sizeBytes) {
-    if (discard !== undefined) fs.rmSync(discard, { force: true });
-    return;
-  }
-  const folder = nodePath.dirname(target);
-  const temporary = make();
+  return present?.isFile() === true && present.size === sizeBytes;
+}
+
+/** Keeps bytes as an object, unless it is there. */
+function keepBytes(target: string, bytes: Buffer, scratch: string, mode: number): void {
+  if (isKept(target, bytes.length)) return;
+  const temporary = scratchName(scratch);
+  writeWhole(temporary, bytes, mode);
+  moveToKeep(temporary, target);
+}
+
+/** Moves a file to an object's place; drops it where the object is there. */
+function keep(target: string, sizeBytes: number, temporary: string): void {
+  if (isKept(target, sizeBytes)) fs.rmSync(temporary, { force: true });
+  else moveToKeep(temporary, target);
+}
+
+function moveToKeep(temporary: string, target: string): void {
   try {
-    if (!made.has(folder)) fs.mkdirSync(folder, { recursive: true });
-    made.add(folder);
-    fs.renameSync(temporary, target);
+    renameInto(temporary, target);
   } catch (thrown) {
     fs.rmSync(temporary, { force: true });
     throw writeError(thrown, target);
+  }
+}
+
+/** Renames; the target's folder is made where it is not there yet. */
+function renameInto(
+  temporary: string,
+  target: string,
+  rename: (from: string, to: string) => void = fs.renameSync,
+): void {
+  try {
+    rename(temporary, target);
+  } catch (thrown) {
+    if (systemCode(thrown) !== "ENOENT") throw thrown;
+    const folder = nodePath.dirname(target);
+    try {
+      fs.mkdirSync(folder, { recursive: true });
+    } catch (again) {
+      throw folderError(again, folder);
+    }
+    rename(temporary, target);
   }
 }
 
@@ -242,9 +252,14 @@ function placeFile(
   let isPlaced = false;
   try {
     const stats = fs.fstatSync(fd);
-    if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0) check(file, fd, stats, meter);
+    const bytes = stats.size < smallBytes ? readSmall(object, fd, stats.size) : undefined;
+    if (bytes !== undefined && file.hashName === "md5") {
+      mustBe(file, hashOf("md5", bytes, "hex"));
+      meter.addBytes(bytes.length);
+    } else if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0)
+      check(file, fd, stats, meter);
     else meter.addBytes(stats.size);
-    if (!task.links.some((type) => makeLink(type, file, fd, stats, temporary))) {
+    if (!task.links.some((type) => makeLink(type, file, fd, stats, bytes, temporary))) {
       throw new BridleError("DVC_LINK_FAILED", {
         path: target,
         types: task.links.join(", "),
@@ -284,7 +299,10 @@ function check(
   stats: fs.Stats,
   meter: Meter,
 ): void {
-  const actual = digestOf(object, fd, stats.size, hashName, meter);
+  mustBe({ object, id }, digestOf(object, fd, stats.size, hashName, meter));
+}
+
+function mustBe({ object, id }: Pick<PlacedFile, "object" | "id">, actual: string): void {
   if (actual !== id) throw new BridleError("DVC_OBJECT_CORRUPT", { place: object, id, actual });
 }
 
@@ -293,12 +311,15 @@ function makeLink(
   file: PlacedFile,
   fd: number,
   stats: fs.Stats,
+  bytes: Buffer | undefined,
   temporary: string,
 ): boolean {
   const { object } = file;
   // Many names of one empty file meet the file system's limit on names.
-  if (type !== "symlink" && stats.size === 0)
-    return writeWhole(temporary, Buffer.alloc(0), modeOf(file)) !== "";
+  if (type !== "symlink" && stats.size === 0) {
+    writeWhole(temporary, Buffer.alloc(0), modeOf(file));
+    return true;
+  }
   try {
     switch (type) {
       case "reflink":
@@ -312,7 +333,8 @@ function makeLink(
         if ((stats.mode & 0o222) !== 0) fs.chmodSync(object, protectedMode);
         return tryLink(() => fs.symlinkSync(nodePath.resolve(object), temporary));
       case "copy":
-        copyObject(fd, stats, file, temporary);
+        if (bytes !== undefined) writeWhole(temporary, bytes, modeOf(file));
+        else copyObject(fd, stats, file, temporary);
         return true;
     }
   } catch (thrown) {
@@ -337,12 +359,6 @@ function readUmask(): number {
 }
 
 function copyObject(fd: number, stats: fs.Stats, file: PlacedFile, temporary: string): void {
-  if (stats.size < smallBytes) {
-    const room = sharedBuffer();
-    const count = readSome(file.object, fd, room, smallBytes, 0);
-    writeWhole(temporary, room.subarray(0, count), modeOf(file));
-    return;
-  }
   if (stats.blocks * 512 >= stats.size)
     fs.copyFileSync(file.object, temporary, fs.constants.COPYFILE_EXCL);
   else {
@@ -354,15 +370,9 @@ function copyObject(fd: number, stats: fs.Stats, file: PlacedFile, temporary: st
 
 function moveInto(temporary: string, target: string): void {
   try {
-    renameOrMove(temporary, target);
+    renameInto(temporary, target, renameOrMove);
   } catch (thrown) {
-    if (systemCode(thrown) !== "ENOENT") throw writeError(thrown, target);
-    try {
-      fs.mkdirSync(nodePath.dirname(target), { recursive: true });
-      renameOrMove(temporary, target);
-    } catch (again) {
-      throw writeError(again, target);
-    }
+    throw writeError(thrown, target);
   }
 }
 
@@ -389,9 +399,8 @@ async function copyAll(
   meter: Meter,
 ): Promise<CopyProblem[]> {
   const problems: CopyProblem[] = [];
-  const made = new Set<string>();
   for (const [index, file] of task.files.entries()) {
-    const actual = await copyOne(file, task.scratch, made, meter);
+    const actual = await copyOne(file, task.scratch, meter);
     if (actual !== undefined) {
       problems.push({ index, reason: actual === "" ? "missing" : "corrupt", actual });
     }
@@ -404,10 +413,10 @@ async function copyAll(
 async function copyOne(
   file: CopiedFile,
   scratch: string,
-  made: Set<string>,
   meter: Meter,
 ): Promise<string | undefined> {
-  const { from, to, id } = file;
+  const { from, to, id, hashName, mode } = file;
+  const wanted = id.replace(/\.dir$/, "");
   let fd: number;
   try {
     fd = fs.openSync(from, "r");
@@ -415,19 +424,25 @@ async function copyOne(
     if (systemCode(thrown) === "ENOENT") return "";
     throw readError(thrown, from);
   }
-  const temporary = scratchName(scratch);
   try {
     const stats = fs.fstatSync(fd);
-    const actual = await copyObjectFile(file, fd, stats, temporary, meter);
-    if (actual !== id.replace(/\.dir$/, "")) {
-      fs.rmSync(temporary, { force: true });
-      return actual;
+    if (stats.size < smallBytes && hashName === "md5") {
+      const bytes = readSmall(from, fd, stats.size);
+      const actual = hashOf("md5", bytes, "hex");
+      if (actual !== wanted) return actual;
+      keepBytes(to, bytes, scratch, mode);
+      meter.addBytes(bytes.length);
+      return undefined;
     }
-    keep(to, stats.size, made, () => temporary, temporary);
-    return undefined;
-  } catch (thrown) {
-    fs.rmSync(temporary, { force: true });
-    throw thrown;
+    const temporary = scratchName(scratch);
+    try {
+      const actual = await copyObjectFile(file, fd, stats, temporary, meter);
+      if (actual !== wanted) return actual;
+      keep(to, stats.size, temporary);
+      return undefined;
+    } finally {
+      fs.rmSync(temporary, { force: true });
+    }
   } finally {
     fs.closeSync(fd);
   }
@@ -460,5 +475,7 @@ async function copyObjectFile(
 
 /** Where an object lies under a cache's folder. */
 export function objectPath(cache: string, ref: ObjectRef): string {
-  return nodePath.join(cache, ...objectKey(ref).split("/"));
+  const key = objectKey(ref);
+  // As path.join, of which a hundred thousand take a second.
+  return cache + nodePath.sep + (nodePath.sep === "/" ? key : key.replaceAll("/", nodePath.sep));
 }

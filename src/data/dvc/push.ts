@@ -1,13 +1,16 @@
 // Pushes what versions consist of to a remote: what it has is not sent again, and a folder's list goes last.
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { hash as hashOf } from "node:crypto";
+import { createReadStream, statSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
+import { readError } from "../../errors/file-errors.js";
 import {
   type BlobReader,
   type BlobSource,
   type BlobStore,
   isBlobStore,
 } from "../../ports/blob-store.js";
+import { diskFault, writeFailure } from "./disk-errors.js";
 import { isDirectoryId, objectKey } from "./object-hash.js";
 import type { OpenBlobStore } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
@@ -71,7 +74,7 @@ async function pushTo(
   const absent: UsedFile[] = [];
   const todo: UsedFile[] = [];
   for (const each of missing) {
-    if (await repository.cache.hasListed(each.ref)) todo.push(each);
+    if (repository.cache.hasListed(each.ref)) todo.push(each);
     else absent.push(each);
   }
   // A list that only the remote has stands for files that it has too.
@@ -83,7 +86,7 @@ async function pushTo(
   }
   const isList = ({ ref }: UsedFile) => isDirectoryId(ref.id);
   const parts = [todo.filter((each) => !isList(each)), todo.filter(isList)];
-  const sized = await Promise.all(parts.map((part) => sizesOf(repository, part)));
+  const sized = parts.map((part) => part.map((each) => placed(repository, each)));
   const progress = createProgress("push", sized.flat(), options);
   for (const part of sized) {
     if (store.fileOf !== undefined)
@@ -93,24 +96,23 @@ async function pushTo(
   return todo.length;
 }
 
-interface Sized extends UsedFile {
-  readonly sizeBytes: number;
+interface Placed extends UsedFile {
   readonly place: string;
   /** Whether it was hashed when it came into the cache and is unchanged since. */
   readonly isKnown: boolean;
 }
 
-async function sizesOf(repository: DvcRepository, files: readonly UsedFile[]): Promise<Sized[]> {
-  const { memory, hashing } = repository;
-  const sized: Sized[] = [];
-  await inLanes(files, 64, async (each) => {
-    const place = repository.cache.pathOf(each.ref);
-    const { size, mtimeMs, ino } = await stat(place);
-    const mark = { sizeBytes: size, mtimeMs, inode: ino };
-    const known = await memory.find(hashing.keyOf(place), mark);
-    sized.push({ ...each, sizeBytes: size, place, isKnown: known === each.ref.id });
-  });
-  return sized;
+function placed(
+  { cache, memory, hashing }: DvcRepository,
+  { ref, path, sizeBytes }: UsedFile,
+): Placed {
+  const place = cache.pathOf(ref);
+  const key = hashing.keyOf(place);
+  if (!memory.has(key)) return { ref, path, sizeBytes, place, isKnown: false };
+  const found = statSync(place, { throwIfNoEntry: false });
+  const known =
+    found && memory.find(key, { sizeBytes: found.size, mtimeMs: found.mtimeMs, inode: found.ino });
+  return { ref, path, sizeBytes: found?.size ?? sizeBytes, place, isKnown: known === ref.id };
 }
 
 /** To a folder: worker threads copy and check. */
@@ -118,7 +120,7 @@ async function copyOut(
   repository: DvcRepository,
   store: BlobStore,
   fileOf: (key: string) => string,
-  files: readonly Sized[],
+  files: readonly Placed[],
   options: TransferOptions,
   progress: StepCounter,
 ): Promise<void> {
@@ -149,43 +151,70 @@ async function copyOut(
   throw new BridleError("DVC_OBJECT_CORRUPT", { place: file?.place, id, actual: first.actual });
 }
 
-/** A folder that cannot be written is a store that does not allow it. */
+/** A folder that cannot be written, or is full, is a store of that kind. */
 function storeFailure(thrown: unknown, store: BlobReader): unknown {
-  if (!(thrown instanceof BridleError) || thrown.code !== "FILE_NOT_WRITABLE") return thrown;
-  const { file, reason } = thrown.details;
-  const details = { store: store.name, what: "writing", key: file, reason };
-  return new BridleError("BLOB_DENIED", details, { cause: thrown });
+  const failure = writeFailure(thrown);
+  const fault = diskFault(failure?.code);
+  if (failure === undefined || fault === undefined) return thrown;
+  const reason = thrown instanceof BridleError ? thrown.details.reason : failure.code;
+  const details = { store: store.name, what: "writing", key: failure.file, reason };
+  const code = fault === "full" ? "BLOB_STORE_FULL" : "BLOB_DENIED";
+  return new BridleError(code, details, { cause: thrown });
 }
 
 async function sendAll(
   repository: DvcRepository,
   store: BlobStore,
-  files: readonly Sized[],
+  files: readonly Placed[],
   options: TransferOptions,
   progress: StepCounter,
 ): Promise<void> {
   await inLanes(files, options.jobs ?? defaultJobs, async (file) => {
-    await checkObject(repository, file);
-    const source: BlobSource = {
-      sizeBytes: file.sizeBytes,
-      open: (start = 0, end = file.sizeBytes) =>
-        end <= start
-          ? noBytes()
-          : createReadStream(file.place, { start, end: end - 1, highWaterMark: smallBytes }),
-    };
+    const source = await checkedSource(repository, file, options);
     await withRetries(() => store.put(objectKey(file.ref), source, options), options.signal);
-    progress.addBytes(file.sizeBytes);
+    progress.addBytes(source.sizeBytes);
     progress.addFile();
   });
 }
 
-async function* noBytes(): AsyncIterable<Uint8Array> {}
-
-/** What is sent must be what its name says. */
-async function checkObject(repository: DvcRepository, { ref, place }: Sized): Promise<void> {
+/** An object to be sent, which must be what its name says; a small one is read once. */
+async function checkedSource(
+  repository: DvcRepository,
+  { ref, place, isKnown }: Placed,
+  { signal }: TransferOptions,
+): Promise<BlobSource> {
   const name = isDirectoryId(ref.id) ? "md5" : ref.hashName;
-  const [hashed] = await repository.pool.hash([place], name, {});
-  const actual = hashed?.md5 ?? "";
-  if (actual === ref.id.replace(/\.dir$/, "")) return;
-  throw new BridleError("DVC_OBJECT_CORRUPT", { place, id: ref.id, actual });
+  const mustBe = (actual: string) => {
+    if (actual === ref.id.replace(/\.dir$/, "")) return;
+    throw new BridleError("DVC_OBJECT_CORRUPT", { place, id: ref.id, actual });
+  };
+  const sizeBytes = await stat(place).then(
+    ({ size }) => size,
+    (thrown) => {
+      throw readError(thrown, place);
+    },
+  );
+  if (sizeBytes <= smallBytes && name === "md5") {
+    const bytes = await readFile(place);
+    mustBe(hashOf("md5", bytes, "hex"));
+    return {
+      sizeBytes: bytes.length,
+      async *open(start = 0, end = bytes.length) {
+        if (end > start) yield bytes.subarray(start, end);
+      },
+    };
+  }
+  if (!isKnown) {
+    const [hashed] = await repository.pool.hash([place], name, { signal });
+    mustBe(hashed?.md5 ?? "");
+  }
+  return {
+    sizeBytes,
+    open: (start = 0, end = sizeBytes) =>
+      end > start
+        ? createReadStream(place, { start, end: end - 1, highWaterMark: smallBytes })
+        : noBytes(),
+  };
 }
+
+async function* noBytes(): AsyncIterable<Uint8Array> {}

@@ -1,12 +1,12 @@
 // One process at a time changes a repository; who was killed while doing so is not waited for.
 import { randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
-import { systemCode, writeError } from "../../errors/file-errors.js";
+import { folderError, systemCode, writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 
 interface Holder {
@@ -54,8 +54,10 @@ async function acquire(
   // It appears under its name with its content in it, so that nobody reads half a lock.
   const own = `${file}.${token}`;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(own, JSON.stringify(me));
+    await mkdir(path.dirname(file), { recursive: true }).catch((thrown) => {
+      throw folderError(thrown, path.dirname(file));
+    });
+    await note(own, JSON.stringify(me));
     for (;;) {
       if (signal?.aborted) throw abortError(signal, started);
       if (await place(own, file)) return token;
@@ -74,6 +76,25 @@ async function acquire(
   }
 }
 
+/** Writes text to a new file; on a full disk as the target of a link, for which there is room when there is no other. */
+async function note(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (thrown) {
+    if (!["ENOSPC", "EDQUOT"].includes(systemCode(thrown))) throw thrown;
+    await rm(file, { force: true });
+    await symlink(text, file);
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  return await readlink(file).catch((thrown) => {
+    // Most locks are plain files.
+    if (["EINVAL", "UNKNOWN"].includes(systemCode(thrown))) return readFile(file, "utf8");
+    throw thrown;
+  });
+}
+
 async function place(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file);
@@ -82,7 +103,7 @@ async function place(own: string, file: string): Promise<boolean> {
     if (systemCode(thrown) === "EEXIST") return false;
     // A file system without links: made in one go where it is not there yet.
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(systemCode(thrown))) throw thrown;
-    return await writeFile(file, await readFile(own), { flag: "wx" }).then(
+    return await writeFile(file, await textOf(own), { flag: "wx" }).then(
       () => true,
       (again) => {
         if (systemCode(again) === "EEXIST") return false;
@@ -94,7 +115,7 @@ async function place(own: string, file: string): Promise<boolean> {
 
 async function read(file: string): Promise<Holder | undefined> {
   try {
-    const holder = JSON.parse(await readFile(file, "utf8"));
+    const holder = JSON.parse(await textOf(file));
     return typeof holder?.token === "string" && Number.isSafeInteger(holder.pid) ? holder : gone;
   } catch (thrown) {
     if (systemCode(thrown) === "ENOENT") return undefined;

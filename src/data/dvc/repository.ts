@@ -2,8 +2,9 @@
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
-import { writeError } from "../../errors/file-errors.js";
+import { folderError, writeError } from "../../errors/file-errors.js";
 import { booleanOption, type DvcConfig, loadConfig } from "./config-file.js";
+import { diskError } from "./disk-errors.js";
 import { GitRepository } from "./git-tree.js";
 import { HashMemory } from "./hash-memory.js";
 import { IgnoreRules } from "./ignore-rules.js";
@@ -52,7 +53,7 @@ const dvcIgnoreText = `# Add patterns of files dvc should ignore, which could im
 
 /**
  * Makes a folder into a repository, with the files dvc makes.
- * @throws DVC_REPO_EXISTS, FILE_NOT_WRITABLE
+ * @throws DVC_REPO_EXISTS, DVC_DISK_FULL, DVC_NOT_WRITABLE
  */
 export async function initRepository(folder: string): Promise<string> {
   const root = nodePath.resolve(folder);
@@ -60,7 +61,9 @@ export async function initRepository(folder: string): Promise<string> {
   if (await isFolder(place)) throw new BridleError("DVC_REPO_EXISTS", { folder: root });
   const hasGit = (await GitRepository.find(root)) !== undefined;
   try {
-    await mkdir(place, { recursive: true });
+    await mkdir(place, { recursive: true }).catch((thrown) => {
+      throw folderError(thrown, place);
+    });
     if (hasGit) {
       await writeFile(nodePath.join(place, ".gitignore"), "/config.local\n/tmp\n/cache\n");
     }
@@ -72,7 +75,7 @@ export async function initRepository(folder: string): Promise<string> {
     // Last, as it is what makes the folder a repository to those that look for its settings.
     await writeFile(nodePath.join(place, "config"), "");
   } catch (thrown) {
-    throw writeError(thrown, place);
+    throw diskError(writeError(thrown, place), "bridle data init", root);
   }
   return root;
 }
@@ -178,8 +181,11 @@ export class DvcRepository {
   }
 
   get hashing(): Hashing {
-    const { pool, memory } = this;
-    return { pool, memory, keyOf: (file) => nodePath.relative(this.root, file) };
+    const { pool, memory, root } = this;
+    const start = root + nodePath.sep;
+    const keyOf = (file: string) =>
+      file.startsWith(start) ? file.slice(start.length) : nodePath.relative(root, file);
+    return { pool, memory, keyOf };
   }
 
   /** For files that are not yet whole, on the working folder's disk. */
@@ -201,7 +207,7 @@ export class DvcRepository {
     return path;
   }
 
-  /** Runs work that changes the repository while nobody else does. @throws DVC_REPO_BUSY */
+  /** Runs work that changes the repository while nobody else does. @throws DVC_REPO_BUSY, DVC_DISK_FULL, DVC_NOT_WRITABLE */
   async locked<Result>(
     command: string,
     work: () => Promise<Result>,
@@ -212,6 +218,8 @@ export class DvcRepository {
     const waiting = lockWaitMs === undefined ? { signal } : { signal, waitMs: lockWaitMs };
     try {
       return await withRepoLock(file, command, work, waiting);
+    } catch (thrown) {
+      throw diskError(thrown, command, this.root);
     } finally {
       await this.memory.save();
     }

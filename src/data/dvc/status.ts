@@ -96,12 +96,12 @@ export async function currentContent(
 }
 
 async function isInCache({ cache }: DvcRepository, { hash }: Content): Promise<boolean> {
-  if (!(await cache.hasListed(hash))) return false;
+  if (!cache.hasListed(hash)) return false;
   if (!isDirectoryId(hash.id)) return true;
   const entries = await cache.readDirectory(hash);
   if (entries === undefined) return false;
   for (const { md5 } of entries) {
-    if (!(await cache.hasListed({ id: md5, hashName: hash.hashName }))) return false;
+    if (!cache.hasListed({ id: md5, hashName: hash.hashName })) return false;
   }
   return true;
 }

@@ -1,7 +1,9 @@
 // What pushing and fetching share: options, many at once, tries again, which objects a store has.
+import { readdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
+import { systemCode } from "../../errors/file-errors.js";
 import { type BlobReader, type BlobStore, isBlobStore } from "../../ports/blob-store.js";
 import type { StepOptions, StepProgress } from "./add.js";
 import { objectKey } from "./object-hash.js";
@@ -152,16 +154,19 @@ export async function presentIn(
 ): Promise<ReadonlySet<string>> {
   const present = new Set<string>();
   const keys = new Set(files.map(({ ref }) => objectKey(ref)));
-  const isFolder = isBlobStore(store) && store.fileOf !== undefined;
-  if (isBlobStore(store) && (isFolder || keys.size > askedSingly)) {
-    const prefixes = isFolder
-      ? new Set([...keys].map((key) => key.slice(0, key.lastIndexOf("/") + 1)))
-      : [...keys].some((key) => !key.startsWith("files/md5/"))
-        ? [""]
-        : ["files/md5/"];
-    for (const prefix of prefixes) {
-      for await (const { key } of store.list(prefix, options)) if (keys.has(key)) present.add(key);
+  if (isBlobStore(store) && store.fileOf !== undefined) {
+    const folders = new Set([...keys].map((key) => key.slice(0, key.lastIndexOf("/"))));
+    for (const folder of folders) {
+      for (const name of await namesIn(store, store.fileOf(folder), folder)) {
+        const key = `${folder}/${name}`;
+        if (keys.has(key)) present.add(key);
+      }
     }
+    return present;
+  }
+  if (isBlobStore(store) && keys.size > askedSingly) {
+    const prefix = [...keys].every((key) => key.startsWith("files/md5/")) ? "files/md5/" : "";
+    for await (const { key } of store.list(prefix, options)) if (keys.has(key)) present.add(key);
     return present;
   }
   await inLanes([...keys], options.jobs ?? defaultJobs, async (key) => {
@@ -169,4 +174,18 @@ export async function presentIn(
     if (found !== undefined) present.add(key);
   });
   return present;
+}
+
+async function namesIn(store: BlobStore, place: string, key: string): Promise<readonly string[]> {
+  try {
+    return await readdir(place);
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(cause))) return [];
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BridleError(
+      "BLOB_DENIED",
+      { store: store.name, key, what: "listing", reason },
+      { cause },
+    );
+  }
 }

@@ -111,12 +111,14 @@ export async function filesOf(
       unread.push(each);
       continue;
     }
+    // Lists tell no sizes; the mean is enough to tell how far a transfer is.
+    const meanBytes = sizeBytes && Math.round(sizeBytes / entries.length);
     for (const { relpath, md5 } of entries) {
       if (filter !== undefined && relpath !== filter && !relpath.startsWith(`${filter}/`)) continue;
       const inner = { id: md5, hashName: ref.hashName satisfies HashName };
       const key = objectKey(inner);
       if (!files.has(key))
-        files.set(key, { ref: inner, path: `${path}/${relpath}`, sizeBytes: undefined });
+        files.set(key, { ref: inner, path: `${path}/${relpath}`, sizeBytes: meanBytes });
     }
   }
   return { files: [...files.values()], lists: [...lists.values()], unread };

@@ -1,6 +1,8 @@
 // Looks at tracked paths in the working folder: which files there are, and what they hash to.
-import { lstat, readdir, realpath, stat } from "node:fs/promises";
+import fs from "node:fs";
+import { realpath } from "node:fs/promises";
 import nodePath from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { BridleError } from "../../errors/error.js";
 import { readError, systemCode } from "../../errors/file-errors.js";
 import type { FileMark, HashedFile } from "./file-pieces.js";
@@ -17,8 +19,6 @@ export interface FoundFile extends FileMark {
   readonly relpath: string;
   readonly file: string;
   readonly isExecutable: boolean;
-  /** Bytes it takes on disk: fewer than its size where it has holes. */
-  readonly diskBytes: number;
 }
 
 /** A tracked path as it is on disk. */
@@ -35,7 +35,8 @@ export interface LookOptions {
   readonly cache: string;
 }
 
-const lookedAtOnce = 64;
+/** Looking is quickest without promises; the event loop gets its turn after so many ms. */
+const turnMs = 20;
 
 /**
  * The files of a path; undefined where there is nothing, or DVC ignores it.
@@ -46,62 +47,67 @@ export async function findFiles(
   options: LookOptions,
 ): Promise<FoundPath | undefined> {
   const place = nodePath.join(options.root, ...path.split("/"));
-  let found: Awaited<ReturnType<typeof lstat>>;
+  let found: fs.Stats;
   try {
-    found = await lstat(place);
+    found = fs.lstatSync(place);
   } catch (thrown) {
     if (["ENOENT", "ENOTDIR"].includes(systemCode(thrown))) return undefined;
     throw readError(thrown, place);
   }
   const isLink = found.isSymbolicLink();
   if (isLink) await checkLink(place, options);
-  const isFolder = isLink ? (await stat(place)).isDirectory() : found.isDirectory();
+  const isFolder = isLink ? fs.statSync(place).isDirectory() : found.isDirectory();
   if (await options.ignored.ignores(path, isFolder)) return undefined;
-  if (!isFolder) return { isFolder, files: [await look(place, "")] };
-  const names: string[] = [];
-  await walk(path, "", options, names);
-  const files: FoundFile[] = new Array(names.length);
-  let next = 0;
-  const lane = async () => {
-    while (next < names.length) {
-      const index = next++;
-      const name = names[index] ?? "";
-      files[index] = await look(nodePath.join(place, name), name);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(lookedAtOnce, names.length) }, lane));
+  if (!isFolder) return { isFolder, files: [foundFile(place, "", lookAt(place))] };
+  const files: FoundFile[] = [];
+  await walk(path, "", { ...options, turn: turns() }, files);
   return { isFolder, files };
 }
 
-async function look(file: string, relpath: string): Promise<FoundFile> {
+/** Waits for the event loop now and then. */
+function turns(): () => Promise<void> | undefined {
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < turnMs) return undefined;
+    return nextTurn().then(() => {
+      last = performance.now();
+    });
+  };
+}
+
+function lookAt(file: string): fs.Stats {
   try {
-    const { mtimeMs, ino, size, mode, blocks } = await stat(file);
-    return {
-      relpath,
-      file,
-      mtimeMs,
-      inode: ino,
-      sizeBytes: size,
-      isExecutable: (mode & 0o111) !== 0,
-      diskBytes: blocks === undefined ? size : Math.min(size, blocks * 512),
-    };
+    return fs.statSync(file);
   } catch (thrown) {
     throw readError(thrown, file);
   }
 }
 
+function foundFile(
+  file: string,
+  relpath: string,
+  { mtimeMs, ino, size, mode }: fs.Stats,
+): FoundFile {
+  return {
+    relpath,
+    file,
+    mtimeMs,
+    inode: ino,
+    sizeBytes: size,
+    isExecutable: (mode & 0o111) !== 0,
+  };
+}
+
 async function walk(
   path: string,
   folder: string,
-  options: LookOptions,
-  names: string[],
+  options: LookOptions & { readonly turn: () => Promise<void> | undefined },
+  files: FoundFile[],
 ): Promise<void> {
   const whole = joinPath(path, folder).replace(/\/$/, "");
   const place = nodePath.join(options.root, ...whole.split("/"));
   const isLeftOut = await options.ignored.filterOf(whole);
-  const entries = await readdir(place, { withFileTypes: true }).catch((thrown) => {
-    throw readError(thrown, place);
-  });
+  const entries = entriesOf(place);
   for (const entry of entries) {
     const { name } = entry;
     const isFolder = entry.isDirectory();
@@ -115,16 +121,27 @@ async function walk(
       throw new BridleError("DVC_NAME_UNFIT", { path: joinPath(whole, name), reason });
     }
     const relpath = joinPath(folder, name);
-    if (isFolder) await walk(path, relpath, options, names);
+    const file = place + nodePath.sep + name;
+    await options.turn();
+    if (isFolder) await walk(path, relpath, options, files);
     else if (entry.isSymbolicLink()) {
-      await checkLink(nodePath.join(place, name), options);
+      await checkLink(file, options);
+      const stats = lookAt(file);
       // As dvc does, a link to a folder is not followed.
-      if ((await stat(nodePath.join(place, name))).isFile()) names.push(relpath);
-    } else if (entry.isFile()) names.push(relpath);
+      if (stats.isFile()) files.push(foundFile(file, relpath, stats));
+    } else if (entry.isFile()) files.push(foundFile(file, relpath, lookAt(file)));
     else {
       const reason = "it is neither a file nor a folder";
       throw new BridleError("DVC_PATH_UNFIT", { path: joinPath(whole, name), reason });
     }
+  }
+}
+
+function entriesOf(place: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(place, { withFileTypes: true });
+  } catch (thrown) {
+    throw readError(thrown, place);
   }
 }
 
@@ -169,7 +186,7 @@ export async function hashFiles(
   const hashes: (string | undefined)[] = [];
   const unknown: number[] = [];
   for (const [index, file] of files.entries()) {
-    const known = hashName === "md5" ? await memory.find(keyOf(file.file), file) : undefined;
+    const known = hashName === "md5" ? memory.find(keyOf(file.file), file) : undefined;
     hashes.push(known);
     if (known === undefined) unknown.push(index);
   }
@@ -179,7 +196,7 @@ export async function hashFiles(
     const result = results[i];
     if (result === undefined) continue;
     hashes[index] = result.md5;
-    if (hashName === "md5") await memory.remember(keyOf(asked[i] ?? ""), result);
+    if (hashName === "md5") memory.remember(keyOf(asked[i] ?? ""), result);
   }
   return hashes.map((hash) => hash ?? "");
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
+import { systemCode } from "../../errors/file-errors.js";
 
 /**
  * Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part.
@@ -24,6 +25,11 @@ export async function writeAtomically(
     await handle?.close().catch(() => {});
     await rm(temporary, { force: true });
     if (cause instanceof BridleError) throw cause;
-    throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
+    const details = {
+      file,
+      reason: (cause as Error).message,
+      system: systemCode(cause) || undefined,
+    };
+    throw new BridleError("WRITE_FAILED", details, { cause });
   }
 }
