@@ -93,7 +93,9 @@ export interface ServiceProcesses {
  */
 export async function compose(
   config: Pick<ServeConfig, "models" | "threads" | "maxBodyBytes"> &
-    Partial<Pick<ServeConfig, "device" | "dtype" | "db" | "store" | "registryPollMs">> & {
+    Partial<
+      Pick<ServeConfig, "device" | "dtype" | "maxCacheBytes" | "db" | "store" | "registryPollMs">
+    > & {
       /** Processors that a process among several stays on. */
       cpus?: readonly number[] | undefined;
     },
@@ -118,6 +120,7 @@ export async function compose(
     ...{ threads: config.threads, device },
     ...(dtype !== undefined && { dtype }),
     ...(config.cpus !== undefined && { cpus: config.cpus }),
+    ...(config.maxCacheBytes !== undefined && { maxCacheBytes: config.maxCacheBytes }),
   };
   try {
     for (const model of config.models) {

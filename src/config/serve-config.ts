@@ -81,6 +81,11 @@ export const ServeConfig = z.strictObject({
   maxBeams: wholeNumber(1, 1000)
     .default(32)
     .describe("Most beams, or sequences, that a request may ask of a neural model"),
+  maxCacheBytes: wholeNumber(1024, 2 ** 50)
+    .optional()
+    .describe(
+      "Most bytes of keys and values that the documents on their way through a neural model may take, in each process; its share of a quarter of the memory unless said",
+    ),
   // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
     .default(4 * thisMachine().threads)
@@ -137,7 +142,10 @@ export const ServeConfig = z.strictObject({
 });
 
 /** A checked configuration; every field has a value but the optional file and project. */
-export type ServeConfig = z.output<typeof ServeConfig> & { readonly threads: number };
+export type ServeConfig = z.output<typeof ServeConfig> & {
+  readonly threads: number;
+  readonly maxCacheBytes: number;
+};
 export type ServeConfigInput = z.input<typeof ServeConfig>;
 
 /** What the environment says, where a name is set and not empty. */
@@ -166,9 +174,13 @@ export function resolveServeConfig(
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const checked = ServeConfig.safeParse({ ...fromEnvironment(env), ...said });
   if (checked.success) {
-    const { threads, workers } = checked.data;
+    const { threads, workers, maxCacheBytes } = checked.data;
     const [share] = shareMachine(thisMachine(), workers);
-    return { ...checked.data, threads: threads ?? share?.threads ?? 1 };
+    return {
+      ...checked.data,
+      threads: threads ?? share?.threads ?? 1,
+      maxCacheBytes: maxCacheBytes ?? Math.floor(thisMachine().memoryBytes / 4 / workers),
+    };
   }
   const problems = checked.error.issues
     .map((issue) => `${issue.path.join(".") || "the configuration"}: ${issue.message}`)

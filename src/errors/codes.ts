@@ -933,6 +933,11 @@ export const codes = {
     message: "The model's thread stopped: {reason}.",
     hint: "Send it again: the model is loaded anew. If it happens again, give the process more memory or use a smaller model.",
   },
+  CACHE_MEMORY_SHORT: {
+    kind: "too-large",
+    message: "The keys and values of this request take up to {needed}, and there is {room}.",
+    hint: "Ask for fewer beams, a shorter summary or a shorter document at once; or raise --max-cache-bytes where the machine has the memory.",
+  },
   // Training.
   TENSOR_TOO_LARGE: {
     kind: "too-large",

@@ -10,6 +10,7 @@ import { cacheInputs, encoderGraph, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
 import { createGreedySearch } from "./greedy.js";
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import type { Allocate } from "./running-batch.js";
 import {
   type BatchLimits,
   checkAborted,
@@ -71,6 +72,8 @@ export interface GeneratorOptions extends SessionOptions {
   /** Makes a float32 graph one that uses the weights as they are given. */
   readonly adapt?: (graph: Graph) => Graph;
   readonly limits?: BatchLimits | undefined;
+  /** Where memory for keys and values comes from. */
+  readonly allocate?: Allocate;
 }
 
 /** Opens the encoder and step sessions of a model. */
@@ -78,13 +81,14 @@ export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, limits, ...sessionOptions }: GeneratorOptions = {},
+  { adapt = (graph) => graph, limits, allocate, ...sessionOptions }: GeneratorOptions = {},
 ): Promise<Generator> {
   const step = adapt(stepGraph(family, config));
   const encoder = await openSession(adapt(encoderGraph(family, config)), weights, sessionOptions);
   // A step has as many rows as beams: few enough that laying the weights out anew pays.
   const decoder = await openSession(step, weights, { ...sessionOptions, prepack: true });
-  const scheduler = new Scheduler({ encoder, decoder, config, inputs: cacheInputs(step) }, limits);
+  const inputs = cacheInputs(step);
+  const scheduler = new Scheduler({ encoder, decoder, config, inputs, allocate }, limits);
   return {
     async generate(input, asked = {}, hooks = {}) {
       const options = resolveOptions(asked, config);
@@ -92,7 +96,7 @@ export async function openGenerator<C extends ModelConfig>(
       checkAborted(hooks.signal);
       const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
       await scheduler.run({
-        ...{ feeds, searches, hooks },
+        ...{ feeds, searches, hooks, mostSteps: options.maxLength - 1 },
         mayBeInvalid: options.removeInvalidValues,
       });
       return collect(searches, options);

@@ -7,6 +7,11 @@ import type { Search } from "./search.js";
 /** Steps by which the room for a document's own past grows. */
 const growth = 16;
 
+/** Memory for so many numbers, all zero. @throws RangeError where there is none left */
+export type Allocate = (length: number) => Float32Array;
+
+export const allocateNew: Allocate = (length) => new Float32Array(length);
+
 export interface BatchShape {
   /** Rows of each document. */
   readonly width: number;
@@ -30,6 +35,20 @@ export interface Member {
 }
 
 /**
+ * Bytes of keys and values that one document takes at most.
+ * @param source tokens it reads @param steps tokens it writes at most
+ */
+export function cacheBytes(
+  { own, cross }: CacheInputs,
+  { width, heads, headWidth }: BatchShape,
+  source: number,
+  steps: number,
+): number {
+  const window = Math.ceil(steps / growth) * growth;
+  return 4 * heads * headWidth * (cross.length * source + own.length * window * width);
+}
+
+/**
  * Documents come and go between steps. Each has a place in tensors [B,H,…,D] that have room for more; whoever goes leaves
  * its place to the last. What a document writes at a step of the batch goes to that step's slots, which come round again
  * once nobody can look back so far.
@@ -38,9 +57,10 @@ export class RunningBatch {
   readonly members: Member[] = [];
   private readonly shape: BatchShape;
   private readonly inputs: CacheInputs;
+  private readonly allocate: Allocate;
   private own = new Map<string, Float32Array>();
   private cross = new Map<string, Float32Array>();
-  private mask = new Float32Array(0);
+  private mask: Float32Array = new Float32Array(0);
   /** Places there is room for. */
   private places = 0;
   /** Tokens of a source there is room for. */
@@ -49,7 +69,8 @@ export class RunningBatch {
   private window = 0;
   private step = 0;
 
-  constructor(inputs: CacheInputs, shape: BatchShape) {
+  constructor(inputs: CacheInputs, shape: BatchShape, allocate: Allocate = allocateNew) {
+    this.allocate = allocate;
     this.inputs = inputs;
     this.shape = shape;
   }
@@ -72,9 +93,10 @@ export class RunningBatch {
   }
 
   /**
-   * Takes in documents that were encoded together.
+   * Takes in documents that were encoded together. Where memory is short nothing has changed.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
+   * @throws RangeError where memory is short
    */
   add(
     searches: readonly Search[],
@@ -143,7 +165,7 @@ export class RunningBatch {
     return this.shape.heads * source * this.shape.headWidth;
   }
 
-  /** Copies what is held into larger tensors where it does not fit. */
+  /** Copies what is held into larger tensors where it does not fit. @throws RangeError, and nothing has changed */
   private makeRoom(places: number, source: number): void {
     if (places > this.places || source > this.source) {
       const room =
@@ -152,19 +174,19 @@ export class RunningBatch {
           : Math.max(places, this.places);
       const moved = new Map<string, Float32Array>();
       for (const name of this.inputs.cross) {
-        const data = new Float32Array(room * this.crossWidth(source));
+        const data = this.allocate(room * this.crossWidth(source));
         const before = this.cross.get(name);
         if (before !== undefined) this.moveSlices(before, this.source, data, source);
         moved.set(name, data);
       }
-      this.cross = moved;
-      const mask = new Float32Array(room * source).fill(dropped);
+      const mask = this.allocate(room * source).fill(dropped);
       for (let place = 0; place < this.size; place++) {
         const start = place * this.source;
         mask.set(this.mask.subarray(start, start + this.source), place * source);
       }
+      if (room > this.places) this.own = this.resizedOwn(room, this.window);
+      this.cross = moved;
       this.mask = mask;
-      if (room > this.places) this.resizeOwn(room, this.window);
       this.places = room;
       this.source = source;
     }
@@ -179,16 +201,24 @@ export class RunningBatch {
     }
   }
 
-  private resizeOwn(places: number, window: number): void {
+  private resizedOwn(places: number, window: number): Map<string, Float32Array> {
     const { width } = this.shape;
     const moved = new Map<string, Float32Array>();
     for (const name of this.inputs.own) {
-      const data = new Float32Array(places * this.ownWidth(window));
+      const data = this.allocate(places * this.ownWidth(window));
       const before = this.own.get(name);
       if (before !== undefined) this.moveSlices(before, this.window * width, data, window * width);
       moved.set(name, data);
     }
-    this.own = moved;
+    return moved;
+  }
+
+  /** The document that began first: the one that what all can look back is as wide as it is for. */
+  get oldest(): Member | undefined {
+    return this.members.reduce<Member | undefined>(
+      (first, member) => (first === undefined || member.start < first.start ? member : first),
+      undefined,
+    );
   }
 
   /** Widens what documents can look back, so that this step's slots hold nothing that anybody needs. */
@@ -199,7 +229,7 @@ export class RunningBatch {
     // Slots are a step's number modulo the window: they keep their places only while the window has not come round.
     const window = this.window + growth;
     if (this.step > this.window) this.unwind();
-    this.resizeOwn(this.places, window);
+    this.own = this.resizedOwn(this.places, window);
     this.window = window;
   }
 
@@ -235,7 +265,10 @@ export class RunningBatch {
     this.step -= oldest;
   }
 
-  /** Feeds and fetches of the next step. The caches are both: the step writes into them in place. */
+  /**
+   * Feeds and fetches of the next step. The caches are both: the step writes into them in place.
+   * @throws RangeError where memory is short for what the oldest document needs; without it the others can go on
+   */
   next(): { feeds: Record<string, Tensor>; fetches: Record<string, Tensor> } {
     this.widen();
     const { heads, headWidth, width } = this.shape;

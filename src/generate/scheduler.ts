@@ -1,10 +1,12 @@
 // Runs everybody's searches together: who waits, who is encoded next, and the steps that those on their way share.
+
+import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
 import { checkLogits } from "../model/loss.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
-import { type CacheInputs, RunningBatch } from "./running-batch.js";
+import { type Allocate, type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Candidates, Search } from "./search.js";
 
 /** Whether somebody waits for the answer, or it belongs to a pile of work. */
@@ -13,7 +15,7 @@ export type Priority = "interactive" | "batch";
 export interface BatchLimits {
   /** Rows, documents times their beams, that share a step at most; one document alone may have more. Default 64. */
   readonly maxRows?: number;
-  /** Bytes of keys and values that documents on their way may hold; one document alone may need more. Default 1 GiB. */
+  /** Bytes of keys and values that documents on their way may hold. Default a quarter of the memory there is. */
   readonly maxCacheBytes?: number;
 }
 
@@ -35,6 +37,8 @@ export interface EngineLoad {
 export interface Job {
   readonly feeds: Readonly<Record<"ids" | "mask" | "positions", Tensor>>;
   readonly searches: readonly Search[];
+  /** Steps that it takes at most. */
+  readonly mostSteps: number;
   /** Whether an option replaces scores that are no numbers. */
   readonly mayBeInvalid: boolean;
   readonly hooks: {
@@ -48,6 +52,8 @@ export interface Job {
 interface Pending extends Job {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Bytes of keys and values that one of its documents takes at most. */
+  readonly eachBytes: number;
   /** Searches that are not done. */
   left: number;
   ended: boolean;
@@ -58,6 +64,7 @@ export interface EngineParts {
   readonly decoder: Session;
   readonly config: ModelConfig;
   readonly inputs: CacheInputs;
+  readonly allocate?: Allocate | undefined;
 }
 
 interface Group {
@@ -96,17 +103,25 @@ export class Scheduler {
 
   constructor(parts: EngineParts, limits: BatchLimits = {}) {
     this.parts = parts;
-    this.limits = { maxRows: 64, maxCacheBytes: 2 ** 30, ...limits };
+    const maxCacheBytes = limits.maxCacheBytes ?? Math.floor(thisMachine().memoryBytes / 4);
+    this.limits = { maxRows: limits.maxRows ?? 64, maxCacheBytes };
   }
 
   /**
    * Waits for its turn, then runs a job's searches to their end.
-   * @throws CANCELLED or its signal's reason, LOGITS_INVALID, RUN_FAILED
+   * @throws CANCELLED or its signal's reason, CACHE_MEMORY_SHORT, LOGITS_INVALID, RUN_FAILED
    */
   run(job: Job): Promise<void> {
     if (this.closed) return Promise.reject(new BridleError("CANCELLED"));
+    const eachBytes = this.bytesFor(job);
+    const { maxCacheBytes } = this.limits;
+    if (job.searches.length * eachBytes > maxCacheBytes) {
+      const room = `room for ${megabytes(maxCacheBytes)} of them`;
+      return Promise.reject(memoryShort({ ...job, eachBytes }, room));
+    }
     return new Promise((resolve, reject) => {
-      const pending = { ...job, resolve, reject, left: job.searches.length, ended: false };
+      const rest = { eachBytes, left: job.searches.length, ended: false };
+      const pending = { ...job, ...rest, resolve, reject };
       this.waiting[job.hooks.priority ?? "interactive"].push(pending);
       if (!this.looping) this.work = this.loop();
     });
@@ -209,32 +224,57 @@ export class Scheduler {
       for (const search of next.searches) this.owners.set(search, next);
       this.groupFor(next).batch.add(next.searches, memory, next.feeds.mask as Tensor<"float32">);
     } catch (thrown) {
-      this.end(next, thrown);
+      this.end(next, isOutOfMemory(thrown) ? memoryShort(next) : thrown);
     }
     return true;
   }
 
+  /** Whether rows and bytes suffice, also for all that those on their way may still come to need. */
   private hasRoom(job: Pending): boolean {
-    const { rows, cacheBytes } = this.load();
+    const { rows } = this.load();
     if (rows === 0) return true;
     const { maxRows, maxCacheBytes } = this.limits;
     const width = job.searches[0]?.width ?? 1;
-    const { decoderHeads, headWidth } = this.parts.config;
-    const perToken = 4 * this.parts.inputs.cross.length * decoderHeads * headWidth;
-    const bytes = job.searches.length * sourceOf(job) * perToken;
-    return rows + job.searches.length * width <= maxRows && cacheBytes + bytes <= maxCacheBytes;
+    return rows + job.searches.length * width <= maxRows && this.bytesWith(job) <= maxCacheBytes;
   }
 
-  private groupFor(job: Pending): Group {
+  /** Bytes that all groups take at most with one job more: in a group everybody has as much room as whoever needs most. */
+  private bytesWith(job: Pending): number {
+    const joined = this.findGroup(job);
+    const alone = job.searches.length * job.eachBytes;
+    let sum = joined === undefined ? alone : 0;
+    for (const group of this.groups) {
+      const joins = group === joined;
+      let most = joins ? job.eachBytes : 0;
+      for (const { search } of group.batch.members)
+        most = Math.max(most, this.owners.get(search)?.eachBytes ?? 0);
+      sum += (group.batch.size + (joins ? job.searches.length : 0)) * most;
+    }
+    return sum;
+  }
+
+  private bytesFor(job: Job): number {
+    const { decoderHeads: heads, headWidth } = this.parts.config;
+    const shape = { width: job.searches[0]?.width ?? 1, heads, headWidth };
+    return cacheBytes(this.parts.inputs, shape, sourceOf(job), job.mostSteps);
+  }
+
+  private findGroup(job: Pending): Group | undefined {
     const width = job.searches[0]?.width ?? 1;
     const length = sourceOf(job);
-    const found = this.groups.find(({ width: w, batch: { size, sourceTokens } }) => {
+    return this.groups.find(({ width: w, batch: { size, sourceTokens } }) => {
       const [short, long] = [Math.min(length, sourceTokens), Math.max(length, sourceTokens)];
       return w === width && (size === 0 || long <= mostPadding * short);
     });
+  }
+
+  private groupFor(job: Pending): Group {
+    const found = this.findGroup(job);
     if (found !== undefined) return found;
+    const width = job.searches[0]?.width ?? 1;
     const { decoderHeads: heads, headWidth } = this.parts.config;
-    const batch = new RunningBatch(this.parts.inputs, { width, heads, headWidth });
+    const shape = { width, heads, headWidth };
+    const batch = new RunningBatch(this.parts.inputs, shape, this.parts.allocate);
     const group = { width, batch };
     this.groups.push(group);
     return group;
@@ -243,10 +283,12 @@ export class Scheduler {
   /** One token for every row of a group. */
   private async step(group: Group): Promise<void> {
     const { batch, width } = group;
+    const next = this.nextOf(group);
+    if (next === undefined) return;
     const members = [...batch.members];
     const needs = members.map(({ search }) => this.needsOf(search));
     const count = Math.max(1, ...needs.map((need) => need ?? 1));
-    const { feeds, fetches } = batch.next();
+    const { feeds, fetches } = next;
     const fed = { ...feeds, count: int64([count], [1]) };
     const unwanted = needs.includes(undefined) ? [] : ["logits"];
     let answer: Record<string, Tensor>;
@@ -281,6 +323,21 @@ export class Scheduler {
     for (const job of told) this.tell(job);
   }
 
+  /** What a group's step is fed. Where memory is short the oldest go, who need most of it; undefined where nobody is left. */
+  private nextOf({ batch }: Group): ReturnType<RunningBatch["next"]> | undefined {
+    while (batch.size > 0) {
+      try {
+        return batch.next();
+      } catch (thrown) {
+        const { oldest } = batch;
+        const owner = oldest && this.owners.get(oldest.search);
+        if (!isOutOfMemory(thrown) || owner === undefined) throw thrown;
+        this.end(owner, memoryShort(owner));
+      }
+    }
+    return undefined;
+  }
+
   /** A listener that throws ends its own job alone. */
   private tell(job: Pending): void {
     try {
@@ -304,6 +361,21 @@ export class Scheduler {
     const { needs } = search;
     return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
   }
+}
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
+
+function memoryShort(
+  { searches, eachBytes }: Pick<Pending, "searches" | "eachBytes">,
+  room = "not as much memory left",
+): BridleError {
+  const needed = megabytes(searches.length * eachBytes);
+  return new BridleError("CACHE_MEMORY_SHORT", { needed, room });
+}
+
+/** V8 refuses memory by a RangeError; which of them is told by its words alone. */
+function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /allocation failed|array length/i.test(thrown.message);
 }
 
 /** What a step answered for one document. */

@@ -6,7 +6,10 @@ import type { OpenRegistry } from "./registered-source.js";
 import { type ServedAlias, type ServedAliasOptions, serveAlias } from "./served-alias.js";
 
 export interface FollowAliasOptions extends Pick<ServedAliasOptions, "pollMs" | "onEvent"> {
-  readonly summarizer: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus">;
+  readonly summarizer: Pick<
+    CreateSummarizerOptions,
+    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes"
+  >;
   readonly freeBytes?: ServedAliasOptions["freeBytes"];
 }
 

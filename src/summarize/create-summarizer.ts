@@ -18,6 +18,8 @@ export interface CreateSummarizerOptions {
   readonly threads?: number;
   /** Processors that the threads of a neural model stay on; anywhere unless said. */
   readonly cpus?: readonly number[];
+  /** Bytes of keys and values that documents on their way through a neural model may take; a quarter of the memory unless said. */
+  readonly maxCacheBytes?: number;
   /** Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. */
   readonly device?: Device | "auto";
   /** What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. */
@@ -37,7 +39,7 @@ export interface CreateSummarizerOptions {
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
-  const { onDownload, signal } = options;
+  const { maxCacheBytes, onDownload, signal } = options;
   if (model === extractiveModel) {
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
@@ -54,6 +56,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
     ...(cpus === undefined ? {} : { cpus }),
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
   });
 }
 
@@ -65,7 +68,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
 export async function openSummarizer(
   { folder, registered }: FoundModel,
   name: string,
-  options: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus">,
+  options: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes">,
 ): Promise<Summarizer> {
   const { createNeuralSummarizer } = await import("./neural.js");
   const { modelVersion } = await import("../model/model-version.js");

@@ -16,6 +16,7 @@ export interface WorkerSettings {
   readonly threads: number;
   /** Processors that they stay on. */
   readonly cpus: readonly number[] | undefined;
+  readonly maxCacheBytes: number | undefined;
 }
 
 /** What the thread knows once its model is open. */

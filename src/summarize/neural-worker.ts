@@ -72,12 +72,13 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start(): Promise<void> {
-  const { folder, threads, cpus, device, dtype } = workerData as WorkerSettings;
+  const { folder, threads, cpus, maxCacheBytes, device, dtype } = workerData as WorkerSettings;
   const tokenizer = await loadTokenizer(folder);
   const model = await openModel(folder, {
     device,
     threads,
     ...(cpus && { cpus }),
+    ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),
     ...(dtype && { dtype }),
   });
   const { vocabSize } = model.config;

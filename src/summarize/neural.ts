@@ -33,6 +33,8 @@ export interface NeuralSummarizerOptions {
   readonly threads?: number;
   /** Processors that they stay on; anywhere unless said. */
   readonly cpus?: readonly number[];
+  /** Bytes of keys and values that documents on their way may take; a quarter of the memory unless said. */
+  readonly maxCacheBytes?: number;
 }
 
 /** Parameters a neural model takes. A summary is one: sequences beside it would be paid for and thrown away. */
@@ -70,6 +72,7 @@ export async function createNeuralSummarizer(
     dtype: options.dtype,
     threads: options.threads ?? thisMachine().threads,
     cpus: options.cpus,
+    maxCacheBytes: options.maxCacheBytes,
   };
   let engine: Engine | undefined;
   let nextId = 0;

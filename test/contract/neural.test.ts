@@ -131,6 +131,35 @@ describe("what a neural model refuses", () => {
     expect(String(body.hint).match(/\btruncation\b/g)).toHaveLength(1);
   });
 
+  it("what would take more memory for its keys and values than there is", async () => {
+    const small = resolveServeConfig(
+      { port: 0, logLevel: "silent", models: [model()], device: "cpu", maxCacheBytes: 50_000 },
+      {},
+    );
+    const short = await compose(small);
+    const other = await startServer(small, short);
+    const post = (parameters: object) =>
+      fetch(`${other.url}/v1/summaries`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ document: text, parameters }),
+      });
+    const [fits, refused] = await Promise.all([
+      post({ maxNewTokens: 4 }),
+      post({ numBeams: 6, maxNewTokens: 60 }),
+    ]);
+    expect(fits.status).toBe(200);
+    expect([refused.status, await refused.json()]).toEqual([
+      413,
+      expect.objectContaining({
+        code: "CACHE_MEMORY_SHORT",
+        hint: expect.stringContaining("--max-cache-bytes"),
+      }),
+    ]);
+    await other.close();
+    await short.close();
+  });
+
   it("too many beams under Hugging Face's name too", async () => {
     const inputs = { inputs: text, parameters: { generate_parameters: { num_beams: 1e9 } } };
     const { status, body } = await post(`/models/${model()}`, inputs);

@@ -21,6 +21,7 @@ export type ProcessConfig = Pick<
   | "store"
   | "registryPollMs"
   | "threads"
+  | "maxCacheBytes"
   | "maxBodyBytes"
   | "logFormat"
   | "logLevel"

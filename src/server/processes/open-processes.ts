@@ -35,15 +35,17 @@ export async function openProcesses(
     { db: config.db, store: config.store, env: process.env },
   );
   const shares = shareMachine(thisMachine(), config.workers);
-  const { models, device, dtype, threads, maxBodyBytes, db, store, registryPollMs } = config;
+  const { models, device, dtype, threads, maxCacheBytes, maxBodyBytes } = config;
+  const { db, store, registryPollMs } = config;
   const { logFormat, logLevel, googleCloudProject } = config;
   const supervisor = await openSupervisor(
     {
       ...{ count: config.workers, log, ...pauses },
       start: (place) =>
         startWorkerProcess({
-          ...{ models, device, dtype, threads, maxBodyBytes, cpus: shares[place]?.cpus },
+          ...{ models, device, dtype, threads, maxCacheBytes, maxBodyBytes },
           ...{ db, store, registryPollMs },
+          cpus: shares[place]?.cpus,
           ...{ logFormat, logLevel, googleCloudProject },
         }),
     },
