@@ -114,7 +114,8 @@ describe("the tarball", () => {
 
   it("stays small", () => {
     expect(packed.size).toBeLessThan(2_000_000);
-    expect(packed.unpackedSize).toBeLessThan(6_000_000);
+    // A third of it is the API's reference, which works offline.
+    expect(packed.unpackedSize).toBeLessThan(8_000_000);
   });
 
   it("names no folder of the machine it was made on", () => {
