@@ -787,7 +787,7 @@ export const codes = {
   SWEEP_SAMPLER_UNFIT: {
     kind: "invalid",
     message: "The {sampler} sampler cannot be used here: {problem}.",
-    hint: "{advice}",
+    hint: "{advice} The samplers are grid, random, sobol and tpe.",
   },
   LOSS_NOT_FINITE: {
     kind: "invalid",
@@ -1018,7 +1018,7 @@ export const codes = {
   PROMOTION_GATES_FAILED: {
     kind: "gate-failed",
     message: "Version {version} of {model} does not pass the gates of {alias}: {failed}.",
-    hint: "{next}",
+    hint: "{next} To pass the gates over, say why: --force --reason TEXT.",
   },
   GATES_INVALID: {
     kind: "invalid",

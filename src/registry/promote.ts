@@ -197,7 +197,7 @@ function gatesFailed(
   return new BridleError("PROMOTION_GATES_FAILED", {
     ...{ model, version: number, alias },
     failed: failed.map(({ gate, told }) => `${gate} (${told})`).join("; "),
-    next: `Evaluate and record it: \`bridle evaluate DATA --model ${name}${against} --json > e.json\`, \`bridle models promote ${name} --evaluation e.json\`. To pass the gates over, say why: --force --reason TEXT.`,
+    next: `Evaluate and record it: \`bridle evaluate DATA --model ${name}${against} --json > e.json\`, \`bridle models promote ${name} --evaluation e.json\`.`,
   });
 }
 
