@@ -13,7 +13,8 @@ describePage("the form of a run's configuration", () => {
     await page.getByRole("combobox", { name: "Train" }).fill("pairs.jsonl");
     await page.keyboard.press("Enter");
     await page.getByRole("tab", { name: /^Train/ }).click();
-    await page.getByLabel("Epochs").fill("2.5");
+    // Key by key: half a number is none yet.
+    await page.getByLabel("Epochs").pressSequentially("2.05");
     await page.getByRole("group", { name: "Optimizer" }).getByLabel("Name").click();
     await page.getByRole("option", { name: "adafactor" }).click();
     await page.getByText("4 keys set, all of them valid.").waitFor();
@@ -21,7 +22,7 @@ describePage("the form of a run's configuration", () => {
     const expected = {
       model: { name: "google/pegasus-xsum" },
       data: { train: ["pairs.jsonl"] },
-      train: { epochs: 2.5, optimizer: { name: "adafactor" } },
+      train: { epochs: 2.05, optimizer: { name: "adafactor" } },
     };
     expect(parse(await yaml.innerText())).toEqual(expected);
     await page.getByRole("button", { name: "Copy", exact: true }).click();
@@ -45,5 +46,32 @@ describePage("the form of a run's configuration", () => {
     await page.getByLabel("Max rows").fill("10");
     await alert.filter({ hasNotText: "evaluate.maxRows" }).waitFor();
     expect(await alert.innerText()).toContain("data: it is needed, and nothing is set");
+  });
+
+  it("takes a group with all its defaults, one option in place of texts, and none", async () => {
+    const page = await open({}, "/configure");
+    const yaml = page.getByRole("region", { name: "params.yaml" });
+    await page.getByLabel("Use lora").click();
+    await yaml.getByText("lora: {}").waitFor();
+    await page.getByRole("combobox", { name: "Targets" }).fill("all-linear");
+    await page.keyboard.press("Enter");
+    await page.getByRole("tab", { name: /^Train/ }).click();
+    await page.getByLabel("Max grad norm: none").click();
+    await yaml.getByText("maxGradNorm: null").waitFor();
+    expect(parse(await yaml.innerText())).toEqual({
+      model: { lora: { targets: "all-linear" } },
+      train: { maxGradNorm: null },
+    });
+    await page.getByRole("tab", { name: /^Generate/ }).click();
+    const words = page.getByLabel("Bad words ids");
+    await words.fill("[[1]]");
+    await yaml.getByText("badWordsIds").waitFor();
+    await words.fill("[[1]]x");
+    await page.getByText("This is not JSON yet").waitFor();
+    expect(await yaml.innerText()).not.toContain("badWordsIds");
+    expect(await barriers(page)).toEqual([]);
+    await page.getByRole("button", { name: "Empty the form" }).click();
+    await page.getByText("Nothing is set yet").waitFor();
+    expect(await words.inputValue()).toBe("");
   });
 });

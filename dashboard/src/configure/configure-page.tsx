@@ -2,6 +2,7 @@
 import { Button, Tabs } from "@mantine/core";
 import { useDebouncedValue, useLocalStorage } from "@mantine/hooks";
 import { Check, Copy, Download, RotateCcw } from "lucide-react";
+import { useState } from "react";
 import { stringify } from "yaml";
 import { checkConfig, readSchema, type Schema } from "../api/run-config.js";
 import { copyText, saveFile } from "../shell/clipboard.js";
@@ -38,8 +39,14 @@ function Form({ schema }: { readonly schema: Schema }) {
     defaultValue: {},
     getInitialValueInEffect: false,
   });
-  const set = (path: readonly string[], value: unknown) =>
-    setValues((before) => withValue(before, path, value));
+  const set = (path: readonly string[], value: unknown, keeps?: readonly string[]) =>
+    setValues((before) => withValue(before, path, value, keeps));
+  // Fields keep what is half typed; an emptied form has new ones.
+  const [turn, setTurn] = useState(0);
+  const empty = () => {
+    setValues({});
+    setTurn((before) => before + 1);
+  };
   const there = sections.filter((name) => schema.properties?.[name] !== undefined);
   return (
     <div className={classes.columns}>
@@ -61,6 +68,7 @@ function Form({ schema }: { readonly schema: Schema }) {
           {there.map((name) => (
             <Tabs.Panel key={name} value={name} pt="md">
               <GroupFields
+                key={turn}
                 schema={schema.properties?.[name] as Schema}
                 path={[name]}
                 values={values}
@@ -70,7 +78,7 @@ function Form({ schema }: { readonly schema: Schema }) {
           ))}
         </Tabs>
       </Card>
-      <Result values={values} onClear={() => setValues({})} />
+      <Result values={values} onClear={empty} />
     </div>
   );
 }

@@ -2,7 +2,16 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Schema } from "../api/run-config.js";
-import { countSet, fieldOf, label, shownDefault, tagOf, valueAt, withValue } from "./fields.js";
+import {
+  countSet,
+  fieldOf,
+  label,
+  shownDefault,
+  tagOf,
+  takesNone,
+  valueAt,
+  withValue,
+} from "./fields.js";
 
 const schema = JSON.parse(
   readFileSync(new URL("../../../configs/schemas/params.schema.json", import.meta.url), "utf8"),
@@ -18,8 +27,8 @@ describe("fieldOf", () => {
     [["train", "labelSmoothing"], { kind: "number", isWhole: false, most: 1 }],
     [["train", "averageDecay"], { kind: "number" }],
     [["model", "name"], { kind: "text" }],
-    [["model", "freeze"], { kind: "texts" }],
-    [["data", "train"], { kind: "texts" }],
+    [["model", "freeze"], { kind: "texts", options: [] }],
+    [["data", "train"], { kind: "texts", options: [] }],
     [["model", "lora"], { kind: "group", isOptional: true }],
     [["train", "optimizer"], { kind: "group", isOptional: false }],
     [["train", "schedule"], { kind: "group" }],
@@ -59,6 +68,33 @@ it("sets a value at a path, and takes it away with what is left empty", () => {
   expect(withValue(one, ["train", "schedule", "name"], undefined)).toEqual({});
   expect(one).toEqual({ train: { schedule: { name: "cosine" } } });
   expect(valueAt(one, ["model", "lora", "rank"])).toBeUndefined();
+});
+
+it("offers an option beside free texts, such as all-linear for LoRA's targets", () => {
+  const field = fieldOf(at("model", "lora"));
+  const targets = (field.kind === "group" ? field.shapes[0]?.properties?.targets : undefined) ?? {};
+  expect(fieldOf(targets)).toMatchObject({
+    kind: "texts",
+    options: expect.arrayContaining(["all-linear"]),
+  });
+});
+
+it("keeps a mapping that says something by being there", () => {
+  const path = ["model", "lora"];
+  const on = withValue({}, path, {});
+  expect(on).toEqual({ model: { lora: {} } });
+  expect(countSet(on)).toBe(1);
+  const ranked = withValue(on, [...path, "rank"], 4, path);
+  expect(withValue(ranked, [...path, "rank"], undefined, path)).toEqual({ model: { lora: {} } });
+  expect(withValue(ranked, [...path, "rank"], undefined)).toEqual({});
+  expect(withValue(on, path, undefined)).toEqual({});
+});
+
+it("knows where null says to do without", () => {
+  expect(takesNone(at("train", "maxGradNorm"))).toBe(true);
+  expect(takesNone(at("train", "averageDecay"))).toBe(false);
+  expect(takesNone(at("train", "epochs"))).toBe(false);
+  expect(withValue({}, ["train", "maxGradNorm"], null)).toEqual({ train: { maxGradNorm: null } });
 });
 
 it("keeps the order in which keys were set", () => {

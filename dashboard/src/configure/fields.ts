@@ -15,8 +15,8 @@ export type Field =
       readonly most: number | undefined;
     }
   | { readonly kind: "text" }
-  /** Several texts, such as files. */
-  | { readonly kind: "texts" }
+  /** Several texts, such as files; one of the options stands by itself. */
+  | { readonly kind: "texts"; readonly options: readonly string[] }
   /** Keys of its own, of one of several shapes where a key says which. */
   | { readonly kind: "group"; readonly shapes: readonly Schema[]; readonly isOptional: boolean }
   /** Anything else, written as JSON. */
@@ -24,6 +24,13 @@ export type Field =
 
 const isNull = ({ type }: Schema) => type === "null";
 const isObject = (schema: Schema) => schema.properties !== undefined;
+const isTexts = ({ type, items }: Schema) => type === "array" && items?.type === "string";
+
+/** Whether null says something that an empty field does not: to do without, where the default is to do with. */
+export function takesNone(schema: Schema): boolean {
+  const branches = schema.anyOf ?? schema.oneOf ?? [];
+  return branches.some(isNull) && schema.default !== null;
+}
 
 /** What a part of the schema is filled in by. */
 export function fieldOf(schema: Schema): Field {
@@ -33,9 +40,8 @@ export function fieldOf(schema: Schema): Field {
     const isOptional = real.length < branches.length;
     if (real.length > 0 && real.every(isObject)) return { kind: "group", shapes: real, isOptional };
     if (real.length === 1) return fieldOf(real[0] as Schema);
-    const isTexts = ({ type, items }: Schema) => type === "array" && items?.type === "string";
     if (real.some(isTexts) && real.every((each) => isTexts(each) || each.type === "string")) {
-      return { kind: "texts" };
+      return { kind: "texts", options: real.flatMap((each) => (each.enum ?? []) as string[]) };
     }
     return { kind: "json" };
   }
@@ -53,7 +59,7 @@ export function fieldOf(schema: Schema): Field {
       most: schema.maximum,
     };
   }
-  if (schema.type === "array" && schema.items?.type === "string") return { kind: "texts" };
+  if (isTexts(schema)) return { kind: "texts", options: [] };
   return { kind: "json" };
 }
 
@@ -72,23 +78,27 @@ export function valueAt(values: Values, path: Path): unknown {
   );
 }
 
-/** The same values with one set; undefined takes it away, and with it every mapping that is left without a key. */
-export function withValue(values: Values, path: Path, value: unknown): Values {
+/**
+ * The same values with one set; undefined takes it away, and with it every mapping that is left without a key.
+ * @param keeps a mapping that stays though it is empty, because being there says something
+ */
+export function withValue(values: Values, path: Path, value: unknown, keeps?: Path): Values {
   const [key, ...rest] = path;
   if (key === undefined) return values;
   const { [key]: before, ...others } = values;
   const inner = typeof before === "object" && before !== null ? (before as Values) : {};
-  const after = rest.length === 0 ? value : withValue(inner, rest, value);
-  const isGone =
-    after === undefined || (rest.length > 0 && Object.keys(after as object).length === 0);
-  if (isGone) return others;
+  const kept = keeps?.[0] === key ? keeps.slice(1) : undefined;
+  const after = rest.length === 0 ? value : withValue(inner, rest, value, kept);
+  const isEmpty = rest.length > 0 && Object.keys(after as object).length === 0;
+  if (after === undefined || (isEmpty && kept?.length !== 0)) return others;
   return Object.hasOwn(values, key) ? { ...values, [key]: after } : { ...others, [key]: after };
 }
 
-/** Every path that is set to something. */
+/** How many keys are set to something; a mapping that is there and empty is one. */
 export function countSet(value: unknown): number {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return 1;
-  return Object.values(value).reduce<number>((sum, each) => sum + countSet(each), 0);
+  const inner = Object.values(value);
+  return inner.length === 0 ? 1 : inner.reduce<number>((sum, each) => sum + countSet(each), 0);
 }
 
 /** `maxTargetTokens` as people read it: "max target tokens". */

@@ -1,11 +1,30 @@
 // The fields of a group of keys, each by what its schema says; what is emptied is taken out of the values.
-import { NumberInput, Select, Switch, TagsInput, Textarea, TextInput } from "@mantine/core";
+import {
+  Checkbox,
+  NumberInput,
+  Select,
+  Switch,
+  TagsInput,
+  Textarea,
+  TextInput,
+} from "@mantine/core";
 import { useState } from "react";
 import type { Schema } from "../api/run-config.js";
-import { fieldOf, label, type Path, shownDefault, tagOf, type Values, valueAt } from "./fields.js";
+import {
+  type Field,
+  fieldOf,
+  label,
+  type Path,
+  shownDefault,
+  tagOf,
+  takesNone,
+  type Values,
+  valueAt,
+} from "./fields.js";
 import classes from "./schema-field.module.css";
 
-type OnSet = (path: Path, value: unknown) => void;
+/** `keeps` is a mapping that stays though it is left without a key. */
+type OnSet = (path: Path, value: unknown, keeps?: Path) => void;
 
 interface Of {
   readonly schema: Schema;
@@ -36,57 +55,83 @@ export function GroupFields({ schema, path, values, onSet }: Of) {
 function SchemaField(of: Of) {
   const { schema, path, values, onSet } = of;
   const field = fieldOf(schema);
+  if (field.kind === "group") {
+    return <Group of={of} shapes={field.shapes} isOptional={field.isOptional} />;
+  }
   const value = valueAt(values, path);
-  const standing = shownDefault(schema);
   const set = (next: unknown) => onSet(path, next);
-  const common = {
-    label: label(path.at(-1) ?? ""),
+  const name = label(path.at(-1) ?? "");
+  const input = {
+    label: name,
     description: schema.description,
-    placeholder: standing ?? "",
+    placeholder: shownDefault(schema) ?? "",
+    disabled: value === null,
   };
+  return (
+    <div>
+      <Input field={field} input={input} value={value} onSet={set} />
+      {takesNone(schema) && (
+        <Checkbox
+          className={classes.none}
+          size="xs"
+          label="none"
+          aria-label={`${name}: none`}
+          checked={value === null}
+          onChange={({ currentTarget }) => set(currentTarget.checked ? null : undefined)}
+        />
+      )}
+    </div>
+  );
+}
+
+interface InputProps {
+  readonly label: string;
+  readonly description: string | undefined;
+  readonly placeholder: string;
+  readonly disabled: boolean;
+}
+
+function Input({
+  field,
+  input,
+  value,
+  onSet,
+}: {
+  readonly field: Exclude<Field, { kind: "group" }>;
+  readonly input: InputProps;
+  readonly value: unknown;
+  readonly onSet: (value: unknown) => void;
+}) {
   switch (field.kind) {
-    case "group":
-      return <Group of={of} shapes={field.shapes} isOptional={field.isOptional} />;
     case "choice":
       return (
         <Select
-          {...common}
+          {...input}
           data={[...field.options]}
           value={typeof value === "string" ? value : null}
-          onChange={(next) => set(next ?? undefined)}
+          onChange={(next) => onSet(next ?? undefined)}
           clearable
         />
       );
     case "flag":
       return (
         <Select
-          {...common}
+          {...input}
           data={["true", "false"]}
           value={typeof value === "boolean" ? String(value) : null}
-          onChange={(next) => set(next === null ? undefined : next === "true")}
+          onChange={(next) => onSet(next === null ? undefined : next === "true")}
           clearable
         />
       );
     case "number":
-      return (
-        <NumberInput
-          {...common}
-          value={typeof value === "number" ? value : ""}
-          onChange={(next) => set(typeof next === "number" ? next : undefined)}
-          allowDecimal={!field.isWhole}
-          allowNegative={field.least === undefined || field.least < 0}
-          {...(field.least !== undefined && { min: field.least })}
-          {...(field.most !== undefined && { max: field.most })}
-          clampBehavior="none"
-          hideControls
-        />
-      );
+      return <NumberField field={field} input={input} value={value} onSet={onSet} />;
     case "texts":
       return (
         <TagsInput
-          {...common}
+          {...input}
+          data={[...field.options]}
           value={asTexts(value)}
-          onChange={(next) => set(next.length === 0 ? undefined : next)}
+          onChange={(next) => onSet(fromTexts(next, field.options))}
           acceptValueOnBlur
           splitChars={[","]}
         />
@@ -94,21 +139,59 @@ function SchemaField(of: Of) {
     case "text":
       return (
         <TextInput
-          {...common}
+          {...input}
           value={typeof value === "string" ? value : ""}
           onChange={({ currentTarget }) =>
-            set(currentTarget.value === "" ? undefined : currentTarget.value)
+            onSet(currentTarget.value === "" ? undefined : currentTarget.value)
           }
         />
       );
     case "json":
-      return <JsonField {...common} value={value} onChange={set} />;
+      return <JsonField input={input} value={value} onSet={onSet} />;
   }
 }
 
 function asTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return Array.isArray(value) ? value.map(String) : [];
+}
+
+function fromTexts(texts: readonly string[], options: readonly string[]): unknown {
+  const [first, ...others] = texts;
+  if (first === undefined) return undefined;
+  return others.length === 0 && options.includes(first) ? first : texts;
+}
+
+/** What is typed is kept as it is typed: half a number, such as `0.`, is none yet. */
+function NumberField({
+  field: { isWhole, least, most },
+  input,
+  value,
+  onSet,
+}: {
+  readonly field: Extract<Field, { kind: "number" }>;
+  readonly input: InputProps;
+  readonly value: unknown;
+  readonly onSet: (value: unknown) => void;
+}) {
+  const [typed, setTyped] = useState<number | string>(typeof value === "number" ? value : "");
+  return (
+    <NumberInput
+      {...input}
+      value={value === null ? "" : typed}
+      onChange={(next) => {
+        setTyped(next);
+        const number = next === "" ? Number.NaN : Number(next);
+        onSet(Number.isFinite(number) ? number : undefined);
+      }}
+      allowDecimal={!isWhole}
+      allowNegative={least === undefined || least < 0}
+      {...(least !== undefined && { min: least })}
+      {...(most !== undefined && { max: most })}
+      clampBehavior="none"
+      hideControls
+    />
+  );
 }
 
 /** Keys within keys: on or off where they may be left out, and of the shape that one of them names. */
@@ -122,7 +205,7 @@ function Group({
   readonly isOptional: boolean;
 }) {
   const value = valueAt(values, path) as Values | undefined;
-  const [isOpen, setIsOpen] = useState(value !== undefined || !isOptional);
+  const isOpen = value !== undefined || !isOptional;
   const tag = tagOf(shapes);
   const names =
     tag === undefined ? [] : shapes.map((shape) => String(shape.properties?.[tag]?.const));
@@ -138,10 +221,8 @@ function Group({
         <Switch
           label={`Use ${name.toLowerCase()}`}
           checked={isOpen}
-          onChange={({ currentTarget }) => {
-            setIsOpen(currentTarget.checked);
-            if (!currentTarget.checked) onSet(path, undefined);
-          }}
+          // With every default it is an empty mapping.
+          onChange={({ currentTarget }) => onSet(path, currentTarget.checked ? {} : undefined)}
         />
       )}
       {isOpen && tag !== undefined && (
@@ -157,29 +238,34 @@ function Group({
         />
       )}
       {isOpen && shape !== undefined && (
-        <GroupFields schema={shape} path={path} values={values} onSet={onSet} />
+        <GroupFields
+          schema={shape}
+          path={path}
+          values={values}
+          onSet={isOptional ? (at, next) => onSet(at, next, path) : onSet}
+        />
       )}
     </fieldset>
   );
 }
 
 function JsonField({
+  input,
   value,
-  onChange,
-  ...common
+  onSet,
 }: {
-  readonly label: string;
-  readonly description: string | undefined;
-  readonly placeholder: string;
+  readonly input: InputProps;
   readonly value: unknown;
-  readonly onChange: (value: unknown) => void;
+  readonly onSet: (value: unknown) => void;
 }) {
-  const [text, setText] = useState(value === undefined ? "" : JSON.stringify(value));
+  const [text, setText] = useState(
+    value === undefined || value === null ? "" : JSON.stringify(value),
+  );
   const [fault, setFault] = useState<string>();
   return (
     <Textarea
-      {...common}
-      placeholder={common.placeholder || "as JSON"}
+      {...input}
+      placeholder={input.placeholder || "as JSON"}
       value={text}
       error={fault}
       autosize
@@ -187,9 +273,10 @@ function JsonField({
       onChange={({ currentTarget }) => {
         setText(currentTarget.value);
         try {
-          onChange(currentTarget.value.trim() === "" ? undefined : JSON.parse(currentTarget.value));
+          onSet(currentTarget.value.trim() === "" ? undefined : JSON.parse(currentTarget.value));
           setFault(undefined);
         } catch {
+          onSet(undefined);
           setFault("This is not JSON yet, and not part of params.yaml.");
         }
       }}
