@@ -12,6 +12,7 @@ import { Worker } from "node:worker_threads";
 import { thisMachine } from "../config/machine.js";
 import { bridleVersion } from "../config/version.js";
 import { toBridleError } from "../errors/error.js";
+import { checkRemotes } from "./doctor-remotes.js";
 
 export interface Check {
   readonly name: string;
@@ -22,7 +23,7 @@ export interface Check {
   readonly next?: string;
 }
 
-type Finding = Omit<Check, "name">;
+export type Finding = Omit<Check, "name">;
 
 export interface Surroundings {
   readonly port: number;
@@ -63,7 +64,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     "api keys": checkKeys,
     network: checkNetwork,
     hub: checkHub,
-    remotes: checkRemotes,
+    remotes: ({ env }) => checkRemotes(process.cwd(), env),
     threads: checkThreads,
     summary: checkSummary,
   };
@@ -232,37 +233,6 @@ async function checkHub({ env }: Surroundings): Promise<Finding> {
     const { message, hint } = toBridleError(thrown);
     return { status: "fail", message, next: hint };
   }
-}
-
-/** Opens every remote of the repository it is run in, and asks each for a key that none has. */
-async function checkRemotes({ env }: Surroundings): Promise<Finding> {
-  const [{ DvcRepository }, { listRemotes, remoteLocation }, { openBlobStore }] = await Promise.all(
-    [import("../data/dvc/repository.js"), import("../data/dvc/remote.js"), import("../compose.js")],
-  );
-  let repository: Awaited<ReturnType<typeof DvcRepository.open>>;
-  try {
-    repository = await DvcRepository.open(process.cwd(), { env: { ...env } });
-  } catch (thrown) {
-    const { code, message, hint } = toBridleError(thrown);
-    if (code === "DVC_REPO_NOT_FOUND")
-      return { status: "ok", message: "no data is versioned here" };
-    return { status: "fail", message, next: hint };
-  }
-  const remotes = listRemotes(repository.config);
-  if (remotes.length === 0)
-    return { status: "ok", message: "data is versioned here, without a remote" };
-  const answered: string[] = [];
-  for (const { name, url, isDefault } of remotes) {
-    try {
-      const store = await openBlobStore(remoteLocation(repository, name, { ...env }));
-      await store.head(`files/md5/00/${"0".repeat(30)}`).finally(() => store.close());
-      answered.push(`${name}${isDefault ? " (default)" : ""} ${url}`);
-    } catch (thrown) {
-      const { message, hint } = toBridleError(thrown);
-      return { status: "fail", message: `${name}: ${message}`, next: hint };
-    }
-  }
-  return { status: "ok", message: `each answers: ${answered.join(", ")}` };
 }
 
 function readdirIfThere(folder: string): string[] {
