@@ -12,6 +12,7 @@ interface Options extends DataFlags {
   readonly seed?: number;
   readonly groupBy?: string;
   readonly timeColumn?: string;
+  readonly cutOffs?: Readonly<Record<string, string>>;
   readonly similarity?: number;
   readonly exact?: boolean;
   readonly documentColumn?: string;
@@ -43,6 +44,11 @@ export function addDataSplitCommand(data: Command, terminal: Terminal): void {
       "the earliest rows to the first split, the latest to the last",
     )
     .option(
+      "--cut-offs <list>",
+      "with --time-column, in place of shares: later splits with the times they begin at, such as test=2024-07-01",
+      readCutOffs,
+    )
+    .option(
       "--similarity <share>",
       "share of their word triples from which on documents stay together (default: 0.8)",
       share("--similarity"),
@@ -61,6 +67,10 @@ export function addDataSplitCommand(data: Command, terminal: Terminal): void {
       "a source on one side only",
     ],
     ["bridle data split news.jsonl --time-column date", "tested on what is newer"],
+    [
+      "bridle data split news.jsonl --time-column date --cut-offs validation=2024-01-01,test=2024-07-01",
+      "learns from what is older than 2024",
+    ],
   ]).action((files: readonly string[], options: Options) => run(files, options, terminal));
 }
 
@@ -84,6 +94,23 @@ function readShares(text: string): Record<string, number> {
   );
 }
 
+function readCutOffs(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split(",").map((word) => {
+      const [, name = "", time = ""] = /^\s*([^=]+?)\s*=\s*(.+?)\s*$/.exec(word) ?? [];
+      if (name === "") {
+        const expected = "names with times, such as validation=2024-01-01,test=2024-07-01";
+        throw new BridleError("INVALID_PARAMETER", {
+          parameter: "--cut-offs",
+          value: text,
+          expected,
+        });
+      }
+      return [name, time];
+    }),
+  );
+}
+
 async function run(files: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   const { splitData } = await import("../data/checks/split.js");
   const { output, shares, seed, groupBy, timeColumn, documentColumn, overwrite = false } = options;
@@ -101,6 +128,7 @@ async function run(files: readonly string[], options: Options, terminal: Termina
     ...(seed !== undefined && { seed }),
     ...(groupBy !== undefined && { groupBy }),
     ...(timeColumn !== undefined && { timeColumn }),
+    ...(options.cutOffs && { cutOffs: options.cutOffs }),
     ...(documentColumn !== undefined && { documentColumn }),
     ...(similarity !== undefined && { similarity }),
     overwrite,

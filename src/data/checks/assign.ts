@@ -93,12 +93,9 @@ export class Assignment {
    * @returns for each row the index of its share
    */
   byTime(groups: Uint32Array, shares: readonly Share[]): Uint8Array {
-    const earliest = Float64Array.from({ length: groups.length }, (_, row) => this.#times.at(row));
+    const earliest = this.#earliestOf(groups);
     const sizes = new Uint32Array(groups.length);
-    for (const [row, group] of groups.entries()) {
-      sizes[group]!++;
-      earliest[group] = Math.min(earliest[group]!, earliest[row]!);
-    }
+    for (const group of groups) sizes[group]!++;
     const order = Uint32Array.from(groups.keys())
       .filter((row) => groups[row] === row)
       .sort((a, b) => earliest[a]! - earliest[b]! || a - b);
@@ -114,5 +111,27 @@ export class Assignment {
     }
     for (const [row, group] of groups.entries()) assigned[row] = assigned[group]!;
     return assigned;
+  }
+
+  /**
+   * By times that each split but the first begins at. A group goes where its earliest row does.
+   * @param from rising times
+   * @returns for each row the index of its split
+   */
+  byCutOffs(groups: Uint32Array, from: readonly number[]): Uint8Array {
+    const earliest = this.#earliestOf(groups);
+    return Uint8Array.from(
+      groups,
+      (group) => from.filter((time) => time <= earliest[group]!).length,
+    );
+  }
+
+  /** Times of the earliest row of each group, at its first row's number. */
+  #earliestOf(groups: Uint32Array): Float64Array {
+    const earliest = Float64Array.from({ length: groups.length }, (_, row) => this.#times.at(row));
+    for (const [row, group] of groups.entries()) {
+      earliest[group] = Math.min(earliest[group]!, earliest[row]!);
+    }
+    return earliest;
   }
 }

@@ -130,6 +130,33 @@ describe("a split", () => {
     });
   });
 
+  it("begins a split at a time that is said, and keeps what is alike with its earliest", async () => {
+    const day = (at: number) => `2024-${String(1 + Math.floor(at / 10)).padStart(2, "0")}-05`;
+    const rows = texts.slice(0, 120).map((document, at) => line({ document, date: day(at) }));
+    // Like a row of January, but from December: in train it cannot leak into the test.
+    const late = line({ document: `${texts[0]} indeed`, date: "2024-12-24" });
+    const file = await write("rows.jsonl", late + rows.toReversed().join(""));
+    const cutOffs = { validation: "2024-10-01", test: "2024-12-01" };
+    const record = await split(file, { timeColumn: "date", cutOffs });
+    const months = (await all()).map((part) => new Set(part.match(/2024-\d\d(?=-05)/g)));
+    expect(months.map((each) => [...each].sort().at(0))).toEqual(["2024-01", "2024-10", "2024-12"]);
+    expect(months.map((each) => each.size)).toEqual([9, 2, 1]);
+    expect((await all())[0]).toContain("2024-12-24");
+    expect(record).toMatchObject({ cutOffs, shares: { validation: 20 / 121 }, groups: 120 });
+    const again = (options: object) => split(file, { overwrite: true, ...options });
+    const wrong = { code: "INVALID_PARAMETER" };
+    await expect(again({ cutOffs })).rejects.toMatchObject(wrong);
+    const timeColumn = "date";
+    const both = { timeColumn, cutOffs, shares: { a: 1, b: 1 } };
+    await expect(again(both)).rejects.toMatchObject(wrong);
+    for (const bad of [{ test: "soon" }, { train: 1 }, { a: 2, b: 1 }, { a: 1, b: "x" }]) {
+      await expect(again({ timeColumn, cutOffs: bad })).rejects.toMatchObject(wrong);
+    }
+    await expect(again({ timeColumn, cutOffs: { test: "2031-01-01" } })).rejects.toMatchObject({
+      code: "SPLIT_IMPOSSIBLE",
+    });
+  });
+
   it("takes tables with their first row, quotes and line ends as they are", async () => {
     const rows = texts
       .slice(0, 200)

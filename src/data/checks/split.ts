@@ -30,6 +30,11 @@ export interface SplitOptions extends Omit<RowOptions, "select"> {
   readonly groupBy?: string;
   /** Rows go by time: numbers, or dates as ISO 8601 writes them; the earliest to the first split. */
   readonly timeColumn?: string;
+  /**
+   * With timeColumn and in place of shares: every split but `train`, which holds what is earlier than all of them, with the
+   * time it begins at, rising.
+   */
+  readonly cutOffs?: Readonly<Record<string, string | number>>;
   /** Share of their word triples from which on documents are kept together; null for equal ones alone. Default 0.8. */
   readonly similarity?: number | null;
   /** Whether a folder that an earlier split wrote is replaced. Default false. */
@@ -47,7 +52,9 @@ export interface SplitOptions extends Omit<RowOptions, "select"> {
 export interface SplitRecord {
   readonly version: 1;
   readonly files: readonly Fingerprint[];
+  /** Asked for, or what the cut-offs came to. */
   readonly shares: Readonly<Record<string, number>>;
+  readonly cutOffs: Readonly<Record<string, string | number>> | null;
   readonly seed: number;
   readonly groupBy: string | null;
   readonly timeColumn: string | null;
@@ -100,13 +107,43 @@ function valueIn(row: Row, column: string, place: Place): unknown {
 
 function timeOf(row: Row, column: string, place: Place): number {
   const value = valueIn(row, column, place);
-  const number = typeof value === "number" ? value : Number(value);
-  const isNumber = typeof value === "number" || (typeof value === "string" && value.trim() !== "");
-  if (isNumber && Number.isFinite(number)) return number;
-  const date = Date.parse(String(value));
-  if (Number.isFinite(date)) return date;
+  const time = readTime(value);
+  if (time !== undefined) return time;
   const reason = `${place.where} has no time in ${column}: ${JSON.stringify(value)}`;
   throw new BridleError("SPLIT_IMPOSSIBLE", { file: place.file, reason });
+}
+
+/** A number as it is, a date in ms; undefined for what is neither. */
+function readTime(value: unknown): number | undefined {
+  const isNumber = typeof value === "number" || (typeof value === "string" && value.trim() !== "");
+  const number = Number(value);
+  if (isNumber && Number.isFinite(number)) return number;
+  const date = Date.parse(String(value));
+  return Number.isFinite(date) ? date : undefined;
+}
+
+interface CutOffs {
+  /** With shares that only say how many there are. */
+  readonly shares: Share[];
+  readonly from: readonly number[];
+}
+
+/** @throws INVALID_PARAMETER */
+function readCutOffs({ cutOffs, shares, timeColumn }: SplitOptions): CutOffs | undefined {
+  if (cutOffs === undefined) return undefined;
+  const value = JSON.stringify(cutOffs);
+  const invalid = (expected: string) =>
+    new BridleError("INVALID_PARAMETER", { parameter: "cutOffs", value, expected });
+  if (timeColumn === undefined) throw invalid("a time column beside them");
+  if (shares !== undefined) throw invalid("either cut-offs or shares");
+  const from = Object.values(cutOffs).map((time) => readTime(time) ?? Number.NaN);
+  // Also false where one of them is no time.
+  const rises = from.every((time, at) => (at === 0 ? Number.isFinite(time) : time > from[at - 1]!));
+  if (!rises || Object.hasOwn(cutOffs, "train")) {
+    throw invalid("later splits with rising times, such as validation=2024-01-01,test=2024-07-01");
+  }
+  const names = ["train", ...Object.keys(cutOffs)];
+  return { from, shares: readShares(Object.fromEntries(names.map((name) => [name, 1]))) };
 }
 
 /**
@@ -122,7 +159,8 @@ export async function splitData(
   options: SplitOptions = {},
 ): Promise<SplitRecord> {
   const { seed = 0, groupBy, timeColumn, similarity = standardSimilarity, signal } = options;
-  const shares = readShares(options.shares ?? standardShares);
+  const cutOffs = readCutOffs(options);
+  const shares = cutOffs?.shares ?? readShares(options.shares ?? standardShares);
   await clearUp(output);
   await checkOutput(output, options.overwrite === true);
   const { inputs, assignment, near } = await readInputs(files, options);
@@ -139,9 +177,11 @@ export async function splitData(
   }
   const groups = assignment.groups();
   const assigned =
-    timeColumn === undefined
-      ? assignment.byHash(groups, shares, seed)
-      : assignment.byTime(groups, shares);
+    cutOffs !== undefined
+      ? assignment.byCutOffs(groups, cutOffs.from)
+      : timeColumn === undefined
+        ? assignment.byHash(groups, shares, seed)
+        : assignment.byTime(groups, shares);
   const counts = countsOf(groups, assigned, shares);
   const missing = shares.find((_, at) => counts.rows[at] === 0);
   if (missing !== undefined) {
@@ -162,7 +202,13 @@ export async function splitData(
       record = {
         version: 1,
         files: fingerprints,
-        shares: Object.fromEntries(shares.map(({ name, share }) => [name, share])),
+        shares: Object.fromEntries(
+          shares.map(({ name, share }, at) => [
+            name,
+            cutOffs === undefined ? share : counts.rows[at]! / assignment.rows,
+          ]),
+        ),
+        cutOffs: options.cutOffs ?? null,
         seed,
         groupBy: groupBy ?? null,
         timeColumn: timeColumn ?? null,
