@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DvcProject } from "../../../test/support/dvc-project.js";
 import { type FakeCloud, startFakeS3 } from "../../../test/support/fake-clouds.js";
-import { openBlobStore } from "../../compose.js";
+import { openBlobStore } from "../../../test/support/s3-store.js";
 import { addPaths } from "./add.js";
 import { pull } from "./pull.js";
 import { push } from "./push.js";
