@@ -1,5 +1,6 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
 import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import { openAzureStore } from "./adapters/blob/azure.js";
@@ -13,11 +14,12 @@ import { openSqlite } from "./adapters/database/sqlite.js";
 import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
 import type { ServeConfig } from "./config/serve-config.js";
-import { databaseUrl, stateFolder, storeUrl } from "./config/state.js";
+import { databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
 import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
+import type { TrackingParts } from "./loop/record-training.js";
 import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
 import {
@@ -32,7 +34,7 @@ import {
   isBlobStore,
 } from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
-
+import type { EventSink } from "./ports/event-sink.js";
 import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
@@ -43,6 +45,11 @@ import {
 import { extractiveModel } from "./summarize/extractive/parameters.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
+import { findTrackingFaults } from "./track/check.js";
+import { markInterrupted } from "./track/interrupted.js";
+import { trackMigrations } from "./track/migrations.js";
+import { deliverLeftSpools } from "./track/outbox.js";
+import { createTrackSink } from "./track/write.js";
 
 /** What a server needs, already built. */
 export interface Service {
@@ -336,7 +343,12 @@ const databaseAdapters: Readonly<Record<string, (url: string) => Promise<Databas
 };
 
 /** The schemas of all rooms that keep rows, each brought forward by itself. */
-export const migrationSets: readonly MigrationSet[] = [registryMigrations, queueMigrations];
+export const migrationSets: readonly MigrationSet[] = [
+  trackMigrations,
+  registryMigrations,
+  queueMigrations,
+];
+
 /**
  * Opens the database a URL names, a path without a scheme being SQLite's, and brings its schema forward.
  * @param sets the schemas it must have
@@ -366,6 +378,92 @@ export async function openDatabase(
 /** The queue of work in a database. */
 export function openQueue(database: Database): Queue {
   return openLocalQueue(database);
+}
+
+/** Opens the database of runs; those whose process is gone are marked as interrupted. @throws what openDatabase throws */
+export async function openRuns(
+  db: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Database> {
+  const database = await openDatabase(databaseUrl(db, env));
+  try {
+    await markInterrupted(database, hostname());
+    return database;
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}
+
+/**
+ * What is inconsistent in the database and in the files it names; reads all of it.
+ * @throws what openDatabase and openArtifacts throw
+ */
+export async function findDatabaseFaults(
+  db: string | undefined,
+  store: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly name: string; readonly faults: readonly string[] }> {
+  const [database, artifacts] = [await openRuns(db, env), await openArtifacts(store, env)];
+  try {
+    const faults = [
+      ...(await database.findFaults()),
+      ...(await findTrackingFaults(database, artifacts)),
+    ];
+    return { name: database.name, faults };
+  } finally {
+    await database.close();
+    await artifacts.close();
+  }
+}
+
+/** What tracking is asked to do. */
+export interface TrackingSettings {
+  readonly db?: string | undefined;
+  readonly store?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * What runs are recorded with; nothing is opened before the first event.
+ * What other processes left undelivered is delivered first.
+ */
+export async function openTracking({
+  db,
+  store,
+  env,
+  onWarning,
+}: TrackingSettings): Promise<TrackingParts & { close(): Promise<void> }> {
+  const open = () => openDatabase(databaseUrl(db, env));
+  const folder = spoolFolder(env);
+  const artifacts = await openArtifacts(store, env);
+  const sinks: readonly EventSink[] = [createTrackSink(open)];
+  // Before anything new, so that what a run told comes in its order.
+  await deliverLeftSpools(folder, sinks, onWarning);
+  return {
+    sinks,
+    openDatabase: open,
+    artifacts,
+    spoolFolder: folder,
+    onWarning,
+    async close() {
+      for (const sink of sinks) await sink.close();
+      await artifacts.close();
+    },
+  };
+}
+
+/** The store of runs' files and models. @throws BLOB_READ_ONLY, and what openBlobStore throws */
+export async function openArtifacts(
+  store: string | undefined,
+  env: TrackingSettings["env"],
+): Promise<BlobStore> {
+  const url = storeUrl(store, env);
+  const opened = await openBlobStore({ url, options: {}, env });
+  if (isBlobStore(opened)) return opened;
+  await opened.close();
+  throw new BridleError("BLOB_READ_ONLY", { store: opened.name });
 }
 
 /** Commands see the folders behind names, not the rooms that find and write them. */

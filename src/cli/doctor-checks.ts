@@ -61,6 +61,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     page: checkPage,
     port: ({ port }) => checkPort(port),
     state: checkState,
+    database: checkDatabase,
     "api keys": checkKeys,
     network: checkNetwork,
     hub: checkHub,
@@ -184,6 +185,31 @@ async function checkState({ env }: Surroundings): Promise<Finding> {
       message: `${folder} cannot be written: ${reason}`,
       next: "Run in a folder you own, or set BRIDLE_HOME to one.",
     };
+  }
+}
+
+/** Opens the database where there is one, and looks for what is inconsistent in it and in the files it names. */
+async function checkDatabase({ env }: Surroundings): Promise<Finding> {
+  const [{ databaseUrl }, { findDatabaseFaults }] = await Promise.all([
+    import("../config/state.js"),
+    import("../compose.js"),
+  ]);
+  const file = /^sqlite:(.*)$/i.exec(databaseUrl(undefined, env))?.[1];
+  if (file !== undefined && !existsSync(file)) {
+    return { status: "ok", message: "nothing is recorded here yet" };
+  }
+  try {
+    const { name, faults } = await findDatabaseFaults(undefined, undefined, env);
+    if (faults.length === 0) return { status: "ok", message: `${name} is consistent` };
+    const more = faults.length > 3 ? `; and ${faults.length - 3} more` : "";
+    return {
+      status: "fail",
+      message: `${name}: ${faults.slice(0, 3).join("; ")}${more}`,
+      next: "Restore a backup, or set the file aside and begin with an empty one.",
+    };
+  } catch (thrown) {
+    const { message, hint } = toBridleError(thrown);
+    return { status: "fail", message, next: hint };
   }
 }
 

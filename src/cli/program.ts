@@ -11,6 +11,7 @@ import { addModelsCommand } from "./models.js";
 import { addQuantizeCommand } from "./quantize.js";
 import { addReproduceCommand } from "./reproduce.js";
 import { addRougeCommand } from "./rouge.js";
+import { addRunsCommand } from "./runs.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
 import type { Terminal } from "./terminal.js";
@@ -60,6 +61,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addModelsCommand(program, terminal);
   addQuantizeCommand(program, terminal);
   addTrainCommand(program, terminal);
+  addRunsCommand(program, terminal);
   addConfigCommand(program, terminal);
   addReproduceCommand(program, terminal);
   addDoctorCommand(program, terminal);

@@ -73,10 +73,16 @@ function describeLeakage({ documents, pairs, places }: LeakageReport): string {
   );
 }
 
-/** A bar of the steps on standard error, and a line for whatever else is told. */
-export async function openDisplay(terminal: Terminal) {
+/**
+ * A bar of the steps on standard error, and a line for whatever else is told.
+ * @param onLine is told the lines too
+ */
+export async function openDisplay(terminal: Terminal, onLine: (text: string) => void = () => {}) {
   const progress = await openProgress(terminal, "steps");
-  const line = (text: string) => terminal.stderr.write(`${text}\n`);
+  const line = (text: string) => {
+    terminal.stderr.write(`${text}\n`);
+    onLine(text);
+  };
   /** The bar of what is prepared now; it may still be opening. */
   let preparing: { readonly of: string; bar?: Progress } | undefined;
   const prepared = () => {

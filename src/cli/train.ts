@@ -1,13 +1,22 @@
 // `bridle train`: from params.yaml to a trained model, with progress, taken up again where it was interrupted.
+import path from "node:path";
 import type { Command } from "commander";
+import type { RunConfig } from "../config/run-config.js";
+import type { TrackingParts, TrainingRecord } from "../loop/record-training.js";
+import type { TrainEvent } from "../train/events.js";
+import type { TrainResult } from "../train/loop.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { addDatabaseFlag, addStoreFlag, type PlaceFlags, withTracking } from "./run-flags.js";
 import { splitWords } from "./run-words.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 import { describeEvaluation, drawCurves, openDisplay } from "./train-display.js";
 
-interface Options {
+interface Options extends PlaceFlags {
   readonly multirun?: boolean;
+  readonly track?: boolean;
+  readonly experiment?: string;
+  readonly runName?: string;
   readonly json?: boolean;
 }
 
@@ -18,13 +27,21 @@ export function addTrainCommand(program: Command, terminal: Terminal): void {
     .description(
       "Trains as params.yaml says: model, data, train, evaluate, generate. Words such as train.seed=3 go before the " +
         "file. A run that was interrupted goes on from its last checkpoint, to the same weights. The trained model is " +
-        "a Hugging Face folder with bridle.json in it.",
+        "a Hugging Face folder with bridle.json in it. What the run tells is recorded in .bridle/ and looked at with " +
+        "`bridle runs`; training never waits for that.",
     )
     .argument("[words...]", "a YAML file and key=value words, in any order")
     .option("-m, --multirun", "one run for each combination of values with commas: train.seed=0,1");
+  command
+    .option("--experiment <name>", "the experiment its record belongs to", "default")
+    .option("--run-name <name>", "what the run is called (default: the output folder's name)")
+    .option("--no-track", "keep no record of the run beside its folder");
+  addDatabaseFlag(command);
+  addStoreFlag(command);
   addJsonOption(command);
   addExamples(command, [
     ["bridle train params.yaml", "as the file says"],
+    ["bridle train params.yaml --experiment headlines", "recorded there; see bridle runs list"],
     ["bridle train params.yaml train.learningRate=1e-4 train.output=run2", "with other values"],
     [
       "bridle train model.name=./pegasus data.train=train.jsonl train.maxSteps=100",
@@ -54,45 +71,110 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   const { modelSources } = await import("../compose.js");
   const places = { env: terminal.env };
   const config = await loadRunConfig(file, overrides);
-  const display = await openDisplay(terminal);
-  const { folder, record } = await showDownloads(terminal, (downloading) =>
-    train(config, { ...downloading, sources: modelSources(places), onEvent: display.show }),
-  ).finally(display.close);
+  const { run: tracked, result } = await withTracking(options, terminal, async (parts) => {
+    const record = parts && (await beginRecord(config, parts, options));
+    const display = await openDisplay(terminal, record?.line);
+    const onEvent = (event: TrainEvent) => {
+      display.show(event);
+      record?.onEvent(event);
+    };
+    const result = await settle(
+      record,
+      showDownloads(terminal, (downloading) =>
+        train(config, { ...downloading, sources: modelSources(places), onEvent }),
+      ).finally(display.close),
+    );
+    return { run: record?.run.id, result };
+  });
+  const { folder, record } = result;
   const curves = await drawCurves(folder);
-  if (json) return await printJson(terminal, { folder, curves, ...record });
+  if (json) return await printJson(terminal, { folder, curves, run: tracked ?? null, ...record });
   await printLine(terminal, `The model of step ${record.step} is in ${folder}.`);
   await printLine(terminal, `Its curves are in ${curves}.`);
   await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);
+}
+
+async function beginRecord(
+  config: RunConfig,
+  parts: TrackingParts,
+  { experiment, runName }: Options,
+  parent?: string,
+): Promise<TrainingRecord> {
+  const { recordTraining } = await import("../loop/record-training.js");
+  return await recordTraining(config, parts, {
+    ...(experiment !== undefined && { experiment }),
+    ...(runName !== undefined && { name: runName }),
+    ...(parent !== undefined && { parent }),
+  });
+}
+
+/** Tells the record how a training ended. @throws what the training throws */
+async function settle(
+  record: TrainingRecord | undefined,
+  training: Promise<TrainResult>,
+): Promise<TrainResult> {
+  let result: TrainResult;
+  try {
+    result = await training;
+  } catch (thrown) {
+    await record?.fail(thrown);
+    throw thrown;
+  }
+  await record?.finish(result);
+  return result;
 }
 
 /** Trains every combination of values; each run's lines stand under its number and words. */
 async function runSeveral(
   file: string | undefined,
   words: readonly string[],
-  { json }: Options,
+  options: Options,
   terminal: Terminal,
 ): Promise<void> {
   const { trainSeveral } = await import("../train/multirun.js");
   const { modelSources } = await import("../compose.js");
   let display: Awaited<ReturnType<typeof openDisplay>> | undefined;
-  const record = await showDownloads(terminal, (downloading) =>
-    trainSeveral(file, words, {
-      ...downloading,
-      sources: modelSources({ env: terminal.env }),
-      onRun: async ({ number, words: own, status, error }, result) => {
-        display?.close();
-        display = undefined;
-        if (status === "running") {
-          terminal.stderr.write(`Run ${number}: ${own.join(" ")}\n`);
-          display = await openDisplay(terminal);
-        } else if (error !== null)
-          terminal.stderr.write(`Run ${number} failed: ${error.message}\n`);
-        if (result !== undefined) await drawCurves(result.folder);
-      },
-      onEvent: (event) => display?.show(event),
+  let tracked: TrainingRecord | undefined;
+  const record = await withTracking(options, terminal, (parts) =>
+    showDownloads(terminal, (downloading) =>
+      trainSeveral(file, words, {
+        ...downloading,
+        sources: modelSources({ env: terminal.env }),
+        onRun: async ({ number, words: own, status, error, config }, result) => {
+          display?.close();
+          display = undefined;
+          if (status === "running") {
+            terminal.stderr.write(`Run ${number}: ${own.join(" ")}\n`);
+            const parent = path.resolve(config.train.output, "..");
+            const named = {
+              ...options,
+              runName: `${options.runName ?? path.basename(parent)}-${number}`,
+            };
+            tracked = parts && (await beginRecord(config, parts, named, parent));
+            display = await openDisplay(terminal, tracked?.line);
+            return;
+          }
+          if (error !== null) {
+            terminal.stderr.write(`Run ${number} failed: ${error.message}\n`);
+            await tracked?.fail(new Error(error.message));
+          }
+          if (result !== undefined) {
+            await tracked?.finish(result);
+            await drawCurves(result.folder);
+          }
+          tracked = undefined;
+        },
+        onEvent: (event) => {
+          display?.show(event);
+          tracked?.onEvent(event);
+        },
+      }),
+    ).catch(async (thrown) => {
+      await tracked?.fail(thrown);
+      throw thrown;
     }),
   ).finally(() => display?.close());
-  if (json) return await printJson(terminal, record);
+  if (options.json) return await printJson(terminal, record);
   for (const { number, folder, words: own, step, evaluation } of record.runs) {
     const told = evaluation === null ? `step ${step}` : describeEvaluation(evaluation);
     await printLine(terminal, `${number}  ${own.join(" ")}  ${told}  ${folder}`);

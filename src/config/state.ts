@@ -28,3 +28,8 @@ export function storeUrl(store: string | undefined, env: Environment): string {
 export function scratchFolder(env: Environment): string {
   return path.join(stateFolder(env), "scratch");
 }
+
+/** Where what could not be delivered yet waits. */
+export function spoolFolder(env: Environment): string {
+  return path.join(stateFolder(env), "spool");
+}

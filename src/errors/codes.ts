@@ -433,6 +433,22 @@ export const codes = {
     message: "The database {database} is half migrated in {component}: {reason}.",
     hint: "Restore a whole backup, or set the file aside to begin with an empty one; nothing was changed.",
   },
+  // Runs.
+  RUN_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no run {run} here.",
+    hint: "See `bridle runs list` for the ids there are; another database is named by --db or BRIDLE_DB.",
+  },
+  RUN_AMBIGUOUS: {
+    kind: "conflict",
+    message: "{run} means several runs: {ids}.",
+    hint: "Name one by its whole id.",
+  },
+  RUN_QUERY_INVALID: {
+    kind: "invalid",
+    message: "The {what} {text} cannot be read: {reason}.",
+    hint: "See `bridle runs list --help` for conditions and orders, such as 'metrics.eval/loss < 2' and -started.",
+  },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {
     kind: "unsupported-media",

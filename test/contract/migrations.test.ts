@@ -22,8 +22,9 @@ const steps: readonly Migration[] = [
     name: "prices",
     statements: [
       "ALTER TABLE shop_shelf ADD COLUMN price REAL",
+      "ALTER TABLE shop_shelf ADD COLUMN text TEXT",
       "UPDATE shop_shelf SET price = 1.5",
-      "CREATE TABLE shop_sale (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL) STRICT",
+      "CREATE TABLE shop_sale (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, real REAL) STRICT",
     ],
   },
 ];

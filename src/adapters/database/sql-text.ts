@@ -5,8 +5,10 @@ import type { SqlValue } from "../../ports/database.js";
 /** Strings, quoted names and comments, in which nothing is replaced; then what may be. */
 const quoted = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*[\s\S]*?\*/`;
 const placeholders = new RegExp(String.raw`${quoted}|\$(\d+)`, "g");
+/** A type stands after a name and before no other type: columns may be called as types are. */
+const types = String.raw`(?<=[\w"]\s+)(?:INTEGER\s+PRIMARY\s+KEY\s+AUTOINCREMENT|INTEGER|REAL|TEXT|BLOB)\b(?!\s+(?:INTEGER|REAL|TEXT|BLOB)\b)`;
 const tableWords = new RegExp(
-  String.raw`${quoted}|(?:,\s*|\)\s*)(?:WITHOUT\s+ROWID|STRICT)\b|\b(?:INTEGER\s+PRIMARY\s+KEY\s+AUTOINCREMENT|INTEGER|REAL|TEXT|BLOB)\b`,
+  String.raw`${quoted}|(?:,\s*|\)\s*)(?:WITHOUT\s+ROWID|STRICT)\b|${types}`,
   "gi",
 );
 

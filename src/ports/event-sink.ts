@@ -1,0 +1,88 @@
+// What a run tells to whoever keeps it: the tracker's own tables, MLflow, W&B. Types only; every event is plain JSON.
+
+export const runStatuses = ["running", "finished", "failed", "stopped", "interrupted"] as const;
+export type RunStatus = (typeof runStatuses)[number];
+
+/** Who a run is. */
+export interface RunIdentity {
+  /** Eight letters and digits, unlike any other run's. */
+  readonly id: string;
+  readonly experiment: string;
+  readonly name: string;
+  /** Milliseconds since 1970, as every time here. */
+  readonly startedAt: number;
+  /** What made it: `train`, `sweep`, `mlflow`, `wandb`. */
+  readonly source: string;
+  readonly host: string;
+  readonly pid: number;
+  /** The folder it writes to, absolute; empty where it has none. */
+  readonly output: string;
+  /** Hash of its resolved configuration; empty where it has none. */
+  readonly configSha256: string;
+  /** Commit of the project's code, with `+` after it where files differ from it; empty where there is none. */
+  readonly commit: string;
+  /** The run it belongs to, such as a sweep's; empty for most. */
+  readonly parent: string;
+}
+
+/** A value of a metric. */
+export interface MetricPoint {
+  readonly key: string;
+  /** 0 or more; a later point of the same step takes the place of an earlier one. */
+  readonly step: number;
+  readonly epoch: number | null;
+  readonly at: number;
+  /** NaN and infinities included: a loss that runs away is worth seeing. */
+  readonly value: number;
+}
+
+export interface LogLine {
+  /** From 0 on; a line sent twice is kept once. */
+  readonly number: number;
+  readonly at: number;
+  readonly level: "info" | "warning" | "error";
+  readonly text: string;
+}
+
+/** A file that belongs to a run. */
+export interface RunArtifact {
+  /** A path of its own within the run, such as `config.json`. */
+  readonly name: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly mediaType: string;
+  /** Its key in the store of artifacts; empty where it lies elsewhere. */
+  readonly blob: string;
+  /** Where it lies, for a folder or file that is not copied; else empty. */
+  readonly uri: string;
+  readonly at: number;
+}
+
+export type RunEvent =
+  /** Begun, or taken up again: then what it had told of later steps is told anew. */
+  | { readonly type: "start"; readonly run: RunIdentity; readonly fromStep: number }
+  | { readonly type: "params"; readonly values: Readonly<Record<string, string>> }
+  | { readonly type: "tags"; readonly values: Readonly<Record<string, string>> }
+  | { readonly type: "points"; readonly points: readonly MetricPoint[] }
+  | { readonly type: "lines"; readonly lines: readonly LogLine[] }
+  | { readonly type: "artifact"; readonly artifact: RunArtifact }
+  | { readonly type: "alive"; readonly at: number }
+  | {
+      readonly type: "end";
+      readonly status: Exclude<RunStatus, "running">;
+      readonly at: number;
+      /** What went wrong, in a sentence; empty where nothing did. */
+      readonly error: string;
+    };
+
+/**
+ * Keeps what runs tell. Sinks hold no events back: whoever sends them waits, keeps what failed and sends it again, so
+ * that the same events may come twice and must leave what they would leave once.
+ */
+export interface EventSink {
+  /** How it is called in messages and in names of files: letters and digits. */
+  readonly name: string;
+  /** Keeps some events of a run, in their order, all or nothing where it can. @throws where it cannot keep them now */
+  send(run: RunIdentity, events: readonly RunEvent[]): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,38 @@
+// Finds runs whose process is gone: they show as interrupted, from when they last told something.
+import type { Database } from "../ports/database.js";
+import { isRunning } from "../runtime/living-process.js";
+
+/** How long a run of another machine may be silent; its process cannot be asked for. */
+export const silentMs = 120_000;
+
+/**
+ * Marks runs that were killed. A run that was taken for dead and tells something again is running again.
+ * @param host this machine
+ * @returns their ids
+ */
+export async function markInterrupted(
+  database: Database,
+  host: string,
+  now = Date.now(),
+): Promise<readonly string[]> {
+  const { rows } = await database.query<{
+    id: string;
+    host: string;
+    pid: number;
+    alive_at: number;
+  }>("SELECT id, host, pid, alive_at FROM track_run WHERE status = 'running'");
+  const dead = rows.filter((run) =>
+    run.host === host ? !isRunning(run.pid) : now - run.alive_at > silentMs,
+  );
+  const marked: string[] = [];
+  for (const { id, alive_at: aliveAt } of dead) {
+    // It may have told something in the meantime.
+    const { count } = await database.query(
+      `UPDATE track_run SET status = 'interrupted', ended_at = alive_at, changed_at = $3
+      WHERE id = $1 AND status = 'running' AND alive_at = $2`,
+      [id, aliveAt, now],
+    );
+    if (count > 0) marked.push(id);
+  }
+  return marked;
+}

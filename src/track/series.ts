@@ -1,0 +1,144 @@
+// Points of metrics and the bins above them, kept in step with each other in one transaction.
+import type { SqlClient } from "../ports/database.js";
+import type { MetricPoint } from "../ports/event-sink.js";
+import { insertRows } from "./sql-lists.js";
+
+/** How many bins of one level make one of the next; level 0 are the points themselves. */
+export const binWidth = 64;
+export const binLevels = 4;
+/** All finite values, and neither infinity nor NaN, which is NULL. */
+const finite = "value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308";
+
+/** Steps of one bin of a level. */
+export function stepsOf(level: number): number {
+  return binWidth ** level;
+}
+
+/**
+ * Writes points, each in the place of one that was there of the same step, and brings their bins up to date.
+ * @returns how many series were touched
+ */
+export async function writePoints(
+  sql: SqlClient,
+  runId: string,
+  points: readonly MetricPoint[],
+): Promise<number> {
+  // A statement writes no row twice.
+  const latest = new Map<string, Map<number, MetricPoint>>();
+  for (const point of points) {
+    const own = latest.get(point.key) ?? new Map<number, MetricPoint>();
+    latest.set(point.key, own.set(point.step, point));
+  }
+  const ids = await seriesIds(sql, runId, [...latest.keys()]);
+  const rows = [...latest].flatMap(([key, own]) =>
+    [...own.values()].map(({ step, epoch, at, value }) => [
+      ids.get(key) as number,
+      step,
+      epoch,
+      at,
+      value,
+    ]),
+  );
+  await insertRows(
+    sql,
+    "INSERT INTO track_point (series_id, step, epoch, at, value)",
+    rows,
+    "ON CONFLICT (series_id, step) DO UPDATE SET epoch = excluded.epoch, at = excluded.at, value = excluded.value",
+  );
+  for (const [key, own] of latest) {
+    const steps = [...own.keys()];
+    const id = ids.get(key) as number;
+    await gather(sql, id, Math.min(...bounded(steps)), Math.max(...bounded(steps)));
+  }
+  return ids.size;
+}
+
+/** Spreading very long lists overflows the stack. */
+function bounded(steps: number[]): readonly number[] {
+  if (steps.length < 10_000) return steps;
+  steps.sort((a, b) => a - b);
+  return [steps[0] as number, steps.at(-1) as number];
+}
+
+async function seriesIds(
+  sql: SqlClient,
+  runId: string,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql.query<{ id: number; key: string }>(
+    "SELECT id, key FROM track_series WHERE run_id = $1",
+    [runId],
+  );
+  const ids = new Map(rows.map(({ id, key }) => [key, id]));
+  for (const key of keys) {
+    if (ids.has(key)) continue;
+    const { rows: made } = await sql.query<{ id: number }>(
+      "INSERT INTO track_series (run_id, key) VALUES ($1, $2) RETURNING id",
+      [runId, key],
+    );
+    ids.set(key, made[0]?.id as number);
+  }
+  return new Map([...ids].filter(([key]) => keys.includes(key)));
+}
+
+/** Makes the bins over a range of steps anew, each level from the one below, and the series' figures from the last. */
+async function gather(sql: SqlClient, id: number, first: number, last: number): Promise<void> {
+  for (let level = 1; level <= binLevels; level++) {
+    const width = stepsOf(level);
+    const from = Math.floor(first / width);
+    const to = Math.floor(last / width);
+    const source =
+      level === 1
+        ? `SELECT series_id, 1, step / ${binWidth}, MIN(step), MAX(step), MAX(epoch), MAX(at), COUNT(*),
+            SUM(CASE WHEN ${finite} THEN 1 ELSE 0 END), SUM(CASE WHEN ${finite} THEN value ELSE 0.0 END),
+            MIN(CASE WHEN ${finite} THEN value END), MAX(CASE WHEN ${finite} THEN value END)
+          FROM track_point WHERE series_id = $1 AND step >= $2 AND step < $3
+          GROUP BY series_id, step / ${binWidth}`
+        : `SELECT series_id, ${level}, bin / ${binWidth}, MIN(first_step), MAX(last_step), MAX(last_epoch),
+            MAX(last_at), SUM(count), SUM(finite_count), SUM(total), MIN(min_value), MAX(max_value)
+          FROM track_bin WHERE series_id = $1 AND level = ${level - 1} AND bin >= $2 AND bin < $3
+          GROUP BY series_id, bin / ${binWidth}`;
+    const below = level === 1 ? width : binWidth;
+    await sql.query(
+      `INSERT INTO track_bin (series_id, level, bin, first_step, last_step, last_epoch, last_at, count, finite_count,
+        total, min_value, max_value) ${source}
+      ON CONFLICT (series_id, level, bin) DO UPDATE SET first_step = excluded.first_step,
+        last_step = excluded.last_step, last_epoch = excluded.last_epoch, last_at = excluded.last_at,
+        count = excluded.count, finite_count = excluded.finite_count, total = excluded.total,
+        min_value = excluded.min_value, max_value = excluded.max_value`,
+      [id, from * below, (to + 1) * below],
+    );
+  }
+  await summarizeSeries(sql, id);
+}
+
+async function summarizeSeries(sql: SqlClient, id: number): Promise<void> {
+  await sql.query(
+    `UPDATE track_series SET
+      (count, min_value, max_value) = (SELECT COALESCE(SUM(count), 0), MIN(min_value), MAX(max_value)
+        FROM track_bin WHERE series_id = $1 AND level = ${binLevels}),
+      last_step = (SELECT step FROM track_point WHERE series_id = $1 ORDER BY step DESC LIMIT 1),
+      last_value = (SELECT value FROM track_point WHERE series_id = $1 ORDER BY step DESC LIMIT 1)
+    WHERE id = $1`,
+    [id],
+  );
+}
+
+/** Takes away what was told of steps after this one, in series that go by steps; those of the machine go by seconds. */
+export async function dropPointsAfter(sql: SqlClient, runId: string, step: number): Promise<void> {
+  const { rows } = await sql.query<{ id: number }>(
+    "SELECT id FROM track_series WHERE run_id = $1 AND last_step > $2 AND key NOT LIKE 'system/%'",
+    [runId, step],
+  );
+  for (const { id } of rows) {
+    await sql.query("DELETE FROM track_point WHERE series_id = $1 AND step > $2", [id, step]);
+    for (let level = 1; level <= binLevels; level++) {
+      await sql.query("DELETE FROM track_bin WHERE series_id = $1 AND level = $2 AND bin >= $3", [
+        id,
+        level,
+        Math.floor(step / stepsOf(level)),
+      ]);
+    }
+    await gather(sql, id, step, step);
+  }
+}

@@ -1,0 +1,341 @@
+// Tracking on both databases: what runs tell is kept once, found again, and charted without losing a spike.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, it } from "vitest";
+import { openBlobStore } from "../../src/compose.js";
+import type { BlobStore } from "../../src/ports/blob-store.js";
+import type { Database } from "../../src/ports/database.js";
+import type { RunEvent } from "../../src/ports/event-sink.js";
+import { putArtifact } from "../../src/track/artifacts.js";
+import { chartSql, planChart, readCharts } from "../../src/track/charts.js";
+import { findTrackingFaults } from "../../src/track/check.js";
+import { markInterrupted } from "../../src/track/interrupted.js";
+import { trackMigrations } from "../../src/track/migrations.js";
+import {
+  differingParams,
+  getRun,
+  lastLineOf,
+  listArtifacts,
+  listChangedRuns,
+  listExperiments,
+  listRuns,
+  readLines,
+} from "../../src/track/read.js";
+import { writeEvents } from "../../src/track/write.js";
+import { describeEachDatabase } from "../support/databases.js";
+import { madeRun, point } from "../support/tracked-runs.js";
+
+const tell = (database: Database, id: string, ...events: RunEvent[]) =>
+  writeEvents(database, madeRun(id), events);
+
+describeEachDatabase("tracking", (place) => {
+  const open = () => place.open([trackMigrations]);
+
+  it("keeps everything a run tells, and the same told twice leaves what it leaves once", async () => {
+    const database = await open();
+    const run = madeRun("aaaa2222", { experiment: "news", commit: "c0ffee+" });
+    const artifact = {
+      name: "a.json",
+      sha256: "0".repeat(64),
+      sizeBytes: 3,
+      mediaType: "x/y",
+      blob: "k",
+      uri: "",
+      at: 5,
+    };
+    const events: RunEvent[] = [
+      { type: "start", run, fromStep: 0 },
+      { type: "params", values: { "train.seed": "7", name: "x" } },
+      { type: "tags", values: { team: "é" } },
+      {
+        type: "points",
+        points: [
+          point("loss", 1, 4),
+          point("loss", 2, 2),
+          point("loss", 1, 3),
+          point("acc", 2, Number.NaN),
+          point("acc", 3, Number.NEGATIVE_INFINITY),
+        ],
+      },
+      { type: "lines", lines: [{ number: 0, at: 1, level: "info", text: "hello" }] },
+      { type: "artifact", artifact },
+      { type: "end", status: "finished", at: 2_000_000, error: "" },
+    ];
+    await writeEvents(database, run, events);
+    const once = await getRun(database, run.id);
+    await writeEvents(database, run, events);
+    const twice = await getRun(database, run.id);
+    expect({ ...twice, changedAt: 0 }).toEqual({ ...once, changedAt: 0 });
+    expect(twice).toMatchObject({
+      experiment: "news",
+      status: "finished",
+      endedAt: 2_000_000,
+      aliveAt: 2_000_000,
+      commit: "c0ffee+",
+      params: { "train.seed": "7", name: "x" },
+      tags: { team: "é" },
+      metrics: {
+        loss: { last: 2, lastStep: 2, min: 2, max: 3, count: 2 },
+        acc: { last: null, lastStep: 3, min: null, max: null, count: 2 },
+      },
+    });
+    expect(await readLines(database, run.id)).toEqual([
+      { number: 0, at: 1, level: "info", text: "hello" },
+    ]);
+    expect(await lastLineOf(database, run.id)).toBe(0);
+    expect(await listArtifacts(database, run.id)).toEqual([artifact]);
+    expect(await findTrackingFaults(database)).toEqual([]);
+    const [loss, acc] = await readCharts(database, {
+      runIds: [run.id],
+      keys: ["loss", "acc"],
+    }).then((charts) => charts.toSorted((a, b) => (a.key < b.key ? 1 : -1)));
+    expect(loss).toMatchObject({
+      isExact: true,
+      points: [
+        { step: 1, mean: 3 },
+        { step: 2, mean: 2, epoch: 0.2 },
+      ],
+    });
+    expect(acc?.points).toMatchObject([
+      { mean: null, notFinite: 1 },
+      { mean: null, notFinite: 1 },
+    ]);
+  });
+
+  it("takes back what was told of steps that are done again, but not the machine's readings", async () => {
+    const database = await open();
+    const points = Array.from({ length: 200 }, (_, i) => point("loss", i + 1, i));
+    await tell(
+      database,
+      "aaaa2222",
+      { type: "points", points },
+      { type: "points", points: [point("system/cpu", 500, 1)] },
+    );
+    await tell(database, "aaaa2222", { type: "start", run: madeRun("aaaa2222"), fromStep: 100 });
+    expect((await getRun(database, "aaaa2222")).metrics).toMatchObject({
+      loss: { count: 100, lastStep: 100, last: 99, min: 0, max: 99 },
+      "system/cpu": { count: 1, lastStep: 500 },
+    });
+    expect(await findTrackingFaults(database)).toEqual([]);
+    await tell(database, "aaaa2222", { type: "points", points: [point("loss", 101, -5)] });
+    expect((await getRun(database, "aaaa2222")).metrics.loss).toMatchObject({
+      count: 101,
+      last: -5,
+      min: -5,
+    });
+    expect(await findTrackingFaults(database)).toEqual([]);
+  });
+
+  it("charts a long run in few points that keep its spikes, the same as from the points themselves", async () => {
+    const database = await open();
+    const count = 30_000;
+    const value = (step: number) =>
+      step === 17_777 ? 1e6 : step === 12_345 ? -1e6 : Math.sin(step / 900);
+    for (let first = 0; first < count; first += 5000) {
+      const points = Array.from({ length: 5000 }, (_, i) =>
+        point("loss", first + i, value(first + i)),
+      );
+      await tell(database, "aaaa2222", { type: "points", points });
+    }
+    await tell(database, "aaaa2222", {
+      type: "points",
+      points: [point("loss", 20_000, Number.NaN)],
+    });
+    const range = { runIds: ["aaaa2222"], keys: ["loss"], points: 100 };
+    for (const [fromStep, toStep] of [
+      [0, count - 1],
+      [10_000, 19_999],
+      [17_000, 18_023],
+      [17_770, 17_780],
+    ] as const) {
+      const [chart] = await readCharts(database, { ...range, fromStep, toStep });
+      const { points } = chart!;
+      expect(points.length).toBeLessThanOrEqual(102);
+      // Bins reach past the ends of a range by less than one of them.
+      const all = { first: points[0]!.step, last: points.at(-1)!.lastStep };
+      expect(all.first).toBeLessThanOrEqual(fromStep);
+      expect(all.last).toBeGreaterThanOrEqual(toStep);
+      let next = all.first;
+      for (const each of points) {
+        expect(each.step).toBe(next);
+        next = each.lastStep + 1;
+        const own = Array.from({ length: next - each.step }, (_, i) => each.step + i)
+          .map((step) => (step === 20_000 ? Number.NaN : value(step)))
+          .filter(Number.isFinite);
+        expect(each.count).toBe(next - each.step);
+        expect(each.notFinite).toBe(each.count - own.length);
+        expect(each.min).toBe(Math.min(...own));
+        expect(each.max).toBe(Math.max(...own));
+        expect(each.mean).toBeCloseTo(own.reduce((sum, one) => sum + one, 0) / own.length, 3);
+      }
+      if (fromStep <= 17_777 && toStep >= 17_777) {
+        expect(Math.max(...points.map(({ max }) => max ?? 0))).toBe(1e6);
+      }
+    }
+    expect(await findTrackingFaults(database)).toEqual([]);
+  });
+
+  it("reads few rows for a chart of however many points, by way of the key they lie in", async () => {
+    for (const steps of [1e3, 1e5, 1e7, 1e9]) {
+      for (const points of [10, 500, 10_000]) {
+        const { level, group, values } = planChart(steps, 0, steps - 1, points);
+        const rows = values[1] - values[0] + 1;
+        // A chart of levels × 64 rows at the most for each of its points.
+        if (level < 4) expect(rows).toBeLessThanOrEqual(Math.max(64 * points, points));
+        expect(Math.ceil(rows / group)).toBeLessThanOrEqual(
+          Math.max(points, steps > points ? 0 : rows),
+        );
+      }
+    }
+    const database = await open();
+    const points = Array.from({ length: 5000 }, (_, i) => point("loss", i, i));
+    await tell(database, "aaaa2222", { type: "points", points });
+    for (const plan of [
+      planChart(100, 0, 99, 500),
+      planChart(5000, 0, 4999, 500),
+      planChart(5000, 0, 4999, 50),
+    ]) {
+      const sql = chartSql(plan);
+      const { rows } = await database.query(
+        place.kind === "sqlite" ? `EXPLAIN QUERY PLAN ${sql}` : `EXPLAIN ${sql}`,
+        [1, ...plan.values],
+      );
+      const told = rows.map((row) => Object.values(row).join(" ")).join("\n");
+      if (place.kind === "sqlite") {
+        expect(told).toMatch(/SEARCH track_(point|bin) USING PRIMARY KEY \(series_id=\? AND /);
+        expect(told).not.toMatch(/SCAN/);
+      } else expect(told).toMatch(/Index|Bitmap|Seq Scan/);
+    }
+  });
+
+  it("finds runs by conditions, sorts and pages them", async () => {
+    const database = await open();
+    for (const [i, id] of ["aaaa2222", "bbbb2222", "cccc2222", "dddd2222"].entries()) {
+      const run = madeRun(id, {
+        experiment: i < 2 ? "one" : "two",
+        startedAt: 1000 * i,
+        name: `name%${i}`,
+      });
+      const events: RunEvent[] = [
+        {
+          type: "params",
+          values: { "train.learningRate": ["1e-3", "0.01", "9e-5", "auto"][i]!, seed: String(i) },
+        },
+        ...(i === 3
+          ? []
+          : [
+              {
+                type: "points" as const,
+                points: [point("eval/loss", 1, 5), point("eval/loss", 2, [3, 1, 2][i]!)],
+              },
+            ]),
+        ...(i === 2
+          ? [{ type: "end" as const, status: "failed" as const, at: 9000, error: "broke" }]
+          : []),
+      ];
+      await writeEvents(database, run, events);
+    }
+    const ids = async (query: Parameters<typeof listRuns>[1]) =>
+      (await listRuns(database, query)).runs.map(({ id }) => id[0]).join("");
+    expect(await ids({})).toBe("dcba");
+    expect(await ids({ sort: "metrics.eval/loss" })).toBe("bcad");
+    expect(await ids({ sort: "-max.eval/loss", filters: ["experiment = one"] })).toBe("ba");
+    expect(await ids({ sort: "params.train.learningRate" })).toBe("cabd");
+    expect(await ids({ filters: ["params.train.learningRate < 0.005"] })).toBe("ca");
+    expect(await ids({ filters: ["params.train.learningRate = 0.001"] })).toBe("a");
+    expect(await ids({ filters: ["params.train.learningRate = auto"] })).toBe("d");
+    expect(await ids({ filters: ["status!=failed", "metrics.eval/loss <= 1"] })).toBe("b");
+    expect(await ids({ filters: ["name ~ %2"] })).toBe("c");
+    expect(await ids({ filters: ["name ~ 'e%'"] })).toBe("dcba");
+    expect(await ids({ filters: ["started >= 1970-01-01T00:00:02Z"] })).toBe("dc");
+    expect(await ids({ filters: ["tags.none != x"] })).toBe("dcba");
+    const page = await listRuns(database, { sort: "started", limit: 2, offset: 1 });
+    expect([page.total, page.runs.map(({ id }) => id[0])]).toEqual([4, ["b", "c"]]);
+    for (const filter of [
+      "nothing = 1",
+      "status",
+      "metrics.x < abc",
+      "params = 1",
+      "r.id = 1",
+      "x'; DROP TABLE track_run = 1",
+    ]) {
+      await expect(listRuns(database, { filters: [filter] })).rejects.toMatchObject({
+        code: "RUN_QUERY_INVALID",
+      });
+    }
+    await expect(listRuns(database, { sort: "size" })).rejects.toMatchObject({
+      code: "RUN_QUERY_INVALID",
+    });
+    expect(await listExperiments(database)).toMatchObject([
+      { name: "two", runs: 2, running: 1, lastStartedAt: 3000 },
+      { name: "one", runs: 2, running: 2, lastStartedAt: 1000 },
+    ]);
+    const two = [await getRun(database, "aaaa"), await getRun(database, "name%1")];
+    expect(differingParams(two)).toEqual([
+      { key: "seed", values: ["0", "1"] },
+      { key: "train.learningRate", values: ["1e-3", "0.01"] },
+    ]);
+    await expect(getRun(database, "zz")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+    await expect(getRun(database, "")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+    await writeEvents(database, madeRun("aaaa3333"), []);
+    await expect(getRun(database, "aaaa")).rejects.toMatchObject({ code: "RUN_AMBIGUOUS" });
+  });
+
+  it("shows killed runs as interrupted, and running again when they tell something", async () => {
+    const database = await open();
+    const [mine, gone, far, silent] = [
+      madeRun("aaaa2222"),
+      madeRun("bbbb2222", { pid: 2 ** 30 }),
+      madeRun("cccc2222", { host: "far", pid: 2 ** 30, startedAt: 5_000_000 }),
+      madeRun("dddd2222", { host: "far" }),
+    ];
+    for (const run of [mine, gone, far, silent]) await writeEvents(database, run, []);
+    expect((await markInterrupted(database, "here", 5_000_000)).toSorted()).toEqual([
+      gone.id,
+      silent.id,
+    ]);
+    expect(await markInterrupted(database, "here", 5_000_000)).toEqual([]);
+    expect(await getRun(database, gone.id)).toMatchObject({
+      status: "interrupted",
+      endedAt: gone.startedAt,
+    });
+    await writeEvents(database, silent, [{ type: "alive", at: 6_000_000 }]);
+    expect(await getRun(database, silent.id)).toMatchObject({
+      status: "running",
+      aliveAt: 6_000_000,
+    });
+    // What was late on its way does not bring a run back.
+    await writeEvents(database, gone, [{ type: "points", points: [point("loss", 1, 1)] }]);
+    expect(await getRun(database, gone.id)).toMatchObject({ status: "interrupted" });
+    expect(await findTrackingFaults(database)).toEqual([]);
+    const changed = await listChangedRuns(database, 5_999_999);
+    expect(changed.map(({ id }) => id).toSorted()).toEqual(
+      ["aaaa2222", gone.id, far.id, silent.id].toSorted(),
+    );
+    expect(await listChangedRuns(database, Date.now() + 1000)).toEqual([]);
+  });
+
+  it("finds what cannot be", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "bridle-artifacts-"));
+    const blobs = (await openBlobStore({ url: folder, options: {}, env: {} })) as BlobStore;
+    const database = await open();
+    const points = Array.from({ length: 100 }, (_, i) => point("loss", i, i));
+    const artifact = await putArtifact(blobs, "a.txt", "text", "text/plain");
+    expect(await putArtifact(blobs, "b.txt", "text", "text/plain")).toMatchObject({
+      blob: artifact.blob,
+    });
+    await tell(database, "aaaa2222", { type: "points", points }, { type: "artifact", artifact });
+    expect(await findTrackingFaults(database, blobs)).toEqual([]);
+    await database.query("DELETE FROM track_point WHERE step = 7");
+    await database.query("UPDATE track_run SET status = 'failed'");
+    await database.query("INSERT INTO track_point (series_id, step, at) VALUES (999, 1, 1)");
+    await blobs.delete(artifact.blob);
+    const faults = (await findTrackingFaults(database, blobs)).join("\n");
+    expect(faults).toMatch(/1 points of no series/);
+    expect(faults).toMatch(/1 runs that ended without a time/);
+    expect(faults).toMatch(/loss of run aaaa2222 has 99 points, and 100 in bins of level 1/);
+    expect(faults).toMatch(/a\.txt of run aaaa2222 is not in/);
+    rmSync(folder, { recursive: true });
+  });
+});
