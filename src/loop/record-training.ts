@@ -97,10 +97,12 @@ export async function recordTraining(
     keep(file, () => putArtifact(parts.artifacts, file, content, mediaType));
   let preparing: Promise<unknown> = Promise.resolve();
   let hasBegun = false;
+  const held: TrainEvent[] = [];
   const begin = () => {
     if (hasBegun) return;
     hasBegun = true;
     recorder.start(never);
+    for (const event of held.splice(0)) recordEvent(recorder, event);
     recorder.params(flattenParams(config));
     recorder.tags({ bridle: bridleVersion, ...(code.branch && { branch: code.branch }), ...tags });
     const environment = {
@@ -132,7 +134,8 @@ export async function recordTraining(
     run,
     onEvent(event) {
       if (event.type === "start") begin();
-      recordEvent(recorder, event);
+      if (hasBegun) recordEvent(recorder, event);
+      else if (event.type !== "preparation") held.push(event);
       if (event.type === "start" && before !== undefined) {
         for (const missed of missedEvents(output, before.lastSteps, event.step)) {
           recordEvent(recorder, missed);

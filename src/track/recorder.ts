@@ -29,7 +29,7 @@ export interface MetricMoment {
 
 export interface Recorder {
   readonly run: RunIdentity;
-  /** Begins; a run that is taken up again says after which step, once that is known. */
+  /** Begins; before it nothing else is told. A run that is taken up again says after which step, once that is known. */
   start(fromStep: number): void;
   metrics(values: Readonly<Record<string, number | undefined>>, moment: MetricMoment): void;
   params(values: Readonly<Record<string, string>>): void;
@@ -63,8 +63,6 @@ export function createRecorder({
     for (const outbox of outboxes) outbox.push(event);
   };
   let lineNumber = nextLine;
-  let hasSampled = false;
-  const alive = setInterval(() => push({ type: "alive", at: Date.now() }), aliveEveryMs).unref();
   const sample = async () => {
     if (readSystem === undefined) return;
     const reading = await readSystem().catch(() => ({}));
@@ -73,13 +71,19 @@ export function createRecorder({
     const step = Math.max(0, Math.round((at - run.startedAt) / 1000));
     push({ type: "points", points: pointsOf(reading, { step }, at) });
   };
-  const sampling = setInterval(() => void sample(), systemEveryMs).unref();
+  const timers: NodeJS.Timeout[] = [];
+  const beginTimers = () => {
+    timers.push(
+      setInterval(() => push({ type: "alive", at: Date.now() }), aliveEveryMs).unref(),
+      setInterval(() => void sample(), systemEveryMs).unref(),
+    );
+    void sample();
+  };
   return {
     run,
     start(fromStep) {
       push({ type: "start", run, fromStep });
-      if (!hasSampled) void sample();
-      hasSampled = true;
+      if (timers.length === 0) beginTimers();
     },
     metrics: (values, moment) =>
       push({ type: "points", points: pointsOf(values, moment, Date.now()) }),
@@ -95,8 +99,7 @@ export function createRecorder({
     },
     artifact: (artifact) => push({ type: "artifact", artifact }),
     async end(status, error = "", patienceMs = 10_000) {
-      clearInterval(alive);
-      clearInterval(sampling);
+      for (const timer of timers) clearInterval(timer);
       push({ type: "end", status, at: Date.now(), error });
       const closed = await Promise.all(outboxes.map((outbox) => outbox.close(patienceMs)));
       return closed.every(Boolean);
