@@ -237,6 +237,7 @@ export async function storeAll(
       what: `keeping ${wanted.length} files`,
       sizeBytes: wanted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       sources: wanted.map(({ file }) => file),
+      mayRepeat: true,
     });
   }
   const working = stepOf("hash", wanted, options);

@@ -42,6 +42,8 @@ interface Plan {
   readonly change: "added" | "modified" | "deleted" | undefined;
   readonly placed: readonly (PlacedFile & { readonly sizeBytes: number })[];
   readonly deleted: readonly FoundFile[];
+  /** Files that others take the place of. */
+  readonly replaced: readonly string[];
   readonly madeExecutable: readonly string[];
   readonly counts: CheckedOut["files"];
   readonly foldersDeleted: number;
@@ -119,6 +121,7 @@ async function planOutput(
   const none = {
     placed: [],
     deleted: [],
+    replaced: [],
     madeExecutable: [],
     counts: nothing,
     foldersDeleted: 0,
@@ -146,7 +149,8 @@ async function planOutput(
   // A file where a folder should be, or the other way round, shares no name with what is wanted.
   const isOtherKind = found !== undefined && found.isFolder !== isFolder;
   const placed: Plan["placed"][number][] = [];
-  const replaced: { readonly file: FoundFile; readonly md5: string }[] = [];
+  const changed: { readonly file: FoundFile; readonly md5: string }[] = [];
+  const replaced: string[] = [];
   const madeExecutable: string[] = [];
   const missing: { path: string; id: string }[] = [];
   const kept = new Set<string>();
@@ -168,8 +172,9 @@ async function planOutput(
     }
     if (before?.md5 !== md5) {
       counts[before === undefined ? "added" : "modified"]++;
-      if (before !== undefined) replaced.push(before);
+      if (before !== undefined) changed.push(before);
     }
+    if (before !== undefined) replaced.push(before.file.file);
     const object = repository.cache.pathOf(ref);
     placed.push({
       ...ref,
@@ -184,7 +189,7 @@ async function planOutput(
     .map(([, each]) => each);
   counts.deleted += deleted.length;
   const unsaved: string[] = [];
-  for (const { file, md5 } of [...replaced, ...deleted]) {
+  for (const { file, md5 } of [...changed, ...deleted]) {
     const isSaved = repository.cache.hasListed({ id: md5, hashName });
     if (!isSaved) unsaved.push(nodePath.relative(repository.root, file.file));
   }
@@ -195,6 +200,7 @@ async function planOutput(
     change: changeOf(found, counts),
     placed,
     deleted: deleted.map(({ file }) => file),
+    replaced,
     madeExecutable,
     counts,
     foldersDeleted: foldersGone([...now.keys()], [...kept]),
@@ -233,13 +239,15 @@ async function apply(
 ): Promise<void> {
   const { root, pool, links, scratch, memory, hashing } = repository;
   const placed = plans.flatMap((plan) => plan.placed);
-  const asks = links[0] === "hardlink" || links[0] === "symlink" ? 0 : 1;
+  // Clones are tried for by the check itself; other links take no room.
+  const isCopied = links.find((type) => type !== "reflink") === "copy";
   await checkRoom({
     scratch,
     folder: root,
     what: `placing ${placed.length} files`,
-    sizeBytes: asks * placed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    sizeBytes: isCopied ? placed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) : 0,
     sources: placed.map(({ object }) => object),
+    freed: plans.flatMap((plan) => [...plan.replaced, ...plan.deleted.map(({ file }) => file)]),
   });
   for (const { path, deleted, isFolder } of plans) {
     for (const { file } of deleted) {

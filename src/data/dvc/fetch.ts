@@ -88,7 +88,7 @@ async function fetchFrom(
   const gone = await receiveAll(
     repository,
     remote,
-    lists.map(({ ref, path }) => ({ ref, path, sizeBytes: undefined })),
+    lists.map(({ ref, path }) => ({ ref, path, sizeBytes: undefined, isSizeSure: false })),
     options,
   );
   const { files } = options.listsOnly ? { files: [] } : await filesOf(repository, used);
@@ -120,7 +120,11 @@ async function receiveAll(
     scratch: cache.scratch,
     folder: cache.folder,
     what: `fetching ${files.length} files`,
-    sizeBytes: files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
+    sizeBytes: files.reduce(
+      (sum, { sizeBytes = 0, isSizeSure }) =>
+        fileOf !== undefined || isSizeSure ? sum + sizeBytes : sum,
+      0,
+    ),
     sources: fileOf === undefined ? [] : files.map(({ ref }) => fileOf(objectKey(ref))),
   });
   if (fileOf !== undefined) return await copyIn(repository, remote.name, fileOf, files, options);

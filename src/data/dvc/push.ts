@@ -71,7 +71,7 @@ async function pushTo(
   const { files, lists, unread } = await filesOf(repository, used);
   const present = await presentIn(store, [...files, ...lists], options);
   const missing = [...files, ...lists].filter(({ ref }) => !present.has(objectKey(ref)));
-  const absent: UsedFile[] = [];
+  const absent: Pick<UsedFile, "ref" | "path">[] = [];
   const todo: UsedFile[] = [];
   for (const each of missing) {
     if (repository.cache.hasListed(each.ref)) todo.push(each);
@@ -104,15 +104,16 @@ interface Placed extends UsedFile {
 
 function placed(
   { cache, memory, hashing }: DvcRepository,
-  { ref, path, sizeBytes }: UsedFile,
+  { ref, path, sizeBytes, isSizeSure }: UsedFile,
 ): Placed {
   const place = cache.pathOf(ref);
   const key = hashing.keyOf(place);
-  if (!memory.has(key)) return { ref, path, sizeBytes, place, isKnown: false };
+  if (!memory.has(key)) return { ref, path, sizeBytes, isSizeSure, place, isKnown: false };
   const found = statSync(place, { throwIfNoEntry: false });
   const known =
     found && memory.find(key, { sizeBytes: found.size, mtimeMs: found.mtimeMs, inode: found.ino });
-  return { ref, path, sizeBytes: found?.size ?? sizeBytes, place, isKnown: known === ref.id };
+  const size = found?.size ?? sizeBytes;
+  return { ref, path, sizeBytes: size, isSizeSure, place, isKnown: known === ref.id };
 }
 
 /** To a folder: worker threads copy and check. */

@@ -1,12 +1,12 @@
 // One process at a time changes a repository; who was killed while doing so is not waited for.
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { link, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
-import { folderError, systemCode, writeError } from "../../errors/file-errors.js";
+import { folderError, readError, systemCode, writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 
 interface Holder {
@@ -57,10 +57,10 @@ async function acquire(
     await mkdir(path.dirname(file), { recursive: true }).catch((thrown) => {
       throw folderError(thrown, path.dirname(file));
     });
-    await note(own, JSON.stringify(me));
+    const isNoted = await note(own, JSON.stringify(me));
     for (;;) {
       if (signal?.aborted) throw abortError(signal, started);
-      if (await place(own, file)) return token;
+      if (isNoted ? await place(own, file) : await placeShort(me, file)) return token;
       const holder = await read(file);
       if (holder === undefined) continue;
       if (hasEnded(holder)) await takeAway(file, holder.token);
@@ -76,23 +76,55 @@ async function acquire(
   }
 }
 
-/** Writes text to a new file; on a full disk as the target of a link, for which there is room when there is no other. */
-async function note(file: string, text: string): Promise<void> {
+/** Writes text to a new file. @returns whether the disk had room for it */
+async function note(file: string, text: string): Promise<boolean> {
   try {
     await writeFile(file, text);
+    return true;
   } catch (thrown) {
     if (!["ENOSPC", "EDQUOT"].includes(systemCode(thrown))) throw thrown;
     await rm(file, { force: true });
-    await symlink(text, file);
+    return false;
   }
 }
 
-async function textOf(file: string): Promise<string> {
-  return await readlink(file).catch((thrown) => {
-    // Most locks are plain files.
-    if (["EINVAL", "UNKNOWN"].includes(systemCode(thrown))) return readFile(file, "utf8");
+/**
+ * A lock for a full disk: the target of a link that leads nowhere. File systems keep a short one where they keep the name and
+ * times of a file, for which there is room when there is none for content; ext4 up to 59 bytes.
+ */
+const shortBytes = 59;
+const commandStart = "bridle data ";
+
+function shortText({ token, pid, host, sinceMs, command }: Holder): string {
+  const words = [token, pid, sinceMs.toString(36), shortHost(host), command.split(commandStart)[1]];
+  return words.join(":").slice(0, shortBytes);
+}
+
+function shortHost(host: string): string {
+  return createHash("md5").update(host).digest("hex").slice(0, 8);
+}
+
+function holderOfShort(text: string): Holder {
+  const [token = "", pid, since = "", host, command = ""] = text.split(":");
+  const isHere = host === shortHost(hostname());
+  return {
+    token,
+    pid: Number(pid),
+    host: isHere ? hostname() : "another machine",
+    sinceMs: Number.parseInt(since, 36),
+    command: commandStart + command,
+  };
+}
+
+/** Makes the lock, with its content, in one step. */
+async function placeShort(me: Holder, file: string): Promise<boolean> {
+  try {
+    await symlink(shortText(me), file);
+    return true;
+  } catch (thrown) {
+    if (systemCode(thrown) === "EEXIST") return false;
     throw thrown;
-  });
+  }
 }
 
 async function place(own: string, file: string): Promise<boolean> {
@@ -103,7 +135,7 @@ async function place(own: string, file: string): Promise<boolean> {
     if (systemCode(thrown) === "EEXIST") return false;
     // A file system without links: made in one go where it is not there yet.
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(systemCode(thrown))) throw thrown;
-    return await writeFile(file, await textOf(own), { flag: "wx" }).then(
+    return await writeFile(file, await readFile(own), { flag: "wx" }).then(
       () => true,
       (again) => {
         if (systemCode(again) === "EEXIST") return false;
@@ -115,12 +147,18 @@ async function place(own: string, file: string): Promise<boolean> {
 
 async function read(file: string): Promise<Holder | undefined> {
   try {
-    const holder = JSON.parse(await textOf(file));
+    const short = await readlink(file).catch((thrown) => {
+      // Most locks are plain files.
+      if (["EINVAL", "UNKNOWN"].includes(systemCode(thrown))) return undefined;
+      throw thrown;
+    });
+    const holder =
+      short === undefined ? JSON.parse(await readFile(file, "utf8")) : holderOfShort(short);
     return typeof holder?.token === "string" && Number.isSafeInteger(holder.pid) ? holder : gone;
   } catch (thrown) {
     if (systemCode(thrown) === "ENOENT") return undefined;
     if (thrown instanceof SyntaxError) return gone;
-    throw thrown;
+    throw readError(thrown, file);
   }
 }
 

@@ -81,7 +81,10 @@ export async function usedOutputs(
 export interface UsedFile {
   readonly ref: ObjectRef;
   readonly path: string;
+  /** Its size, or what files of its folder have on the whole. */
   readonly sizeBytes: number | undefined;
+  /** Whether fetching all those of its folder that are named with it brings as many bytes, and not only about as many. */
+  readonly isSizeSure: boolean;
 }
 
 /**
@@ -102,24 +105,31 @@ export async function filesOf(
   for (const each of used) {
     const { ref, path, sizeBytes, filter } = each;
     if (!isDirectoryId(ref.id)) {
-      files.set(objectKey(ref), { ref, path, sizeBytes });
+      files.set(objectKey(ref), { ref, path, sizeBytes, isSizeSure: sizeBytes !== undefined });
       continue;
     }
     const entries = await cache.readDirectory(ref);
-    lists.set(objectKey(ref), { ref, path, sizeBytes: undefined });
+    lists.set(objectKey(ref), { ref, path, sizeBytes: undefined, isSizeSure: false });
     if (entries === undefined) {
       unread.push(each);
       continue;
     }
     // Lists tell no sizes; the mean is enough to tell how far a transfer is.
-    const meanBytes = sizeBytes && Math.round(sizeBytes / entries.length);
+    const meanBytes = sizeBytes && Math.floor(sizeBytes / entries.length);
+    const inners = new Map<string, UsedFile>();
     for (const { relpath, md5 } of entries) {
       if (filter !== undefined && relpath !== filter && !relpath.startsWith(`${filter}/`)) continue;
       const inner = { id: md5, hashName: ref.hashName satisfies HashName };
+      const file = { ref: inner, path: `${path}/${relpath}`, sizeBytes: meanBytes };
       const key = objectKey(inner);
-      if (!files.has(key))
-        files.set(key, { ref: inner, path: `${path}/${relpath}`, sizeBytes: meanBytes });
+      if (!files.has(key)) inners.set(key, { ...file, isSizeSure: false });
     }
+    // Only of a folder that comes whole and holds nothing twice is the mean right for all of it.
+    const isSizeSure =
+      meanBytes !== undefined &&
+      inners.size === entries.length &&
+      ![...inners.values()].some((inner) => cache.hasListed(inner.ref));
+    for (const [key, inner] of inners) files.set(key, { ...inner, isSizeSure });
   }
   return { files: [...files.values()], lists: [...lists.values()], unread };
 }
