@@ -1003,6 +1003,16 @@ export const codes = {
     message: "{where} is no evaluation: {reason}.",
     hint: "Write one with `bridle evaluate DATA --model MODEL --json > FILE`.",
   },
+  ORIGIN_REFUSED: {
+    kind: "denied",
+    message: "The request was refused because {reason}.",
+    hint: "Use this server's own page at its loopback address, or set BRIDLE_API_KEYS and show a key with the scope admin.",
+  },
+  CSRF_TOKEN_MISSING: {
+    kind: "denied",
+    message: "The header {header} does not hold this server's token.",
+    hint: "Read csrfToken of GET /v1/session and send it as {header}; it is another after each start.",
+  },
   // The registry of models.
   MODEL_NAME_INVALID: {
     kind: "invalid",

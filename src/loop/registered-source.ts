@@ -25,8 +25,9 @@ export function registeredModels(open: OpenRegistry): ModelSource {
         const version = await registry.findVersion(name);
         if (version === undefined) return undefined;
         const { folder } = await registry.open(version, { signal });
-        const { model, version: number, digest } = version;
-        return { folder, registered: { name: model, version: number, digest } };
+        const { model, version: number, digest, card } = version;
+        const registered = { name: model, version: number, digest };
+        return { folder, registered, licence: card.licence.id };
       });
     },
     async list() {

@@ -77,7 +77,7 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
     const version = await registry.getVersion({ model, at: { version: state.version } });
     const { folder } = await registry.open(version, { signal: stop.signal });
     const registered = { name: model, version: version.version, digest: version.digest };
-    const summarizer = await open({ folder, registered });
+    const summarizer = await open({ folder, registered, licence: version.card.licence.id });
     return { summarizer, move: state.move, running: 0, onIdle: undefined };
   }
 
@@ -203,6 +203,9 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
     },
     get digest() {
       return current.summarizer.digest as string;
+    },
+    get licence() {
+      return current.summarizer.licence ?? null;
     },
     get traits() {
       return current.summarizer.traits;

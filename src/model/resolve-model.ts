@@ -38,6 +38,8 @@ export interface FoundModel {
   readonly folder: string;
   /** Where the name was one of a registry. */
   readonly registered?: RegisteredVersion | undefined;
+  /** What its card says of its licence; null where it says nothing. */
+  readonly licence?: string | null | undefined;
 }
 
 /** A kind of names, and where the models behind them lie. */

@@ -14,6 +14,7 @@ import { describeFailure, logRequest } from "./log.js";
 import { modelRoutes } from "./models.js";
 import { describeApi, docsRoutes } from "./openapi.js";
 import { probeRoutes } from "./probes.js";
+import { registryRoutes } from "./registry.js";
 import { lingerAfter } from "./request-body.js";
 import { openRequestScope } from "./request-scope.js";
 import { methodsOf, type RouteTable, registerRoutes } from "./routes.js";
@@ -53,6 +54,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...documentRoutes(server),
     ...modelRoutes(server),
     ...runConfigRoutes(server),
+    ...registryRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

@@ -6,6 +6,7 @@ import type { Service } from "../compose.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Admission } from "./admission.js";
 import type { KeyRing } from "./api-keys.js";
+import type { CsrfGuard } from "./csrf.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import type { RequestScope } from "./request-scope.js";
@@ -15,6 +16,7 @@ export interface ServerContext {
   readonly service: Service;
   readonly admission: Admission;
   readonly keys: KeyRing;
+  readonly csrf: CsrfGuard;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { BridleError } from "../errors/error.js";
+import type { SwapEvent } from "../loop/served-alias.js";
 
 export type { Logger } from "pino";
 
@@ -193,4 +194,25 @@ export function describeFailure(error: BridleError): object {
     ...((quotesNothing || system) && { reason: cause.message }),
     stack: frames?.slice(0, 12).join("\n"),
   };
+}
+
+/** A served alias that moved: who moved it, and what came of that. */
+export function logModelChange(log: Logger, event: SwapEvent): void {
+  const { name } = event;
+  if (event.type === "opening" || event.type === "swapped") {
+    const { version, by } = event;
+    const told =
+      event.type === "opening"
+        ? "A served model moved; its version is being opened"
+        : "A served model answers with another version";
+    log.info({ model: name, version, by }, told);
+    return;
+  }
+  const { code, message, hint } = event.error;
+  const version = event.type === "failed" ? { version: event.version } : {};
+  const told =
+    event.type === "failed"
+      ? "A version could not be opened; the one before goes on answering"
+      : "The registry does not answer; what is served goes on being served";
+  log.error({ model: name, ...version, code, hint }, `${told}: ${message}`);
 }

@@ -1,19 +1,42 @@
 // GET /v1/models: what can be asked for by name, with what each model takes and does unless told.
 import { getSummarizer, type Service } from "../compose.js";
+import { toBridleError } from "../errors/error.js";
 import type { ServerContext } from "./context.js";
+import { describeFailure } from "./log.js";
 import { lookAccess, type RouteTable, readErrors } from "./routes.js";
 import { ModelsSchema } from "./schemas.js";
 import { parameterNames } from "./summary-request.js";
 
 /** Every model as /info and /v1/models tell it, the default first. */
 export function describeModels({ summarizers }: Service) {
-  return [...summarizers].map(([name, { version, traits, defaults }], index) => ({
-    name,
-    version,
-    isDefault: index === 0,
-    ...traits,
-    defaults,
-  }));
+  return [...summarizers].map(
+    ([name, { version, digest, licence, pending, traits, defaults }], index) => ({
+      name,
+      version,
+      isDefault: index === 0,
+      ...(digest !== undefined && { digest, licence: licence ?? null }),
+      ...(pending && {
+        pending: {
+          version: pending.version,
+          code: pending.error.code,
+          detail: pending.error.message,
+        },
+      }),
+      ...traits,
+      defaults,
+    }),
+  );
+}
+
+/** The registry's models; null where it does not answer, which keeps nobody from those that are served. */
+async function listRegistered({ service, log }: ServerContext) {
+  try {
+    const registry = await service.registry?.();
+    return await registry?.listModels();
+  } catch (thrown) {
+    log.error(describeFailure(toBridleError(thrown)), "The registry does not answer");
+    return null;
+  }
 }
 
 export function modelRoutes(server: ServerContext): RouteTable {
@@ -22,12 +45,13 @@ export function modelRoutes(server: ServerContext): RouteTable {
       method: "GET",
       path: "/v1/models",
       access: lookAccess,
-      handle: () => {
+      handle: async () => {
         const models = describeModels(server.service).map((model) => ({
           ...model,
           parameters: parameterNames(getSummarizer(server.service, model.name)),
         }));
-        return Response.json({ models });
+        const registered = await listRegistered(server);
+        return Response.json({ models, ...(registered !== undefined && { registered }) });
       },
       describe: {
         operationId: "listModels",

@@ -11,12 +11,20 @@ import { FastApiErrorSchema, HuggingFaceErrorSchema, ProblemSchema } from "./sch
  * Who may use a route: anybody, or holders of a key with one of these scopes. `operator` routes are closed as long as
  * a server beyond loopback has no keys.
  */
-export type Access = "open" | { readonly scopes: readonly Scope[]; readonly operator?: true };
+export type Access =
+  | "open"
+  | {
+      readonly scopes: readonly Scope[];
+      readonly operator?: true;
+      /** Changes something: without keys a token shows that it is this server's own page, or a person, that asks. */
+      readonly acts?: true;
+    };
 
 export const summarizeAccess: Access = { scopes: ["summarize"] };
 /** What every caller needs to know before it can ask for a summary. */
 export const lookAccess: Access = { scopes: ["summarize", "read"] };
 export const operatorAccess: Access = { scopes: ["read"], operator: true };
+export const adminAccess: Access = { scopes: ["admin"], operator: true, acts: true };
 
 export interface Route {
   readonly method: "GET" | "POST";
@@ -69,12 +77,22 @@ export function methodsOf(routes: RouteTable, path: string): string[] {
   for (const route of routes) {
     const fits = route.path.endsWith("*")
       ? path.startsWith(route.path.slice(0, -1))
-      : path === route.path;
+      : fitsPattern(route.path, path);
     if (!fits) continue;
     methods.add(route.method);
     if (route.method === "GET") methods.add("HEAD");
   }
   return [...methods];
+}
+
+/** Whether a path is one of a pattern whose parts may be `:names`. */
+function fitsPattern(pattern: string, path: string): boolean {
+  if (!pattern.includes(":")) return path === pattern;
+  const [wanted, given] = [pattern.split("/"), path.split("/")];
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, i) => (/^:\w+$/.test(part) ? given[i] !== "" : part === given[i]))
+  );
 }
 
 /** The key a request shows: `Authorization: Bearer KEY` or `x-api-key: KEY`. */
@@ -86,14 +104,18 @@ function presentedKey(c: RequestContext): string | undefined {
 
 /**
  * Lets a request pass, noting whose key it shows.
- * @throws KEY_MISSING, KEY_UNKNOWN, SCOPE_MISSING, OPERATOR_ROUTE_CLOSED
+ * @throws KEY_MISSING, KEY_UNKNOWN, SCOPE_MISSING, OPERATOR_ROUTE_CLOSED, ORIGIN_REFUSED, CSRF_TOKEN_MISSING
  */
 export function authorize(server: ServerContext, c: RequestContext, access: Access): void {
   if (access === "open") return;
   const scope = access.scopes.join(" or ");
   if (server.keys.size === 0) {
-    if (!access.operator || isLoopback(server.config.host)) return;
-    throw new BridleError("OPERATOR_ROUTE_CLOSED", { scope });
+    if (access.operator && !isLoopback(server.config.host)) {
+      throw new BridleError("OPERATOR_ROUTE_CLOSED", { scope });
+    }
+    // A key is shown by whoever has it; without one, a browser acts for any page that asks.
+    if (access.acts) server.csrf.check(c.env.incoming);
+    return;
   }
   const presented = presentedKey(c);
   if (presented === undefined) throw new BridleError("KEY_MISSING");

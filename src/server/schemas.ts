@@ -237,6 +237,19 @@ const ModelSchema = z
     defaults: z
       .record(z.string(), z.unknown())
       .openapi({ description: "Parameters used where a request says nothing." }),
+    digest: z.string().optional().openapi({ description: "Of a registered version: its package." }),
+    licence: z
+      .string()
+      .nullable()
+      .optional()
+      .openapi({ description: "Of a registered version: its licence, null where none is stated." }),
+    pending: z
+      .object({ version: z.int(), code: z.string(), detail: z.string() })
+      .optional()
+      .openapi({
+        description:
+          "A version its alias points at that could not be opened; the one before answers.",
+      }),
   })
   .openapi("Model");
 
@@ -249,6 +262,13 @@ export const ModelsSchema = z
           .openapi({ description: "Names of the parameters it takes." }),
       }).openapi("ModelWithParameters"),
     ),
+    registered: z
+      .array(z.looseObject({ name: z.string(), lastVersion: z.int() }))
+      .nullish()
+      .openapi({
+        description:
+          "The registry's models with their aliases; null where it does not answer, absent where there is none.",
+      }),
   })
   .openapi("Models");
 

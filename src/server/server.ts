@@ -15,7 +15,8 @@ import { loadKeyRing } from "./api-keys.js";
 import { type BuiltFiles, createApp } from "./app.js";
 import { answerMalformed, answerUnparsed } from "./client-errors.js";
 import type { Lifecycle, ServerContext } from "./context.js";
-import { describeFailure, openLog } from "./log.js";
+import { createCsrfGuard } from "./csrf.js";
+import { describeFailure, logModelChange, openLog } from "./log.js";
 import { createMetrics } from "./metrics.js";
 
 export interface RunningServer {
@@ -56,7 +57,11 @@ export async function startServer(
   };
   const metrics = createMetrics(admission, service);
   const keys = await loadKeyRing(config);
-  const context: ServerContext = { config, service, admission, keys, metrics, log, lifecycle };
+  const context: ServerContext = {
+    ...{ config, service, admission, keys, metrics, log, lifecycle },
+    csrf: createCsrfGuard(),
+  };
+  service.onModelChange?.((event) => logModelChange(log, event));
   const app = await createApp(context, files);
 
   const answering = new Map<Duplex, ServerResponse>();

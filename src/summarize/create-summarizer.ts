@@ -66,7 +66,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
  * @throws as createSummarizer, for what is wrong with its files and for DEVICE_UNAVAILABLE
  */
 export async function openSummarizer(
-  { folder, registered }: FoundModel,
+  { folder, registered, licence }: FoundModel,
   name: string,
   options: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes">,
 ): Promise<Summarizer> {
@@ -76,7 +76,7 @@ export async function openSummarizer(
     folder,
     name,
     version: registered === undefined ? await modelVersion(folder) : String(registered.version),
-    ...(registered !== undefined && { digest: registered.digest }),
+    ...(registered !== undefined && { digest: registered.digest, licence: licence ?? null }),
     ...options,
   });
 }

@@ -24,8 +24,9 @@ export interface NeuralSummarizerOptions {
   /** Name requests use. */
   readonly name: string;
   readonly version: string;
-  /** Hash of a registered version's package. */
+  /** Hash of a registered version's package, and what its card says of its licence. */
   readonly digest?: string;
+  readonly licence?: string | null;
   readonly device?: Device | "auto";
   /** What its weights are computed with; the folder's own unless said. */
   readonly dtype?: ModelDType;
@@ -152,6 +153,7 @@ export async function createNeuralSummarizer(
     model: options.name,
     version,
     ...(options.digest !== undefined && { digest: options.digest }),
+    ...(options.licence !== undefined && { licence: options.licence }),
     traits,
     supportedParameters: supported,
     defaults,

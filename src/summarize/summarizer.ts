@@ -1,6 +1,7 @@
 // The product's verb: text in, a summary and an account of what was read out. Every model stands behind this interface.
 
 import type { GenerateOptions } from "../config/generate-options.js";
+import type { BridleError } from "../errors/error.js";
 import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
 
@@ -111,6 +112,10 @@ export interface Summarizer {
   readonly version: string;
   /** Hash of a registered version's package. */
   readonly digest?: string;
+  /** What a registered version's card says of its licence; null where it says nothing. */
+  readonly licence?: string | null;
+  /** A version that ought to answer in place of this one, and why it does not yet. */
+  readonly pending?: { readonly version: number; readonly error: BridleError } | undefined;
   readonly traits: ModelTraits;
   /** Names of the parameters this model takes. */
   readonly supportedParameters: readonly string[];
