@@ -199,7 +199,7 @@ export function describeFailure(error: BridleError): object {
 /** A served alias that moved: who moved it, and what came of that. */
 export function logModelChange(log: Logger, event: SwapEvent): void {
   const { name } = event;
-  if (event.type === "opening" || event.type === "swapped") {
+  if (!("error" in event)) {
     const { version, by } = event;
     const told =
       event.type === "opening"
