@@ -1,5 +1,6 @@
 // `bridle data gc`: deletes data that no version that must stay needs.
 import type { Command } from "commander";
+import type { ObjectRef } from "../data/dvc/object-hash.js";
 import { addVersionFlags, type VersionFlags, versionsOf } from "./data-remote-flags.js";
 import { sizeText, withRepository } from "./data-repository.js";
 import { addExamples, addJsonOption } from "./options.js";
@@ -20,7 +21,7 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
     .summary("delete data that no version needs")
     .description(
       "Deletes from the cache all that none of the named versions needs. At least one must be named. What a version " +
-        "needs is never deleted; where that cannot be told, nothing is.",
+        "needs is never deleted, nor what a registered model was trained on; where that cannot be told, nothing is.",
     )
     .option("-w, --workspace", "keep what the working folder's .dvc and dvc.lock files name")
     .option("--dry-run", "tell what would go, and delete nothing")
@@ -41,19 +42,35 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
 }
 
 async function run(flags: Flags, terminal: Terminal): Promise<void> {
-  const [{ collectGarbage }, { openBlobStore }] = await Promise.all([
+  const [{ collectGarbage }, { findRegistry, openBlobStore }] = await Promise.all([
     import("../data/dvc/gc.js"),
     import("../compose.js"),
   ]);
   const { workspace, dryRun, cloud, remote, allowMissing } = flags;
-  const done = await withRepository(terminal, ({ repository, steps, env }) =>
-    collectGarbage(
+  // A registry that is there and does not answer ends the work before anything is deleted.
+  const registry = await findRegistry({ env: terminal.env });
+  const ids = registry && (await registry.dataObjects().finally(() => registry.close()));
+  const done = await withRepository(terminal, async ({ repository, steps, env }) => {
+    // What registered versions were trained on stays, so that they can be reproduced.
+    const extraRoots: ObjectRef[] = [];
+    for (const id of ids ?? []) {
+      // Text that DVC 2 hashed has the same digits where its lines end in \n.
+      for (const hashName of ["md5", "md5-dos2unix"] as const) {
+        const ref = { id, hashName };
+        if (cloud || (await repository.cache.has(ref))) extraRoots.push(ref);
+      }
+    }
+    return await collectGarbage(
       repository,
       openBlobStore,
       { ...versionsOf(flags), workspace: workspace ?? false },
-      { ...steps, dryRun, allowMissing, env, cloud: cloud ? (remote ?? true) : undefined },
-    ),
-  );
+      {
+        ...steps,
+        ...{ extraRoots, dryRun, allowMissing, env },
+        cloud: cloud ? (remote ?? true) : undefined,
+      },
+    );
+  });
   if (flags.json) {
     await printJson(terminal, { ...done, dryRun: dryRun ?? false });
     return;

@@ -66,6 +66,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     network: checkNetwork,
     hub: checkHub,
     remotes: ({ env }) => checkRemotes(process.cwd(), env),
+    registry: checkRegistry,
     threads: checkThreads,
     summary: checkSummary,
   };
@@ -255,6 +256,31 @@ async function checkHub({ env }: Surroundings): Promise<Finding> {
       status: "ok",
       message: `${mode}${endpoint}; ${secret}; cache ${cacheFolder} (models: ${models.length})`,
     };
+  } catch (thrown) {
+    const { message, hint } = toBridleError(thrown);
+    return { status: "fail", message, next: hint };
+  }
+}
+
+/** Holds every version of the registry against its files, every byte of them, and the aliases against their history. */
+async function checkRegistry({ env }: Surroundings): Promise<Finding> {
+  const { findRegistry } = await import("../compose.js");
+  try {
+    const registry = await findRegistry({ env });
+    if (registry === undefined) return { status: "ok", message: "no model is registered here" };
+    try {
+      const { versions, faults } = await registry.check();
+      const first = faults.find(({ kind }) => kind === "fault") ?? faults[0];
+      const there = `${versions} version${versions === 1 ? "" : "s"} in ${registry.packages.name}`;
+      if (first === undefined)
+        return { status: "ok", message: `${there}, every file as it was packed` };
+      const status = first.kind === "fault" ? "fail" : "warn";
+      const told = faults.slice(0, 5).map(({ message }) => message);
+      const more = faults.length > told.length ? `; and ${faults.length - told.length} more` : "";
+      return { status, message: `${told.join("; ")}${more}`, next: first.next };
+    } finally {
+      await registry.close();
+    }
   } catch (thrown) {
     const { message, hint } = toBridleError(thrown);
     return { status: "fail", message, next: hint };
