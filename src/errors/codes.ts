@@ -788,7 +788,7 @@ export const codes = {
   SWEEP_INVALID: {
     kind: "invalid",
     message: "The sweep in {file} cannot be run: {problems}.",
-    hint: "Correct the file; docs/guides/sweep.md lists what a space may say, `bridle config keys` every key of params.yaml.",
+    hint: "Correct the file; `bridle config keys` lists every key of params.yaml that a space may name.",
   },
   SWEEP_CONSTRAINT_INVALID: {
     kind: "invalid",

@@ -15,7 +15,8 @@ import {
   type PackageWork,
 } from "../package/model-package.js";
 import { packModel, readPackageCard } from "../package/pack-model.js";
-import type { AddedVersion } from "../registry/add-version.js";
+import { verifyPackage } from "../package/verify-package.js";
+import type { AddedVersion, AddVersionOptions } from "../registry/add-version.js";
 import type { Registry } from "../registry/registry.js";
 
 export interface AddModelOptions extends PackageWork {
@@ -122,7 +123,7 @@ export async function importModel(
   if (found.isDirectory()) {
     const isAsItIs = Object.keys(facts).length === 0 && (await isPackageFolder(from));
     if (!isAsItIs) return await addModel(registry, model, from, options);
-    return await addPackage(registry, model, await openPackageFolder(from), options);
+    return await addFolder(registry, model, from, scratch, options);
   }
   const folder = join(scratch, `import-${randomUUID()}`);
   try {
@@ -134,15 +135,36 @@ export async function importModel(
   }
 }
 
+/** A package that lies in a folder, every byte verified before it is read for the store, and known to be the same after. */
+async function addFolder(
+  registry: Registry,
+  model: string,
+  from: string,
+  scratch: string,
+  options: AddModelOptions,
+): Promise<AddedModel> {
+  const notes = join(scratch, `import-${randomUUID()}`);
+  const { signal, onProgress } = options;
+  const { digest } = (await openPackageFolder(from)).manifest;
+  try {
+    const verified = await verifyPackage(from, digest, { signal, onProgress, notes });
+    return await addPackage(registry, model, verified, {
+      ...options,
+      // Files that were not touched meanwhile are not read again.
+      checkUnchanged: async () => void (await verifyPackage(from, digest, { signal, notes })),
+    });
+  } finally {
+    await rm(notes, { recursive: true, force: true });
+  }
+}
+
 async function addPackage(
   registry: Registry,
   model: string,
   from: ModelPackage,
-  options: AddModelOptions,
+  options: AddModelOptions & Pick<AddVersionOptions, "checkUnchanged">,
 ): Promise<AddedModel> {
   const card = await readPackageCard(from);
-  const { evaluations = [] } = options;
-  const added = await registry.add(model, from, { ...options, card, evaluations: [] });
-  await registry.recordEvaluations(model, added.version, evaluations, options.by);
+  const added = await registry.add(model, from, { ...options, card });
   return { ...added, unkeptData: [] };
 }

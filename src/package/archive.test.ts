@@ -6,7 +6,7 @@ import path from "node:path";
 import { Header } from "tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashesOf, makeTrainedModel, scratchFolder } from "../../test/support/model-packages.js";
-import { readArchive, writeArchive } from "./archive.js";
+import { headerOf, readArchive, writeArchive } from "./archive.js";
 import { createManifest, manifestFile } from "./manifest.js";
 import { openPackageFolder } from "./model-package.js";
 import { packModel } from "./pack-model.js";
@@ -108,6 +108,17 @@ describe("one file", () => {
     expect(readdirSync(scratch.folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
     await writeArchive(from, at("there.tar"), { overwrite: true });
     expect((await readFile(at("there.tar"))).length).toBeGreaterThan(from.manifest.sizeBytes);
+  });
+
+  it("may hold files beyond 8 GiB: their size is written as a binary number", () => {
+    for (const size of [0, 8 * 2 ** 30 - 1, 8 * 2 ** 30, 3 * 2 ** 40]) {
+      const header = headerOf("model.safetensors", size);
+      expect(header).toHaveLength(512);
+      expect(new Header(header)).toMatchObject({ path: "model/model.safetensors", size });
+    }
+    const long = `${"a".repeat(120)}/${"b".repeat(99)}`;
+    expect(new Header(headerOf(long, 1)).path).toBe(`model/${long}`);
+    expect(() => headerOf("a".repeat(240), 1)).toThrow(expect.objectContaining({ code: "BUG" }));
   });
 
   it("made by tar itself is read, in a folder of any name and with folders in it", async () => {

@@ -29,7 +29,8 @@ import { writeFileFrom } from "./write-package.js";
 const root = "model";
 const block = 512;
 
-function headerOf(path: string, sizeBytes: number): Buffer {
+/** The block before a file's bytes; sizes from 8 GiB on are written as binary numbers, which every tar reads. */
+export function headerOf(path: string, sizeBytes: number): Buffer {
   const header = new Header({
     path: `${root}/${path}`,
     type: "File",
@@ -43,7 +44,9 @@ function headerOf(path: string, sizeBytes: number): Buffer {
     gname: "",
   });
   const bytes = Buffer.alloc(block);
-  if (header.encode(bytes, 0))
+  header.encode(bytes, 0);
+  const written = new Header(bytes);
+  if (written.path !== header.path || written.size !== sizeBytes)
     throw new BridleError("BUG", { reason: `${path} needs a longer header` });
   return bytes;
 }
@@ -205,15 +208,21 @@ async function* entriesOf(
   const waiting: ReadEntry[] = [];
   let failure: unknown;
   let ended = false;
+  let current: ReadEntry | undefined;
   let wake = (): void => {};
+  const fail = (thrown: unknown): void => {
+    failure ??= thrown;
+    // Whoever reads the entry under way waits for bytes that do not come.
+    current?.destroy(failure);
+    wake();
+  };
   parser.on("entry", (entry: ReadEntry) => {
     waiting.push(entry);
+    // It is heard by whoever reads the entry, then or later.
+    entry.on("error", () => {});
     wake();
   });
-  parser.on("error", (thrown: unknown) => {
-    failure ??= refuse((thrown as Error).message);
-    wake();
-  });
+  parser.on("error", (thrown: unknown) => fail(refuse((thrown as Error).message)));
   parser.on("end", () => {
     ended = true;
     wake();
@@ -228,8 +237,7 @@ async function* entriesOf(
     }
     parser.end();
   })().catch((thrown) => {
-    if (!stop.signal.aborted) failure ??= readError(thrown, file);
-    wake();
+    if (!stop.signal.aborted) fail(readError(thrown, file));
   });
   try {
     for (;;) {
@@ -237,7 +245,9 @@ async function* entriesOf(
       if (failure !== undefined) throw failure;
       const entry = waiting.shift();
       if (entry !== undefined) {
+        current = entry;
         yield entry;
+        current = undefined;
         // What nobody wanted to read is in the way of the next one.
         if (!entry.emittedEnd) entry.resume();
       } else if (ended) return;

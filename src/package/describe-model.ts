@@ -62,7 +62,7 @@ interface TensorField {
 /** Texts of a licence that go with the weights. */
 const licenceFile = /^(?:licen[cs]e|copying|notice)(?:\.(?:txt|md))?$/i;
 
-export function isLicenceFile(name: string): boolean {
+function isLicenceFile(name: string): boolean {
   return licenceFile.test(name);
 }
 

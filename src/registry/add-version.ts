@@ -4,7 +4,7 @@ import type { ModelCard } from "../package/card.js";
 import { type EvaluationRecord, isOf } from "../package/evaluation-record.js";
 import type { ModelPackage, PackageWork } from "../package/model-package.js";
 import type { SqlClient } from "../ports/database.js";
-import { checkModelName } from "./version-name.js";
+import { checkModelName, versionText } from "./version-name.js";
 import { getVersion, type ModelVersion, type RegistryContext } from "./versions.js";
 
 export interface AddVersionOptions extends PackageWork {
@@ -32,7 +32,7 @@ const mostTries = 3;
 /**
  * Writes a package into the store and gives it the model's next number. Two adders at once get two numbers. Until this
  * returns nothing of the version can be seen; once it has, all of it can.
- * @throws MODEL_NAME_INVALID; PACKAGE_ALTERED, PACKAGE_SOURCE_CHANGED, CANCELLED; PACKAGE_BEING_DELETED; what store and database throw
+ * @throws MODEL_NAME_INVALID; EVALUATION_INVALID for one of another model; PACKAGE_ALTERED, PACKAGE_SOURCE_CHANGED, CANCELLED; PACKAGE_BEING_DELETED; what store and database throw
  */
 export async function addVersion(
   context: RegistryContext,
@@ -42,19 +42,17 @@ export async function addVersion(
 ): Promise<AddedVersion> {
   checkModelName(model);
   const { digest } = from.manifest;
+  const { card, evaluations = [] } = options;
+  checkEvaluations(evaluations, { digest, fingerprint: card.model.fingerprint }, model);
   for (let attempt = 1; ; attempt++) {
-    await claim(context, digest);
-    const renewing = setInterval(() => {
-      // What fails here shows when the version is made visible.
-      claim(context, digest).catch(() => {});
-    }, renewMs);
+    const held = await claim(context, digest);
     try {
       await context.packages.put(from, options);
       await options.checkUnchanged?.();
     } finally {
-      clearInterval(renewing);
+      await held.end();
     }
-    const added = await makeVisible(context, model, from, options);
+    const added = held.isMine() ? await makeVisible(context, model, from, options) : undefined;
     if (added !== undefined) return added;
     // Slower than its claim: a gc has taken the package away. Again, then.
     if (attempt === mostTries) throw beingDeleted(digest, claimMs);
@@ -96,9 +94,15 @@ export async function writePackageRow(
   );
 }
 
+interface Held {
+  /** False where gc may have come in between: what was written may be gone. */
+  isMine(): boolean;
+  end(): Promise<void>;
+}
+
 /** Keeps gc away from a package that no version names yet. @throws PACKAGE_BEING_DELETED */
-async function claim({ database, now }: RegistryContext, digest: string): Promise<void> {
-  await database.transaction(async (sql) => {
+async function claim({ database, now }: RegistryContext, digest: string): Promise<Held> {
+  let until = await database.transaction(async (sql) => {
     const row = await readPackageRow(sql, digest);
     const at = now();
     if (row?.state === "deleting" && row.claimed_until > at) {
@@ -106,7 +110,30 @@ async function claim({ database, now }: RegistryContext, digest: string): Promis
     }
     const state = row?.state === "stored" ? "stored" : "adding";
     await writePackageRow(sql, digest, state, at + claimMs);
+    return at + claimMs;
   });
+  const renew = async () => {
+    const at = now();
+    // What ended is not taken up again: the package may have been deleted since.
+    if (at >= until) return;
+    const { count } = await database.query(
+      "UPDATE registry_package SET claimed_until = $2 WHERE digest = $1 AND state <> 'deleting'",
+      [digest, at + claimMs],
+    );
+    until = count === 1 ? at + claimMs : Number.NEGATIVE_INFINITY;
+  };
+  let renewal = Promise.resolve();
+  const renewing = setInterval(() => {
+    // One that failed is made up for by the next; the claim ends where none succeeds.
+    renewal = renewal.then(renew).catch(() => {});
+  }, renewMs);
+  return {
+    isMine: () => now() < until,
+    async end() {
+      clearInterval(renewing);
+      await renewal;
+    },
+  };
 }
 
 /** @returns undefined where the package was taken away in the meantime */
@@ -192,14 +219,24 @@ export async function recordEvaluations(
   await context.database.transaction(async (sql) => {
     const found = await getVersion(sql, context, { model, at: { version } });
     const { digest, card } = found;
+    const scored = { digest, fingerprint: card.model.fingerprint };
+    checkEvaluations(records, scored, versionText(model, version));
     for (const record of records) {
-      if (!isOf(record, { digest, fingerprint: card.model.fingerprint })) {
-        throw new BridleError("EVALUATION_INVALID", {
-          where: `The evaluation on ${record.data}`,
-          reason: `it is of ${record.model}, version ${record.version}, and not of ${model}:${version}`,
-        });
-      }
       await insertEvaluation(sql, model, version, record, context.now(), by);
     }
+  });
+}
+
+/** @throws EVALUATION_INVALID for an evaluation of another model */
+function checkEvaluations(
+  records: readonly EvaluationRecord[],
+  scored: Parameters<typeof isOf>[1],
+  name: string,
+): void {
+  const other = records.find((record) => !isOf(record, scored));
+  if (other === undefined) return;
+  throw new BridleError("EVALUATION_INVALID", {
+    where: `The evaluation on ${other.data}`,
+    reason: `it is of ${other.model}, version ${other.version}, and not of ${name}`,
   });
 }

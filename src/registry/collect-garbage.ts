@@ -39,6 +39,8 @@ export interface Collected {
 /** How long a package is held against adders without a word from who deletes it. */
 const deleteMs = 60_000;
 const renewMs = 15_000;
+/** How much of that must be left where another file is deleted: a store may take its time. */
+const marginMs = 15_000;
 
 /** The versions of a model that must stay. */
 export async function neededVersions(
@@ -114,57 +116,71 @@ async function sweep(
   let freedBytes = 0;
   for (const digest of await packageDigests(context, signal)) {
     checkCancelled(signal);
-    const isFree = await database.transaction(
+    const marked = await database.transaction(
       async (sql) => {
         const row = await readPackageRow(sql, digest);
         const at = now();
         // Somebody brings it, or takes it away.
-        if (row !== undefined && row.claimed_until > at) return false;
+        if (row !== undefined && row.claimed_until > at) return undefined;
         const { rows } = await sql.query<{ model: string; version: number }>(
           "SELECT model, version FROM registry_version WHERE digest = $1 AND collected_at IS NULL",
           [digest],
         );
-        if (rows.some((each) => !isGoing(each))) return false;
+        if (rows.some((each) => !isGoing(each))) return undefined;
         if (!dryRun) await writePackageRow(sql, digest, "deleting", at + deleteMs);
-        return true;
+        return at + deleteMs;
       },
       { readOnly: dryRun === true },
     );
-    if (!isFree) continue;
+    if (marked === undefined) continue;
     count++;
     if (dryRun) {
       freedBytes += await sizeOf(context, digest, signal);
       continue;
     }
-    freedBytes += await deletePackage(context, digest, signal);
+    freedBytes += await deletePackage(context, digest, marked, signal);
   }
   return { packages: count, freedBytes };
 }
 
-/** Deletes a package that was marked, for as long as the mark is renewed: after that it may be somebody else's. */
+/**
+ * Deletes a package that was marked, for as long as the mark is renewed: after that it may be somebody else's.
+ * @param marked when the mark ends, which tells it from any that others make
+ */
 async function deletePackage(
   { database, packages, now }: RegistryContext,
   digest: string,
+  marked: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  let until = now() + deleteMs;
+  let until = marked;
+  const isMine = "digest = $1 AND state = 'deleting' AND claimed_until = $2";
   const renew = async () => {
     const next = now() + deleteMs;
-    await database.transaction((sql) => writePackageRow(sql, digest, "deleting", next));
-    until = next;
+    const { count } = await database.query(
+      `UPDATE registry_package SET claimed_until = $3 WHERE ${isMine}`,
+      [digest, until, next],
+    );
+    // Somebody brings the package by now, or another gc deletes it.
+    until = count === 1 ? next : Number.NEGATIVE_INFINITY;
   };
-  const renewing = setInterval(() => renew().catch(() => {}), renewMs);
+  let renewal = Promise.resolve();
+  const renewing = setInterval(() => {
+    // One that failed is made up for by the next; the mark ends where none succeeds.
+    renewal = renewal.then(renew).catch(() => {});
+  }, renewMs);
   try {
     const freed = await packages.delete(digest, () => {
       checkCancelled(signal);
-      if (now() > until) throw new BridleError("CANCELLED");
+      if (now() > until - marginMs) throw new BridleError("CANCELLED");
     });
-    await database.query("DELETE FROM registry_package WHERE digest = $1 AND state = 'deleting'", [
-      digest,
-    ]);
+    clearInterval(renewing);
+    await renewal;
+    await database.query(`DELETE FROM registry_package WHERE ${isMine}`, [digest, until]);
     return freed;
   } finally {
     clearInterval(renewing);
+    await renewal;
   }
 }
 

@@ -37,6 +37,7 @@ import {
   listModels,
   type ModelVersion,
   type Move,
+  newestFirst,
   type RegisteredModel,
   type RegistryContext,
   readAliases,
@@ -160,7 +161,7 @@ export function openRegistry({ database, store, cache, now = Date.now }: Registr
     history: (model, alias) =>
       reading(async (sql) => {
         await getModel(sql, context, model);
-        return (await readMoves(sql, model, alias)).reverse();
+        return newestFirst(await readMoves(sql, model, alias));
       }),
     setGates: (model, gates, by) => setGates(context, model, gates, by),
     sight: (model, version, options) => sight(context, model, version, options),

@@ -133,14 +133,28 @@ export async function readAliases(sql: SqlClient, model: string): Promise<AliasS
   }));
 }
 
-/** Every move of a model's aliases, the oldest first. */
+/** Every move of a model's aliases, each alias's in the order they were made, which its numbers tell and no clock can upset. */
 export async function readMoves(sql: SqlClient, model: string, alias?: string): Promise<Move[]> {
   const { rows } = await sql.query<MoveRow>(
     `SELECT * FROM registry_move WHERE model = $1 AND (CAST($2 AS TEXT) IS NULL OR alias = $2)
-     ORDER BY moved_at, alias, move`,
+     ORDER BY alias, move`,
     [model, alias ?? null],
   );
   return rows.map(moveOf);
+}
+
+/** Moves of several aliases for people, the newest first by the movers' clocks; those of one alias always in their order. */
+export function newestFirst(moves: readonly Move[]): Move[] {
+  const aliases = new Set(moves.map(({ alias }) => alias));
+  const lists = [...aliases].map((alias) => moves.filter((each) => each.alias === alias));
+  const ordered: Move[] = [];
+  while (ordered.length < moves.length) {
+    const newest = lists
+      .filter((list) => list.length > 0)
+      .reduce((one, other) => (other.at(-1)!.movedAt > one.at(-1)!.movedAt ? other : one));
+    ordered.push(newest.pop()!);
+  }
+  return ordered;
 }
 
 const modelColumns = "name, last_version, created_at, created_by";

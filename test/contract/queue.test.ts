@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { openLocalQueue } from "../../src/adapters/queue/local.js";
 import { queueMigrations } from "../../src/adapters/queue/migrations.js";
 import { BridleError } from "../../src/errors/error.js";
+import type { Database } from "../../src/ports/database.js";
 import type { Job, Queue } from "../../src/ports/queue.js";
 import { describeEachDatabase } from "../support/databases.js";
 
@@ -17,6 +18,21 @@ const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
   });
+
+/** A database whose statements pass by somebody; a transaction is told as one. */
+function changed(
+  database: Database,
+  by: <Result>(send: () => Promise<Result>, sql: string) => Promise<Result>,
+): Database {
+  return {
+    name: database.name,
+    dialect: database.dialect,
+    query: (sql, values) => by(() => database.query(sql, values), sql),
+    transaction: (work, options) => by(() => database.transaction(work, options), "a transaction"),
+    findFaults: () => database.findFaults(),
+    close: () => database.close(),
+  };
+}
 
 describeEachDatabase("a queue", (place) => {
   const open = async (clock?: () => number) => {
@@ -145,11 +161,18 @@ describeEachDatabase("a queue", (place) => {
   it("gives a lost worker's job to another, and hears nothing more from the lost one", async () => {
     let at = 0;
     const { database, queue } = await open(() => at);
+    let isCutOff = false;
+    const unreached = changed(database, async (send, sql) => {
+      // A network that takes its signs of life away.
+      if (isCutOff && sql.startsWith("UPDATE queue_job SET lease_until_ms"))
+        throw new BridleError("DATABASE_UNAVAILABLE", { database: "it", reason: "cut off" });
+      return await send();
+    });
     const id = await queue.enqueue("q", 0, { maxAttempts: 2 });
     let finish = () => {};
     let began = 0;
     let told: unknown;
-    const lost = queue.work(
+    const lost = openLocalQueue(unreached, () => at).work(
       "q",
       async (_, signal) => {
         began++;
@@ -164,6 +187,7 @@ describeEachDatabase("a queue", (place) => {
     );
     await until(() => began === 1);
     // Its signs of life come too late: the clock has gone past its lease.
+    isCutOff = true;
     at = 10_000;
     const attempts: number[] = [];
     let release = () => {};
@@ -177,18 +201,16 @@ describeEachDatabase("a queue", (place) => {
       },
       { ...quick, leaseMs: 60_000 },
     );
-    await until(() => attempts.length === 1 || told !== undefined);
-    // Either it was the first to look, and holds the job again by its sign of life, or the other has it.
-    if (attempts.length === 1) {
-      expect(attempts).toEqual([2]);
-      await until(() => told !== undefined);
-      finish();
-      await lost.stop();
-      expect(await stateOf(queue, id)).toBe("active");
-    }
-    release();
+    await until(() => attempts.length === 1);
+    expect(attempts).toEqual([2]);
+    isCutOff = false;
+    await until(() => told !== undefined);
+    expect(told).toMatchObject({ code: "CANCELLED" });
     finish();
-    await Promise.all([lost.stop(), other.stop()]);
+    await lost.stop();
+    expect(await stateOf(queue, id)).toBe("active");
+    release();
+    await other.stop();
     expect(await stateOf(queue, id)).toBe("done");
   });
 
@@ -253,6 +275,70 @@ describeEachDatabase("a queue", (place) => {
     const next = queue.work("q", async (job) => void done.push(job.id), quick);
     await until(() => done.length === 1);
     await next.stop();
+  });
+
+  it.each([{ abort: true }, { abort: false }])(
+    "begins nothing that it found while it was stopped (%o), and counts no attempt",
+    async (how) => {
+      const { database, queue } = await open();
+      let found = () => {};
+      const isFound = new Promise<void>((resolve) => {
+        found = resolve;
+      });
+      let goOn = () => {};
+      const stopped = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      // The claim is made, and its answer is on its way when the stop comes.
+      const slow = changed(database, async (send, sql) => {
+        const answer = await send();
+        if (sql === "a transaction") {
+          found();
+          await stopped;
+        }
+        return answer;
+      });
+      const id = await queue.enqueue("q", 0, { maxAttempts: 1 });
+      await database.query("UPDATE queue_job SET error = 'before' WHERE id = $1", [id]);
+      let began = 0;
+      const worker = openLocalQueue(slow).work("q", async () => void began++, quick);
+      await isFound;
+      const stopping = worker.stop(how);
+      goOn();
+      await stopping;
+      await worker.ended;
+      expect(began).toBe(0);
+      expect(await queue.find(id)).toMatchObject({ state: "waiting", attempt: 0, error: "before" });
+    },
+  );
+
+  it("has ended when its last job has, also where it can look for no more", async () => {
+    const { database, queue } = await open();
+    await queue.enqueue("q", 0);
+    let isBroken = false;
+    let broke = () => {};
+    const broken = new Promise<void>((resolve) => {
+      broke = resolve;
+    });
+    const failing = changed(database, async (send, sql) => {
+      if (!isBroken || !sql.startsWith("SELECT 1 AS due")) return await send();
+      broke();
+      throw new BridleError("DATABASE_CORRUPT", { database: "it", reason: "a test" });
+    });
+    let finished = false;
+    const worker = openLocalQueue(failing).work(
+      "q",
+      async () => {
+        isBroken = true;
+        await broken;
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        finished = true;
+      },
+      { ...quick, concurrency: 2 },
+    );
+    await expect(worker.ended).rejects.toMatchObject({ code: "DATABASE_CORRUPT" });
+    expect(finished).toBe(true);
+    expect(await queue.list("q", "done")).toHaveLength(1);
   });
 
   it("waits for the job under way when it is stopped gently", async () => {

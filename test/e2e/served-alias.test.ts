@@ -1,5 +1,5 @@
 // A real server under load while its model is promoted and rolled back: no request fails, and each answer says which version it is.
-import { writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
@@ -69,4 +69,36 @@ it("changes over and back without losing a request", async () => {
   expect(order[0]).toBe("1");
   expect(order).toContain("2");
   expect(order.at(-1)).toBe("1");
+}, 180_000);
+
+it("says in its log why a version is not served, also where models live in processes of their own", async () => {
+  await bridle("models", "promote", "news:1");
+  const { digest } = JSON.parse(await bridle("models", "show", "news:2", "--json"));
+  const store = path.join(scratch.folder, "home", "store", "models", digest);
+  const flags = ["--workers", "2", "--registry-poll-ms", "50", "--log-level", "info"];
+  const workers = await serveBridle(env, ["news@champion"], flags);
+  try {
+    const said = async (text: string, times: number): Promise<void> => {
+      while (workers.said().split(text).length - 1 < times)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    await bridle("models", "promote", "news:2");
+    await said("A served model answers with another version", 2);
+    await bridle("models", "rollback", "news");
+    await said("A served model answers with another version", 4);
+    await appendFile(path.join(store, "config.json"), " ");
+    await bridle("models", "promote", "news:2");
+    await said("A version could not be opened; the one before goes on answering", 2);
+    expect(workers.said()).toMatch(
+      /could not be opened.*config\.json.*model=news@champion version=2 code=PACKAGE_ALTERED/,
+    );
+    const response = await fetch(`${workers.url}/v1/summaries`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ document: "The harbour was closed on Monday after the storm." }),
+    });
+    expect(await response.json()).toMatchObject({ model: "news@champion", version: "1" });
+  } finally {
+    await workers.stop();
+  }
 }, 180_000);

@@ -7,26 +7,36 @@ const binary = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url))
 
 export interface ServedBridle {
   readonly url: string;
+  /** What it has written so far, to both outputs. */
+  said(): string;
   stop(): Promise<void>;
 }
 
 /**
  * @param env what to add to this process's environment, which counts without its own BRIDLE_ and PORT names
  * @param models what to serve, unless it is what is served by default
+ * @param flags of `bridle serve` besides
  */
 export async function serveBridle(
   env: Readonly<Record<string, string>> = {},
   models: readonly string[] = [],
+  flags: readonly string[] = [],
 ): Promise<ServedBridle> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(BRIDLE_|PORT$|NODE_OPTIONS$|VITEST)/.test(name),
   );
-  const args = ["serve", "--port", "0", "--log-level", "warn"];
+  const args = ["serve", "--port", "0", "--log-level", "warn", ...flags];
   for (const model of models) args.push("--model", model);
   const child = spawn(process.execPath, [binary, ...args], {
     env: { ...Object.fromEntries(kept), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  let said = "";
+  for (const output of [child.stdout, child.stderr]) {
+    output?.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+  }
   const url = await readAddress(child);
   for (;;) {
     const { ok } = await fetch(`${url}/ready`);
@@ -36,6 +46,7 @@ export async function serveBridle(
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
     url,
+    said: () => said,
     stop: async () => {
       child.kill("SIGTERM");
       await ended;

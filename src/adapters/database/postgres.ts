@@ -64,11 +64,11 @@ export async function openPostgres(url: string): Promise<Database> {
   return database;
 }
 
-/** A URL as it may be shown. */
-function withoutPassword(url: string): string {
+/** A URL as it may be shown, also one whose password holds @ or / as it is. */
+export function withoutPassword(url: string): string {
   return url
-    .replace(/^([a-z]+:\/\/[^/@:]*):[^@]*@/i, "$1@")
-    .replace(/([?&]password=)[^&]*/gi, "$1…");
+    .replace(/^([a-z]+:\/\/[^/:?#]*):(?:[^/?#]*|[^?]*)@/i, "$1@")
+    .replace(/([?&](?:ssl)?password=)[^&]*/gi, "$1…");
 }
 
 class PostgresDatabase implements Database {

@@ -242,7 +242,7 @@ async function settle(
   await database.query(
     `UPDATE queue_job SET
        state = CASE WHEN cancel_asked = 1 AND $3 <> 'done' THEN 'cancelled' ELSE $3 END,
-       error = $4, run_at_ms = $5, attempt = attempt - $6, lease = NULL, lease_until_ms = NULL,
+       error = CASE WHEN $3 = 'done' THEN NULL ELSE COALESCE($4, error) END, run_at_ms = $5, attempt = attempt - $6, lease = NULL, lease_until_ms = NULL,
        ended_at_ms = CASE WHEN $3 = 'waiting' AND cancel_asked = 0 THEN ended_at_ms ELSE $7 END
      WHERE id = $1 AND lease = $2`,
     [job.id, lease, outcome.state, outcome.error ?? null, runAt, outcome.uncounted ? 1 : 0, at],
@@ -297,16 +297,30 @@ function startWorker(work: Work): QueueWorker {
               () => stopping,
             )
           : undefined;
+      if (claimed !== undefined && stopping) {
+        // It was stopped while it looked: nobody would tell the job to end.
+        const back = { state: "waiting", uncounted: true } as const;
+        await persistently(
+          () => settle(database, claimed, back, now()),
+          () => false,
+        );
+        break;
+      }
       if (claimed !== undefined) {
         begin(claimed);
         continue;
       }
+      if (stopping) break;
       await bell.wait(running.size < concurrency ? pollMs : leaseMs);
     }
-    await Promise.all(running.values());
   };
-  const ended = Promise.race([loop(), failed]).finally(() => {
+  const looking = loop();
+  const ended = Promise.race([looking, failed]).finally(async () => {
     stopping = true;
+    bell.ring();
+    // Whatever ended it, what is under way is under way: it has ended when its last job has.
+    await Promise.allSettled([looking]);
+    await Promise.allSettled(running.values());
   });
   ended.catch(() => {});
   return {

@@ -2,7 +2,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { compose, getSummarizer, type Service } from "../../compose.js";
 import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
-import { describeFailure, type Logger, openLog } from "../log.js";
+import { describeFailure, type Logger, logModelChange, openLog } from "../log.js";
 import type { FromProcess, OpenedSummarizer, ProcessConfig, ToProcess } from "./messages.js";
 
 if (process.send === undefined)
@@ -42,6 +42,8 @@ async function start(config: ProcessConfig): Promise<void> {
   log = openLog(config);
   try {
     service = await compose(config);
+    const changes = log;
+    service.onModelChange?.((event) => logModelChange(changes, event));
     tell({ type: "opened", models: describe(service) });
     await service.warmUp();
     tell({ type: "warm" });

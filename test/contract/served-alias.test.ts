@@ -1,15 +1,19 @@
 // Serving an alias that moves: requests end on the version they began on, and what cannot be opened leaves the old one answering.
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeTrainedModel, scratchFolder } from "../../test/support/model-packages.js";
-import { openRegistry as openAt } from "../compose.js";
-import { BridleError } from "../errors/error.js";
-import type { FoundModel } from "../model/resolve-model.js";
-import { type PackedModel, packModel } from "../package/pack-model.js";
-import type { Registry } from "../registry/registry.js";
-import { extractiveTraits } from "../summarize/extractive/parameters.js";
-import type { Summarizer, SummaryResult } from "../summarize/summarizer.js";
-import { type ServedAliasOptions, type SwapEvent, serveAlias } from "./served-alias.js";
+import { openRegistry as openAt } from "../../src/compose.js";
+import { BridleError } from "../../src/errors/error.js";
+import {
+  type ServedAliasOptions,
+  type SwapEvent,
+  serveAlias,
+} from "../../src/loop/served-alias.js";
+import type { FoundModel } from "../../src/model/resolve-model.js";
+import { type PackedModel, packModel } from "../../src/package/pack-model.js";
+import type { Registry } from "../../src/registry/registry.js";
+import { extractiveTraits } from "../../src/summarize/extractive/parameters.js";
+import type { Summarizer, SummaryResult } from "../../src/summarize/summarizer.js";
+import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 const packed: PackedModel[] = [];
