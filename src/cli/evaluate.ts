@@ -38,7 +38,7 @@ interface Options extends DataFlags {
 
 /** One file's figures. */
 export interface DataEvaluation extends Evaluation {
-  /** Of the file's bytes, or of a folder's files. */
+  /** Of the file's bytes, or of a folder's files, as they were before the first row was read. */
   readonly dataSha256: string;
   readonly data: string;
   /** What rounding does to scores, where that was asked for. */
@@ -232,10 +232,11 @@ async function evaluateAll(
     const [summarizer, ...rivals] = opened as [Summarizer, ...Summarizer[]];
     const evaluations: DataEvaluation[] = [];
     for (const file of data) {
+      // A file that changes while models write for hours must not lend its new name to the old rows' figures.
+      const { sha256: dataSha256 } = await fingerprintOf(file, terminal.signal);
       const compared = { rivals, ...defined({ onRow }) };
       const evaluation = await evaluateFile(file, summarizer, compared, options, terminal);
       const logits = compareDtype && (await compareDtypes(model, compareDtype, file, options));
-      const { sha256: dataSha256 } = await fingerprintOf(file, terminal.signal);
       evaluations.push({ data: file, dataSha256, ...evaluation, ...(logits && { logits }) });
     }
     return evaluations;

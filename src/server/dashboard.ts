@@ -18,11 +18,8 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/**
- * Addresses that the page itself makes sense of, so that they can be sent to somebody, kept and reloaded. Models stand
- * under /registry, because /models/NAME is where clients of Hugging Face ask for summaries.
- */
-const pagePaths = ["/runs", "/sweeps", "/data", "/registry", "/configure", "/system"];
+/** Addresses that the page itself makes sense of (dashboard/src/shell/pages.ts), to be sent to somebody, kept and reloaded. */
+const pagePaths = ["/configure", "/system"];
 
 /** @param folder where the built page lies; without it, / says how to build it */
 export async function dashboardRoutes(server: ServerContext, folder: string): Promise<RouteTable> {

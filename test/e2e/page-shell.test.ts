@@ -54,9 +54,9 @@ describePage("the frame of the pages", () => {
   });
 
   it("says where there is no page, in a page of its own", async () => {
-    const page = await open({}, "/runs/a/b/c");
+    const page = await open({}, "/system/a/b/c");
     await heading(page, "No such page").waitFor();
-    await page.getByText("/runs/a/b/c").waitFor();
+    await page.getByText("/system/a/b/c").waitFor();
     expect(await barriers(page)).toEqual([]);
     const answer = await page.request.get(new URL("/nowhere", page.url()).href);
     expect(answer.status()).toBe(404);

@@ -84,11 +84,14 @@ export function useResource<T>(
   // biome-ignore lint/correctness/useExhaustiveDependencies: turn is the trigger
   useEffect(() => {
     if (key === undefined) return undefined;
-    const controller = new AbortController();
-    const { signal } = controller;
+    let controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const look = async () => {
       clearTimeout(timer);
+      // What is still on its way was asked for earlier, and maybe with another key.
+      controller.abort();
+      controller = new AbortController();
+      const { signal } = controller;
       setState((before) => (before.key === key ? { ...before, isLoading: true } : before));
       try {
         const data = await latest.current(signal);

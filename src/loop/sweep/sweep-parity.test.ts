@@ -92,6 +92,12 @@ describe("pruners decide as Optuna's and W&B's", () => {
   };
   const { curves = [] } = recorded.pruners[0]!;
 
+  it("over the curves that were recorded, of every pruner", () => {
+    expect(recorded.pruners.map(({ pruner }) => pruner)).toEqual(Object.keys(options));
+    expect(curves).toHaveLength(40);
+    for (const { ends } of recorded.pruners) expect(ends).toHaveLength(40);
+  });
+
   it.each(recorded.pruners)("$pruner", ({ pruner: name, ends }) => {
     const pruner = createPruner(options[name]!, "parity");
     const done: SweepTrial[] = [];
@@ -147,8 +153,10 @@ describe("pruners decide as Optuna's and W&B's", () => {
 describe("the Sobol sequence", () => {
   it("is SciPy's in all dimensions", () => {
     const [{ points }] = recorded.sobol as [Recorded["sobol"][number]];
-    const sequence = createSobolSequence(points[0]!.length);
+    expect(points).toHaveLength(16);
+    const sequence = createSobolSequence(37);
     for (const [index, point] of points.entries()) {
+      expect(point).toHaveLength(37);
       for (const [at, value] of sequence.point(index).entries()) {
         expect(value).toBeCloseTo(point[at]!, 11);
       }
@@ -157,6 +165,14 @@ describe("the Sobol sequence", () => {
 });
 
 describe("spaces in W&B's words", () => {
+  it("are all nineteen that were recorded", () => {
+    expect(recorded.spaces).toHaveLength(19);
+    for (const { places, values } of recorded.spaces) {
+      expect(places).toHaveLength(9);
+      expect(values).toHaveLength(9);
+    }
+  });
+
   it.each(recorded.spaces)("$form", ({ form, places, values }) => {
     // What was 1.0 there has come here as 1.
     const isFloat = !("distribution" in form) && values.some((value) => Number(value) % 1 !== 0);

@@ -176,6 +176,12 @@ describe("TPE", () => {
     expect(others.map(({ number }) => number)).toEqual([0, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 
+  it("ranks a complete trial whose cost is no number behind all others that are complete", () => {
+    const costs = [Number.NaN, 3, Number.NaN, 1, 2, Number.NaN, 9, 8, 7, 6, 5];
+    const { good } = splitTrials(costs.map((cost, number) => trial(number, { cost })));
+    expect(good.map(({ number }) => number)).toEqual([3, 4]);
+  });
+
   it("takes a tenth as good, at most 25", () => {
     expect([0, 1, 10, 11, 240, 1000].map(goodTrials)).toEqual([0, 1, 1, 2, 24, 25]);
   });

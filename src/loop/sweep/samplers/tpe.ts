@@ -38,9 +38,15 @@ export function splitTrials(trials: readonly SweepTrial[]): {
   readonly good: readonly SweepTrial[];
   readonly others: readonly SweepTrial[];
 } {
+  // A cost that is no number is worse than any.
+  const costOf = ({ cost = Number.NaN }: SweepTrial) =>
+    Number.isNaN(cost) ? Number.POSITIVE_INFINITY : cost;
   const complete = trials
     .filter(({ state }) => state === "complete")
-    .sort((a, b) => a.cost! - b.cost! || a.number - b.number);
+    .sort((a, b) => {
+      const [costA, costB] = [costOf(a), costOf(b)];
+      return costA === costB ? a.number - b.number : costA - costB;
+    });
   const pruned = trials
     .filter(({ state }) => state === "pruned")
     .sort((a, b) => {
