@@ -64,6 +64,8 @@ export interface Service {
   readonly registry?: () => Promise<Registry | undefined>;
   /** Looks now where the aliases point that are served, and waits until they answer with that. */
   readonly refreshModels?: () => Promise<void>;
+  /** Names that are aliases: what they stand for may change while they are served. */
+  readonly followed?: ReadonlySet<string>;
   /** Tells of aliases that moved while they were served. */
   readonly onModelChange?: (listener: (event: SwapEvent) => void) => void;
   /** Makes the first request to every model as quick as the next ones. */
@@ -110,7 +112,7 @@ export async function compose(
   env: StatePlaces["env"] = process.env,
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
-  const followed: ServedAlias[] = [];
+  const followed = new Map<string, ServedAlias>();
   const listeners = new Set<(event: SwapEvent) => void>();
   const places = { db: config.db, store: config.store, env };
   const reader = createDocumentReader({
@@ -139,7 +141,7 @@ export async function compose(
           for (const listener of listeners) listener(event);
         },
       });
-      if (alias !== undefined) followed.push(alias);
+      if (alias !== undefined) followed.set(model, alias);
       const sources = modelSources(places);
       summarizers.set(
         model,
@@ -169,8 +171,9 @@ export async function compose(
       return found;
     },
     async refreshModels() {
-      await Promise.all(followed.map((alias) => alias.refresh()));
+      await Promise.all([...followed.values()].map((alias) => alias.refresh()));
     },
+    followed: new Set(followed.keys()),
     onModelChange: (listener) => void listeners.add(listener),
     async warmUp() {
       for (const summarizer of summarizers.values()) await summarizer.warmUp();

@@ -174,6 +174,7 @@ describe("a share of the machine", () => {
       { threads: 2, cpus: [0, 1] },
       { threads: 4, cpus: [2, 3, 4, 5, 6, 7] },
     ]);
+    expect(shareMachine(four, 2, 6).map(({ threads }) => threads)).toEqual([6, 6]);
   });
 });
 

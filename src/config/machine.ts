@@ -165,18 +165,20 @@ export function readMachine(
  * Parts a machine among processes: threads evenly, at least one each; where it has several NUMA nodes each process
  * stays on one of them, or on as many as there are more nodes than processes.
  * @param processes 1 or more
+ * @param said threads that each is to have, whatever its share
  */
 export function shareMachine(
   { threads, nodes }: Pick<Machine, "threads" | "nodes">,
   processes: number,
+  said?: number,
 ): MachineShare[] {
-  const each = Math.max(1, Math.floor(threads / processes));
+  const each = said ?? Math.max(1, Math.floor(threads / processes));
   return Array.from({ length: processes }, (_, index) => {
     if (processes === 1 || nodes.length === 1) return { threads: each, cpus: undefined };
     const first = Math.floor((index * nodes.length) / processes);
     const last = Math.max(first + 1, Math.floor(((index + 1) * nodes.length) / processes));
     const cpus = nodes.slice(first, last).flat();
-    return { threads: Math.min(each, cpus.length), cpus };
+    return { threads: said ?? Math.min(each, cpus.length), cpus };
   });
 }
 

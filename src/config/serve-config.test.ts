@@ -40,6 +40,29 @@ describe("resolveServeConfig", () => {
     );
   });
 
+  it("shares a quarter of the memory among neural models and processes, unless told", () => {
+    const quarter = thisMachine().memoryBytes / 4;
+    const bytesOf = (models: string[], workers = 1) =>
+      resolveServeConfig({ models, workers }, {}).maxCacheBytes;
+    expect(bytesOf(["extractive"])).toBe(Math.floor(quarter));
+    expect(bytesOf(["extractive", "./a"])).toBe(Math.floor(quarter));
+    expect(bytesOf(["./a", "./b", "./a"])).toBe(Math.floor(quarter / 2));
+    expect(bytesOf(["./a", "extractive", "./b"], 3)).toBe(Math.floor(quarter / 6));
+    expect(resolveServeConfig({ models: ["a", "b"], maxCacheBytes: 5000 }, {}).maxCacheBytes).toBe(
+      5000,
+    );
+  });
+
+  it("gives every process its share of the threads, or as many as are said", () => {
+    const { threads } = thisMachine();
+    const told = resolveServeConfig({ workers: 2, threads: 7 }, {});
+    expect(told.shares.map((share) => share.threads)).toEqual([7, 7]);
+    const shared = resolveServeConfig({ workers: 2 }, {});
+    expect(shared.shares).toHaveLength(2);
+    expect(shared.threads).toBe(shared.shares[0]?.threads);
+    expect(shared.shares[1]?.threads).toBeLessThanOrEqual(Math.max(1, Math.floor(threads / 2)));
+  });
+
   it("describes every field, for flags and help", () => {
     for (const [name, field] of Object.entries(ServeConfig.shape)) {
       expect(field.description, name).toMatch(/\w/);

@@ -1,7 +1,7 @@
 // ServeConfig: what `bridle serve` can be told, with every default, unit and description in one schema.
 import { z } from "zod";
 import { BridleError } from "../errors/error.js";
-import { shareMachine, thisMachine } from "./machine.js";
+import { type MachineShare, shareMachine, thisMachine } from "./machine.js";
 import { modelDTypes } from "./model-dtypes.js";
 
 const megabyte = 1_000_000;
@@ -84,7 +84,7 @@ export const ServeConfig = z.strictObject({
   maxCacheBytes: wholeNumber(1024, 2 ** 50)
     .optional()
     .describe(
-      "Most bytes of keys and values that the documents on their way through a neural model may take, in each process; its share of a quarter of the memory unless said",
+      "Most bytes that keys and values of the documents on their way may take, for each neural model in each process; unless said, a quarter of the memory, shared evenly among all of these",
     ),
   // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
@@ -145,6 +145,8 @@ export const ServeConfig = z.strictObject({
 export type ServeConfig = z.output<typeof ServeConfig> & {
   readonly threads: number;
   readonly maxCacheBytes: number;
+  /** What each of the working processes gets of the machine. */
+  readonly shares: readonly MachineShare[];
 };
 export type ServeConfigInput = z.input<typeof ServeConfig>;
 
@@ -174,12 +176,17 @@ export function resolveServeConfig(
   const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const checked = ServeConfig.safeParse({ ...fromEnvironment(env), ...said });
   if (checked.success) {
-    const { threads, workers, maxCacheBytes } = checked.data;
-    const [share] = shareMachine(thisMachine(), workers);
+    const { threads, workers, models, maxCacheBytes } = checked.data;
+    const machine = thisMachine();
+    const shares = shareMachine(machine, workers, threads);
+    // Each model of each process has keys and values of its own; the extractive one has none.
+    const holders =
+      workers * Math.max(1, new Set(models).size - Number(models.includes("extractive")));
     return {
       ...checked.data,
-      threads: threads ?? share?.threads ?? 1,
-      maxCacheBytes: maxCacheBytes ?? Math.floor(thisMachine().memoryBytes / 4 / workers),
+      shares,
+      threads: threads ?? shares[0]?.threads ?? 1,
+      maxCacheBytes: maxCacheBytes ?? Math.floor(machine.memoryBytes / 4 / holders),
     };
   }
   const problems = checked.error.issues

@@ -25,15 +25,12 @@ const running = new Map<number, AbortController>();
 let service: Service | undefined;
 let log: Logger | undefined;
 
-function describe({ summarizers }: Service): OpenedSummarizer[] {
+function describe({ summarizers, followed }: Service): OpenedSummarizer[] {
   return [...summarizers].map(
-    ([name, { model, version, traits, supportedParameters, defaults }]) => ({
-      name,
-      model,
-      version,
-      traits,
-      supportedParameters,
-      defaults,
+    ([name, { model, version, digest, traits, supportedParameters, defaults }]) => ({
+      ...{ name, isAlias: followed?.has(name) === true, model, version, traits },
+      ...{ supportedParameters, defaults },
+      ...(digest !== undefined && { digest }),
     }),
   );
 }
@@ -41,11 +38,15 @@ function describe({ summarizers }: Service): OpenedSummarizer[] {
 async function start(config: ProcessConfig): Promise<void> {
   log = openLog(config);
   try {
-    service = await compose(config);
+    const opened = await compose(config);
+    service = opened;
     const changes = log;
-    service.onModelChange?.((event) => logModelChange(changes, event));
-    tell({ type: "opened", models: describe(service) });
-    await service.warmUp();
+    tell({ type: "opened", models: describe(opened) });
+    opened.onModelChange?.((event) => {
+      logModelChange(changes, event);
+      if (event.type === "swapped") tell({ type: "changed", models: describe(opened) });
+    });
+    await opened.warmUp();
     tell({ type: "warm" });
     tellLoads();
   } catch (thrown) {

@@ -34,10 +34,12 @@ export type ProcessConfig = Pick<
 /** A model as a process opened it. */
 export type OpenedSummarizer = Pick<
   Summarizer,
-  "model" | "version" | "traits" | "supportedParameters" | "defaults"
+  "model" | "version" | "digest" | "traits" | "supportedParameters" | "defaults"
 > & {
   /** The name that requests use. */
   readonly name: string;
+  /** Whether it is an alias, whose version may change while it is served. */
+  readonly isAlias: boolean;
 };
 
 export type ProcessMetrics = MetricObjectWithValues<MetricValue<string>>[];
@@ -60,6 +62,8 @@ export type ToProcess =
 
 export type FromProcess =
   | { readonly type: "opened"; readonly models: readonly OpenedSummarizer[] }
+  /** An alias has moved, and what it points at answers. */
+  | { readonly type: "changed"; readonly models: readonly OpenedSummarizer[] }
   | { readonly type: "warm" }
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }

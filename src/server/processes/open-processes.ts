@@ -1,11 +1,11 @@
 // A service whose models live in several processes behind one that answers people.
 import { prepareModels, type Service } from "../../compose.js";
-import { shareMachine, thisMachine } from "../../config/machine.js";
 import type { ServeConfig } from "../../config/serve-config.js";
 import { bridleVersion } from "../../config/version.js";
 import type { CreateSummarizerOptions } from "../../summarize/create-summarizer.js";
 import { createDocumentReader } from "../../text/files/reader.js";
 import { type Logger, openLog } from "../log.js";
+import type { ProcessConfig } from "./messages.js";
 import { createRemoteSummarizer } from "./remote-summarizer.js";
 import { openSupervisor, type SupervisorOptions } from "./supervisor.js";
 import { startWorkerProcess } from "./worker-process.js";
@@ -18,6 +18,18 @@ export interface OpenProcessesOptions
     Pick<SupervisorOptions, "leastPauseMs" | "mostPauseMs" | "steadyMs"> {
   /** The service's own log unless given. */
   readonly log?: Logger;
+}
+
+/** What the process of a place is told: its own share of the machine, and of the rest what it needs. */
+export function processConfig(config: ServeConfig, place: number): ProcessConfig {
+  const { models, device, dtype, maxCacheBytes, maxBodyBytes, db, store, registryPollMs } = config;
+  const { logFormat, logLevel, googleCloudProject, shares } = config;
+  return {
+    ...{ models, device, dtype, maxCacheBytes, maxBodyBytes, db, store, registryPollMs },
+    threads: shares[place]?.threads ?? config.threads,
+    cpus: shares[place]?.cpus,
+    ...{ logFormat, logLevel, googleCloudProject },
+  };
 }
 
 /**
@@ -34,20 +46,10 @@ export async function openProcesses(
     { ...(onDownload && { onDownload }), ...(signal && { signal }) },
     { db: config.db, store: config.store, env: process.env },
   );
-  const shares = shareMachine(thisMachine(), config.workers);
-  const { models, device, dtype, threads, maxCacheBytes, maxBodyBytes } = config;
-  const { db, store, registryPollMs } = config;
-  const { logFormat, logLevel, googleCloudProject } = config;
   const supervisor = await openSupervisor(
     {
       ...{ count: config.workers, log, ...pauses },
-      start: (place) =>
-        startWorkerProcess({
-          ...{ models, device, dtype, threads, maxCacheBytes, maxBodyBytes },
-          ...{ db, store, registryPollMs },
-          cpus: shares[place]?.cpus,
-          ...{ logFormat, logLevel, googleCloudProject },
-        }),
+      start: (place) => startWorkerProcess(processConfig(config, place)),
     },
     signal,
   );
@@ -57,9 +59,9 @@ export async function openProcesses(
   });
   let retries = 0;
   const summarizers = new Map(
-    supervisor.models.map((opened) => [
-      opened.name,
-      createRemoteSummarizer(opened, supervisor, () => {
+    supervisor.models.map(({ name }) => [
+      name,
+      createRemoteSummarizer(name, supervisor, () => {
         retries += 1;
       }),
     ]),

@@ -1,7 +1,6 @@
 // A model in other processes behind the Summarizer interface: what a dying process leaves undone another does.
 import { toBridleError } from "../../errors/error.js";
 import type { SummarizeOptions, Summarizer, SummaryResult } from "../../summarize/summarizer.js";
-import type { OpenedSummarizer } from "./messages.js";
 import { createReplay } from "./replay.js";
 import type { Supervisor } from "./supervisor.js";
 import type { WorkerProcess } from "./worker-process.js";
@@ -18,7 +17,7 @@ const lost: ReadonlySet<string> = new Set(["WORKER_LOST", "WORKER_FAILED"]);
  * @param onRetry told of every document that is given to another process
  */
 export function createRemoteSummarizer(
-  { name, model, version, traits, supportedParameters, defaults }: OpenedSummarizer,
+  name: string,
   supervisor: Supervisor,
   onRetry: () => void = () => {},
 ): Summarizer {
@@ -41,7 +40,24 @@ export function createRemoteSummarizer(
   }
 
   return {
-    ...{ model, version, traits, supportedParameters, defaults },
+    get model() {
+      return supervisor.describe(name).model;
+    },
+    get version() {
+      return supervisor.describe(name).version;
+    },
+    get digest() {
+      return supervisor.describe(name).digest as string;
+    },
+    get traits() {
+      return supervisor.describe(name).traits;
+    },
+    get supportedParameters() {
+      return supervisor.describe(name).supportedParameters;
+    },
+    get defaults() {
+      return supervisor.describe(name).defaults;
+    },
     async summarize(document, options = {}) {
       const startedAt = performance.now();
       const replay = options.onEvent && createReplay(options.onEvent);

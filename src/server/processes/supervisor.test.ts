@@ -9,9 +9,9 @@ import { openSupervisor, pauseBefore, type Supervisor } from "./supervisor.js";
 import type { WorkerProcess } from "./worker-process.js";
 
 const log = pino({ level: "silent" });
-const opened = (version = "1"): OpenedSummarizer[] => [
+const opened = (version = "1", isAlias = false): OpenedSummarizer[] => [
   {
-    ...{ name: "news", model: "news", version, supportedParameters: [], defaults: {} },
+    ...{ name: "news", isAlias, model: "news", version, supportedParameters: [], defaults: {} },
     traits: {
       ...{ kind: "neural", device: "cpu", dtype: "fp32" },
       limits: { maxInputTokens: 64, maxNewTokens: 64 },
@@ -37,6 +37,7 @@ function play() {
     warm: isWarm.promise,
     ended: isOver.promise,
     pendingCount: 0,
+    models: undefined as readonly OpenedSummarizer[] | undefined,
     loads: new Map<string, EngineLoad>(),
     summarize: () => Promise.reject(new BridleError("CANCELLED")),
     metrics: async () => undefined,
@@ -44,9 +45,18 @@ function play() {
       isOver.resolve("it was asked to");
       acted.die();
     },
-    open(version?: string) {
-      isOpen.resolve(opened(version));
+    openFirst(version?: string, isAlias?: boolean) {
+      acted.models = opened(version, isAlias);
+      isOpen.resolve(acted.models);
+    },
+    open(version?: string, isAlias?: boolean) {
+      acted.openFirst(version, isAlias);
       isWarm.resolve();
+    },
+    /** Opens and cannot answer. */
+    openCold(error: BridleError, version?: string) {
+      acted.openFirst(version);
+      isWarm.reject(error);
     },
     fail(error: BridleError) {
       isOpen.reject(error);
@@ -136,6 +146,56 @@ describe("opening", () => {
   });
 });
 
+describe("warming up", () => {
+  async function openCold(error: BridleError, version?: string): Promise<Supervisor> {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 1, start, log, leastPauseMs: 1 });
+    started[0]?.openCold(error, version);
+    supervisor = await opening;
+    return supervisor;
+  }
+
+  it("fails with what keeps a model that was opened from answering", async () => {
+    const { warm } = await openCold(new BridleError("RUN_FAILED", { reason: "no such kernel" }));
+    await expect(warm).rejects.toMatchObject({ code: "RUN_FAILED" });
+  });
+
+  it("goes on where a process was ended meanwhile", async () => {
+    const { warm } = await openCold(new BridleError("WORKER_LOST", { reason: "SIGKILL" }));
+    await vi.waitFor(() => expect(started).toHaveLength(2));
+    started[1]?.open();
+    await expect(warm).resolves.toBeUndefined();
+  });
+
+  it("goes on in the first process where another has opened something else", async () => {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
+    started[0]?.openFirst();
+    supervisor = await opening;
+    started[1]?.open("2");
+    await vi.waitFor(() => expect(started).toHaveLength(3));
+    started[0]?.open();
+    await expect(supervisor.warm).resolves.toBeUndefined();
+  });
+
+  it("is over once any has answered: one that fails later is only tried again", async () => {
+    const all = await openAll(1);
+    started[0]?.die();
+    await vi.waitFor(() => expect(started).toHaveLength(2));
+    started[1]?.openCold(new BridleError("RUN_FAILED", { reason: "no memory" }));
+    await vi.waitFor(() => expect(started).toHaveLength(3));
+    await expect(all.warm).resolves.toBeUndefined();
+  });
+});
+
 describe("work", () => {
   it("goes to the least busy, and to another than one that has failed", async () => {
     const all = await openAll(3);
@@ -179,6 +239,33 @@ describe("work", () => {
     expect(all.states()[1]).toMatchObject({ status: "starting", restarts: 2 });
     started[3]?.open("1");
     await vi.waitFor(() => expect(all.states()[1]?.status).toBe("ready"));
+  });
+});
+
+describe("an alias", () => {
+  it("may be of another version in a process that comes later, and is told as it is now", async () => {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 1, start, log, leastPauseMs: 1 });
+    started[0]?.open("1", true);
+    supervisor = await opening;
+    const all = supervisor;
+    await vi.waitFor(() => expect(all.isAvailable).toBe(true));
+    expect(all.describe("news").version).toBe("1");
+    (started[0] as Acted).models = opened("2", true);
+    expect(all.describe("news").version).toBe("2");
+    started[0]?.die();
+    await vi.waitFor(() => expect(started).toHaveLength(2));
+    expect(all.describe("news").version).toBe("2");
+    started[1]?.open("3", true);
+    await vi.waitFor(() => expect(all.isAvailable).toBe(true));
+    expect(all.describe("news").version).toBe("3");
+    expect(() => all.describe("other")).toThrow(
+      expect.objectContaining({ code: "MODEL_NOT_FOUND" }),
+    );
   });
 });
 

@@ -24,7 +24,9 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** The models as the first process opened them. */
   readonly models: readonly OpenedSummarizer[];
-  /** Settles when one of them answers at full speed. */
+  /** A model as it is now, since an alias may have moved. @throws MODEL_NOT_FOUND for a name that is none of `models` */
+  describe(name: string): OpenedSummarizer;
+  /** Settles when one of them answers at full speed. @rejects with why a model cannot, where none ever has */
   readonly warm: Promise<void>;
   /** Whether any process can take work. */
   readonly isAvailable: boolean;
@@ -98,7 +100,9 @@ export async function openSupervisor(
 
   /** @throws WORKER_CHANGED where a process opened something else than the first one did */
   function checkSame(opened: readonly OpenedSummarizer[]): void {
-    for (const { name, version } of models ?? []) {
+    for (const { name, version, isAlias } of models ?? []) {
+      // Each process follows an alias by itself.
+      if (isAlias) continue;
       const found = opened.find((one) => one.name === name);
       if (found?.version === version) continue;
       const details = { model: name, version: found?.version ?? "none", expected: version };
@@ -127,9 +131,13 @@ export async function openSupervisor(
           `A worker cannot open its models: ${message}`,
         );
       }
+      // It says nothing of the model that a process was ended or found another one; else it will fail in every process.
+      if (code !== "WORKER_LOST" && code !== "WORKER_CHANGED") warm.reject(thrown);
       void process.close(1000);
     });
     void process.ended.then((how) => {
+      // What it told last of aliases is the newest that is known while nobody else is ready.
+      if (place.isReady) models = process.models ?? models;
       place.process = undefined;
       place.isReady = false;
       for (const [name, load] of process.loads) {
@@ -172,8 +180,7 @@ export async function openSupervisor(
   const stop = (): void => void close(1000);
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const first = launch(places[0] as Place);
-    await first.opened;
+    await launch(places[0] as Place).opened;
     // The models are noted by whoever heard of the opening before.
     for (const place of places.slice(1)) launch(place);
   } catch (thrown) {
@@ -185,6 +192,12 @@ export async function openSupervisor(
 
   return {
     models: models ?? [],
+    describe(name) {
+      const ready = places.find(({ isReady }) => isReady)?.process?.models;
+      const found = (ready ?? models)?.find((one) => one.name === name);
+      if (found === undefined) throw new BridleError("MODEL_NOT_FOUND", { model: name });
+      return found;
+    },
     warm: warm.promise,
     get isAvailable() {
       return places.some(({ isReady }) => isReady);

@@ -30,6 +30,8 @@ export interface WorkerProcess {
   readonly ended: Promise<string>;
   /** Requests it works on. */
   readonly pendingCount: number;
+  /** Its models as they are now; undefined until they are open. */
+  readonly models: readonly OpenedSummarizer[] | undefined;
   /** What its engines said last, by the name of the model. */
   readonly loads: ReadonlyMap<string, EngineLoad>;
   /**
@@ -61,6 +63,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   const pending = new Map<number, Pending>();
   const counting = new Map<number, (metrics: ProcessMetrics) => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
+  let models: readonly OpenedSummarizer[] | undefined;
   let nextId = 0;
   let isGone = false;
 
@@ -90,7 +93,11 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   child.on("message", (message: FromProcess) => {
     switch (message.type) {
       case "opened":
+        models = message.models;
         opened.resolve(message.models);
+        break;
+      case "changed":
+        models = message.models;
         break;
       case "warm":
         warm.resolve();
@@ -137,6 +144,9 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
     ended: ended.promise,
     get pendingCount() {
       return pending.size;
+    },
+    get models() {
+      return models;
     },
     get loads() {
       return loads;
