@@ -10,7 +10,7 @@ import { type RunningServer, startServer } from "../../src/server/server.js";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
 import { until } from "./toy-service.js";
 
-const name = "news@champion";
+const name = "news@live";
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 const packed: PackedModel[] = [];
 let registry: Registry;
@@ -28,7 +28,7 @@ beforeAll(async () => {
     await registry.add("news", each, { card: each.card, by: "alice" });
     packed.push(each);
   }
-  await registry.promote("news", 1, { by: "alice", alias: "champion" });
+  await registry.promote("news", 1, { by: "alice", alias: "live" });
   const config = resolveServeConfig(
     {
       ...{ port: 0, logLevel: "silent", models: [name], device: "cpu" },
@@ -74,7 +74,7 @@ it("is told and answered as it stands after a promotion, by processes that come 
   expect(await toldVersions()).toEqual(["1", "1"]);
   expect(service.summarizers.get(name)?.digest).toBe(packed[0]?.manifest.digest);
 
-  await registry.promote("news", 2, { by: "alice", alias: "champion" });
+  await registry.promote("news", 2, { by: "alice", alias: "live" });
   await until(async () => (await toldVersions()).every((version) => version === "2"));
   expect(service.summarizers.get(name)?.digest).toBe(packed[1]?.manifest.digest);
 

@@ -37,7 +37,7 @@ function play() {
     warm: isWarm.promise,
     ended: isOver.promise,
     pendingCount: 0,
-    models: undefined as readonly OpenedSummarizer[] | undefined,
+    told: undefined as WorkerProcess["told"],
     loads: new Map<string, EngineLoad>(),
     summarize: () => Promise.reject(new BridleError("CANCELLED")),
     metrics: async () => undefined,
@@ -46,8 +46,8 @@ function play() {
       acted.die();
     },
     openFirst(version?: string, isAlias?: boolean) {
-      acted.models = opened(version, isAlias);
-      isOpen.resolve(acted.models);
+      acted.told = { models: opened(version, isAlias), at: performance.now() };
+      isOpen.resolve(acted.told.models);
     },
     open(version?: string, isAlias?: boolean) {
       acted.openFirst(version, isAlias);
@@ -255,7 +255,7 @@ describe("an alias", () => {
     const all = supervisor;
     await vi.waitFor(() => expect(all.isAvailable).toBe(true));
     expect(all.describe("news").version).toBe("1");
-    (started[0] as Acted).models = opened("2", true);
+    (started[0] as Acted).told = { models: opened("2", true), at: performance.now() };
     expect(all.describe("news").version).toBe("2");
     started[0]?.die();
     await vi.waitFor(() => expect(started).toHaveLength(2));
@@ -266,6 +266,31 @@ describe("an alias", () => {
     expect(() => all.describe("other")).toThrow(
       expect.objectContaining({ code: "MODEL_NOT_FOUND" }),
     );
+  });
+});
+
+describe("an alias that some processes follow sooner", () => {
+  it("is told as whoever told last says, ready or gone", async () => {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1000 });
+    started[0]?.open("1", true);
+    supervisor = await opening;
+    const all = supervisor;
+    started[1]?.open("1", true);
+    await vi.waitFor(() => expect(all.states().every((one) => one.status === "ready")).toBe(true));
+    (started[1] as Acted).told = { models: opened("2", true), at: performance.now() + 1 };
+    expect(all.describe("news").version).toBe("2");
+    started[1]?.die();
+    await vi.waitFor(() => expect(all.states()[1]?.status).toBe("waiting"));
+    // Who is left answers with the old one.
+    expect(all.describe("news").version).toBe("1");
+    started[0]?.die();
+    await vi.waitFor(() => expect(all.isAvailable).toBe(false));
+    expect(all.describe("news").version).toBe("2");
   });
 });
 

@@ -6,7 +6,7 @@ import type { EngineLoad } from "../../summarize/summarizer.js";
 import { createDeferred } from "../deferred.js";
 import type { Logger } from "../log.js";
 import type { OpenedSummarizer, ProcessMetrics } from "./messages.js";
-import type { WorkerProcess } from "./worker-process.js";
+import type { ToldModels, WorkerProcess } from "./worker-process.js";
 
 export interface SupervisorOptions {
   /** How many processes, 1 or more. */
@@ -77,6 +77,11 @@ export function pauseBefore(soon: number, leastMs: number, mostMs: number): numb
   return Math.min(mostMs, leastMs * 2 ** Math.max(0, soon - 1));
 }
 
+function newer(one: ToldModels | undefined, other: ToldModels | undefined): ToldModels | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return other.at > one.at ? other : one;
+}
+
 /**
  * Starts the first process and waits until its models are open, then the others: what the first has made or read of a
  * model the others find.
@@ -96,6 +101,7 @@ export async function openSupervisor(
   const timers = new Set<NodeJS.Timeout>();
   const warm = createDeferred();
   let models: readonly OpenedSummarizer[] | undefined;
+  let left: ToldModels | undefined;
   let closed = false;
 
   /** @throws WORKER_CHANGED where a process opened something else than the first one did */
@@ -136,8 +142,8 @@ export async function openSupervisor(
       void process.close(1000);
     });
     void process.ended.then((how) => {
-      // What it told last of aliases is the newest that is known while nobody else is ready.
-      if (place.isReady) models = process.models ?? models;
+      // What it told last of aliases may be the newest that is known while nobody else is ready.
+      if (place.isReady) left = newer(left, process.told);
       place.process = undefined;
       place.isReady = false;
       for (const [name, load] of process.loads) {
@@ -193,8 +199,10 @@ export async function openSupervisor(
   return {
     models: models ?? [],
     describe(name) {
-      const ready = places.find(({ isReady }) => isReady)?.process?.models;
-      const found = (ready ?? models)?.find((one) => one.name === name);
+      const ready = places.filter(({ isReady }) => isReady).map(({ process }) => process?.told);
+      // Each follows an alias for itself: who told last knows the newest.
+      const told = ready.reduce(newer, ready.length > 0 ? undefined : left);
+      const found = (told?.models ?? models)?.find((one) => one.name === name);
       if (found === undefined) throw new BridleError("MODEL_NOT_FOUND", { model: name });
       return found;
     },

@@ -20,6 +20,12 @@ interface Pending {
   readonly onEvent: ((event: SummaryEvent) => void) | undefined;
 }
 
+/** What a process said of its models, and when by this process's clock in ms. */
+export interface ToldModels {
+  readonly models: readonly OpenedSummarizer[];
+  readonly at: number;
+}
+
 export interface WorkerProcess {
   readonly pid: number | undefined;
   /** Settles when its models are open. @rejects with what is wrong with them, or WORKER_LOST where it ended before */
@@ -31,7 +37,7 @@ export interface WorkerProcess {
   /** Requests it works on. */
   readonly pendingCount: number;
   /** Its models as they are now; undefined until they are open. */
-  readonly models: readonly OpenedSummarizer[] | undefined;
+  readonly told: ToldModels | undefined;
   /** What its engines said last, by the name of the model. */
   readonly loads: ReadonlyMap<string, EngineLoad>;
   /**
@@ -63,7 +69,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   const pending = new Map<number, Pending>();
   const counting = new Map<number, (metrics: ProcessMetrics) => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
-  let models: readonly OpenedSummarizer[] | undefined;
+  let told: ToldModels | undefined;
   let nextId = 0;
   let isGone = false;
 
@@ -93,11 +99,11 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   child.on("message", (message: FromProcess) => {
     switch (message.type) {
       case "opened":
-        models = message.models;
+        told = { models: message.models, at: performance.now() };
         opened.resolve(message.models);
         break;
       case "changed":
-        models = message.models;
+        told = { models: message.models, at: performance.now() };
         break;
       case "warm":
         warm.resolve();
@@ -145,8 +151,8 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
     get pendingCount() {
       return pending.size;
     },
-    get models() {
-      return models;
+    get told() {
+      return told;
     },
     get loads() {
       return loads;
