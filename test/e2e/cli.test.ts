@@ -401,7 +401,7 @@ describe("bridle doctor", () => {
     const names = checks.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
       ...["node", "machine", "installation", "build", "page", "port", "state", "database"],
-      ...["api keys", "network", "hub", "remotes", "threads", "summary"],
+      ...["api keys", "network", "hub", "remotes", "registry", "threads", "summary"],
     ]);
   });
 
