@@ -1,15 +1,18 @@
 // Versions of data beside dvc: add, push to a folder and pull of many small files and of one large one.
 // node bench/dvc.mjs [--quick] [--runs 3] [--files N] [--megabytes N] [--folder FOLDER] [--python PYTHON]
 // @ts-check
-import { spawn } from "node:child_process";
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -42,7 +45,7 @@ const dvc = path.join(path.dirname(python), "dvc");
 const { dvc: version } = packageVersions(python, ["dvc"]);
 
 /** @typedef {"bridle" | "dvc"} Side */
-/** @typedef {{seconds: Record<string, number>, peakBytes: number}} Outcome */
+/** @typedef {{seconds: Record<string, number>, peakBytes: number, content: string}} Outcome content: what was added, by its .dvc file */
 
 /** Runs a command to its end. @param {string} program @param {string[]} args @param {string} cwd @returns {Promise<{seconds: number, peakBytes: number}>} */
 function run(program, args, cwd) {
@@ -111,6 +114,17 @@ function makeLarge(folder) {
   closeSync(fd);
 }
 
+/** Names and sizes of a folder's files. @param {string} folder */
+function filesIn(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map((each) => path.join(each.parentPath, each.name));
+  return files
+    .map((file) => `${path.relative(folder, file)} ${statSync(file).size}`)
+    .sort()
+    .join("\n");
+}
+
 /** @param {Side} side @param {(folder: string) => void} make @returns {Promise<Outcome>} */
 async function round(side, make) {
   const scratch = mkdtempSync(path.join(values.folder, "bridle-bench-dvc-"));
@@ -129,7 +143,13 @@ async function round(side, make) {
     if (side === "bridle") await command("init");
     else await run(dvc, ["init", "--no-scm", "-q"], repo);
     if (side === "bridle") await command("remote", ["add", "--default", "store", "../remote"]);
-    else await run(dvc, ["remote", "add", "-d", "store", "../remote"], repo);
+    else {
+      await run(dvc, ["remote", "add", "-d", "store", "../remote"], repo);
+      // Asking for newer versions would take time from what is timed.
+      await run(dvc, ["config", "core.check_update", "false"], repo);
+    }
+    // What was just made is written to the disk before anything is timed.
+    if (process.platform !== "win32") spawnSync("sync");
     /** @type {Record<string, number>} */
     const seconds = {};
     let peakBytes = 0;
@@ -149,7 +169,13 @@ async function round(side, make) {
     const done = await command("pull", [], clone);
     seconds.pull = done.seconds;
     peakBytes = Math.max(peakBytes, done.peakBytes);
-    return { seconds, peakBytes };
+    const made = filesIn(path.join(repo, "data"));
+    assert.equal(
+      filesIn(path.join(clone, "data")),
+      made,
+      `${side} pulled other files than it added`,
+    );
+    return { seconds, peakBytes, content: readFileSync(path.join(repo, "data.dvc"), "utf8") };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
     // What was deleted is passed over for half a minute wherever a disk keeps no journal.
@@ -177,6 +203,8 @@ for (const [label, make, atLeast] of cases) {
       );
     }
   }
+  const [first, ...others] = [...done.bridle, ...done.dvc].map(({ content }) => content);
+  for (const other of others) assert.equal(other, first, "both must have added the same");
   const compare = (
     /** @type {string} */ metric,
     /** @type {(outcome: Outcome) => number} */ of,

@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createMemoryTerminal, type MemoryTerminal } from "../../test/support/memory-terminal.js";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
+import { describeKeys } from "../config/schema-keys.js";
 import { bridleVersion } from "../config/version.js";
 import type { BridleError } from "../errors/error.js";
 import { runProgram } from "./program.js";
@@ -75,6 +76,13 @@ describe("bridle", () => {
       expect(help, typed.join(" ")).toContain("--json");
       expect(help, typed.join(" ")).toMatch(/\nExamples:\n {2}\$ .*bridle /);
     }
+  });
+
+  it("lists in train's help every key of params.yaml that a word can set", async () => {
+    const [, list = ""] = (await printed(["train", "--help"])).split("\nKeys:\n");
+    const keys = [...list.matchAll(/^ {2}([\w.]+)/gm)].map(([, key]) => key);
+    expect(keys).toEqual(describeKeys().map(({ key }) => key));
+    expect(list).toMatch(/^ {2}train\.seed=0 +seed of order, dropout and new weights$/m);
   });
 
   it("prints its help where nothing is asked, and its version", async () => {

@@ -60,7 +60,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addDataCommand(program, terminal);
   addModelsCommand(program, terminal);
   addQuantizeCommand(program, terminal);
-  addTrainCommand(program, terminal);
+  await addTrainCommand(program, terminal, args.includes("train"));
   addRunsCommand(program, terminal);
   addConfigCommand(program, terminal);
   addReproduceCommand(program, terminal);

@@ -20,7 +20,12 @@ interface Options extends PlaceFlags {
   readonly json?: boolean;
 }
 
-export function addTrainCommand(program: Command, terminal: Terminal): void {
+/** @param isAsked whether the command is typed; only then is the schema loaded that its help lists keys from */
+export async function addTrainCommand(
+  program: Command,
+  terminal: Terminal,
+  isAsked: boolean,
+): Promise<void> {
   const command = program
     .command("train")
     .summary("fine-tune a model, or train one from nothing")
@@ -54,12 +59,24 @@ export function addTrainCommand(program: Command, terminal: Terminal): void {
     ],
     ["bridle train params.yaml --json", "what came of it, for a program"],
   ]);
-  command.addHelpText("after", keysHint);
+  command.addHelpText("after", isAsked ? (await keysText()) + keysHint : keysHint);
   command.action((words: readonly string[], options: Options) => run(words, options, terminal));
 }
 
+/** Every key that a word can set, with its default and what it does. */
+async function keysText(): Promise<string> {
+  const { describeKeys } = await import("../config/schema-keys.js");
+  const rows = describeKeys().map(({ key, type, default: standard, description }) => {
+    const word = standard === undefined ? key : `${key}=${JSON.stringify(standard)}`;
+    return `  ${word.padEnd(keyWidth)}  ${description === "" ? type : description}`.trimEnd();
+  });
+  return `\nKeys:\n${rows.join("\n")}\n`;
+}
+
+const keyWidth = 46;
+
 const keysHint =
-  "\nEvery key is listed by `bridle config keys`, every preset by `bridle config groups`; `bridle config show` tells what\n" +
+  "\nTypes of keys are told by `bridle config keys`, every preset by `bridle config groups`; `bridle config show` tells what\n" +
   "a file and words come to.";
 
 async function run(words: readonly string[], options: Options, terminal: Terminal): Promise<void> {
