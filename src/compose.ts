@@ -13,7 +13,10 @@ import { openPostgres } from "./adapters/database/postgres.js";
 import { openSqlite } from "./adapters/database/sqlite.js";
 import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
+import { createMlflowSink } from "./adapters/track/mlflow.js";
+import { createMlflowModels } from "./adapters/track/mlflow-models.js";
 import type { ServeConfig } from "./config/serve-config.js";
+import { type SinkKind, sinkSettings } from "./config/sinks.js";
 import { databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
@@ -34,7 +37,7 @@ import {
   isBlobStore,
 } from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
-import type { EventSink } from "./ports/event-sink.js";
+import type { EventSink, ModelSink } from "./ports/event-sink.js";
 import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
@@ -48,7 +51,8 @@ import { createDocumentReader, type DocumentReader } from "./text/files/reader.j
 import { findTrackingFaults } from "./track/check.js";
 import { markInterrupted } from "./track/interrupted.js";
 import { trackMigrations } from "./track/migrations.js";
-import { deliverLeftSpools } from "./track/outbox.js";
+import { afterLeftSpools, deliverLeftSpools, type LeftDelivery } from "./track/outbox.js";
+import { type KeptRecords, keepRecords, type RunRecords } from "./track/records.js";
 import { createTrackSink } from "./track/write.js";
 
 /** What a server needs, already built. */
@@ -68,6 +72,8 @@ export interface Service {
   readonly followed?: ReadonlySet<string>;
   /** Tells of aliases that moved while they were served. */
   readonly onModelChange?: (listener: (event: SwapEvent) => void) => void;
+  /** The runs that were recorded; undefined where there are none yet. They are closed with the service. */
+  readonly runs?: () => Promise<RunRecords | undefined>;
   /** Makes the first request to every model as quick as the next ones. */
   warmUp(): Promise<void>;
   /** Ends every thread; work still under way is cancelled. */
@@ -120,8 +126,9 @@ export async function compose(
     limits: { maxBytes: config.maxBodyBytes },
   });
   let registry: Promise<Registry | undefined> | undefined;
+  const records = keepRunRecords(places);
   const close = async (): Promise<void> => {
-    await Promise.all([reader, ...summarizers.values()].map((part) => part.close()));
+    await Promise.all([reader, records, ...summarizers.values()].map((part) => part.close()));
     await (await registry?.catch(() => undefined))?.close();
   };
   const { device = "auto", dtype, registryPollMs = 2000 } = config;
@@ -175,6 +182,7 @@ export async function compose(
     },
     followed: new Set(followed.keys()),
     onModelChange: (listener) => void listeners.add(listener),
+    runs: records.find,
     async warmUp() {
       for (const summarizer of summarizers.values()) await summarizer.warmUp();
     },
@@ -208,10 +216,14 @@ export async function openRegistry({ db, store, env }: StatePlaces): Promise<Reg
 
 /** The registry where there is one: a name that is looked up makes no database. @throws as openRegistry */
 export async function findRegistry(places: StatePlaces): Promise<Registry | undefined> {
-  const url = databaseUrl(places.db, places.env);
+  return hasDatabase(places) ? await openRegistry(places) : undefined;
+}
+
+/** False where the database would be a file that is not there. */
+function hasDatabase({ db, env }: StatePlaces): boolean {
+  const url = databaseUrl(db, env);
   const file = /^(?:sqlite:(?:\/\/(?=\/))?)?((?![a-z][a-z0-9+.-]+:).*)$/is.exec(url)?.[1];
-  if (file !== undefined && !existsSync(file)) return undefined;
-  return await openRegistry(places);
+  return file === undefined || existsSync(file);
 }
 
 /** Where names of models lead besides folders and the hub. */
@@ -398,6 +410,20 @@ export async function openRuns(
   }
 }
 
+/** The runs that were recorded, for as long as somebody looks at them. */
+export function keepRunRecords(places: StatePlaces): KeptRecords {
+  return keepRecords(async () => {
+    if (!hasDatabase(places)) return undefined;
+    const artifacts = await openArtifacts(places.store, places.env);
+    try {
+      return { artifacts, database: await openRuns(places.db, places.env) };
+    } catch (thrown) {
+      await artifacts.close();
+      throw thrown;
+    }
+  });
+}
+
 /**
  * What is inconsistent in the database and in the files it names; reads all of it.
  * @throws what openDatabase and openArtifacts throw
@@ -421,29 +447,60 @@ export async function findDatabaseFaults(
 }
 
 /** What tracking is asked to do. */
-export interface TrackingSettings {
-  readonly db?: string | undefined;
-  readonly store?: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface TrackingSettings extends StatePlaces {
+  /** Whom runs are told to besides the database, as `--sink` names them; BRIDLE_SINKS where left out. */
+  readonly sinks?: readonly string[] | undefined;
   readonly onWarning: (message: string) => void;
+}
+
+/** What tells others of runs, by its name. */
+const sinkAdapters: Readonly<
+  Record<SinkKind, (url: string, artifacts: BlobReader, env: StatePlaces["env"]) => EventSink>
+> = {
+  mlflow: (url, artifacts, env) => createMlflowSink({ url, artifacts, env }),
+};
+
+/** The sinks that were asked for. @throws SINK_UNKNOWN */
+export function openSinks(
+  named: readonly string[] | undefined,
+  artifacts: BlobReader,
+  env: StatePlaces["env"],
+): readonly EventSink[] {
+  return sinkSettings(named, env).map(({ kind, url }) => sinkAdapters[kind](url, artifacts, env));
+}
+
+const modelSinkAdapters: Readonly<
+  Record<SinkKind, (url: string, env: StatePlaces["env"]) => ModelSink>
+> = { mlflow: (url, env) => createMlflowModels({ url, env }) };
+
+/** The same for registered models. @throws SINK_UNKNOWN */
+export function openModelSinks(
+  named: readonly string[] | undefined,
+  env: StatePlaces["env"],
+): readonly ModelSink[] {
+  return sinkSettings(named, env).map(({ kind, url }) => modelSinkAdapters[kind](url, env));
 }
 
 /**
  * What runs are recorded with; nothing is opened before the first event.
- * What other processes left undelivered is delivered first.
+ * What other processes left undelivered is delivered first; nobody waits for that but the sinks themselves.
+ * @throws SINK_UNKNOWN
  */
-export async function openTracking({
-  db,
-  store,
-  env,
-  onWarning,
-}: TrackingSettings): Promise<TrackingParts & { close(): Promise<void> }> {
+export async function openTracking(
+  settings: TrackingSettings,
+): Promise<TrackingParts & { close(): Promise<void> }> {
+  const { db, store, env, onWarning } = settings;
   const open = () => openDatabase(databaseUrl(db, env));
   const folder = spoolFolder(env);
   const artifacts = await openArtifacts(store, env);
-  const sinks: readonly EventSink[] = [createTrackSink(open)];
-  // Before anything new, so that what a run told comes in its order.
-  await deliverLeftSpools(folder, sinks, onWarning);
+  const own = createTrackSink(open);
+  const sinks: readonly EventSink[] = [
+    own,
+    ...openSinks(settings.sinks, artifacts, env).map((sink) =>
+      afterLeftSpools(sink, folder, onWarning),
+    ),
+  ];
+  await deliverLeftSpools(folder, [own], onWarning);
   return {
     sinks,
     openDatabase: open,
@@ -455,6 +512,22 @@ export async function openTracking({
       await artifacts.close();
     },
   };
+}
+
+/** Delivers what runs that are over left for the database and for the sinks. @throws SINK_UNKNOWN */
+export async function deliverLeft(settings: TrackingSettings): Promise<readonly LeftDelivery[]> {
+  const { db, store, env, onWarning } = settings;
+  const artifacts = await openArtifacts(store, env);
+  const sinks = [
+    createTrackSink(() => openDatabase(databaseUrl(db, env))),
+    ...openSinks(settings.sinks, artifacts, env),
+  ];
+  try {
+    return await deliverLeftSpools(spoolFolder(env), sinks, onWarning);
+  } finally {
+    for (const sink of sinks) await sink.close();
+    await artifacts.close();
+  }
 }
 
 /** The store of runs' files and models. @throws BLOB_READ_ONLY, and what openBlobStore throws */

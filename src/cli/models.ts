@@ -5,6 +5,7 @@ import { addModelsAddCommands } from "./models-add.js";
 import { addModelsFilesCommands } from "./models-files.js";
 import { addModelsListCommands } from "./models-list.js";
 import { addModelsMoveCommands } from "./models-move.js";
+import { addModelsSyncCommand } from "./models-sync.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -20,6 +21,7 @@ export function addModelsCommand(program: Command, terminal: Terminal): void {
   addModelsAddCommands(models, terminal);
   addModelsMoveCommands(models, terminal);
   addModelsFilesCommands(models, terminal);
+  addModelsSyncCommand(models, terminal);
   const pull = models
     .command("pull")
     .summary("download a model, or bring it up to date")

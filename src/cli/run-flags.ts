@@ -7,6 +7,7 @@ import type { Terminal } from "./terminal.js";
 export interface PlaceFlags {
   readonly db?: string;
   readonly store?: string;
+  readonly sink?: readonly string[];
 }
 
 export function addDatabaseFlag(command: Command): Command {
@@ -20,6 +21,14 @@ export function addStoreFlag(command: Command): Command {
   return command.option(
     "--store <url>",
     "where files of runs are kept: a folder, s3://…, gs://…, azure://… (default: $BRIDLE_STORE, else .bridle/store)",
+  );
+}
+
+export function addSinkFlag(command: Command): Command {
+  return command.option(
+    "--sink <place>",
+    "tell a tracker of runs too: mlflow=http://HOST:PORT; may be repeated (default: $BRIDLE_SINKS)",
+    (word: string, before: readonly string[] = []) => [...before, word],
   );
 }
 
@@ -40,14 +49,14 @@ export async function withRuns<Result>(
 
 /** Does work whose runs are recorded; undefined where they are not to be. What goes wrong is a line on standard error. */
 export async function withTracking<Result>(
-  { track, ...places }: PlaceFlags & { readonly track?: boolean },
+  { track, db, store, sink: sinks }: PlaceFlags & { readonly track?: boolean },
   terminal: Terminal,
   work: (parts: TrackingParts | undefined) => Promise<Result>,
 ): Promise<Result> {
   if (track === false) return await work(undefined);
   const { openTracking } = await import("../compose.js");
   const onWarning = (message: string) => void terminal.stderr.write(`warning: ${message}\n`);
-  const parts = await openTracking({ ...places, env: terminal.env, onWarning });
+  const parts = await openTracking({ db, store, sinks, env: terminal.env, onWarning });
   try {
     return await work(parts);
   } finally {

@@ -4,15 +4,19 @@ import { addRunsCompareCommand } from "./runs-compare.js";
 import { addRunsExportCommand } from "./runs-export.js";
 import { addRunsListCommand } from "./runs-list.js";
 import { addRunsShowCommand } from "./runs-show.js";
+import { addRunsSyncCommand } from "./runs-sync.js";
 import type { Terminal } from "./terminal.js";
 
 export function addRunsCommand(program: Command, terminal: Terminal): void {
   const runs = program
     .command("runs")
     .summary("look at recorded runs")
-    .description("Lists, shows, compares and exports the runs that `bridle train` recorded.");
+    .description(
+      "Lists, shows, compares and exports the runs that `bridle train` recorded, and tells other trackers of them.",
+    );
   addRunsListCommand(runs, terminal);
   addRunsShowCommand(runs, terminal);
   addRunsCompareCommand(runs, terminal);
   addRunsExportCommand(runs, terminal);
+  addRunsSyncCommand(runs, terminal);
 }

@@ -7,7 +7,13 @@ import type { TrainEvent } from "../train/events.js";
 import type { TrainResult } from "../train/loop.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
-import { addDatabaseFlag, addStoreFlag, type PlaceFlags, withTracking } from "./run-flags.js";
+import {
+  addDatabaseFlag,
+  addSinkFlag,
+  addStoreFlag,
+  type PlaceFlags,
+  withTracking,
+} from "./run-flags.js";
 import { splitWords } from "./run-words.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 import { describeEvaluation, drawCurves, openDisplay } from "./train-display.js";
@@ -43,10 +49,12 @@ export async function addTrainCommand(
     .option("--no-track", "keep no record of the run beside its folder");
   addDatabaseFlag(command);
   addStoreFlag(command);
+  addSinkFlag(command);
   addJsonOption(command);
   addExamples(command, [
     ["bridle train params.yaml", "as the file says"],
     ["bridle train params.yaml --experiment headlines", "recorded there; see bridle runs list"],
+    ["bridle train params.yaml --sink mlflow=http://localhost:5000", "told to MLflow as well"],
     ["bridle train params.yaml train.learningRate=1e-4 train.output=run2", "with other values"],
     [
       "bridle train model.name=./pegasus data.train=train.jsonl train.maxSteps=100",

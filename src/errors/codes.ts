@@ -449,6 +449,41 @@ export const codes = {
     message: "The {what} {text} cannot be read: {reason}.",
     hint: "See `bridle runs list --help` for conditions and orders, such as 'metrics.eval/loss < 2' and -started.",
   },
+  ARTIFACT_NOT_FOUND: {
+    kind: "missing",
+    message: "Run {run} keeps no file {name}.{where}",
+    hint: "See `bridle runs show RUN` for its files and where they lie.",
+  },
+  SINK_UNKNOWN: {
+    kind: "invalid",
+    message: "Runs cannot be told to {sink}: {reason}.",
+    hint: "Write --sink mlflow=http://localhost:5000, or the same in BRIDLE_SINKS.",
+  },
+  SINK_NONE: {
+    kind: "invalid",
+    message: "It is not said whom to tell of these runs.",
+    hint: "Add --sink mlflow=http://localhost:5000, or set BRIDLE_SINKS.",
+  },
+  SINK_UNAVAILABLE: {
+    kind: "unavailable",
+    message: "{sink} does not answer as it should: {reason}.",
+    hint: "What it was to be told waits here; start the server, then run `bridle runs sync`.",
+  },
+  SINK_DENIED: {
+    kind: "denied",
+    message: "{sink} does not let this process tell it of runs: {reason}.",
+    hint: "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; then run `bridle runs sync`.",
+  },
+  SINK_REFUSED: {
+    kind: "invalid",
+    message: "{sink} refuses {what}: {reason}.",
+    hint: "It will not take it another time either; the run's own record here is whole. See the reason it gives.",
+  },
+  SINK_BEHIND: {
+    kind: "unavailable",
+    message: "{count} runs could not be told to {sinks}; the first: {first}",
+    hint: "What they told waits in {folder}; run `bridle runs sync` again when the server is back.",
+  },
   // Text from files.
   UNSUPPORTED_FILE_TYPE: {
     kind: "unsupported-media",

@@ -86,3 +86,44 @@ export interface EventSink {
   send(run: RunIdentity, events: readonly RunEvent[]): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A file of a model version, to be copied. */
+export interface ToldFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** A registered version as others are told of it. */
+export interface ToldVersion {
+  readonly version: number;
+  readonly description: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** The run that made it, where that was recorded. */
+  readonly run: Pick<RunIdentity, "id" | "experiment"> | undefined;
+  /** Those that are copied. */
+  readonly files: readonly ToldFile[];
+}
+
+export interface ToldModel {
+  readonly name: string;
+  /** The oldest first. */
+  readonly versions: readonly ToldVersion[];
+  readonly aliases: readonly { readonly alias: string; readonly version: number }[];
+}
+
+/** What came of telling of a model. */
+export interface ModelTold {
+  /** Versions that were not there before. */
+  readonly made: readonly number[];
+  /** Aliases that pointed elsewhere, or nowhere. */
+  readonly moved: readonly string[];
+}
+
+/** A registry of others that mirrors the one here. Told twice, it has what it has once. */
+export interface ModelSink {
+  readonly name: string;
+  /** @throws what sinks throw; told again, it goes on where it stopped */
+  tellModel(model: ToldModel): Promise<ModelTold>;
+  close(): Promise<void>;
+}

@@ -19,6 +19,7 @@ import { lingerAfter } from "./request-body.js";
 import { openRequestScope } from "./request-scope.js";
 import { methodsOf, type RouteTable, registerRoutes } from "./routes.js";
 import { runConfigRoutes } from "./run-config.js";
+import { runRoutes } from "./runs.js";
 import { summaryRoutes } from "./summaries.js";
 
 /** Where built files lie. */
@@ -55,6 +56,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...modelRoutes(server),
     ...runConfigRoutes(server),
     ...registryRoutes(server),
+    ...runRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

@@ -130,8 +130,8 @@ async function postModel(
   return Response.json([{ summary_text: summary, model, version, truncated, usage }]);
 }
 
-/** A model's name, with escapes such as %2F undone. */
-function decodeName(path: string): string {
+/** The rest of a path as a name, with escapes such as %2F undone. */
+export function decodeName(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {

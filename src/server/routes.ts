@@ -75,22 +75,22 @@ export function registerRoutes(server: ServerContext, app: App, routes: RouteTab
 export function methodsOf(routes: RouteTable, path: string): string[] {
   const methods = new Set<string>();
   for (const route of routes) {
-    const fits = route.path.endsWith("*")
-      ? path.startsWith(route.path.slice(0, -1))
-      : fitsPattern(route.path, path);
-    if (!fits) continue;
+    if (!fitsPattern(route.path, path)) continue;
     methods.add(route.method);
     if (route.method === "GET") methods.add("HEAD");
   }
   return [...methods];
 }
 
-/** Whether a path is one of a pattern whose parts may be `:names`. */
+/** Whether a path is one of a pattern whose parts may be `:names`, and whose last may be `*`: anything from there on. */
 function fitsPattern(pattern: string, path: string): boolean {
-  if (!pattern.includes(":")) return path === pattern;
+  if (!/[:*]/.test(pattern)) return path === pattern;
   const [wanted, given] = [pattern.split("/"), path.split("/")];
+  const isOpen = wanted.at(-1) === "*";
+  if (isOpen) wanted.pop();
+  const fitsLength = isOpen ? given.length > wanted.length : given.length === wanted.length;
   return (
-    wanted.length === given.length &&
+    fitsLength &&
     wanted.every((part, i) => (/^:\w+$/.test(part) ? given[i] !== "" : part === given[i]))
   );
 }

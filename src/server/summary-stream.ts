@@ -3,13 +3,10 @@ import { toBridleError } from "../errors/error.js";
 import type { SummaryEvent } from "../summarize/summarizer.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { toProblem } from "./error-answer.js";
+import { eventStreamHeaders, formatEvent } from "./event-stream.js";
 import { summarize, type Work, withId, withTurn } from "./work.js";
 
 const encoder = new TextEncoder();
-
-function format(event: string, data: object): Uint8Array {
-  return encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-}
 
 /**
  * Starts the work and answers with its stream.
@@ -35,7 +32,8 @@ export async function answerStream(
     else early.push(bytes);
     firstEvent();
   };
-  const onEvent = ({ type, ...data }: SummaryEvent): void => send(format(type, data));
+  const onEvent = ({ type, ...data }: SummaryEvent): void =>
+    send(formatEvent({ name: type, data }));
 
   const heartbeat = setInterval(
     () => send(encoder.encode(": still working\n\n")),
@@ -46,11 +44,11 @@ export async function answerStream(
 
   const finished = withTurn(server, scope, () => summarize(server, scope, { ...work, onEvent }));
   const delivered = finished.then(
-    (result) => send(format("summary", withId(result))),
+    (result) => send(formatEvent({ name: "summary", data: withId(result) })),
     (thrown: unknown) => {
       const error = toBridleError(thrown);
       scope.code = error.code;
-      send(format("error", toProblem(error, scope.id)));
+      send(formatEvent({ name: "error", data: toProblem(error, scope.id) }));
     },
   );
 
@@ -75,12 +73,5 @@ export async function answerStream(
     if (!closed) stream?.close();
     closed = true;
   });
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-      // Proxies that gather answers before passing them on would defeat the stream.
-      "x-accel-buffering": "no",
-    },
-  });
+  return new Response(body, { headers: eventStreamHeaders });
 }

@@ -1,6 +1,6 @@
 // Between a run and a sink: events are gathered for a second, sent, kept in a spool where that fails, and sent again.
 import { appendFile } from "node:fs/promises";
-import { BridleError } from "../errors/error.js";
+import { BridleError, toBridleError } from "../errors/error.js";
 import type { EventSink, RunEvent, RunIdentity } from "../ports/event-sink.js";
 import { createSpool, type Spool, takeLeftSpools } from "./spool.js";
 
@@ -48,24 +48,59 @@ export async function deliverSpool(
   await spool.drain((events) => sendEach(sink, run, events, spool.file, onWarning));
 }
 
+/** What came of a spool that another process left. */
+export interface LeftDelivery {
+  readonly sink: string;
+  readonly run: RunIdentity;
+  /** Why it is still where it was, in `file`; undefined where it was delivered. */
+  readonly error: BridleError | undefined;
+  readonly file: string;
+}
+
 /** Delivers the spools that other processes left, for the sinks there are. What does not go now waits for the next time. */
 export async function deliverLeftSpools(
   folder: string,
   sinks: readonly EventSink[],
   onWarning: (message: string) => void,
-): Promise<void> {
+): Promise<readonly LeftDelivery[]> {
   const names = new Set(sinks.map(({ name }) => name));
+  const deliveries: LeftDelivery[] = [];
   for (const { sink: name, run, spool } of await takeLeftSpools(folder, names)) {
     const sink = sinks.find((each) => each.name === name) as EventSink;
+    const { file } = spool;
     try {
       await deliverSpool(sink, run, spool, onWarning);
+      deliveries.push({ sink: name, run, file, error: undefined });
     } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      const error = toBridleError(thrown);
       onWarning(
-        `${name} does not take what run ${run.id} told yet: ${reason} It stays in ${spool.file}.`,
+        `${name} does not take what run ${run.id} told yet: ${error.message} It stays in ${file}.`,
       );
+      deliveries.push({ sink: name, run, file, error });
     }
   }
+  return deliveries;
+}
+
+/**
+ * A sink that first gets what other processes left for it, so that what a run told comes in its order; whoever sends waits
+ * for that, and nobody else does.
+ */
+export function afterLeftSpools(
+  sink: EventSink,
+  folder: string,
+  onWarning: (message: string) => void,
+): EventSink {
+  const left = deliverLeftSpools(folder, [sink], onWarning);
+  left.catch(() => {});
+  return {
+    name: sink.name,
+    async send(run, events) {
+      await left;
+      await sink.send(run, events);
+    },
+    close: () => sink.close(),
+  };
 }
 
 /** Sends events; those that a sink will never take are set aside, so that they do not hold up the others. */

@@ -113,21 +113,63 @@ export async function listRuns(
   );
 }
 
-/** Those that changed since a moment, the earliest first: what somebody who looks on has not seen. */
-export async function listChangedRuns(
+export interface RunChange {
+  readonly id: string;
+  readonly changedAt: number;
+  /** Whether it changed after the moment that was asked for, or runs. */
+  readonly isRecent: boolean;
+}
+
+/** The runs that changed after a moment, those that run, and some by their ids; the earliest change first. */
+export async function listChanges(
   database: Database,
   since: number,
-  limit = usualPage,
+  ids: readonly string[] = [],
+): Promise<readonly RunChange[]> {
+  const found = new Map<string, RunChange>();
+  const recent = await database.query<{ id: string; changed_at: number }>(
+    "SELECT id, changed_at FROM track_run WHERE changed_at > $1 OR status = 'running'",
+    [since],
+  );
+  for (const { id, changed_at: changedAt } of recent.rows) {
+    found.set(id, { id, changedAt, isRecent: true });
+  }
+  for (const some of inPieces(ids.filter((id) => !found.has(id)))) {
+    const { rows } = await database.query<{ id: string; changed_at: number }>(
+      `SELECT id, changed_at FROM track_run WHERE id IN (${listOf(some.length)})`,
+      some,
+    );
+    for (const { id, changed_at: changedAt } of rows) {
+      found.set(id, { id, changedAt, isRecent: false });
+    }
+  }
+  return [...found.values()].sort((a, b) => a.changedAt - b.changedAt);
+}
+
+/** Runs by their whole ids, in that order; those that are not there are left out. */
+export async function getRuns(
+  database: Database,
+  ids: readonly string[],
 ): Promise<readonly TrackedRun[]> {
-  return await database.transaction(
-    async (sql) => {
-      const { rows } = await sql.query<RunRow>(
-        `SELECT ${columns} ${runsAndExperiments} WHERE r.changed_at > $1 ORDER BY r.changed_at, r.id LIMIT $2`,
-        [since, limit],
-      );
-      return await withWhatTheyTold(sql, rows);
-    },
-    { readOnly: true },
+  const found = new Map<string, TrackedRun>();
+  for (const some of inPieces(ids)) {
+    await database.transaction(
+      async (sql) => {
+        const { rows } = await sql.query<RunRow>(
+          `SELECT ${columns} ${runsAndExperiments} WHERE r.id IN (${listOf(some.length)})`,
+          some,
+        );
+        for (const run of await withWhatTheyTold(sql, rows)) found.set(run.id, run);
+      },
+      { readOnly: true },
+    );
+  }
+  return ids.flatMap((id) => found.get(id) ?? []);
+}
+
+function inPieces<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / usualPage) }, (_, piece) =>
+    items.slice(piece * usualPage, (piece + 1) * usualPage),
   );
 }
 

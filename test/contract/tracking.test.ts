@@ -10,14 +10,16 @@ import type { RunEvent } from "../../src/ports/event-sink.js";
 import { putArtifact } from "../../src/track/artifacts.js";
 import { chartSql, planChart, readCharts } from "../../src/track/charts.js";
 import { findTrackingFaults } from "../../src/track/check.js";
+import { followRuns } from "../../src/track/follow.js";
 import { markInterrupted } from "../../src/track/interrupted.js";
 import { trackMigrations } from "../../src/track/migrations.js";
 import {
   differingParams,
   getRun,
+  getRuns,
   lastLineOf,
   listArtifacts,
-  listChangedRuns,
+  listChanges,
   listExperiments,
   listRuns,
   readLines,
@@ -309,11 +311,23 @@ describeEachDatabase("tracking", (place) => {
     await writeEvents(database, gone, [{ type: "points", points: [point("loss", 1, 1)] }]);
     expect(await getRun(database, gone.id)).toMatchObject({ status: "interrupted" });
     expect(await findTrackingFaults(database)).toEqual([]);
-    const changed = await listChangedRuns(database, 5_999_999);
-    expect(changed.map(({ id }) => id).toSorted()).toEqual(
-      ["aaaa2222", gone.id, far.id, silent.id].toSorted(),
-    );
-    expect(await listChangedRuns(database, Date.now() + 1000)).toEqual([]);
+    const running = [mine.id, far.id, silent.id].toSorted();
+    const changed = await listChanges(database, 5_999_999);
+    expect(changed.map(({ id }) => id).toSorted()).toEqual([...running, gone.id].toSorted());
+    // Later on those that run are looked at, and those that are asked for.
+    const later = await listChanges(database, Date.now() + 1000, [gone.id, "nobody22"]);
+    expect(later.find(({ id }) => id === gone.id)).toMatchObject({ isRecent: false });
+    expect(later.map(({ id }) => id).toSorted()).toEqual([...running, gone.id].toSorted());
+    const found = await getRuns(database, [gone.id, "nobody22", mine.id]);
+    expect(found.map(({ id }) => id)).toEqual([gone.id, mine.id]);
+    // Whoever looks on hears of each change once, and of the end of a run whose clock is far behind.
+    const look = followRuns(database);
+    expect((await look()).map(({ id }) => id)).toEqual(expect.arrayContaining(running));
+    expect(await look()).toEqual([]);
+    await writeEvents(database, far, [{ type: "end", status: "failed", at: 7, error: "x" }]);
+    await database.query("UPDATE track_run SET changed_at = 8 WHERE id = $1", [far.id]);
+    expect(await look()).toMatchObject([{ id: far.id, status: "failed" }]);
+    expect(await look()).toEqual([]);
   });
 
   it("finds what cannot be", async () => {

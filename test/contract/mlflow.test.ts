@@ -1,0 +1,282 @@
+// Runs told to an MLflow server: everything arrives once, within its limits, whatever comes in between.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createMlflowSink } from "../../src/adapters/track/mlflow.js";
+import { openBlobStore } from "../../src/compose.js";
+import type { BlobStore } from "../../src/ports/blob-store.js";
+import type { RunEvent, RunIdentity } from "../../src/ports/event-sink.js";
+import { putArtifact } from "../../src/track/artifacts.js";
+import { openOutbox } from "../../src/track/outbox.js";
+import {
+  type FakeMlflow,
+  type MlflowServer,
+  mlflowProgram,
+  startFakeMlflow,
+  startRealMlflow,
+} from "../support/mlflow-servers.js";
+import { madeRun, point } from "../support/tracked-runs.js";
+
+const root = mkdtempSync(path.join(tmpdir(), "bridle-mlflow-"));
+let artifacts: BlobStore;
+beforeAll(async () => {
+  artifacts = (await openBlobStore({
+    url: path.join(root, "store"),
+    options: {},
+    env: {},
+  })) as BlobStore;
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of MLflow, which the tests look at
+type Told = any;
+
+async function ask(
+  server: MlflowServer,
+  method: string,
+  rest: string,
+  body?: object,
+): Promise<Told> {
+  const response = await fetch(`${server.url}/api/2.0/mlflow/${rest}`, {
+    method,
+    ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  expect(response.status, rest).toBe(200);
+  return await response.json();
+}
+
+/** The runs that are known there under an id of ours. */
+async function runsOf(server: MlflowServer, run: RunIdentity) {
+  const name = encodeURIComponent(run.experiment);
+  const { experiment } = await ask(
+    server,
+    "GET",
+    `experiments/get-by-name?experiment_name=${name}`,
+  );
+  const { runs = [] } = await ask(server, "POST", "runs/search", {
+    experiment_ids: [experiment.experiment_id],
+    filter: `tags.\`bridle.run_id\` = '${run.id}'`,
+  });
+  return runs.map(({ info, data }: Told) => ({
+    info,
+    params: Object.fromEntries((data.params ?? []).map((each: Told) => [each.key, each.value])),
+    tags: Object.fromEntries((data.tags ?? []).map((each: Told) => [each.key, each.value])),
+  }));
+}
+
+async function historyOf(server: MlflowServer, id: string, key: string) {
+  const { metrics = [] } = await ask(
+    server,
+    "GET",
+    `metrics/get-history?run_id=${id}&metric_key=${encodeURIComponent(key)}&max_results=25000`,
+  );
+  return metrics
+    .map(({ step, value, timestamp }: Record<string, unknown>) => [
+      Number(step),
+      value,
+      Number(timestamp),
+    ])
+    .sort(([a]: number[], [b]: number[]) => (a as number) - (b as number));
+}
+
+const servers: [string, boolean, () => Promise<MlflowServer>][] = [
+  ["a server of our own", true, startFakeMlflow],
+  [
+    "the real mlflow server",
+    mlflowProgram !== undefined,
+    () => startRealMlflow(mkdtempSync(path.join(root, "real-"))),
+  ],
+];
+
+describe.each(servers)("told to %s", (_, isThere, start) => {
+  describe.skipIf(!isThere)("a run", () => {
+    let server: MlflowServer;
+    beforeAll(async () => {
+      server = await start();
+    }, 120_000);
+    afterAll(async () => await server?.close());
+    const sinkTo = () => createMlflowSink({ url: server.url, env: {}, artifacts });
+
+    it("arrives whole, and once if it is told twice", async () => {
+      const run = madeRun("aaaa2222", {
+        experiment: "news & more",
+        commit: "c0ffee+",
+        startedAt: 1_700_000_000_000,
+      });
+      const at = run.startedAt;
+      const config = await putArtifact(
+        artifacts,
+        "code/config.json",
+        '{"a":1}\n',
+        "application/json",
+      );
+      const events: RunEvent[] = [
+        { type: "start", run, fromStep: 0 },
+        { type: "params", values: { "train.seed": "7", empty: "", long: "é".repeat(7000) } },
+        {
+          type: "params",
+          values: Object.fromEntries(Array.from({ length: 250 }, (__, i) => [`p.${i}`, String(i)])),
+        },
+        { type: "tags", values: { branch: "main", "a/../b?c": "x", wide: "w".repeat(9000) } },
+        {
+          type: "points",
+          points: Array.from({ length: 2500 }, (__, i) =>
+            point("train/loss", i, 3 - i / 1000, at + i),
+          ),
+        },
+        {
+          type: "points",
+          points: [
+            point("odd", 1, Number.NaN, at),
+            point("odd", 2, Number.POSITIVE_INFINITY, at),
+            point("odd", 3, Number.NEGATIVE_INFINITY, at),
+          ],
+        },
+        { type: "lines", lines: [{ number: 0, at, level: "info", text: "hello" }] },
+        { type: "artifact", artifact: config },
+        {
+          type: "artifact",
+          artifact: { ...config, name: "model/weights", blob: "", uri: "/far/weights" },
+        },
+        { type: "alive", at },
+        { type: "end", status: "finished", at: at + 5000, error: "" },
+      ];
+      await sinkTo().send(run, events);
+      await sinkTo().send(run, events);
+      const [found, ...others] = await runsOf(server, run);
+      expect(others).toEqual([]);
+      expect(found.info).toMatchObject({ status: "FINISHED", run_name: run.name });
+      expect([Number(found.info.start_time), Number(found.info.end_time)]).toEqual([at, at + 5000]);
+      expect(found.params).toMatchObject({ "train.seed": "7", "p.249": "249" });
+      expect(Object.keys(found.params)).toHaveLength(253);
+      expect(found.params.long).toBe(`${"é".repeat(5999)}…`);
+      expect(found.tags).toMatchObject({
+        "mlflow.source.git.commit": "c0ffee",
+        "mlflow.source.git.branch": "main",
+        "bridle.commit": "c0ffee+",
+        "a/_/b_c": "x",
+        "bridle.file.model/weights": `/far/weights (8 bytes, sha256 ${config.sha256})`,
+        "bridle.status": "finished",
+      });
+      const { run_id: id } = found.info;
+      const loss = await historyOf(server, id, "train/loss");
+      expect(loss).toHaveLength(2500);
+      expect(loss[2499]).toEqual([2499, 3 - 2.499, at + 2499]);
+      const odd = await historyOf(server, id, "odd");
+      expect(odd.map(([step]: number[]) => step)).toEqual([1, 2, 3]);
+      const file = found.info.artifact_uri.replace(/^mlflow-artifacts:\/+/, "");
+      if ("files" in server) {
+        expect((server as FakeMlflow).files.get(`${file}/code/config.json`)).toBe('{"a":1}\n');
+      } else {
+        const got = await fetch(
+          `${server.url}/api/2.0/mlflow-artifacts/artifacts/${file}/code/config.json`,
+        );
+        expect(await got.text()).toBe('{"a":1}\n');
+      }
+    }, 60_000);
+
+    it("goes on where it was taken up again, with what changed of its parameters as tags", async () => {
+      const run = madeRun("bbbb2222", { startedAt: 1_700_000_000_000 });
+      const at = run.startedAt;
+      await sinkTo().send(run, [
+        { type: "start", run, fromStep: 0 },
+        { type: "params", values: { device: "cpu", seed: "1" } },
+        { type: "end", status: "interrupted", at: at + 10, error: "killed" },
+      ]);
+      expect(await runsOf(server, run)).toMatchObject([
+        { info: { status: "KILLED" }, tags: { "bridle.error": "killed" } },
+      ]);
+      const again = sinkTo();
+      await again.send(run, [{ type: "start", run, fromStep: 0 }]);
+      expect(await runsOf(server, run)).toMatchObject([{ info: { status: "RUNNING" } }]);
+      await again.send(run, [
+        { type: "params", values: { device: "cuda", seed: "1", more: "2" } },
+        { type: "end", status: "failed", at: at + 20, error: "no room" },
+      ]);
+      // The end of the first try comes late.
+      await sinkTo().send(run, [{ type: "end", status: "interrupted", at: at + 10, error: "" }]);
+      expect(await runsOf(server, run)).toMatchObject([
+        {
+          info: { status: "FAILED" },
+          params: { device: "cpu", seed: "1", more: "2" },
+          tags: { "bridle.changed.device": "cuda", "bridle.error": "no room" },
+        },
+      ]);
+    }, 60_000);
+
+    it("is refused in the server's words where it will never be taken", async () => {
+      const run = madeRun("cccc2222", { experiment: "" });
+      await expect(sinkTo().send(run, [{ type: "alive", at: 1 }])).rejects.toMatchObject({
+        code: "SINK_REFUSED",
+      });
+    });
+  });
+});
+
+describe("a server that is away", () => {
+  it("is told everything when it is back, in order, while nobody waits", async () => {
+    const server = await startFakeMlflow();
+    const run = madeRun("dddd2222");
+    const warnings: string[] = [];
+    const outbox = openOutbox(createMlflowSink({ url: server.url, env: {}, artifacts }), run, {
+      folder: path.join(root, "spool-a"),
+      onWarning: (warning) => warnings.push(warning),
+      gatherMs: 60_000,
+      retryMs: 0,
+    });
+    outbox.push({ type: "start", run, fromStep: 0 });
+    await outbox.flush();
+    server.isAway = true;
+    for (let step = 1; step <= 50; step++) {
+      outbox.push({ type: "points", points: [point("loss", step, step)] });
+      await outbox.flush();
+    }
+    server.isAway = false;
+    outbox.push({ type: "end", status: "finished", at: 2_000_000, error: "" });
+    expect(await outbox.close(30_000)).toBe(true);
+    const [found] = await runsOf(server, run);
+    expect(found.info.status).toBe("FINISHED");
+    const steps = (await historyOf(server, found.info.run_id, "loss")).map(
+      ([step]: number[]) => step,
+    );
+    expect(steps).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toMatch(/503 .*kept in .*spool-a.*mlflow-dddd2222/s);
+    expect(warnings[1]).toMatch(/takes what the run tells again/);
+    await server.close();
+  });
+
+  it("ends no run later than it may: what it never answered waits for another process", async () => {
+    const server = await startFakeMlflow();
+    server.hangs = true;
+    const run = madeRun("eeee2222");
+    const sink = createMlflowSink({ url: server.url, env: {}, artifacts });
+    const folder = path.join(root, "spool-b");
+    const outbox = openOutbox(sink, run, { folder, onWarning: () => {} });
+    outbox.push({ type: "start", run, fromStep: 0 });
+    expect(await outbox.close(50)).toBe(false);
+    await sink.close();
+    await server.close();
+  });
+
+  it("is told apart from one that lets nobody in, and from one that is none", async () => {
+    const server = await startFakeMlflow();
+    server.authorization = `Basic ${Buffer.from("me:secret").toString("base64")}`;
+    const send = (url: string, env: Record<string, string> = {}) =>
+      createMlflowSink({ url, env, artifacts }).send(madeRun("ffff2222"), [
+        { type: "alive", at: 1 },
+      ]);
+    await expect(send(server.url)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    const login = { MLFLOW_TRACKING_USERNAME: "me", MLFLOW_TRACKING_PASSWORD: "secret" };
+    await send(server.url, login);
+    await send(server.url.replace("//", "//me:secret@"));
+    server.authorization = "Bearer abc";
+    await send(server.url, { MLFLOW_TRACKING_TOKEN: "abc" });
+    await server.close();
+    const failure = await send(server.url.replace("//", "//me:secret@")).catch((thrown) => thrown);
+    expect(failure.code).toBe("SINK_UNAVAILABLE");
+    expect(failure.message).not.toContain("secret");
+    await expect((async () => send("localhost"))()).rejects.toMatchObject({ code: "SINK_UNKNOWN" });
+  });
+});
