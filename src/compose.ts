@@ -22,6 +22,7 @@ import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
 import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
+import { sweepMigrations } from "./loop/migrations.js";
 import type { TrackingParts } from "./loop/record-training.js";
 import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
@@ -362,6 +363,7 @@ export const migrationSets: readonly MigrationSet[] = [
   trackMigrations,
   registryMigrations,
   queueMigrations,
+  sweepMigrations,
 ];
 
 /**

@@ -14,6 +14,7 @@ import { addRougeCommand } from "./rouge.js";
 import { addRunsCommand } from "./runs.js";
 import { addServeCommand } from "./serve.js";
 import { addSummarizeCommand } from "./summarize.js";
+import { addSweepCommand } from "./sweep.js";
 import type { Terminal } from "./terminal.js";
 import { addTokenizeCommand } from "./tokenize.js";
 import { addTokenizerCommand } from "./tokenizer.js";
@@ -61,6 +62,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addModelsCommand(program, terminal);
   addQuantizeCommand(program, terminal);
   await addTrainCommand(program, terminal, args.includes("train"));
+  addSweepCommand(program, terminal);
   addRunsCommand(program, terminal);
   addConfigCommand(program, terminal);
   addReproduceCommand(program, terminal);

@@ -136,15 +136,15 @@ parameters:
   });
 
   it.each([
-    ["val_loss", "loss"],
-    ["eval/rouge_l", "rougeL"],
-    ["validation.rouge1", "rouge1"],
-    ["rougeLsum", "rougeLsum"],
-  ])("calls the metric %s", async (name, metric) => {
+    ["val_loss", "loss", "minimize"],
+    ["eval/rouge_l", "rougeL", "maximize"],
+    ["validation.rouge1", "rouge1", "maximize"],
+    ["rougeLsum", "rougeLsum", "maximize"],
+  ])("calls the metric %s", async (name, metric, goal) => {
     const { config } = await read(
       `method: random\nmetric: {name: ${name}}\nparameters: {train.seed: {values: [1, 2]}}\n`,
     );
-    expect(config.objective).toEqual({ metric, goal: "minimize" });
+    expect(config.objective).toEqual({ metric, goal });
   });
 
   it("knows bands that are counted from the end", async () => {
@@ -200,6 +200,10 @@ describe("mistakes", () => {
     ],
     ["space: {train.seed: [1, 2]}\ntrials: 0", "trials"],
     ["space: {train.seed: [1, 2]}\nobjective: lost", "objective.metric"],
+    [
+      "space: {train.seed: [1, 2]}\nobjective: {metric: rouge1, goal: minimize}",
+      "rouge1 is better the higher it is",
+    ],
     [
       `${wandb}metric: {name: accuracy, goal: maximize}`,
       "there is no metric accuracy; an evaluation has loss, rouge1",

@@ -219,11 +219,13 @@ function fromWandb(content: Plain, problem: Problem, notes: string[]): Plain {
         `there is no metric ${String(name)}; an evaluation has ${metricNames.join(", ")}`,
       );
     }
-    // W&B takes minimize where nothing is said, and no one means to make a score small.
+    if (goal === undefined && metric !== undefined && objectiveMetrics[metric] !== "minimize") {
+      notes.push(`metric.goal: ${metric} is maximized, where W&B would minimize what has no goal`);
+    }
     made.objective = {
       metric,
-      goal: goal ?? "minimize",
-      ...(target === undefined ? {} : { target }),
+      ...(goal !== undefined && { goal }),
+      ...(target !== undefined && { target }),
     };
     for (const key of Object.keys(rest)) {
       if (key === "impute" || key === "impute_while_running") {
@@ -322,6 +324,8 @@ export async function readSweepConfig(file: string): Promise<ReadSweep> {
   const checked = OwnSweep.safeParse(given);
   for (const issue of checked.error?.issues ?? []) {
     for (const { path, told } of describeIssue(issue)) {
+      // A space that is not there is told by readSpace.
+      if (path[0] === "space") continue;
       // What has been told in W&B's words already is not told again in Bridle's.
       if (!(wandb && ["sampler", "objective", "pruner"].includes(String(path[0]))))
         problem(path, told);
@@ -339,10 +343,18 @@ export async function readSweepConfig(file: string): Promise<ReadSweep> {
   ) {
     problem([spaceAt], "every key has one value, and there is nothing to search");
   }
+  const said = checked.data?.objective;
+  if (said?.goal !== undefined && said.goal !== objectiveMetrics[said.metric]) {
+    problem(
+      [wandb ? "metric" : "objective", "goal"],
+      `goal: ${said.metric} is better the ${said.goal === "minimize" ? "higher" : "lower"} it is`,
+    );
+  }
   if (problems.length > 0 || !checked.success) {
     throw new BridleError("SWEEP_INVALID", { file, problems: problems.join("; ") });
   }
-  const { metric, goal = objectiveMetrics[metric], target } = checked.data.objective;
+  const { metric, target } = checked.data.objective;
+  const goal = objectiveMetrics[metric];
   return {
     config: {
       ...checked.data,

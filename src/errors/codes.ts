@@ -840,6 +840,46 @@ export const codes = {
     message: "The {sampler} sampler cannot be used here: {problem}.",
     hint: "{advice} The samplers are grid, random, sobol and tpe.",
   },
+  SWEEP_EXISTS: {
+    kind: "conflict",
+    message: "There is a sweep named {name} already.",
+    hint: "Go on with it by --resume, or give this one another name: --name NAME.",
+  },
+  SWEEP_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no sweep named {name} to go on with.",
+    hint: "Run it without --resume, or name the database it was begun in: --db URL.",
+  },
+  SWEEP_CHANGED: {
+    kind: "conflict",
+    message: "The sweep {name} was begun with another file, other words or another params.yaml.",
+    hint: "Undo the change to go on with it, or begin a new one: --name NAME.",
+  },
+  SWEEP_FAILED: {
+    kind: "gate-failed",
+    message: "None of the {trials} trials of {name} came to a result; the first: {first}",
+    hint: "Train one by itself to see what is wrong: bridle train params.yaml with its parameters.",
+  },
+  TRIAL_LOST: {
+    kind: "unavailable",
+    message: "The process of trial {number} was lost: {told}.",
+    hint: "Most often memory ran out: train with fewer --workers, or smaller train.microBatchTokens.",
+  },
+  TRIAL_TIMEOUT: {
+    kind: "timeout",
+    message: "Trial {number} was not done within {limitMs} ms; it had come to step {step}.",
+    hint: "Raise trialTimeoutMs in the sweep's file, or take values out that make trials slow.",
+  },
+  TRIAL_HANGS: {
+    kind: "timeout",
+    message: "Nothing was heard of trial {number} for {limitMs} ms; it had come to step {step}.",
+    hint: "Train it by itself to see where it hangs: bridle train params.yaml with its parameters.",
+  },
+  TRIAL_NOT_FINITE: {
+    kind: "invalid",
+    message: "The objective of trial {number} is {value} at step {step}.",
+    hint: "Narrow the space where it diverges: lower rates, more warm-up steps, train.maxGradNorm.",
+  },
   LOSS_NOT_FINITE: {
     kind: "invalid",
     message: "At step {step} the loss is {loss}: {what}.",

@@ -1,0 +1,210 @@
+// `bridle sweep`: searches a space of configurations over several workers, and says which was best and why.
+import path from "node:path";
+import type { Command } from "commander";
+import type { AddedModel } from "../loop/add-model.js";
+import type { SweepResult } from "../loop/sweep/run-sweep.js";
+import type { StoredTrial } from "../loop/sweep/sweep-store.js";
+import { addExamples, addJsonOption, wholeNumber } from "./options.js";
+import { addRegistryFlags, type RegistryFlags, whoIs } from "./registry-flags.js";
+import { openSweepDisplay } from "./sweep-display.js";
+import { printJson, printLine, type Terminal } from "./terminal.js";
+
+interface Options extends RegistryFlags {
+  readonly workers: number;
+  readonly resume?: boolean;
+  readonly name?: string;
+  readonly trials?: number;
+  readonly output?: string;
+  readonly track?: boolean;
+  readonly experiment?: string;
+  /** A registered model's name; false for none. */
+  readonly register?: string | false;
+}
+
+export function addSweepCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("sweep")
+    .summary("search for the best configuration")
+    .description(
+      "Trains once for each of many configurations, drawn from the space that a file names, and ranks them. The file is in " +
+        "Bridle's words or W&B's. A trial that fails, hangs or diverges is recorded, and the sweep goes on. Killed, it is " +
+        "taken up again by --resume; on a database that machines share, --resume on another one helps along.",
+    )
+    .argument("<file>", "the sweep's YAML file")
+    .argument("[words...]", "key=value words that go before params.yaml, in every trial")
+    .option("--workers <n>", "trials trained at once", wholeNumber("--workers"), 1)
+    .option("--resume", "go on with the sweep of this name")
+    .option("--name <name>", "what the sweep is called (default: the file says, or is called so)")
+    .option(
+      "--trials <n>",
+      "trials in all, in place of what the file says",
+      wholeNumber("--trials"),
+    )
+    .option(
+      "--output <folder>",
+      "where trials keep what they trained (default: .bridle/sweeps/NAME)",
+    )
+    .option(
+      "--experiment <name>",
+      "the experiment that trials are recorded in (default: the sweep's name)",
+    )
+    .option("--no-track", "keep no record of the trials as runs")
+    .option(
+      "--register <model>",
+      "registered model that the best becomes a version of (default: the sweep's name)",
+    )
+    .option("--no-register", "leave the best model in its folder alone");
+  addRegistryFlags(command);
+  addJsonOption(command);
+  addExamples(command, [
+    ["bridle sweep sweep.yaml", "as the file says, one trial after the other"],
+    ["bridle sweep sweep.yaml --workers 2 --trials 40", "two at once, forty in all"],
+    ["bridle sweep sweep.yaml --resume", "goes on where it was interrupted"],
+    ["bridle sweep sweep.yaml train.maxSteps=50 --name quick", "with other values of params.yaml"],
+    ["bridle sweep sweep.yaml --json", "every trial, for a program"],
+  ]);
+  command.action((file: string, words: readonly string[], options: Options) =>
+    run(file, words, options, terminal),
+  );
+}
+
+async function run(
+  file: string,
+  words: readonly string[],
+  options: Options,
+  terminal: Terminal,
+): Promise<void> {
+  const [
+    { availableParallelism },
+    { openSweep },
+    { runSweep },
+    { databaseUrl, stateFolder },
+    { startTrialProcess },
+    compose,
+  ] = await Promise.all([
+    import("node:os"),
+    import("../loop/sweep/plan.js"),
+    import("../loop/sweep/run-sweep.js"),
+    import("../config/state.js"),
+    import("./sweep-trial.js"),
+    import("../compose.js"),
+  ]);
+  const { workers, trials, name, resume, json, db, store } = options;
+  const sweep = await openSweep(file, words, {
+    ...(trials !== undefined && { trials }),
+    ...(name !== undefined && { name }),
+  });
+  const { plan } = sweep;
+  for (const note of sweep.notes) terminal.stderr.write(`note: ${note}\n`);
+  const folder = path.resolve(
+    options.output ?? path.join(stateFolder(terminal.env), "sweeps", plan.name),
+  );
+  const database = await compose.openDatabase(databaseUrl(db, terminal.env));
+  let result: SweepResult;
+  const queue = compose.openQueue(database);
+  const display = await openSweepDisplay(terminal, plan);
+  try {
+    result = await runSweep(sweep, {
+      ...{ database, queue, folder, workers },
+      startProcess: startTrialProcess,
+      places: { db, store },
+      ...(options.track !== false && { experiment: options.experiment ?? plan.name }),
+      onWarning: display.warn,
+      threads: Math.max(1, Math.floor(availableParallelism() / workers)),
+      ...(resume && { resume }),
+      signal: terminal.signal,
+      onChange: display.change,
+      onProgress: display.progress,
+    });
+  } finally {
+    display.close();
+    await queue.close();
+    await database.close();
+  }
+  const registered = await register(result, options, terminal);
+  if (json) return await printJson(terminal, toJson(result, registered));
+  await tell(result, registered, terminal);
+}
+
+/** Adds the best trial's model to the registry. */
+async function register(
+  { plan, folder, best }: SweepResult,
+  { register: model, ...flags }: Options,
+  terminal: Terminal,
+): Promise<{ readonly name: string; readonly added: AddedModel } | undefined> {
+  if (model === false || best === undefined) return undefined;
+  const [{ addModel }, { withRegistry }] = await Promise.all([
+    import("../loop/add-model.js"),
+    import("./registry-flags.js"),
+  ]);
+  const name = model ?? modelNameOf(plan.name);
+  const added = await withRegistry(flags, terminal, (registry) =>
+    addModel(registry, name, path.join(folder, String(best.number)), {
+      by: whoIs(undefined),
+      ...(best.run !== null && { runId: best.run }),
+      note: `best of ${plan.trials} trials of the sweep ${plan.name}: trial ${best.number}, ${plan.config.objective.metric} ${best.value}`,
+      signal: terminal.signal,
+    }),
+  );
+  return { name, added };
+}
+
+/** A sweep's name as one of a registered model: lower case, digits and hyphens. */
+function modelNameOf(sweep: string): string {
+  const plain = sweep.normalize("NFKD").toLowerCase();
+  return plain.replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "") || "sweep";
+}
+
+const trialJson = ({ reports: _, ...trial }: StoredTrial) => trial;
+
+function toJson(
+  { plan, folder, trials, ranked, best, importance, reachedTarget }: SweepResult,
+  registered: Awaited<ReturnType<typeof register>>,
+) {
+  return {
+    name: plan.name,
+    objective: plan.config.objective,
+    folder,
+    planned: plan.trials,
+    reachedTarget,
+    best:
+      best === undefined
+        ? null
+        : { ...trialJson(best), folder: path.join(folder, String(best.number)) },
+    ranked: ranked.map(({ number }) => number),
+    importance: importance ?? null,
+    registered:
+      registered === undefined
+        ? null
+        : { model: registered.name, version: registered.added.version },
+    trials,
+  };
+}
+
+async function tell(
+  result: SweepResult,
+  registered: Awaited<ReturnType<typeof register>>,
+  terminal: Terminal,
+): Promise<void> {
+  const { rankedTable, importanceLines } = await import("./sweep-display.js");
+  for (const line of rankedTable(result)) await printLine(terminal, line);
+  for (const line of importanceLines(result)) await printLine(terminal, line);
+  const { plan, folder, best } = result;
+  if (best === undefined) return;
+  const words = Object.entries(best.parameters).map(
+    ([key, value]) => `${key}=${JSON.stringify(value)}`,
+  );
+  await printLine(
+    terminal,
+    `The best, trial ${best.number}, is in ${path.join(folder, String(best.number))}.`,
+  );
+  const from = plan.run === null ? "" : ` ${path.relative(process.cwd(), plan.run) || plan.run}`;
+  await printLine(terminal, `Train it by itself: bridle train${from} ${words.join(" ")}`);
+  if (registered !== undefined) {
+    const { name, added } = registered;
+    await printLine(
+      terminal,
+      `It is registered as ${name}:${added.version}. Serve it with: bridle serve --model ${name}:${added.version}`,
+    );
+  }
+}

@@ -1,0 +1,172 @@
+// From a sweep's file to a plan: every key and value checked against params.yaml before the first trial is begun.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { resolveRunConfig, valuesOf } from "../../config/load.js";
+import type { RunConfig } from "../../config/run-config.js";
+import { readSweepConfig, type SweepConfig } from "../../config/sweep-config.js";
+import { BridleError } from "../../errors/error.js";
+import { type Allows, createConstraints } from "./constraints.js";
+import { type Dimension, openSpace, type Parameters } from "./dimension.js";
+import { createPruner } from "./pruners/create.js";
+import type { Pruner } from "./pruners/pruner.js";
+import { createSampler } from "./samplers/create.js";
+import type { Sampler } from "./samplers/sampler.js";
+
+/** What is kept of a sweep, so that it can be taken up again elsewhere. */
+export interface SweepPlan {
+  readonly name: string;
+  readonly config: SweepConfig;
+  /** The file that every trial starts from, and words laid over it. */
+  readonly run: string | null;
+  readonly words: readonly string[];
+  /** What those come to: a trial is this with its parameters. */
+  readonly base: RunConfig;
+  /** Trials that the sweep ends with. */
+  readonly trials: number;
+}
+
+export interface OpenSweep {
+  readonly plan: SweepPlan;
+  /** Whether the number of trials was said beside the file: one that is gone on with has so many then, and no more. */
+  readonly areTrialsSaid: boolean;
+  readonly sha256: string;
+  readonly notes: readonly string[];
+  readonly dimensions: readonly Dimension[];
+  readonly constants: Parameters;
+  readonly sampler: Sampler;
+  readonly pruner: Pruner;
+  /** The configuration of a trial. @throws RUN_CONFIG_INVALID where its parameters do not go together */
+  configOf(parameters: Parameters, output: string): Promise<RunConfig>;
+}
+
+const defaultTrials = 20;
+
+/** A parameter as a word of the command line: JSON is YAML too. */
+const word = ([key, value]: readonly [string, unknown]) => `${key}=${JSON.stringify(value)}`;
+
+/**
+ * Reads and checks a sweep.
+ * @param words laid over the file that trials start from, such as `train.maxSteps=50`
+ * @throws what readSweepConfig and resolveRunConfig throw; SWEEP_INVALID for values that params.yaml does not take;
+ *   SWEEP_CONSTRAINT_INVALID, SWEEP_SPACE_EMPTY, SWEEP_SAMPLER_UNFIT
+ */
+export async function openSweep(
+  file: string,
+  words: readonly string[] = [],
+  { trials, name }: { readonly trials?: number; readonly name?: string } = {},
+): Promise<OpenSweep> {
+  const { config, notes } = await readSweepConfig(file);
+  const run = runFileOf(file, config);
+  const { metric } = config.objective;
+  const judged = [...words, `evaluate.metric=${metric}`];
+  const { dimensions, constants } = openSpace(config.space);
+  const fixed = Object.entries(constants).map(word);
+  const base = (await resolveRunConfig(run, [...judged, ...fixed])).config;
+  const invalid = (problems: string) => new BridleError("SWEEP_INVALID", { file, problems });
+  if (base.data.validation === undefined) {
+    throw invalid("there are no rows to evaluate on: set data.validation in params.yaml");
+  }
+  const configOf = async (parameters: Parameters, output: string) => {
+    const own = Object.entries(parameters).map(word);
+    const said = [...judged, ...fixed, ...own, word(["train.output", output])];
+    return (await resolveRunConfig(run, said)).config;
+  };
+  await checkValues(dimensions, (parameters) => configOf(parameters, "x"), invalid);
+
+  const values = [...valuesOf(base)].map(({ path, value }) => [path.join("."), value] as const);
+  const keys = dimensions.map(({ key }) => key);
+  const allows: Allows = createConstraints(config.constraints, keys, Object.fromEntries(values));
+  const sampler = createSampler(config.sampler, { dimensions, allows, seed: config.seed });
+  // Constraints that nothing satisfies, or that compare a text with a number, are found out before anything is begun.
+  sampler.suggest(0, []);
+  const asked = trials ?? config.trials;
+  const planned = Math.min(
+    asked ?? sampler.size ?? defaultTrials,
+    sampler.size ?? Number.POSITIVE_INFINITY,
+  );
+  const called = name ?? config.name ?? basename(file).replace(/\.ya?ml$/, "");
+  if (!/^[\p{L}\p{N}][\p{L}\p{N}._ -]{0,99}$/u.test(called)) {
+    throw invalid(
+      `${JSON.stringify(called)} is no name of a sweep; give one with letters, digits, . _ - alone`,
+    );
+  }
+  const plan: SweepPlan = { name: called, config, run: run ?? null, words, base, trials: planned };
+  return {
+    plan,
+    areTrialsSaid: trials !== undefined,
+    sha256: hashOf(plan),
+    notes: [
+      ...notes,
+      ...(asked === undefined && sampler.size === undefined
+        ? [`the file says no number of trials: there will be ${defaultTrials}`]
+        : []),
+    ],
+    dimensions,
+    constants,
+    sampler,
+    pruner: createPruner(config.pruner, called),
+    configOf,
+  };
+}
+
+/** Everything that decides what trials try and come to. How many there are, and how long each may take, can change later. */
+function hashOf({ config, base }: SweepPlan): string {
+  const left = { name: undefined, run: undefined, trials: undefined };
+  const decisive = { ...config, ...left, trialTimeoutMs: undefined, retries: undefined };
+  const run = { ...base, train: { ...base.train, output: undefined } };
+  return createHash("sha256")
+    .update(JSON.stringify({ config: decisive, base: run }))
+    .digest("hex");
+}
+
+/** The file a sweep names, else params.yaml beside it; none where everything is in words. */
+function runFileOf(file: string, { run }: SweepConfig): string | undefined {
+  if (run !== undefined) return resolve(dirname(file), run);
+  const beside = join(dirname(file), "params.yaml");
+  return existsSync(beside) ? beside : undefined;
+}
+
+/**
+ * Tries each choice and both ends of each range, by itself and among the middles of the others. What is refused both times is
+ * wrong; values that only do not go together are told by the trial that has them.
+ */
+async function checkValues(
+  dimensions: readonly Dimension[],
+  check: (parameters: Parameters) => Promise<unknown>,
+  invalid: (problems: string) => BridleError,
+): Promise<void> {
+  const middles = Object.fromEntries(
+    dimensions.map((dimension) => [dimension.key, dimension.fromUnit(0.5)]),
+  );
+  const problems = new Set<string>();
+  for (const { key, ...dimension } of dimensions) {
+    const values =
+      dimension.kind === "choice"
+        ? dimension.values
+        : [dimension.fromUnit(0), dimension.fromUnit(1)];
+    for (const value of values) {
+      const told =
+        (await refusal(check, { [key]: value })) &&
+        (await refusal(check, { ...middles, [key]: value }));
+      // What is wrong with another key is told by that key's own check.
+      if (told?.includes(key)) problems.add(`${word([key, value])}: ${told}`);
+    }
+  }
+  if (problems.size > 0) throw invalid([...problems].join("; "));
+}
+
+/** Why parameters are not taken; undefined where they are. */
+async function refusal(
+  check: (parameters: Parameters) => Promise<unknown>,
+  parameters: Parameters,
+): Promise<string | undefined> {
+  try {
+    await check(parameters);
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof BridleError) || thrown.code !== "RUN_CONFIG_INVALID") throw thrown;
+    return String(thrown.details.problems);
+  }
+}
