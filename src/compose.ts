@@ -15,6 +15,7 @@ import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
 import { createMlflowSink } from "./adapters/track/mlflow.js";
 import { createMlflowModels } from "./adapters/track/mlflow-models.js";
+import { listMlflowRuns } from "./adapters/track/mlflow-runs.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { type SinkKind, sinkSettings } from "./config/sinks.js";
 import { databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
@@ -38,7 +39,7 @@ import {
   isBlobStore,
 } from "./ports/blob-store.js";
 import type { Database, MigrationSet } from "./ports/database.js";
-import type { EventSink, ModelSink } from "./ports/event-sink.js";
+import type { EventSink, ForeignRun, ModelSink } from "./ports/event-sink.js";
 import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
@@ -481,6 +482,18 @@ export function openModelSinks(
   env: StatePlaces["env"],
 ): readonly ModelSink[] {
   return sinkSettings(named, env).map(({ kind, url }) => modelSinkAdapters[kind](url, env));
+}
+
+/** The runs of an MLflow server, to be imported. @throws IMPORT_EMPTY, and what asking it throws */
+export async function listForeignRuns(
+  url: string,
+  experiment: string | undefined,
+  env: StatePlaces["env"],
+): Promise<readonly ForeignRun[]> {
+  const runs = await listMlflowRuns({ url, env }, experiment);
+  if (runs.length > 0) return runs;
+  const expected = experiment === undefined ? "runs" : `runs of the experiment ${experiment}`;
+  throw new BridleError("IMPORT_EMPTY", { place: url, expected });
 }
 
 /**

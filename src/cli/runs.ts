@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { addRunsCompareCommand } from "./runs-compare.js";
 import { addRunsExportCommand } from "./runs-export.js";
+import { addRunsImportCommand } from "./runs-import.js";
 import { addRunsListCommand } from "./runs-list.js";
 import { addRunsShowCommand } from "./runs-show.js";
 import { addRunsSyncCommand } from "./runs-sync.js";
@@ -12,11 +13,12 @@ export function addRunsCommand(program: Command, terminal: Terminal): void {
     .command("runs")
     .summary("look at recorded runs")
     .description(
-      "Lists, shows, compares and exports the runs that `bridle train` recorded, and tells other trackers of them.",
+      "Lists, shows, compares and exports the runs that `bridle train` recorded, tells other trackers of them, and imports theirs.",
     );
   addRunsListCommand(runs, terminal);
   addRunsShowCommand(runs, terminal);
   addRunsCompareCommand(runs, terminal);
   addRunsExportCommand(runs, terminal);
   addRunsSyncCommand(runs, terminal);
+  addRunsImportCommand(runs, terminal);
 }

@@ -454,6 +454,11 @@ export const codes = {
     message: "Run {run} keeps no file {name}.{where}",
     hint: "See `bridle runs show RUN` for its files and where they lie.",
   },
+  IMPORT_EMPTY: {
+    kind: "missing",
+    message: "There are no runs to import in {place}.",
+    hint: "Looked for: {expected}. See `bridle runs import --help`.",
+  },
   SINK_UNKNOWN: {
     kind: "invalid",
     message: "Runs cannot be told to {sink}: {reason}.",

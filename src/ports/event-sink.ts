@@ -87,6 +87,24 @@ export interface EventSink {
   close(): Promise<void>;
 }
 
+/** Keeps bytes as a file of a run. */
+export type KeepFile = (
+  name: string,
+  content: Uint8Array,
+  mediaType: string,
+) => Promise<RunArtifact>;
+
+/** A run of another tracker on its way here. */
+export interface ForeignRun {
+  /** The tracker: `mlflow`, `wandb`. */
+  readonly source: string;
+  /** What it is called there; no other run of that tracker is. */
+  readonly foreignId: string;
+  readonly known: Pick<RunIdentity, "experiment" | "name" | "startedAt"> & Partial<RunIdentity>;
+  /** What it told, some events at a time. @param run who it is here */
+  events(run: RunIdentity, keep: KeepFile): AsyncIterable<readonly RunEvent[]>;
+}
+
 /** A file of a model version, to be copied. */
 export interface ToldFile {
   readonly path: string;

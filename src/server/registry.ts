@@ -8,12 +8,12 @@ import { checkFields } from "./field-problems.js";
 import { readJson } from "./request-body.js";
 import {
   adminAccess,
+  findErrors,
   lookAccess,
   problemResponses,
   type Route,
   type RouteDescription,
   type RouteTable,
-  readErrors,
 } from "./routes.js";
 
 const count = z.int().min(1).max(1_000_000_000);
@@ -89,7 +89,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
     describe: {
       ...{ documentedPath, operationId, summary, tags: ["Models"] },
       request: { params },
-      responses: { ...json(summary), ...readErrors },
+      responses: { ...json(summary), ...findErrors },
     } as RouteDescription,
   });
   const act = <S extends z.ZodType>(
@@ -230,7 +230,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
             "Whether keys are on; else the token that goes into the header x-bridle-csrf.",
             z.object({ needsKey: z.boolean(), csrfToken: z.string().nullable() }),
           ),
-          ...readErrors,
+          ...findErrors,
         },
       },
     },

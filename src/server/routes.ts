@@ -142,8 +142,9 @@ const reasons: Readonly<Record<number, string>> = {
   400: "Something in the request is wrong.",
   401: "An API key is needed.",
   403: "The API key may not do this.",
-  404: "There is no such model.",
+  404: "There is nothing by that name.",
   408: "The body stopped coming.",
+  409: "It is not as the request takes it to be, or the name means several.",
   413: "Over the size limit.",
   415: "The body's type is not supported.",
   422: "The body does not have the expected form.",
@@ -176,6 +177,12 @@ export const problemResponses = describeErrors(
 );
 export const readErrors = describeErrors(
   [400, 401, 403, 500],
+  "application/problem+json",
+  ProblemSchema,
+);
+/** Of routes that look something up by a name. */
+export const findErrors = describeErrors(
+  [400, 401, 403, 404, 409, 500, 503],
   "application/problem+json",
   ProblemSchema,
 );

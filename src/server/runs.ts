@@ -17,11 +17,11 @@ import { answerNews, type ServerEvent } from "./event-stream.js";
 import { checkFields } from "./field-problems.js";
 import { decodeName } from "./huggingface.js";
 import {
+  findErrors,
   operatorAccess,
   type Route,
   type RouteDescription,
   type RouteTable,
-  readErrors,
 } from "./routes.js";
 import {
   ChartsQuery,
@@ -283,7 +283,7 @@ function describeRead(
     ...{ operationId, summary, tags: ["Runs"] },
     ...(description && { description }),
     request: { ...(isOfOne && { params: named }), ...(query !== NoQuery && { query }) },
-    responses: { 200: { description: summary, content }, ...readErrors },
+    responses: { 200: { description: summary, content }, ...findErrors },
   } as RouteDescription;
 }
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   type FakeMlflow,
   type MlflowServer,
@@ -79,6 +79,7 @@ const spooled = () => {
 
 it("trains while the server is away, and tells it everything afterwards", async () => {
   const server: FakeMlflow = await startFakeMlflow();
+  onTestFinished(server.close);
   const sink = `--sink=mlflow=${server.url}`;
   server.isAway = true;
   const trained = await bridle("train", params, "--experiment", "away", sink, "--json");
@@ -115,7 +116,6 @@ it("trains while the server is away, and tells it everything afterwards", async 
   );
   const again = await bridle("runs", "sync", sink);
   expect(again.stdout).toBe("Nothing waits to be told.\n");
-  await server.close();
 }, 120_000);
 
 const servers: [string, boolean, () => Promise<MlflowServer>][] = [
@@ -132,6 +132,7 @@ describe.each(servers)("%s", (where, isThere, start) => {
     "has a run that it never heard of, and its model with its alias",
     async () => {
       const server = await start();
+      onTestFinished(server.close);
       const sink = `--sink=mlflow=${server.url}`;
       const out = path.join(root, `out-${where.length}`);
       const { run } = await json("train", params, `train.output=${out}`, "--experiment", "late");
@@ -180,7 +181,6 @@ describe.each(servers)("%s", (where, isThere, start) => {
       expect(files.map((file: Told) => path.posix.basename(file.path))).toEqual(
         expect.arrayContaining(["README.md", "config.json", "model.safetensors"]),
       );
-      await server.close();
     },
     180_000,
   );

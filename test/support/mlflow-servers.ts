@@ -111,9 +111,11 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
       return { experiment_id: experiments.get(name) };
     },
     "POST runs/search": ({ experiment_ids: ids, filter }) => {
-      const [, key = "", value = ""] = /^tags\.`(.*)` = '(.*)'$/.exec(filter) ?? [];
+      const [, key = "", value] = /^tags\.`(.*)` = '(.*)'$/.exec(filter ?? "") ?? [];
       const found = [...runs.values()].filter(
-        (run) => ids.includes(run.info.experiment_id) && run.tags.get(key) === value,
+        (run) =>
+          ids.includes(run.info.experiment_id) &&
+          (value === undefined || run.tags.get(key) === value),
       );
       return found.length === 0 ? {} : { runs: found.map(shown) };
     },
@@ -164,11 +166,22 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
       for (const { key, value } of tags) run.tags.set(key, value);
       return {};
     },
-    "GET artifacts/list": ({ run_id, path: folder }) => {
+    "GET artifacts/list": ({ run_id, path: folder = "" }) => {
       const root = String(runOf(run_id).info.artifact_uri).replace(/^mlflow-artifacts:\/+/, "");
-      const inside = [...files.keys()].filter((name) => name.startsWith(`${root}/${folder}/`));
-      return { files: inside.map((name) => ({ path: name.slice(root.length + 1) })) };
+      const before = folder === "" ? "" : `${folder}/`;
+      const here = new Map<string, object>();
+      for (const [file, content] of files) {
+        if (!file.startsWith(`${root}/${before}`)) continue;
+        const [first = "", ...more] = file.slice(root.length + 1 + before.length).split("/");
+        const isFolder = more.length > 0;
+        const size = isFolder ? {} : { file_size: content.length };
+        here.set(first, { path: `${before}${first}`, is_dir: isFolder, ...size });
+      }
+      return { files: [...here.values()] };
     },
+    "POST experiments/search": () => ({
+      experiments: [...experiments].map(([name, experiment_id]) => ({ experiment_id, name })),
+    }),
     "POST registered-models/create": ({ name }) => {
       if (models.has(name)) throw new Refusal(400, "RESOURCE_ALREADY_EXISTS", "it is there");
       models.set(name, { versions: [], aliases: new Map() });
@@ -215,6 +228,10 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
       return void outgoing.writeHead(401).end("You are not authenticated.");
     }
     const artifact = /^\/api\/2\.0\/mlflow-artifacts\/artifacts\/(.*)$/.exec(url.pathname)?.[1];
+    if (incoming.method === "GET" && artifact !== undefined) {
+      const found = files.get(decodeURIComponent(artifact));
+      return void outgoing.writeHead(found === undefined ? 404 : 200).end(found);
+    }
     if (incoming.method === "PUT" && artifact !== undefined) {
       files.set(decodeURIComponent(artifact), body.toString("utf8"));
       return answer(200, {});

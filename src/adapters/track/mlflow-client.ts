@@ -36,6 +36,8 @@ export interface MlflowClient {
     sizeBytes: number,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<void>;
+  /** A file of the server's own store. @throws as call */
+  getFile(folder: string, name: string): Promise<Uint8Array>;
   /** Ends what is under way; nobody waits for it any more. */
   close(): void;
 }
@@ -84,8 +86,7 @@ export function createMlflowClient({ url, env }: MlflowPlace): MlflowClient {
       throw failureOf(root, response.status, `${code ?? ""} ${message ?? text}`.trim(), path);
     },
     async putFile(folder, name, sizeBytes, bytes) {
-      const path = [...folder.split("/"), ...name.split("/")].map(encodeURIComponent).join("/");
-      const target = new URL(`${root}/api/2.0/mlflow-artifacts/artifacts/${path}`);
+      const target = fileAddress(root, folder, name);
       const { status, text } = await put(root, {
         target,
         headers,
@@ -95,8 +96,29 @@ export function createMlflowClient({ url, env }: MlflowPlace): MlflowClient {
       });
       if (status >= 300) throw failureOf(root, status, text.trim(), `the file ${name}`);
     },
+    async getFile(folder, name) {
+      let status: number;
+      let bytes: ArrayBuffer;
+      try {
+        const response = await fetch(fileAddress(root, folder, name), {
+          ...{ headers, redirect: "error" as const },
+          signal: AbortSignal.any([closing.signal, AbortSignal.timeout(silentMs)]),
+        });
+        status = response.status;
+        bytes = await response.arrayBuffer();
+      } catch (cause) {
+        throw unavailable(root, cause);
+      }
+      if (status === 200) return new Uint8Array(bytes);
+      throw failureOf(root, status, Buffer.from(bytes).toString("utf8"), `the file ${name}`);
+    },
     close: () => closing.abort(new Error("nobody waits for it any more")),
   };
+}
+
+function fileAddress(root: string, folder: string, name: string): URL {
+  const path = [...folder.split("/"), ...name.split("/")].map(encodeURIComponent).join("/");
+  return new URL(`${root}/api/2.0/mlflow-artifacts/artifacts/${path}`);
 }
 
 /** The path below which a server keeps a run's files itself; undefined where clients write to a store of their own. */

@@ -1,0 +1,28 @@
+// Tells the real mlflow server of runs and models, and imports its runs: the tests that are skipped where it is not there.
+// node scripts/mlflow.mjs [--mlflow PROGRAM]; makes a Python with MLflow under bench/.cache where none is named
+// @ts-check
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { makePython } from "../bench/frame/python.mjs";
+import { prepare } from "./build.mjs";
+
+const { values } = parseArgs({ options: { mlflow: { type: "string" } } });
+const program = values.mlflow ?? path.join(path.dirname(makePython(["mlflow==3.17.2"])), "mlflow");
+await prepare();
+const root = fileURLToPath(new URL("..", import.meta.url));
+const tests = [
+  "test/contract/mlflow.test.ts",
+  "test/contract/run-import.test.ts",
+  "test/e2e/runs-mlflow.test.ts",
+];
+const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
+const child = spawn(process.execPath, [vitest, "run", ...tests, "-t", "real mlflow"], {
+  cwd: root,
+  stdio: "inherit",
+  env: { ...process.env, BRIDLE_MLFLOW: program },
+});
+child.once("exit", (code) => {
+  process.exitCode = code ?? 1;
+});

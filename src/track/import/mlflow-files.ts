@@ -1,0 +1,180 @@
+// Runs out of MLflow's file store, the folder `mlruns`.
+// Source: mlflow/store/tracking/file_store.py of MLflow 3.
+import { createReadStream } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { readYamlFile } from "../../config/yaml-file.js";
+import { BridleError } from "../../errors/error.js";
+import type { ForeignRun, KeepFile, MetricPoint, RunEvent } from "../../ports/event-sink.js";
+import { artifactOf, numberOf } from "./foreign-run.js";
+
+/** What a run's meta.yaml calls its status: a number, or its name. */
+const statuses: Readonly<Record<string, Extract<RunEvent, { type: "end" }>["status"] | "running">> =
+  {
+    ...{ "1": "running", "2": "running", "3": "finished", "4": "failed", "5": "stopped" },
+    ...{
+      RUNNING: "running",
+      SCHEDULED: "running",
+      FINISHED: "finished",
+      FAILED: "failed",
+      KILLED: "stopped",
+    },
+  };
+/** Folders of `mlruns` that are no experiments. */
+const notExperiments = new Set([".trash", "models", "prompts"]);
+const atOnce = 5000;
+
+/**
+ * @param wanted the experiment's name; all of them where left out
+ * @throws IMPORT_EMPTY where the folder has no runs, FILE_INVALID for a meta.yaml that cannot be read
+ */
+export async function readMlflowFiles(
+  folder: string,
+  wanted?: string,
+): Promise<readonly ForeignRun[]> {
+  const runs: ForeignRun[] = [];
+  for (const experiment of await foldersIn(folder)) {
+    if (notExperiments.has(experiment)) continue;
+    const home = path.join(folder, experiment);
+    const meta = await metaOf(home);
+    const name = String(meta?.name ?? experiment);
+    if (meta === undefined || (wanted !== undefined && name !== wanted)) continue;
+    for (const id of await foldersIn(home)) {
+      const run = await runOf(path.join(home, id), name);
+      if (run !== undefined) runs.push(run);
+    }
+  }
+  if (runs.length === 0) {
+    const expected = "EXPERIMENT/RUN/meta.yaml, as MLflow's file store has it";
+    throw new BridleError("IMPORT_EMPTY", { place: folder, expected });
+  }
+  return runs;
+}
+
+async function foldersIn(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new BridleError("FILE_NOT_FOUND", { file: folder }, { cause });
+    }
+    throw new BridleError(
+      "FILE_INVALID",
+      { file: folder, reason: (cause as Error).message },
+      { cause },
+    );
+  }
+}
+
+async function metaOf(folder: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const file = path.join(folder, "meta.yaml");
+  const isThere = await stat(file).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? (await readYamlFile(file)).content : undefined;
+}
+
+async function runOf(folder: string, experiment: string): Promise<ForeignRun | undefined> {
+  const meta = await metaOf(folder);
+  if (meta === undefined || meta.lifecycle_stage === "deleted") return undefined;
+  const foreignId = String(meta.run_id ?? meta.run_uuid ?? path.basename(folder));
+  const tags = await valuesIn(path.join(folder, "tags"));
+  const name = tags["mlflow.runName"] ?? meta.run_name ?? foreignId;
+  const startedAt = Number(meta.start_time ?? 0);
+  const status = statuses[String(meta.status)] ?? "interrupted";
+  return {
+    source: "mlflow",
+    foreignId,
+    known: {
+      ...{ experiment, name: String(name), startedAt },
+      commit: tags["mlflow.source.git.commit"] ?? "",
+    },
+    async *events(run, keep) {
+      yield [
+        { type: "start", run, fromStep: Number.MAX_SAFE_INTEGER },
+        { type: "params", values: await valuesIn(path.join(folder, "params")) },
+        { type: "tags", values: { ...tags, "mlflow.run_id": foreignId } },
+      ];
+      for (const key of await filesBelow(path.join(folder, "metrics"))) {
+        yield* metricEvents(path.join(folder, "metrics", key), key);
+      }
+      yield* artifactEvents(path.join(folder, "artifacts"), keep);
+      // Whatever goes on there does not go on here.
+      const at = Number(meta.end_time ?? 0) || startedAt;
+      const hasEnded = status !== "running";
+      yield [{ type: "end", status: hasEnded ? status : "interrupted", at, error: "" }];
+    },
+  };
+}
+
+/** A file for each key, with its value in it; a key with slashes is a path. */
+async function valuesIn(folder: string): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const key of await filesBelow(folder)) {
+    values[key] = await readFile(path.join(folder, key), "utf8");
+  }
+  return values;
+}
+
+/** Paths of all files below a folder, with forward slashes; none where there is no such folder. */
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .map((name) => name.split(path.sep).join("/"))
+    .sort();
+}
+
+/** Lines `time value step`, as they were told; where all were told without a step, the next line is the next one. */
+async function* metricEvents(file: string, key: string): AsyncGenerator<readonly RunEvent[]> {
+  let hasSteps = false;
+  let count = 0;
+  for await (const { step } of metricLines(file)) {
+    hasSteps ||= step !== 0;
+    count += 1;
+  }
+  const isStepless = !hasSteps && count > 1;
+  let points: MetricPoint[] = [];
+  let number = 0;
+  for await (const { at, value, step } of metricLines(file)) {
+    points.push({ key, step: isStepless ? number : step, epoch: null, at, value });
+    number += 1;
+    if (points.length < atOnce) continue;
+    yield [{ type: "points", points }];
+    points = [];
+  }
+  if (points.length > 0) yield [{ type: "points", points }];
+}
+
+async function* metricLines(file: string) {
+  let number = 0;
+  const input = createReadStream(file, "utf8");
+  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number += 1;
+    if (line.trim() === "") continue;
+    const [at = "", value = "", step = "0"] = line.trim().split(/\s+/);
+    const [time, place] = [Number(at), Number(step)];
+    if (!Number.isFinite(time) || !Number.isFinite(place)) {
+      const reason = `line ${number} is not TIME VALUE STEP: ${JSON.stringify(line.slice(0, 80))}`;
+      throw new BridleError("FILE_INVALID", { file, reason });
+    }
+    const whole = Math.max(0, Math.trunc(place));
+    yield { at: Math.round(time), value: numberOf(value), step: whole };
+  }
+}
+
+async function* artifactEvents(
+  folder: string,
+  keep: KeepFile,
+): AsyncGenerator<readonly RunEvent[]> {
+  for (const name of await filesBelow(folder)) {
+    yield [{ type: "artifact", artifact: await artifactOf(path.join(folder, name), name, keep) }];
+  }
+}
