@@ -86,6 +86,11 @@ export const ServeConfig = z.strictObject({
     .describe(
       "Most bytes that keys and values of the documents on their way may take, for each neural model in each process; unless said, a quarter of the memory, shared evenly among all of these",
     ),
+  resultCacheBytes: wholeNumber(0, 2 ** 50)
+    .default(0)
+    .describe(
+      "Bytes of summaries that are kept for requests with the same text, model version and parameters; 0 keeps none",
+    ),
   // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
     .default(4 * thisMachine().threads)

@@ -119,6 +119,7 @@ function openScope(server: ServerContext, c: RequestContext): void {
 function finishHeaders(server: ServerContext, c: RequestContext): void {
   const { headers } = c.res;
   headers.set("x-request-id", c.var.scope.id);
+  if (c.var.scope.cache !== undefined) headers.set("x-bridle-cache", c.var.scope.cache);
   if (server.lifecycle.draining) headers.set("connection", "close");
   for (const [name, value] of Object.entries(safetyHeaders)) headers.set(name, value);
   for (const [name, value] of Object.entries(defaultHeaders)) {

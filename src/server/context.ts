@@ -4,6 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Handler } from "hono";
 import type { Service } from "../compose.js";
 import type { ServeConfig } from "../config/serve-config.js";
+import type { ResultCache } from "../summarize/result-cache.js";
 import type { Admission } from "./admission.js";
 import type { KeyRing } from "./api-keys.js";
 import type { CsrfGuard } from "./csrf.js";
@@ -15,6 +16,8 @@ export interface ServerContext {
   readonly config: ServeConfig;
   readonly service: Service;
   readonly admission: Admission;
+  /** Summaries made before; undefined where none are kept. */
+  readonly cache: ResultCache | undefined;
   readonly keys: KeyRing;
   readonly csrf: CsrfGuard;
   readonly metrics: Metrics;

@@ -16,7 +16,7 @@ import {
   truncations,
 } from "./schemas.js";
 import { checkParameterNames, checkParameters } from "./summary-request.js";
-import { checkOpenForWork, summarize, withTurn } from "./work.js";
+import { checkOpenForWork, summarizeInTurn } from "./work.js";
 
 const prefix = "/models/";
 
@@ -125,7 +125,7 @@ async function postModel(
     parameters: readParameters(summarizer, reading.parameters, parameters),
   };
   const { scope } = c.var;
-  const result = await withTurn(server, scope, () => summarize(server, scope, work));
+  const result = await summarizeInTurn(server, scope, work);
   const { summary, model, version, truncated, usage } = result;
   return Response.json([{ summary_text: summary, model, version, truncated, usage }]);
 }

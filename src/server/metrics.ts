@@ -8,6 +8,7 @@ import {
   Registry,
 } from "prom-client";
 import type { Service, ServiceProcesses } from "../compose.js";
+import type { CacheOutcome, ResultCache } from "../summarize/result-cache.js";
 import type { EngineLoad, Summarizer, SummaryResult } from "../summarize/summarizer.js";
 import type { Admission } from "./admission.js";
 
@@ -18,6 +19,7 @@ export interface Metrics {
   /** @param route the route's pattern, never the path itself, which callers could make endless */
   countRequest(route: string, method: string, status: number, durationMs: number): void;
   countDocument(result: SummaryResult): void;
+  countCache(outcome: CacheOutcome): void;
   /** @param code a row of the error table */
   countFailure(model: string, code: string): void;
   close(): void;
@@ -51,7 +53,11 @@ export type Measured = Pick<Service, "version" | "processes"> & {
   readonly summarizers: ReadonlyMap<string, Pick<Summarizer, "load">>;
 };
 
-export function createMetrics(admission: Admission, service: Measured): Metrics {
+export function createMetrics(
+  admission: Admission,
+  service: Measured,
+  cache?: Pick<ResultCache, "sizeBytes" | "count">,
+): Metrics {
   const { version, summarizers, processes } = service;
   const registry = new Registry();
   const registers = [registry];
@@ -131,6 +137,18 @@ export function createMetrics(admission: Admission, service: Measured): Metrics 
       },
     });
   }
+  const lookups =
+    cache &&
+    new Counter({
+      name: "bridle_result_cache_requests_total",
+      help: "Documents by what the result cache did: hit, shared (with one under way), miss, bypass (drawn without a seed).",
+      labelNames: ["outcome"],
+      registers,
+    });
+  if (cache !== undefined) {
+    gauge("bridle_result_cache_bytes", "Bytes of summaries kept.", () => cache.sizeBytes);
+    gauge("bridle_result_cache_entries", "Summaries kept.", () => cache.count);
+  }
   if (processes !== undefined) countProcesses(processes, registry);
   new Gauge({
     name: "bridle_info",
@@ -153,8 +171,11 @@ export function createMetrics(admission: Admission, service: Measured): Metrics 
       requests.inc({ route, method, status });
       requestSeconds.observe({ route }, durationMs / 1000);
     },
-    countDocument({ model, usage, timingsMs }) {
+    countCache: (outcome) => lookups?.inc({ outcome }),
+    countDocument({ model, usage, timingsMs, cached }) {
       documents.inc({ model, outcome: "ok" });
+      // No model took any time for it, nor read it.
+      if (cached === true) return;
       summarySeconds.observe({ model }, timingsMs.total / 1000);
       inputTokens.observe({ model }, usage.inputTokens);
       unread.inc({ model }, Math.max(0, usage.inputTokens - usage.usedTokens));

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServeConfig } from "../config/serve-config.js";
 import { BridleError } from "../errors/error.js";
+import type { CacheOutcome } from "../summarize/result-cache.js";
 import type { ApiKeyRecord } from "./api-keys.js";
 import { readTrace, type Trace } from "./log.js";
 
@@ -21,6 +22,8 @@ export interface RequestScope {
   /** Code of the error it was answered with. */
   code: string | undefined;
   requestBytes: number;
+  /** Where its summaries came from, where summaries are kept. */
+  cache: CacheOutcome | undefined;
   /** Runs when the answer has been sent or can no longer be. */
   onEnd(task: () => void): void;
 }
@@ -61,6 +64,7 @@ export function openRequestScope(
     key: undefined,
     code: undefined,
     requestBytes: 0,
+    cache: undefined,
     onEnd(task) {
       if (outgoing.closed) task();
       else tasks.push(task);

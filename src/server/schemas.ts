@@ -164,6 +164,10 @@ export const SummarySchema = z
     sources: z
       .array(Span)
       .openapi({ description: "What the summary rests on, in document order." }),
+    cached: z.literal(true).optional().openapi({
+      description:
+        "There where nothing was computed: the same was asked for before, or at the same time.",
+    }),
     timingsMs: z.record(z.string(), z.number()),
   })
   .openapi("Summary");

@@ -10,6 +10,7 @@ import type { DestinationStream } from "pino";
 import type { Service } from "../compose.js";
 import { isLoopback, type ServeConfig } from "../config/serve-config.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { createResultCache } from "../summarize/result-cache.js";
 import { createAdmission } from "./admission.js";
 import { loadKeyRing } from "./api-keys.js";
 import { type BuiltFiles, createApp } from "./app.js";
@@ -49,16 +50,18 @@ export async function startServer(
 ): Promise<RunningServer> {
   const log = openLog(config, logDestination);
   const admission = createAdmission(config);
+  const cache =
+    config.resultCacheBytes > 0 ? createResultCache(config.resultCacheBytes) : undefined;
   const lifecycle: Lifecycle = {
     startedAt: new Date(),
     warm: false,
     draining: false,
     closed: false,
   };
-  const metrics = createMetrics(admission, service);
+  const metrics = createMetrics(admission, service, cache);
   const keys = await loadKeyRing(config);
   const context: ServerContext = {
-    ...{ config, service, admission, keys, metrics, log, lifecycle },
+    ...{ config, service, admission, cache, keys, metrics, log, lifecycle },
     csrf: createCsrfGuard(),
   };
   service.onModelChange?.((event) => logModelChange(log, event));

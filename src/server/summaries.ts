@@ -16,7 +16,7 @@ import {
 } from "./schemas.js";
 import { checkModelAndNames, isRecord, toSummaryParameters } from "./summary-request.js";
 import { answerStream } from "./summary-stream.js";
-import { checkOpenForWork, summarize, withId, withTurn } from "./work.js";
+import { checkOpenForWork, summarize, summarizeInTurn, withId, withTurn } from "./work.js";
 
 export function summaryRoutes(server: ServerContext): RouteTable {
   const schemas = createRequestSchemas(server.service.summarizers, server.config);
@@ -90,7 +90,7 @@ async function postSummary(
   const work = { document, model, parameters: told };
   if (stream) return await answerStream(server, c, work);
   const { scope } = c.var;
-  return Response.json(withId(await withTurn(server, scope, () => summarize(server, scope, work))));
+  return Response.json(withId(await summarizeInTurn(server, scope, work)));
 }
 
 async function postBatch(

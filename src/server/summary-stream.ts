@@ -4,7 +4,7 @@ import type { SummaryEvent } from "../summarize/summarizer.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { toProblem } from "./error-answer.js";
 import { eventStreamHeaders, formatEvent } from "./event-stream.js";
-import { summarize, type Work, withId, withTurn } from "./work.js";
+import { summarizeInTurn, type Work, withId } from "./work.js";
 
 const encoder = new TextEncoder();
 
@@ -42,7 +42,7 @@ export async function answerStream(
   const stop = (): void => clearInterval(heartbeat);
   scope.onEnd(stop);
 
-  const finished = withTurn(server, scope, () => summarize(server, scope, { ...work, onEvent }));
+  const finished = summarizeInTurn(server, scope, { ...work, onEvent });
   const delivered = finished.then(
     (result) => send(formatEvent({ name: "summary", data: withId(result) })),
     (thrown: unknown) => {

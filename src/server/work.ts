@@ -51,20 +51,50 @@ export async function summarize(
   { document, model, parameters, onEvent, priority }: Work,
 ): Promise<SummaryResult> {
   const summarizer = getSummarizer(server.service, model);
+  const options: SummarizeOptions = {
+    signal: scope.signal,
+    ...(parameters && { parameters }),
+    ...(onEvent && { onEvent }),
+    ...(priority && { priority }),
+  };
   try {
-    const result = await summarizer.summarize(document, {
-      signal: scope.signal,
-      ...(parameters && { parameters }),
-      ...(onEvent && { onEvent }),
-      ...(priority && { priority }),
-    });
+    if (server.cache === undefined) {
+      const made = await summarizer.summarize(document, options);
+      server.metrics.countDocument(made);
+      return made;
+    }
+    const { result, outcome } = await server.cache.summarize(summarizer, document, options);
+    server.metrics.countCache(outcome);
     server.metrics.countDocument(result);
+    scope.cache = outcome;
     return result;
   } catch (thrown) {
     const error = scope.signal.aborted ? abortError(scope) : toBridleError(thrown);
     server.metrics.countFailure(summarizer.model, error.code);
     throw error;
   }
+}
+
+/**
+ * Waits for a turn and summarizes one document, or answers at once what is kept for it.
+ * @throws as withTurn and summarize
+ */
+export async function summarizeInTurn(
+  server: ServerContext,
+  scope: RequestScope,
+  work: Work,
+): Promise<SummaryResult> {
+  const { document, model, parameters, onEvent } = work;
+  const kept = server.cache?.find(getSummarizer(server.service, model), document, {
+    ...(parameters && { parameters }),
+    ...(onEvent && { onEvent }),
+  });
+  if (kept === undefined)
+    return await withTurn(server, scope, () => summarize(server, scope, work));
+  server.metrics.countCache("hit");
+  server.metrics.countDocument(kept);
+  scope.cache = "hit";
+  return kept;
 }
 
 /** A summary as the native routes answer it. */
