@@ -139,6 +139,11 @@ export const ServeConfig = z.strictObject({
       "text: a short line each; json: one object each; gcp: as Google Cloud Logging reads it",
     ),
   logLevel: z.enum(logLevels).default("info").describe("Least severe level that is logged"),
+  slowRequestMs: wholeNumber(0, 86_400_000)
+    .default(10_000)
+    .describe(
+      "Requests that take so long, in ms, leave a line in the log that says where their time went",
+    ),
   googleCloudProject: z
     .string()
     .min(1)

@@ -15,6 +15,7 @@ import {
   type BatchLimits,
   checkAborted,
   type EngineLoad,
+  type JobPhases,
   type Priority,
   Scheduler,
 } from "./scheduler.js";
@@ -45,6 +46,8 @@ export interface GenerateHooks {
   readonly signal?: AbortSignal | undefined;
   /** Called after every step with the tokens of the first document that can no longer change. */
   readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
+  /** Called when it is done, with where its time went. */
+  readonly onPhases?: ((phases: JobPhases) => void) | undefined;
 }
 
 export interface Generator {

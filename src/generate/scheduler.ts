@@ -29,8 +29,22 @@ export interface EngineLoad {
   readonly steps: number;
   /** Rows of all steps so far: over `steps` it is how full they were. */
   readonly stepRows: number;
+  /** Tokens written for documents, whatever the beams. */
+  readonly tokens: number;
   readonly encodeMs: number;
   readonly stepMs: number;
+}
+
+/** Where a call's time went, and in whose company. */
+export interface JobPhases {
+  /** From its coming to its turn. */
+  readonly queueMs: number;
+  readonly encodeMs: number;
+  /** From its being read to its end, the turns of others included. */
+  readonly decodeMs: number;
+  readonly steps: number;
+  /** Documents of all its steps, those of others included: over `steps`, how many shared one. */
+  readonly stepDocuments: number;
 }
 
 /** One call's documents. */
@@ -46,6 +60,8 @@ export interface Job {
     readonly signal?: AbortSignal | undefined;
     readonly onStart?: (() => void) | undefined;
     readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
+    /** Called when it is done. */
+    readonly onPhases?: ((phases: JobPhases) => void) | undefined;
   };
 }
 
@@ -54,6 +70,12 @@ interface Pending extends Job {
   readonly reject: (error: unknown) => void;
   /** Bytes of keys and values that one of its documents takes at most. */
   readonly eachBytes: number;
+  /** When it came, when its turn came, and when it had been read, in ms of `performance.now()`. */
+  readonly cameAt: number;
+  startedAt: number;
+  readAt: number;
+  steps: number;
+  stepDocuments: number;
   /** Searches that are not done. */
   left: number;
   ended: boolean;
@@ -99,7 +121,7 @@ export class Scheduler {
   /** Ends when the loop rests. */
   private work: Promise<void> = Promise.resolve();
   private closed = false;
-  private readonly done = { steps: 0, stepRows: 0, encodeMs: 0, stepMs: 0 };
+  private readonly done = { steps: 0, stepRows: 0, tokens: 0, encodeMs: 0, stepMs: 0 };
 
   constructor(parts: EngineParts, limits: BatchLimits = {}) {
     this.parts = parts;
@@ -120,7 +142,9 @@ export class Scheduler {
       return Promise.reject(memoryShort({ ...job, eachBytes }, room));
     }
     return new Promise((resolve, reject) => {
-      const rest = { eachBytes, left: job.searches.length, ended: false };
+      const cameAt = performance.now();
+      const times = { cameAt, startedAt: cameAt, readAt: cameAt, steps: 0, stepDocuments: 0 };
+      const rest = { eachBytes, ...times, left: job.searches.length, ended: false };
       const pending = { ...job, ...rest, resolve, reject };
       this.waiting[job.hooks.priority ?? "interactive"].push(pending);
       if (!this.looping) this.work = this.loop();
@@ -204,8 +228,17 @@ export class Scheduler {
       }
     }
     for (const search of job.searches) this.owners.delete(search);
-    if (error === undefined) job.resolve();
-    else job.reject(error);
+    if (error !== undefined) {
+      job.reject(error);
+      return;
+    }
+    try {
+      tellPhases(job);
+      job.resolve();
+    } catch (thrown) {
+      // A listener that throws ends its own job alone.
+      job.reject(thrown);
+    }
   }
 
   /** Encodes the next job, if there is room for it. One at a turn, so that those on their way are not held up for long. */
@@ -217,8 +250,10 @@ export class Scheduler {
     try {
       next.hooks.onStart?.();
       const began = performance.now();
+      next.startedAt = began;
       const memory = await this.parts.encoder.run(next.feeds);
-      this.done.encodeMs += performance.now() - began;
+      next.readAt = performance.now();
+      this.done.encodeMs += next.readAt - began;
       // Meanwhile it was in no list that closing or cancelling looks through.
       if (this.closed) throw new BridleError("CANCELLED");
       for (const search of next.searches) this.owners.set(search, next);
@@ -305,6 +340,12 @@ export class Scheduler {
     this.done.stepMs += performance.now() - began;
     this.done.steps += 1;
     this.done.stepRows += members.length * width;
+    this.done.tokens += members.length;
+    for (const owner of new Set(members.map(({ search }) => this.owners.get(search)))) {
+      if (owner === undefined) continue;
+      owner.steps += 1;
+      owner.stepDocuments += members.length;
+    }
     const told = new Set<Pending>();
     for (const [b, { search }] of members.entries()) {
       const owner = this.owners.get(search);
@@ -361,6 +402,13 @@ export class Scheduler {
     const { needs } = search;
     return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
   }
+}
+
+function tellPhases({ hooks, cameAt, startedAt, readAt, steps, stepDocuments }: Pending): void {
+  hooks.onPhases?.({
+    ...{ queueMs: startedAt - cameAt, encodeMs: readAt - startedAt },
+    ...{ decodeMs: performance.now() - readAt, steps, stepDocuments },
+  });
 }
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;

@@ -10,7 +10,7 @@ import { documentRoutes } from "./documents.js";
 import { answerError, shapeOf } from "./error-answer.js";
 import { findOriginalRedirect } from "./fastapi/redirects.js";
 import { huggingFaceRoutes } from "./huggingface.js";
-import { describeFailure, logRequest } from "./log.js";
+import { describeFailure, logRequest, logSlow } from "./log.js";
 import { modelRoutes } from "./models.js";
 import { describeApi, docsRoutes } from "./openapi.js";
 import { probeRoutes } from "./probes.js";
@@ -97,6 +97,10 @@ function openScope(server: ServerContext, c: RequestContext): void {
     const status = outgoing.writableFinished ? outgoing.statusCode : 499;
     const durationMs = performance.now() - scope.startedAt;
     server.metrics.countRequest(scope.route, incoming.method ?? "", status, durationMs);
+    if (durationMs >= server.config.slowRequestMs && !scope.isProbe) {
+      const { id: requestId, route, requestBytes, code, account } = scope;
+      logSlow(server.log, { requestId, route, status, durationMs, requestBytes, code, account });
+    }
     logRequest(server.log, server.config, {
       requestId: scope.id,
       method: incoming.method ?? "",

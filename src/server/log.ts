@@ -4,6 +4,7 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { BridleError } from "../errors/error.js";
 import type { SwapEvent } from "../loop/served-alias.js";
+import type { WorkAccount } from "./request-scope.js";
 
 export type { Logger } from "pino";
 
@@ -134,6 +135,39 @@ export function logRequest(log: Logger, config: LogConfig, record: RequestRecord
   } else {
     log[level](common, line);
   }
+}
+
+/** A request that took long, as far as is known where its time went. Numbers, names and codes: nothing of its text. */
+export interface SlowRequest {
+  readonly requestId: string;
+  readonly route: string;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly requestBytes: number;
+  readonly code?: string | undefined;
+  readonly account: WorkAccount;
+}
+
+/** Writes one line for a request that took longer than operators want, with where its time went. */
+export function logSlow(log: Logger, { account, code, durationMs, ...slow }: SlowRequest): void {
+  const rounded = (ms: number) => Math.round(10 * ms) / 10;
+  const { waitedMs, phasesMs, occupancy, ...counts } = account;
+  log.warn(
+    {
+      ...slow,
+      ...(code && { code }),
+      durationMs: rounded(durationMs),
+      ...counts,
+      ...(waitedMs !== undefined && { waitedMs: rounded(waitedMs) }),
+      ...(phasesMs && {
+        phasesMs: Object.fromEntries(
+          Object.entries(phasesMs).map(([phase, ms]) => [phase, rounded(ms)]),
+        ),
+      }),
+      ...(occupancy !== undefined && { occupancy: rounded(occupancy) }),
+    },
+    "Slow request",
+  );
 }
 
 function levelOf({ status, isProbe }: RequestRecord): "debug" | "info" | "warn" | "error" {

@@ -40,9 +40,12 @@ const engineGauges: readonly [string, string, (load: EngineLoad) => number][] = 
 const engineCounters: readonly [string, string, (load: EngineLoad) => number][] = [
   ["steps_total", "Steps so far.", ({ steps }) => steps],
   ["step_rows_total", "Rows of all steps: over steps, how full they were.", (l) => l.stepRows],
+  ["tokens_total", "Tokens written for documents.", ({ tokens }) => tokens],
   ["encode_seconds_total", "Time spent reading documents.", (l) => l.encodeMs / 1000],
   ["step_seconds_total", "Time spent in steps.", (l) => l.stepMs / 1000],
 ];
+
+const phases = ["queue", "encode", "decode"] as const;
 
 /** How long a working process may take to tell what it counts. */
 const processesWithinMs = 1000;
@@ -85,6 +88,13 @@ export function createMetrics(
     name: "bridle_summary_seconds",
     help: "Time the model took for one document.",
     labelNames: ["model"],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const phaseSeconds = new Histogram({
+    name: "bridle_phase_seconds",
+    help: "Where a neural model's time for one document went: queue, encode (reading), decode (writing).",
+    labelNames: ["model", "phase"],
     buckets: secondsBuckets,
     registers,
   });
@@ -177,6 +187,10 @@ export function createMetrics(
       // No model took any time for it, nor read it.
       if (cached === true) return;
       summarySeconds.observe({ model }, timingsMs.total / 1000);
+      for (const phase of phases) {
+        const ms = timingsMs[phase];
+        if (ms !== undefined) phaseSeconds.observe({ model, phase }, ms / 1000);
+      }
       inputTokens.observe({ model }, usage.inputTokens);
       unread.inc({ model }, Math.max(0, usage.inputTokens - usage.usedTokens));
     },

@@ -22,10 +22,27 @@ export interface RequestScope {
   /** Code of the error it was answered with. */
   code: string | undefined;
   requestBytes: number;
+  /** What was done for it, added up over its documents. */
+  readonly account: WorkAccount;
   /** Where its summaries came from, where summaries are kept. */
   cache: CacheOutcome | undefined;
   /** Runs when the answer has been sent or can no longer be. */
   onEnd(task: () => void): void;
+}
+
+/** What a slow request is told by: where its time went, and nothing of its text. */
+export interface WorkAccount {
+  model: string | undefined;
+  documents: number;
+  inputTokens: number;
+  outputTokens: number;
+  chunks: number;
+  /** Milliseconds until its turn came among all requests. */
+  waitedMs?: number;
+  /** Milliseconds by phase, as the summarizer tells them. */
+  phasesMs?: Record<string, number>;
+  /** Documents that shared a neural model's steps, on average, of the document that shared them with most. */
+  occupancy?: number;
 }
 
 export const timeoutHeader = "x-timeout-ms";
@@ -64,6 +81,7 @@ export function openRequestScope(
     key: undefined,
     code: undefined,
     requestBytes: 0,
+    account: { model: undefined, documents: 0, inputTokens: 0, outputTokens: 0, chunks: 0 },
     cache: undefined,
     onEnd(task) {
       if (outgoing.closed) task();

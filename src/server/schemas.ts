@@ -164,11 +164,18 @@ export const SummarySchema = z
     sources: z
       .array(Span)
       .openapi({ description: "What the summary rests on, in document order." }),
+    occupancy: z.number().optional().openapi({
+      description:
+        "Documents that shared a neural model's steps with it, itself included, on average.",
+    }),
     cached: z.literal(true).optional().openapi({
       description:
         "There where nothing was computed: the same was asked for before, or at the same time.",
     }),
-    timingsMs: z.record(z.string(), z.number()),
+    timingsMs: z.record(z.string(), z.number()).openapi({
+      description:
+        "Milliseconds: `total`, and of a neural model `queue`, `encode` (reading), `decode` (writing), `generate` (from its turn to its end).",
+    }),
   })
   .openapi("Summary");
 

@@ -38,7 +38,12 @@ export async function withTurn<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (scope.signal.aborted) throw abortError(scope);
-  return await withinScope(scope, server.admission.run(scope.signal, work));
+  const askedAt = performance.now();
+  const turn = server.admission.run(scope.signal, () => {
+    scope.account.waitedMs = performance.now() - askedAt;
+    return work();
+  });
+  return await withinScope(scope, turn);
 }
 
 /**
@@ -58,14 +63,15 @@ export async function summarize(
     ...(priority && { priority }),
   };
   try {
+    scope.account.model = summarizer.model;
     if (server.cache === undefined) {
       const made = await summarizer.summarize(document, options);
-      server.metrics.countDocument(made);
+      count(server, scope, made);
       return made;
     }
     const { result, outcome } = await server.cache.summarize(summarizer, document, options);
     server.metrics.countCache(outcome);
-    server.metrics.countDocument(result);
+    count(server, scope, result);
     scope.cache = outcome;
     return result;
   } catch (thrown) {
@@ -73,6 +79,20 @@ export async function summarize(
     server.metrics.countFailure(summarizer.model, error.code);
     throw error;
   }
+}
+
+/** Adds a document to what is counted of all requests, and of this one. */
+function count(server: ServerContext, { account }: RequestScope, result: SummaryResult): void {
+  server.metrics.countDocument(result);
+  const { usage, timingsMs, occupancy } = result;
+  account.documents += 1;
+  account.inputTokens += usage.inputTokens;
+  account.outputTokens += usage.outputTokens;
+  account.chunks += usage.chunks;
+  account.phasesMs ??= {};
+  for (const [phase, ms] of Object.entries(timingsMs))
+    account.phasesMs[phase] = (account.phasesMs[phase] ?? 0) + ms;
+  if (occupancy !== undefined) account.occupancy = Math.max(account.occupancy ?? 0, occupancy);
 }
 
 /**
@@ -92,7 +112,7 @@ export async function summarizeInTurn(
   if (kept === undefined)
     return await withTurn(server, scope, () => summarize(server, scope, work));
   server.metrics.countCache("hit");
-  server.metrics.countDocument(kept);
+  count(server, scope, kept);
   scope.cache = "hit";
   return kept;
 }

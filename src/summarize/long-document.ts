@@ -3,7 +3,7 @@ import { setImmediate as letOthersRun } from "node:timers/promises";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import type { Model } from "../generate/model.js";
-import { checkAborted, type Priority } from "../generate/scheduler.js";
+import { checkAborted, type JobPhases, type Priority } from "../generate/scheduler.js";
 import { usualReach } from "../model/prefix.js";
 import { settledText, type Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { type Part, splitIntoParts } from "./parts.js";
@@ -21,6 +21,8 @@ export interface LongDocumentOptions {
   /** Called when the turn of a part has come. */
   readonly onStart?: (() => void) | undefined;
   readonly onEvent?: ((event: SummaryEvent) => void) | undefined;
+  /** Called when a part is done, with where its time went. */
+  readonly onPhases?: ((phases: JobPhases) => void) | undefined;
 }
 
 export interface LongDocumentResult {
@@ -96,6 +98,7 @@ async function summarizePart(
     signal: options.signal,
     priority: options.priority,
     onStart: options.onStart,
+    onPhases: options.onPhases,
     onTokens: (ids) => {
       const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
       tell(settledText(text, tokenizer.cleanUpTokenizationSpaces));

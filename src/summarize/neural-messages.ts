@@ -2,7 +2,7 @@
 import type { GenerateOptions } from "../config/generate-options.js";
 import type { ModelDType } from "../config/model-dtypes.js";
 import type { ErrorData } from "../errors/error.js";
-import type { EngineLoad, Priority } from "../generate/scheduler.js";
+import type { EngineLoad, JobPhases, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
 import type { LongDocumentResult } from "./long-document.js";
@@ -46,6 +46,8 @@ export type FromWorker =
       readonly id: number;
       readonly result: LongDocumentResult;
       readonly workMs: number;
+      /** Sums over all parts. */
+      readonly phases: JobPhases;
     }
   | { readonly type: "load"; readonly load: EngineLoad }
   | { readonly type: "error"; readonly id: number; readonly error: ErrorData };

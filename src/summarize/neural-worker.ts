@@ -25,6 +25,7 @@ async function work(
   const controller = new AbortController();
   running.set(id, controller);
   let started: number | undefined;
+  let phases: JobPhases = { queueMs: 0, encodeMs: 0, decodeMs: 0, steps: 0, stepDocuments: 0 };
   try {
     const result = await summarizeLongDocument(model, tokenizer, document, {
       generate,
@@ -36,8 +37,16 @@ async function work(
         tellLoad(model);
       },
       onEvent: (event) => tell({ type: "event", id, event }),
+      onPhases: (part) => {
+        phases = {
+          ...{ queueMs: phases.queueMs + part.queueMs, encodeMs: phases.encodeMs + part.encodeMs },
+          ...{ decodeMs: phases.decodeMs + part.decodeMs, steps: phases.steps + part.steps },
+          stepDocuments: phases.stepDocuments + part.stepDocuments,
+        };
+      },
     });
-    tell({ type: "done", id, result, workMs: performance.now() - (started ?? performance.now()) });
+    const workMs = performance.now() - (started ?? performance.now());
+    tell({ type: "done", id, result, workMs, phases });
   } catch (thrown) {
     tell({ type: "error", id, error: toErrorData(thrown) });
   } finally {

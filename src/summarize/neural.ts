@@ -118,7 +118,7 @@ export async function createNeuralSummarizer(
     const say = (message: ToWorker) => using.worker.postMessage(message);
     const cancel = () => say({ type: "cancel", id });
     try {
-      const { result, workMs } = await new Promise<FromWorker & { type: "done" }>(
+      const { result, workMs, phases } = await new Promise<FromWorker & { type: "done" }>(
         (resolve, reject) => {
           using.pending.set(id, { resolve, reject, onEvent, cancel });
           using.worker.ref();
@@ -138,7 +138,11 @@ export async function createNeuralSummarizer(
         ...result,
         model: options.name,
         version,
-        timingsMs: { queue: Math.max(0, total - workMs), generate: workMs, total },
+        ...(phases.steps > 0 && { occupancy: phases.stepDocuments / phases.steps }),
+        timingsMs: {
+          ...{ queue: Math.max(0, total - workMs), encode: phases.encodeMs },
+          ...{ decode: phases.decodeMs, generate: workMs, total },
+        },
       };
     } catch (error) {
       throw signal?.aborted ? abortError(signal, started) : error;

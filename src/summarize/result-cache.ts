@@ -199,6 +199,6 @@ function tellWhole(
 }
 
 /** A summary that nothing was computed for: its time is that of finding it, or of waiting for it. */
-function answered(result: SummaryResult, startedAt: number): SummaryResult {
+function answered({ occupancy: _, ...result }: SummaryResult, startedAt: number): SummaryResult {
   return { ...result, cached: true, timingsMs: { total: performance.now() - startedAt } };
 }

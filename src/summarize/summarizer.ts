@@ -50,6 +50,8 @@ export interface SummaryResult {
   readonly usage: SummaryUsage;
   /** What the summary rests on, in document order (extractive: the chosen sentences). */
   readonly sources: readonly Span[];
+  /** Documents that shared a neural model's steps with it, itself included, on average. */
+  readonly occupancy?: number;
   /** True where it was made for an earlier request, or one at the same time, that asked for the same. */
   readonly cached?: true;
   /** Milliseconds spent, by phase; `total` always. */

@@ -3,6 +3,14 @@ import { get, getText } from "./http.js";
 import { readSamples, type Sample } from "./prometheus.js";
 import type { Model } from "./types.js";
 
+export interface WorkerState {
+  readonly place: number;
+  readonly pid?: number;
+  readonly status: "starting" | "ready" | "waiting";
+  readonly pending: number;
+  readonly restarts: number;
+}
+
 export interface ServerInfo {
   readonly name: string;
   readonly version: string;
@@ -24,6 +32,8 @@ export interface ServerInfo {
     readonly active: number;
     readonly waiting: number;
     readonly bufferedBytes: number;
+    /** Working processes, where there are several. */
+    readonly workers?: readonly WorkerState[];
   };
 }
 

@@ -9,14 +9,17 @@ import { Card, PageFrame } from "../shell/page-frame.js";
 import { Shown, Waiting } from "../shell/states.js";
 import { Table } from "../shell/table.js";
 import table from "../shell/table.module.css";
-import { useResource } from "../shell/use-resource.js";
+import { type Resource, useResource } from "../shell/use-resource.js";
 import { useServer } from "../shell/use-server.js";
+import { Engines, Workers } from "./engines.js";
 import classes from "./system-page.module.css";
 
 const everyMs = 4000;
 
 export default function SystemPage() {
   const info = useResource("/info", readInfo, { everyMs });
+  const isOperator = info.data?.process !== undefined;
+  const metrics = useResource(isOperator ? "/metrics" : undefined, readMetrics, { everyMs });
   return (
     <PageFrame
       title="System"
@@ -27,8 +30,10 @@ export default function SystemPage() {
           <>
             <Load info={data} />
             <Models models={data.models} />
+            {metrics.data !== undefined && <Engines samples={metrics.data} />}
+            {data.process?.workers !== undefined && <Workers workers={data.process.workers} />}
             <div className={classes.pair}>
-              <Answers isOperator={data.process !== undefined} />
+              <Answers metrics={isOperator ? metrics : undefined} />
               <Limits info={data} />
             </div>
           </>
@@ -129,11 +134,11 @@ function tokens(limit: number | null): string {
 /** Routes that do something for somebody, rather than probes and the page's own files. */
 const asked = /^\/(v1|bert|bert-file|models)\b/;
 
-function Answers({ isOperator }: { readonly isOperator: boolean }) {
-  const metrics = useResource(isOperator ? "/metrics" : undefined, readMetrics, { everyMs });
+/** @param metrics undefined for whoever may not see them */
+function Answers({ metrics }: { readonly metrics: Resource<readonly Sample[]> | undefined }) {
   return (
     <Card title="Answers by route" isFlush>
-      {isOperator ? (
+      {metrics !== undefined ? (
         <Shown of={metrics}>{(samples) => <Routes samples={samples} />}</Shown>
       ) : (
         <p className={classes.none}>

@@ -20,7 +20,7 @@ const opened = (version = "1", isAlias = false): OpenedSummarizer[] => [
 ];
 const load = (change: Partial<EngineLoad>): EngineLoad => ({
   ...{ waiting: 0, running: 0, rows: 0, cacheBytes: 0 },
-  ...{ steps: 0, stepRows: 0, encodeMs: 0, stepMs: 0 },
+  ...{ steps: 0, stepRows: 0, tokens: 0, encodeMs: 0, stepMs: 0 },
   ...change,
 });
 

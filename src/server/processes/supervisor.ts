@@ -53,7 +53,9 @@ interface Place {
 }
 
 /** What only grows: it must not shrink when a process dies. */
-const totals = ["steps", "stepRows", "encodeMs", "stepMs"] as const satisfies (keyof EngineLoad)[];
+const totals = [
+  ...(["steps", "stepRows", "tokens", "encodeMs", "stepMs"] as const),
+] satisfies (keyof EngineLoad)[];
 
 function plus(a: EngineLoad | undefined, b: EngineLoad): EngineLoad {
   if (a === undefined) return b;
