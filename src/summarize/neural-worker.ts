@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
+import type { JobPhases } from "../generate/scheduler.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";

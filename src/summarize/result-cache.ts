@@ -135,9 +135,10 @@ export function createResultCache(maxBytes: number): ResultCache {
     } finally {
       if (stop !== undefined) signal?.removeEventListener("abort", stop);
       shared.waiting -= 1;
-      if (shared.waiting === 0) {
+      // What is done is not under way any more.
+      if (shared.waiting === 0 && underWay.get(place) === shared) {
         // Nobody may join what is about to end.
-        if (underWay.get(place) === shared) underWay.delete(place);
+        underWay.delete(place);
         shared.controller.abort();
       }
     }
