@@ -97,7 +97,8 @@ function openScope(server: ServerContext, c: RequestContext): void {
     const status = outgoing.writableFinished ? outgoing.statusCode : 499;
     const durationMs = performance.now() - scope.startedAt;
     server.metrics.countRequest(scope.route, incoming.method ?? "", status, durationMs);
-    if (durationMs >= server.config.slowRequestMs && !scope.isProbe) {
+    const isSlow = durationMs >= server.config.slowRequestMs;
+    if (isSlow && !scope.isProbe && !scope.isOpenEnded) {
       const { id: requestId, route, requestBytes, code, account } = scope;
       logSlow(server.log, { requestId, route, status, durationMs, requestBytes, code, account });
     }

@@ -38,6 +38,7 @@ export async function answerNews(
   const over = new AbortController();
   scope.onEnd(() => over.abort());
   const first = await look();
+  scope.isOpenEnded = true;
   const { heartbeatMs } = server.config;
   const isOver = () => over.signal.aborted || server.lifecycle.draining;
   let sentAt = performance.now();

@@ -22,6 +22,8 @@ export interface RequestScope {
   /** Code of the error it was answered with. */
   code: string | undefined;
   requestBytes: number;
+  /** Whether its answer goes on for as long as somebody listens: long is not slow then. */
+  isOpenEnded: boolean;
   /** What was done for it, added up over its documents. */
   readonly account: WorkAccount;
   /** Where its summaries came from, where summaries are kept. */
@@ -81,6 +83,7 @@ export function openRequestScope(
     key: undefined,
     code: undefined,
     requestBytes: 0,
+    isOpenEnded: false,
     account: { model: undefined, documents: 0, inputTokens: 0, outputTokens: 0, chunks: 0 },
     cache: undefined,
     onEnd(task) {

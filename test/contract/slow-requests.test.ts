@@ -95,9 +95,16 @@ describe("a slow request", () => {
     expect(lines.join("")).not.toContain(secret);
   });
 
-  it("is told for probes never, and for what is quick only where that is asked for", async () => {
+  it("is told for probes and for what goes on by itself never, and for what is quick only where that is asked for", async () => {
     await fetch(`${server.url}/health`);
     expect(lines.filter((line) => line.includes("Slow") && line.includes("health"))).toEqual([]);
+    const listening = new AbortController();
+    const news = await fetch(`${server.url}/v1/runs/events`, { signal: listening.signal });
+    expect(news.status).toBe(200);
+    listening.abort();
+    // It leaves the line of every request, and none of a slow one.
+    await until(() => lines.some((line) => line.includes("/v1/runs/events")));
+    expect(lines.filter((line) => line.includes("Slow") && line.includes("/events"))).toEqual([]);
     const quick = await startToy({ slowRequestMs: 60_000 });
     expect((await post(`${quick.url}/bert`, { content: "One. Two." })).status).toBe(200);
     await until(() => quick.lines.some((line) => line.includes("/bert")));
