@@ -127,6 +127,23 @@ export function getRun(id: string, signal: AbortSignal): Promise<RunDetails> {
   return get(runPath(id), signal);
 }
 
+/** Where a file that is kept with a run is fetched. */
+export function artifactPath(id: string, name: string): string {
+  return `${runPath(id)}/artifacts/${name.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+/** Some runs, in the order they are named. @throws Problem */
+export async function compareRuns(
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Run[]> {
+  const { runs } = await get<{ runs: readonly Run[] }>(
+    withQuery("/v1/runs/compare", { id: ids }),
+    signal,
+  );
+  return runs;
+}
+
 export interface ChartQuery {
   readonly keys?: readonly string[];
   /** The most points of one chart. */

@@ -1,0 +1,192 @@
+// Charts of one run or of several: one a metric, zoomed together, looked up again at the fineness that is seen.
+import { useCallback, useMemo, useState } from "react";
+import type { Chart, ChartQuery } from "../api/runs.js";
+import { ChartCard } from "../charts/chart-card.js";
+import {
+  type ChartSettings,
+  ChartSettingsBar,
+  useChartSettings,
+} from "../charts/chart-settings.js";
+import { lineOf, smooth, stepsWithin, type XKind } from "../charts/curves.js";
+import type { Range } from "../charts/line-chart.js";
+import type { Curve } from "../charts/plot-options.js";
+import { counted } from "../shell/figures.js";
+import { bytes, value } from "../shell/format.js";
+import { Shown, Waiting } from "../shell/states.js";
+import { type Resource, useResource } from "../shell/use-resource.js";
+import classes from "./run-charts.module.css";
+
+/** About as many points as a chart has pixels: what is finer is nothing one could see. */
+export const chartPoints = 800;
+
+export interface ChartedRun {
+  readonly id: string;
+  readonly name: string;
+  readonly startedAt: number;
+  /** Its place among the colours. */
+  readonly color: number;
+}
+
+export interface RunChartsProps {
+  readonly runs: readonly ChartedRun[];
+  /** Tells what is looked up; changes when there is something new. */
+  readonly resourceKey: string;
+  readonly load: (query: ChartQuery, signal: AbortSignal) => Promise<readonly Chart[]>;
+  readonly keys: readonly string[];
+  /** Readings of the machine have seconds in place of steps, and no epochs. */
+  readonly isSystem?: boolean;
+  /** Runs that go on are looked at again so often. */
+  readonly everyMs?: number | undefined;
+}
+
+export function RunCharts(props: RunChartsProps) {
+  const { runs, keys, resourceKey, load, isSystem = false, everyMs } = props;
+  const [settings, setSettings] = useChartSettings();
+  const [range, setRange] = useState<Range>();
+  const shown: ChartSettings = isSystem ? { ...settings, xKind: "time", isLog: false } : settings;
+  const all = useResource(
+    keys.length === 0 ? undefined : `${resourceKey} ${keys.join(" ")}`,
+    (signal) => load({ keys, points: chartPoints }, signal),
+    { everyMs, holdsOver: true },
+  );
+  const steps = useMemo(
+    () => (range === undefined ? undefined : stepsOf(all.data ?? [], runs, shown.xKind, range)),
+    [all.data, runs, shown.xKind, range],
+  );
+  const finer = useResource(
+    steps === undefined ? undefined : `${resourceKey} ${keys.join(" ")} ${steps.join("-")}`,
+    (signal) =>
+      load({ keys, points: chartPoints, fromStep: steps?.[0], toStep: steps?.[1] }, signal),
+    { everyMs },
+  );
+  const onRange = useCallback((asked: Range | undefined) => setRange(asked), []);
+  const change = (next: ChartSettings) => {
+    // A part of one axis is no part of another.
+    if (next.xKind !== settings.xKind) setRange(undefined);
+    setSettings(next);
+  };
+  return (
+    <>
+      {!isSystem && <ChartSettingsBar settings={settings} onChange={change} />}
+      <Shown of={all} waiting={<Waiting lines={6} />}>
+        {(charts) => (
+          <div className={classes.grid}>
+            {keys.map((key) => (
+              <OneChart
+                key={key}
+                metric={key}
+                charts={pick(charts, finer, key)}
+                runs={runs}
+                settings={shown}
+                range={range}
+                onRange={onRange}
+                isLoading={steps !== undefined && finer.isLoading}
+                syncKey={resourceKey}
+              />
+            ))}
+          </div>
+        )}
+      </Shown>
+    </>
+  );
+}
+
+/** The finer points once they are there, the others until then. */
+function pick(
+  charts: readonly Chart[],
+  finer: Resource<readonly Chart[]>,
+  key: string,
+): readonly Chart[] {
+  return (finer.data ?? charts).filter((chart) => chart.key === key);
+}
+
+/** Steps that lie in a range of the axis in any of the charts. */
+function stepsOf(
+  charts: readonly Chart[],
+  runs: readonly ChartedRun[],
+  xKind: XKind,
+  range: Range,
+): readonly [number, number] | undefined {
+  let found: readonly [number, number] | undefined;
+  for (const { runId, points } of charts) {
+    const startedAt = runs.find(({ id }) => id === runId)?.startedAt ?? 0;
+    const own = stepsWithin(points, xKind, startedAt, range);
+    if (own === undefined) continue;
+    found = found === undefined ? own : [Math.min(found[0], own[0]), Math.max(found[1], own[1])];
+  }
+  return found;
+}
+
+function OneChart({
+  metric,
+  charts,
+  runs,
+  settings,
+  range,
+  onRange,
+  isLoading,
+  syncKey,
+}: {
+  readonly metric: string;
+  readonly charts: readonly Chart[];
+  readonly runs: readonly ChartedRun[];
+  readonly settings: ChartSettings;
+  readonly range: Range | undefined;
+  readonly onRange: (range: Range | undefined) => void;
+  readonly isLoading: boolean;
+  readonly syncKey: string;
+}) {
+  const { xKind, smoothing, isLog } = settings;
+  const curves = useMemo(
+    () =>
+      curvesOf(charts, runs, { xKind, smoothing, isLog }, runs.length === 1 ? metric : undefined),
+    [charts, runs, xKind, smoothing, isLog, metric],
+  );
+  const odd = charts.reduce(
+    (sum, { points }) => sum + points.reduce((own, { notFinite }) => own + notFinite, 0),
+    0,
+  );
+  const last = curves.length === 1 ? curves[0]?.line.ys.findLast((y) => y !== null) : undefined;
+  const write = textOf(metric);
+  return (
+    <ChartCard
+      title={metric}
+      aside={typeof last === "number" ? write(last) : undefined}
+      curves={curves}
+      xKind={xKind}
+      isLog={isLog}
+      range={range}
+      onRange={onRange}
+      isLoading={isLoading}
+      yText={write}
+      syncKey={syncKey}
+      hasLegend={runs.length > 1}
+      note={odd > 0 ? `${counted(odd, "value")} NaN or infinite, not drawn.` : undefined}
+    />
+  );
+}
+
+function curvesOf(
+  charts: readonly Chart[],
+  runs: readonly ChartedRun[],
+  { xKind, smoothing }: ChartSettings,
+  onlyLabel: string | undefined,
+): readonly Curve[] {
+  return runs.flatMap(({ id, name, startedAt, color }): readonly Curve[] => {
+    const chart = charts.find(({ runId }) => runId === id);
+    if (chart === undefined) return [];
+    const line = lineOf(chart.points, xKind, startedAt);
+    const label = onlyLabel ?? name;
+    if (smoothing === 0) return [{ id, label, color, line }];
+    return [{ id, label, color, line, smoothed: smooth(line.xs, line.ys, smoothing) }];
+  });
+}
+
+const percentText = (number: number) => `${value(number)} %`;
+
+/** How values of a metric are written, by the unit in its name. */
+export function textOf(metric: string): (number: number) => string {
+  if (metric.endsWith("_bytes")) return bytes;
+  if (metric.endsWith("_percent")) return percentText;
+  return value;
+}
