@@ -82,7 +82,6 @@ export function LogsView({ id, isRunning }: { readonly id: string; readonly isRu
           </Button>
         )}
       </div>
-      {/* biome-ignore lint/a11y/useSemanticElements: a log is announced as it grows */}
       <div
         className={classes.box}
         ref={box}

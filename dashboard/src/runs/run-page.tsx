@@ -1,10 +1,11 @@
 // One run: how it stands, its curves as they grow, the machine, parameters, lines, files, and the code it was made with.
 import { Button, Tabs, Tooltip } from "@mantine/core";
-import { Copy, GitCompareArrows } from "lucide-react";
+import { notifications } from "@mantine/notifications";
+import { Copy, Download, GitCompareArrows } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { getResponse, getText } from "../api/http.js";
+import { asProblem, getResponse, getText } from "../api/http.js";
 import { artifactPath, getRun, type Run, type RunDetails, readCharts } from "../api/runs.js";
-import { copyText } from "../shell/clipboard.js";
+import { copyText, saveFile } from "../shell/clipboard.js";
 import { Facts, Figures } from "../shell/facts.js";
 import { bytes, moment, span, value } from "../shell/format.js";
 import notes from "../shell/notes.module.css";
@@ -237,9 +238,13 @@ function Files({ details }: { readonly details: RunDetails }) {
             <tr key={name}>
               <th scope="row">
                 {uri === "" ? (
-                  <a className={classes.file} href={artifactPath(run.id, name)} download>
-                    {name}
-                  </a>
+                  <button
+                    type="button"
+                    className={classes.file}
+                    onClick={() => void saveArtifact(run.id, name)}
+                  >
+                    <Download size={15} aria-hidden /> {name}
+                  </button>
                 ) : (
                   name
                 )}
@@ -255,6 +260,17 @@ function Files({ details }: { readonly details: RunDetails }) {
       </Table>
     </Card>
   );
+}
+
+/** Fetched by the page rather than by a link, which would not carry the tab's key. */
+async function saveArtifact(id: string, name: string): Promise<void> {
+  try {
+    const response = await getResponse(artifactPath(id, name), new AbortController().signal);
+    saveFile(name.split("/").at(-1) ?? name, "application/octet-stream", await response.blob());
+  } catch (thrown) {
+    const { message, hint } = asProblem(thrown);
+    notifications.show({ title: message, message: hint ?? "", color: "red" });
+  }
 }
 
 function Code({ details }: { readonly details: RunDetails }) {

@@ -42,7 +42,7 @@ function copyWithSelection(text: string): boolean {
 }
 
 /** Hands the browser a file to save. */
-export function saveFile(name: string, type: string, content: string): void {
+export function saveFile(name: string, type: string, content: string | Blob): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement("a");
   link.href = url;
