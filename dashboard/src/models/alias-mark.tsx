@@ -1,0 +1,17 @@
+// An alias, and the version it points at.
+import classes from "./alias-mark.module.css";
+
+export function AliasMark({
+  alias,
+  version,
+}: {
+  readonly alias: string;
+  readonly version?: number;
+}) {
+  return (
+    <span className={classes.mark} data-production={alias === "champion" || undefined}>
+      {alias}
+      {version !== undefined && <b>{version}</b>}
+    </span>
+  );
+}
