@@ -153,9 +153,9 @@ export function getModel(name: string, signal: AbortSignal): Promise<ModelDetail
   return get(modelPath(name), signal);
 }
 
-/** @throws Problem, such as MODEL_VERSION_NOT_FOUND */
-export function getVersion(name: string, version: number, signal: AbortSignal): Promise<Version> {
-  return get(`${modelPath(name)}/versions/${version}`, signal);
+/** @param version a number, or an alias. @throws Problem, such as MODEL_VERSION_NOT_FOUND */
+export function getVersion(name: string, version: string, signal: AbortSignal): Promise<Version> {
+  return get(`${modelPath(name)}/versions/${encodeURIComponent(version)}`, signal);
 }
 
 /** @throws Problem */

@@ -1,7 +1,7 @@
 // Experiments and their runs: lists, one run with all it told, its charts and lines, and news of those that go on.
 import { readEvents } from "./events.js";
 import { get, getResponse, withQuery } from "./http.js";
-import { unreachable } from "./problem.js";
+import { Problem, toProblem, unreachable } from "./problem.js";
 
 export type RunStatus = "running" | "finished" | "failed" | "stopped" | "interrupted";
 
@@ -167,7 +167,7 @@ export async function readCharts(
 /** Lines after one of them, in order. @throws Problem */
 export async function readLines(
   id: string,
-  { after, limit }: { readonly after?: number; readonly limit?: number },
+  { after, limit }: { readonly after?: number | undefined; readonly limit?: number },
   signal: AbortSignal,
 ): Promise<readonly LogLine[]> {
   const path = withQuery(`${runPath(id)}/logs`, { after, limit });
@@ -175,19 +175,73 @@ export async function readLines(
   return lines;
 }
 
+/** A value as it came. */
+export interface NewPoint {
+  readonly key: string;
+  readonly step: number;
+  readonly epoch: number | null;
+  readonly at: number;
+  /** Null where it is not finite. */
+  readonly value: number | null;
+}
+
+/** What a run that goes on tells. */
+export type RunNews =
+  /** From here on it is told: the last step of each metric, and the number of the last line. */
+  | {
+      readonly type: "position";
+      readonly steps: Readonly<Record<string, number>>;
+      readonly line: number;
+    }
+  | { readonly type: "points"; readonly points: readonly NewPoint[] }
+  | { readonly type: "lines"; readonly lines: readonly LogLine[] }
+  | { readonly type: "run"; readonly run: Run }
+  /** It was taken up again: what it told of later steps holds no more. */
+  | { readonly type: "rewound" };
+
 /**
  * Calls back with every run that is begun, goes on or ends, until the signal.
  * @throws Problem where the server refuses or goes away
  */
 export async function followRuns(signal: AbortSignal, onRun: (run: Run) => void): Promise<void> {
-  const response = await getResponse("/v1/runs/events", signal);
+  await follow("/v1/runs/events", signal, (name, data) => {
+    if (name === "run") onRun(data as Run);
+  });
+}
+
+/**
+ * Calls back with what one run tells, until the signal.
+ * @throws Problem where the server refuses or goes away
+ */
+export async function followRun(
+  id: string,
+  signal: AbortSignal,
+  onNews: (news: RunNews) => void,
+): Promise<void> {
+  await follow(`${runPath(id)}/events`, signal, (name, data) => {
+    if (name === "run") onNews({ type: "run", run: data as Run });
+    if (name === "rewound") onNews({ type: "rewound" });
+    if (name === "position" || name === "points" || name === "lines") {
+      onNews({ type: name, ...(data as object) } as RunNews);
+    }
+  });
+}
+
+async function follow(
+  path: string,
+  signal: AbortSignal,
+  onEvent: (name: string, data: unknown) => void,
+): Promise<void> {
+  const response = await getResponse(path, signal);
   if (response.body === null) throw unreachable(undefined);
   try {
     for await (const { name, data } of readEvents(response.body)) {
-      if (name === "run") onRun(JSON.parse(data) as Run);
+      const told: unknown = JSON.parse(data);
+      if (name === "error") throw toProblem(told);
+      onEvent(name, told);
     }
   } catch (thrown) {
     signal.throwIfAborted();
-    throw unreachable(thrown);
+    throw thrown instanceof Problem ? thrown : unreachable(thrown);
   }
 }

@@ -55,7 +55,7 @@ export function tableOf(curves: readonly Curve[], isLog: boolean): Table {
   return { data: data as uPlot.AlignedData, columns };
 }
 
-export const axisFont = '12px "Inter", "Segoe UI", system-ui, sans-serif';
+const axisFont = '12px "Inter", "Segoe UI", system-ui, sans-serif';
 
 export interface PlotSettings {
   readonly curves: readonly Curve[];

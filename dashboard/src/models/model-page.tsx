@@ -25,8 +25,8 @@ import { AliasMark } from "./alias-mark.js";
 import { LineageGraph } from "./lineage-graph.js";
 import classes from "./model-page.module.css";
 import { MoveDialog, type PlannedMove } from "./move-dialog.js";
+import { production, waysBack } from "./moves.js";
 
-const production = "champion";
 const crumbs = [{ label: "Models", href: "/registry" }];
 const everyMs = 10_000;
 
@@ -35,31 +35,26 @@ export default function ModelPage({ params }: PageProps) {
   const model = useResource(`model ${name}`, (signal) => getModel(name, signal), { everyMs });
   const lineage = useResource(`lineage ${name}`, (signal) => getLineage(name, signal));
   const history = useResource(`history ${name}`, (signal) => getHistory(name, signal), { everyMs });
-  const [plan, setPlan] = useState<PlannedMove>();
+  const [planned, setPlanned] = useState<PlannedMove>();
   const reload = () => {
     model.reload();
     lineage.reload();
     history.reload();
   };
-  const current = versionAt(model.data, production);
+  const back = waysBack(history.data ?? []);
+  const plan = (detail: ModelDetail, to: PlannedMove["to"]) =>
+    setPlanned({ model: name, aliases: detail.aliases, guarded: detail.gates.aliases, to });
   return (
     <PageFrame
       title={name}
       crumbs={crumbs}
       actions={
-        current !== null && (
+        back.length > 0 &&
+        model.data !== undefined && (
           <Button
             variant="default"
             leftSection={<Undo2 size={16} />}
-            onClick={() =>
-              setPlan({
-                action: "rollback",
-                model: name,
-                alias: production,
-                current,
-                version: undefined,
-              })
-            }
+            onClick={() => model.data !== undefined && plan(model.data, { back })}
           >
             Roll back
           </Button>
@@ -71,18 +66,7 @@ export default function ModelPage({ params }: PageProps) {
           <>
             <Figures of={figuresOf(detail)} />
             <Card title="Versions" isFlush>
-              <Versions
-                model={detail}
-                onPromote={(version) =>
-                  setPlan({
-                    action: "promote",
-                    model: name,
-                    alias: production,
-                    current: versionAt(detail, production),
-                    version,
-                  })
-                }
-              />
+              <Versions model={detail} onPromote={(version) => plan(detail, { version })} />
             </Card>
             <Card title="Lineage" isFlush>
               <Shown of={lineage}>{(of) => <LineageGraph of={of} />}</Shown>
@@ -98,13 +82,9 @@ export default function ModelPage({ params }: PageProps) {
           </>
         )}
       </Shown>
-      <MoveDialog plan={plan} onClose={() => setPlan(undefined)} onMoved={reload} />
+      <MoveDialog plan={planned} onClose={() => setPlanned(undefined)} onMoved={reload} />
     </PageFrame>
   );
-}
-
-function versionAt(model: ModelDetail | undefined, alias: string): number | null {
-  return model?.aliases.find((each) => each.alias === alias)?.version ?? null;
 }
 
 function figuresOf({ aliases, versions, lastVersion }: ModelDetail) {
@@ -184,7 +164,9 @@ function Row({
       <td title={createdAt}>
         {ago(Date.parse(createdAt))} by {createdBy}
       </td>
-      <td className={table.mono}>{runId ?? ""}</td>
+      <td className={table.mono}>
+        {runId !== null && <Link href={`/runs/${encodeURIComponent(runId)}`}>{runId}</Link>}
+      </td>
       <td>{licence ?? <span className={table.quiet}>not stated</span>}</td>
       <td className={table.number}>{isGone ? "deleted" : bytes(sizeBytes)}</td>
       <td className={table.number}>

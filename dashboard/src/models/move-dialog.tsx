@@ -1,34 +1,33 @@
 // Asks before an alias is moved: what will answer from then on, why, and, where gates are in the way, what they say.
 import { Button, Modal } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useId, useState } from "react";
 import { asProblem } from "../api/http.js";
 import type { Problem } from "../api/problem.js";
-import { type Move, promote, rollback } from "../api/registry.js";
+import { type AliasState, type Move, promote, rollback } from "../api/registry.js";
 import { ProblemNote } from "../shell/problem-note.js";
 import classes from "./move-dialog.module.css";
+import { production, versionAt, type WayBack } from "./moves.js";
 
 export interface PlannedMove {
-  readonly action: "promote" | "rollback";
   readonly model: string;
-  readonly alias: string;
-  /** Where the alias was when the person chose this. */
-  readonly current: number | null;
-  /** Where it will be; undefined for a rollback, of which the server knows where it leads. */
-  readonly version: number | undefined;
+  /** Where aliases were when the person chose this. */
+  readonly aliases: readonly AliasState[];
+  /** Aliases whose promotions gates decide on. */
+  readonly guarded: readonly string[];
+  readonly to: { readonly version: number } | { readonly back: readonly WayBack[] };
 }
 
-export function MoveDialog({
-  plan,
-  onClose,
-  onMoved,
-}: {
+interface MoveDialogProps {
   readonly plan: PlannedMove | undefined;
   readonly onClose: () => void;
+  /** The alias was moved, or turned out to be elsewhere. */
   readonly onMoved: () => void;
-}) {
+}
+
+export function MoveDialog({ plan, onClose, onMoved }: MoveDialogProps) {
   return (
-    <Modal.Root opened={plan !== undefined} onClose={onClose} centered size={500}>
+    <Modal.Root opened={plan !== undefined} onClose={onClose} centered size={520}>
       <Modal.Overlay />
       <Modal.Content>
         <Modal.Body className={classes.body}>
@@ -39,35 +38,32 @@ export function MoveDialog({
   );
 }
 
-function Form({
-  plan,
-  onClose,
-  onMoved,
-}: {
-  readonly plan: PlannedMove;
-  readonly onClose: () => void;
-  readonly onMoved: () => void;
-}) {
-  const { action, model, alias, current, version } = plan;
+function Form({ plan, onClose, onMoved }: MoveDialogProps & { readonly plan: PlannedMove }) {
+  const { model, aliases, guarded, to } = plan;
+  const isBack = "back" in to;
+  const [alias, setAlias] = useState(isBack ? (to.back[0]?.alias ?? production) : production);
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<Problem>();
   const [isBusy, setBusy] = useState(false);
   const areGatesShut = problem?.code === "PROMOTION_GATES_FAILED";
+  const current = versionAt(aliases, alias);
+  const target = isBack ? to.back.find((way) => way.alias === alias)?.version : to.version;
 
   const move = async (force: boolean) => {
     setBusy(true);
     const said = reason.trim();
     const shared = { alias, expected: current, ...(said !== "" && { reason: said }) };
     try {
-      const moved =
-        action === "rollback" || version === undefined
-          ? await rollback(model, shared)
-          : await promote(model, { ...shared, version, ...(force && { force }) });
+      const moved = isBack
+        ? await rollback(model, shared)
+        : await promote(model, { ...shared, version: to.version, ...(force && { force }) });
       notifications.show({ message: wordsOf(moved), color: "pine" });
       onMoved();
       onClose();
     } catch (thrown) {
-      setProblem(asProblem(thrown));
+      const found = asProblem(thrown);
+      setProblem(found);
+      if (found.code === "PROMOTION_CONFLICT") onMoved();
     } finally {
       setBusy(false);
     }
@@ -78,12 +74,17 @@ function Form({
     void move(false);
   };
 
+  const chooseAlias = (next: string) => {
+    setAlias(next);
+    setProblem(undefined);
+  };
+
   return (
     <form onSubmit={submit} className={classes.form}>
       <Modal.Title className={classes.title}>
-        {action === "promote"
-          ? `Point ${alias} at version ${version}?`
-          : `Take ${alias} back to where it was before?`}
+        {isBack
+          ? `Take ${alias} back to version ${target}?`
+          : `Point ${alias} at version ${target}?`}
       </Modal.Title>
       <p className={classes.about}>
         {current === null ? (
@@ -96,8 +97,22 @@ function Form({
             without losing a request.
           </>
         )}{" "}
-        {action === "promote" && "The gates of the model decide first."}
+        {!isBack && guarded.includes(alias) && "The gates of the model decide first."}
       </p>
+      {isBack ? (
+        to.back.length > 1 && (
+          <label className={classes.label}>
+            Alias
+            <select value={alias} onChange={(event) => chooseAlias(event.currentTarget.value)}>
+              {to.back.map((way) => (
+                <option key={way.alias}>{way.alias}</option>
+              ))}
+            </select>
+          </label>
+        )
+      ) : (
+        <AliasField aliases={aliases} value={alias} onChange={chooseAlias} />
+      )}
       <label className={classes.label}>
         Reason{" "}
         <span>{areGatesShut ? "(needed to pass the gates over)" : "(kept in the history)"}</span>
@@ -127,14 +142,48 @@ function Form({
           </Button>
         )}
         <Button type="submit" loading={isBusy}>
-          {action === "promote" ? "Promote" : "Roll back"}
+          {isBack ? "Roll back" : "Promote"}
         </Button>
       </div>
     </form>
   );
 }
 
+/** An alias that there is, one of the usual ones, or a new one. */
+function AliasField({
+  aliases,
+  value,
+  onChange,
+}: {
+  readonly aliases: readonly AliasState[];
+  readonly value: string;
+  readonly onChange: (alias: string) => void;
+}) {
+  const listId = useId();
+  const names = [...new Set([production, "candidate", ...aliases.map(({ alias }) => alias)])];
+  return (
+    <label className={classes.label}>
+      Alias
+      <input
+        required
+        list={listId}
+        maxLength={63}
+        autoComplete="off"
+        spellCheck={false}
+        value={value}
+        onChange={(event) => onChange(event.currentTarget.value)}
+      />
+      <datalist id={listId}>
+        {names.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </label>
+  );
+}
+
 function wordsOf({ model, alias, version, previous }: Move): string {
-  const before = previous === null ? "" : `, and not at ${previous} any more`;
+  const before =
+    previous === null || previous === version ? "" : `, and not at ${previous} any more`;
   return `${model}@${alias} points at version ${version}${before}.`;
 }

@@ -1,7 +1,7 @@
 // Several runs beside each other: their curves on shared axes, and what of their parameters and figures is not the same.
 import { Button } from "@mantine/core";
 import { GitCompareArrows, Table2, X } from "lucide-react";
-import { useMemo } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { compareRuns, type Run, readCharts } from "../api/runs.js";
 import { lookOf } from "../charts/colors.js";
 import { counted } from "../shell/figures.js";
@@ -16,7 +16,10 @@ import classes from "./compare-page.module.css";
 import { ValuesTable } from "./params-table.js";
 import { RunCharts } from "./run-charts.js";
 import { StatusMark } from "./status-mark.js";
+import { useRunNews } from "./use-run-news.js";
 
+/** Curves that go on are looked up again so often at most. */
+const settleMs = 2000;
 const crumbs = [{ label: "Runs", href: "/runs" }];
 
 export default function ComparePage() {
@@ -28,6 +31,7 @@ export default function ComparePage() {
     (signal) => compareRuns(ids, signal),
     { holdsOver: true },
   );
+  const turn = useTurns(ids, found.update);
   if (ids.length === 0) {
     return (
       <PageFrame title="Compare" crumbs={crumbs}>
@@ -61,6 +65,7 @@ export default function ComparePage() {
         {(runs) => (
           <Compared
             runs={runs}
+            turn={turn}
             onRemove={(id) => set({ run: ids.filter((each) => each !== id) })}
           />
         )}
@@ -69,19 +74,46 @@ export default function ComparePage() {
   );
 }
 
+/** Keeps compared runs up to date, and counts up, now and then, while some of them go on. */
+function useTurns(
+  ids: readonly string[],
+  update: (change: (before: readonly Run[]) => readonly Run[]) => void,
+): number {
+  const [turn, setTurn] = useState(0);
+  const waiting = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(waiting.current), []);
+  const key = ids.join(" ");
+  useRunNews(
+    useCallback(
+      (news: Run) => {
+        if (!key.split(" ").includes(news.id)) return;
+        update((before) => before.map((run) => (run.id === news.id ? news : run)));
+        waiting.current ??= setTimeout(() => {
+          waiting.current = undefined;
+          setTurn((before) => before + 1);
+        }, settleMs);
+      },
+      [key, update],
+    ),
+  );
+  return turn;
+}
+
 function Compared({
   runs,
+  turn,
   onRemove,
 }: {
   readonly runs: readonly Run[];
+  readonly turn: number;
   readonly onRemove: (id: string) => void;
 }) {
   const charted = useMemo(
     () => runs.map(({ id, name, startedAt }, color) => ({ id, name, startedAt, color })),
     [runs],
   );
-  const keys = useMemo(() => sharedKeys(runs), [runs]);
-  const isRunning = runs.some(({ status }) => status === "running");
+  const names = sharedKeys(runs).join("\n");
+  const keys = useMemo(() => names.split("\n").filter((key) => key !== ""), [names]);
   const named = (values: (run: Run) => Readonly<Record<string, string>>) =>
     runs.map((run, place) => ({
       id: run.id,
@@ -116,7 +148,7 @@ function Compared({
         load={async (query, signal) =>
           (await Promise.all(runs.map(({ id }) => readCharts(id, query, signal)))).flat()
         }
-        everyMs={isRunning ? 4000 : undefined}
+        turn={turn}
       />
       <Card title="Figures" isFlush>
         <ValuesTable label="Figures" of={named(figuresOf)} isNumeric />

@@ -8,12 +8,20 @@ import { clock } from "../shell/format.js";
 import { Failed, Waiting } from "../shell/states.js";
 import { useVirtualRows } from "../shell/virtual-rows.js";
 import classes from "./logs-view.module.css";
+import { type RunStream, useNews } from "./use-run-stream.js";
 
 const rowHeight = 21;
 const atOnce = 1000;
-const everyMs = 2000;
 
-export function LogsView({ id, isRunning }: { readonly id: string; readonly isRunning: boolean }) {
+export function LogsView({
+  id,
+  isRunning,
+  stream,
+}: {
+  readonly id: string;
+  readonly isRunning: boolean;
+  readonly stream: RunStream;
+}) {
   const [lines, setLines] = useState<readonly LogLine[]>();
   const [problem, setProblem] = useState<Problem>();
   const [turn, setTurn] = useState(0);
@@ -25,28 +33,32 @@ export function LogsView({ id, isRunning }: { readonly id: string; readonly isRu
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
-    let timer: ReturnType<typeof setTimeout> | undefined;
     const look = async () => {
       try {
         for (;;) {
-          const more = await readLines(id, { after: last.current, limit: atOnce }, signal);
+          const more = await readLines(
+            id,
+            { after: last.current < 0 ? undefined : last.current, limit: atOnce },
+            signal,
+          );
           if (signal.aborted) return;
           last.current = more.at(-1)?.number ?? last.current;
           setLines((before = []) => (more.length === 0 ? before : [...before, ...more]));
           setProblem(undefined);
           if (more.length < atOnce) break;
         }
-        if (isRunning) timer = setTimeout(look, everyMs);
       } catch (thrown) {
         if (!signal.aborted) setProblem(asProblem(thrown));
       }
     };
     void look();
-    return () => {
-      controller.abort();
-      clearTimeout(timer);
-    };
-  }, [id, isRunning, turn]);
+    return () => controller.abort();
+  }, [id, turn]);
+  useNews(stream, (news) => {
+    const newest = news.type === "lines" ? news.lines.at(-1)?.number : undefined;
+    const told = news.type === "position" ? news.line : (newest ?? -1);
+    if (told > last.current) setTurn((before) => before + 1);
+  });
 
   const count = lines?.length ?? 0;
   const { first, end } = useVirtualRows(box, rowHeight, count);

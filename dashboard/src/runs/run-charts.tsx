@@ -1,5 +1,5 @@
 // Charts of one run or of several: one a metric, zoomed together, looked up again at the fineness that is seen.
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Chart, ChartQuery } from "../api/runs.js";
 import { ChartCard } from "../charts/chart-card.js";
 import {
@@ -14,10 +14,12 @@ import { counted } from "../shell/figures.js";
 import { bytes, value } from "../shell/format.js";
 import { Shown, Waiting } from "../shell/states.js";
 import { type Resource, useResource } from "../shell/use-resource.js";
+import { behind, isBehind, isTooLong, longer, noTail, type Tail, withTail } from "./live-tail.js";
 import classes from "./run-charts.module.css";
+import { type RunStream, useNews } from "./use-run-stream.js";
 
 /** About as many points as a chart has pixels: what is finer is nothing one could see. */
-export const chartPoints = 800;
+const chartPoints = 800;
 
 export interface ChartedRun {
   readonly id: string;
@@ -35,19 +37,21 @@ export interface RunChartsProps {
   readonly keys: readonly string[];
   /** Readings of the machine have seconds in place of steps, and no epochs. */
   readonly isSystem?: boolean;
-  /** Runs that go on are looked at again so often. */
-  readonly everyMs?: number | undefined;
+  /** Of a single run that goes on: its points are drawn as they come. */
+  readonly stream?: RunStream | undefined;
+  /** Counts up when there is something new to be looked up. */
+  readonly turn?: number;
 }
 
 export function RunCharts(props: RunChartsProps) {
-  const { runs, keys, resourceKey, load, isSystem = false, everyMs } = props;
+  const { runs, keys, resourceKey, load, isSystem = false, stream, turn = 0 } = props;
   const [settings, setSettings] = useChartSettings();
   const [range, setRange] = useState<Range>();
   const shown: ChartSettings = isSystem ? { ...settings, xKind: "time", isLog: false } : settings;
   const all = useResource(
     keys.length === 0 ? undefined : `${resourceKey} ${keys.join(" ")}`,
     (signal) => load({ keys, points: chartPoints }, signal),
-    { everyMs, holdsOver: true },
+    { holdsOver: true },
   );
   const steps = useMemo(
     () => (range === undefined ? undefined : stepsOf(all.data ?? [], runs, shown.xKind, range)),
@@ -57,8 +61,8 @@ export function RunCharts(props: RunChartsProps) {
     steps === undefined ? undefined : `${resourceKey} ${keys.join(" ")} ${steps.join("-")}`,
     (signal) =>
       load({ keys, points: chartPoints, fromStep: steps?.[0], toStep: steps?.[1] }, signal),
-    { everyMs },
   );
+  const tail = useTail(all, stream, turn);
   const onRange = useCallback((asked: Range | undefined) => setRange(asked), []);
   const change = (next: ChartSettings) => {
     // A part of one axis is no part of another.
@@ -75,7 +79,7 @@ export function RunCharts(props: RunChartsProps) {
               <OneChart
                 key={key}
                 metric={key}
-                charts={pick(charts, finer, key)}
+                charts={pick(charts, finer, key, tail)}
                 runs={runs}
                 settings={shown}
                 range={range}
@@ -96,9 +100,40 @@ function pick(
   charts: readonly Chart[],
   finer: Resource<readonly Chart[]>,
   key: string,
+  tail: Tail,
 ): readonly Chart[] {
-  return (finer.data ?? charts).filter((chart) => chart.key === key);
+  return withTail(
+    (finer.data ?? charts).filter((chart) => chart.key === key),
+    tail,
+  );
 }
+
+/** What came by the stream since the charts were looked up; where something was missed they are looked up again. */
+function useTail(
+  { data = none, reload }: Resource<readonly Chart[]>,
+  stream: RunStream | undefined,
+  turn: number,
+): Tail {
+  const [tail, setTail] = useState(noTail);
+  useEffect(() => {
+    if (turn > 0) reload();
+  }, [turn, reload]);
+  useEffect(() => setTail((before) => behind(before, data)), [data]);
+  useEffect(() => {
+    if (isTooLong(tail)) reload();
+  }, [tail, reload]);
+  useNews(stream, (news) => {
+    if (news.type === "points") setTail((before) => longer(before, news.points));
+    if (news.type === "rewound") {
+      setTail(noTail);
+      reload();
+    }
+    if (news.type === "position" && isBehind(data, tail, news.steps)) reload();
+  });
+  return tail;
+}
+
+const none: readonly Chart[] = [];
 
 /** Steps that lie in a range of the axis in any of the charts. */
 function stepsOf(
@@ -185,7 +220,7 @@ function curvesOf(
 const percentText = (number: number) => `${value(number)} %`;
 
 /** How values of a metric are written, by the unit in its name. */
-export function textOf(metric: string): (number: number) => string {
+function textOf(metric: string): (number: number) => string {
   if (metric.endsWith("_bytes")) return bytes;
   if (metric.endsWith("_percent")) return percentText;
   return value;

@@ -2,7 +2,7 @@
 import { Button, Tabs, Tooltip } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { Copy, Download, GitCompareArrows } from "lucide-react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { asProblem, getResponse, getText } from "../api/http.js";
 import { artifactPath, getRun, type Run, type RunDetails, readCharts } from "../api/runs.js";
 import { copyText, saveFile } from "../shell/clipboard.js";
@@ -23,7 +23,7 @@ import { ValuesTable } from "./params-table.js";
 import { RunCharts } from "./run-charts.js";
 import classes from "./run-page.module.css";
 import { StatusMark } from "./status-mark.js";
-import { useRunNews } from "./use-run-news.js";
+import { type RunStream, useNews, useRunStream } from "./use-run-stream.js";
 
 const tabs = ["charts", "system", "parameters", "logs", "files", "code"] as const;
 type Tab = (typeof tabs)[number];
@@ -36,22 +36,21 @@ const titles: Record<Tab, string> = {
   code: "Code",
 };
 const crumbs = [{ label: "Runs", href: "/runs" }];
-/** So often at most are the curves of a run that goes on looked up again. */
-const chartsEveryMs = 2000;
 
 export default function RunPage({ params }: PageProps) {
   const id = params.id ?? "";
   const details = useResource(`/v1/runs/${id}`, (signal) => getRun(id, signal));
-  const { update, data } = details;
-  const known = data?.run.id;
-  useRunNews(
-    useCallback(
-      (news: Run) => {
-        if (news.id === known) update((before) => ({ ...before, run: news }));
-      },
-      [known, update],
-    ),
-  );
+  const { update, reload, data } = details;
+  const run = data?.run;
+  // A run that was cut off may be taken up again while somebody looks at it.
+  const mayGoOn = run?.status === "running" || run?.status === "interrupted";
+  const stream = useRunStream(run?.id ?? "", mayGoOn);
+  useNews(stream, (news) => {
+    if (news.type !== "run") return;
+    update((before) => ({ ...before, run: news.run }));
+    // The files come last.
+    if (news.run.status !== "running") reload();
+  });
   if (data === undefined) {
     return (
       <PageFrame title={id} crumbs={crumbs}>
@@ -61,10 +60,10 @@ export default function RunPage({ params }: PageProps) {
       </PageFrame>
     );
   }
-  return <Found key={data.run.id} details={data} />;
+  return <Found key={data.run.id} details={data} stream={stream} />;
 }
 
-function Found({ details }: { readonly details: RunDetails }) {
+function Found({ details, stream }: { readonly details: RunDetails; readonly stream: RunStream }) {
   const { run } = details;
   const { params, set } = useSearch();
   const tab = tabs.find((each) => each === params.get("tab")) ?? "charts";
@@ -127,10 +126,10 @@ function Found({ details }: { readonly details: RunDetails }) {
           ))}
         </Tabs.List>
         <Tabs.Panel value="charts" className={classes.panel}>
-          <Charts run={run} areSystem={false} />
+          <Charts run={run} stream={stream} areSystem={false} />
         </Tabs.Panel>
         <Tabs.Panel value="system" className={classes.panel}>
-          <Charts run={run} areSystem />
+          <Charts run={run} stream={stream} areSystem />
         </Tabs.Panel>
         <Tabs.Panel value="parameters" className={classes.panel}>
           <Card isFlush>
@@ -142,7 +141,7 @@ function Found({ details }: { readonly details: RunDetails }) {
         </Tabs.Panel>
         <Tabs.Panel value="logs" className={classes.panel}>
           <Card isFlush>
-            <LogsView id={run.id} isRunning={run.status === "running"} />
+            <LogsView id={run.id} isRunning={run.status === "running"} stream={stream} />
           </Card>
         </Tabs.Panel>
         <Tabs.Panel value="files" className={classes.panel}>
@@ -180,7 +179,15 @@ function figuresOf(run: Run, now: number) {
   ];
 }
 
-function Charts({ run, areSystem }: { readonly run: Run; readonly areSystem: boolean }) {
+function Charts({
+  run,
+  stream,
+  areSystem,
+}: {
+  readonly run: Run;
+  readonly stream: RunStream;
+  readonly areSystem: boolean;
+}) {
   const names = Object.keys(run.metrics)
     .filter((key) => isSystem(key) === areSystem)
     .sort(bySplit)
@@ -206,7 +213,7 @@ function Charts({ run, areSystem }: { readonly run: Run; readonly areSystem: boo
       resourceKey={`charts of ${run.id}`}
       load={(query, signal) => readCharts(run.id, query, signal)}
       isSystem={areSystem}
-      everyMs={run.status === "running" ? chartsEveryMs : undefined}
+      stream={stream}
     />
   );
 }
@@ -340,11 +347,10 @@ function flatten(told: object, prefix = ""): readonly (readonly [string, string]
 /** The time, every second while something goes on. */
 function useTick(isOn: boolean): number {
   const [now, setNow] = useState(Date.now);
-  const timer = useRef<ReturnType<typeof setInterval>>(undefined);
   useEffect(() => {
     if (!isOn) return undefined;
-    timer.current = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer.current);
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
   }, [isOn]);
   return now;
 }

@@ -16,7 +16,7 @@ import classes from "./runs-page.module.css";
 import { RunsTable } from "./runs-table.js";
 import { useRunRows } from "./use-run-rows.js";
 
-export const mostCompared = 20;
+const mostCompared = 20;
 const usualSort = "-started";
 
 export default function RunsPage() {

@@ -25,6 +25,12 @@ const page = (pattern: string, load: () => Promise<Module>): Page => ({
 
 const pages: readonly Page[] = [
   page("/configure", () => import("../configure/configure-page.js")),
+  page("/runs", () => import("../runs/runs-page.js")),
+  page("/runs/compare", () => import("../runs/compare-page.js")),
+  page("/runs/:id", () => import("../runs/run-page.js")),
+  page("/registry", () => import("../models/models-page.js")),
+  page("/registry/:name", () => import("../models/model-page.js")),
+  page("/registry/:name/:version", () => import("../models/version-page.js")),
   page("/system", () => import("../system/system-page.js")),
 ];
 

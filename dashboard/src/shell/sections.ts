@@ -1,5 +1,12 @@
 // The parts of the navigation, in its order; a part stands here once the server has what its pages show.
-import { type LucideIcon, Server, SlidersHorizontal, TextQuote } from "lucide-react";
+import {
+  Boxes,
+  ChartSpline,
+  type LucideIcon,
+  Server,
+  SlidersHorizontal,
+  TextQuote,
+} from "lucide-react";
 
 /** A part of the navigation. */
 export interface Section {
@@ -13,6 +20,8 @@ export interface Section {
 export const sections: readonly Section[] = [
   { path: "/", label: "Playground", icon: TextQuote, letter: "p" },
   { path: "/configure", label: "Configure", icon: SlidersHorizontal, letter: "c" },
+  { path: "/runs", label: "Runs", icon: ChartSpline, letter: "r" },
+  { path: "/registry", label: "Models", icon: Boxes, letter: "m" },
   { path: "/system", label: "System", icon: Server, letter: "y" },
 ];
 
