@@ -24,6 +24,16 @@ const { values } = parseArgs({
 const [runs, curves] = [Number(values.runs), Number(values.curves)];
 const points = Number(values.points ?? (values.quick ? 5000 : 100_000));
 const batch = 5000;
+/** In the page: notes how long each frame takes. */
+const listen = `
+  globalThis.told = { at: performance.now(), times: [], isOver: false };
+  const next = (at) => {
+    told.times.push(at - told.at);
+    told.at = at;
+    if (!told.isOver) requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+`;
 const started = machine();
 const executablePath = findChromium();
 if (executablePath === undefined) {
@@ -68,7 +78,7 @@ try {
   );
 
   began = performance.now();
-  const compared = new URLSearchParams(ids.map((id) => ["run", id]));
+  const compared = ids.map((id) => `run=${id}`).join("&");
   await page.goto(`${url}/runs/compare?${compared}`);
   const chart = page.getByRole("region", { name: "train/loss", exact: true });
   await chart.getByRole("application").waitFor();
@@ -112,22 +122,11 @@ try {
 
   /** @param {string} name @param {() => Promise<void>} act */
   async function framesOf(name, act) {
-    await page.evaluate(() => {
-      const told = { at: performance.now(), times: /** @type {number[]} */ ([]), isOver: false };
-      Object.assign(window, { told });
-      const next = (/** @type {number} */ at) => {
-        told.times.push(at - told.at);
-        told.at = at;
-        if (!told.isOver) requestAnimationFrame(next);
-      };
-      requestAnimationFrame(next);
-    });
+    await page.evaluate(listen);
     await act();
-    const times = await page.evaluate(() => {
-      const { told } = /** @type {any} */ (window);
-      told.isOver = true;
-      return /** @type {number[]} */ (told.times.slice(1));
-    });
+    const times = /** @type {number[]} */ (
+      await page.evaluate("told.isOver = true; told.times.slice(1)")
+    );
     times.sort((a, b) => a - b);
     const at = (/** @type {number} */ share) => times[Math.floor((times.length - 1) * share)] ?? 0;
     return [

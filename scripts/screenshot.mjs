@@ -1,14 +1,16 @@
 // `npm run screenshot [-- MODEL]`: takes the pictures of the page in the README and the guide, light and dark, from the
 // compiled server in Chromium. The comparison shows MODEL, a folder with a neural model, beside the extractive one; without
-// it, two lengths of the extractive one.
+// it, two lengths of the extractive one. The runs are made up.
 // @ts-check
 import "./node-version.mjs";
 import { spawn } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { prepare } from "./build.mjs";
+import { toyRuns } from "./toy-runs.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = path.join(root, "docs", "images");
@@ -27,6 +29,8 @@ if (executablePath === undefined) {
   console.error(`There is ${chromiumMissing}.`);
   process.exit(8);
 }
+const home = mkdtempSync(path.join(tmpdir(), "bridle-screenshot-"));
+const runIds = await recordRuns();
 const server = spawn(
   process.execPath,
   [
@@ -34,7 +38,7 @@ const server = spawn(
     ...["serve", "--port", "0", "--log-level", "warn"],
     ...models.flatMap((model) => ["--model", model]),
   ],
-  { stdio: ["ignore", "pipe", "inherit"] },
+  { env: { ...process.env, BRIDLE_HOME: home }, stdio: ["ignore", "pipe", "inherit"] },
 );
 try {
   const url = await readAddress();
@@ -44,18 +48,19 @@ try {
    * @param {"light" | "dark"} colorScheme
    * @param {{ width: number, height: number }} viewport
    * @param {string} name
+   * @param {string} address
    * @param {(page: import("playwright-core").Page) => Promise<void>} set brings the page into the state to be shown
    */
-  const take = async (colorScheme, viewport, name, set) => {
+  const take = async (colorScheme, viewport, name, address, set) => {
     const page = await browser.newPage({
       viewport,
       deviceScaleFactor: 1.25,
       colorScheme,
       reducedMotion: "reduce",
     });
-    await page.goto(url);
+    await page.goto(url + address);
     await page.getByText("Ready", { exact: true }).waitFor();
-    await page.getByRole("button", { name: /lighthouse/ }).click();
+    if (address === "/") await page.getByRole("button", { name: /lighthouse/ }).click();
     await set(page);
     const file = path.join(folder, `${name}-${colorScheme}.png`);
     await page.screenshot({ path: file, animations: "disabled", caret: "hide" });
@@ -68,14 +73,14 @@ try {
     }
   };
   for (const scheme of /** @type {const} */ (["light", "dark"])) {
-    await take(scheme, size, "playground", async (page) => {
+    await take(scheme, size, "playground", "/", async (page) => {
       await page.getByLabel("Number of sentences").fill("5");
       await page.getByRole("button", { name: "Summarize" }).click();
       // Pointing at a sentence shows what the page is for: its source lights up on the other side.
       await page.locator("#summary-3").hover();
       await page.locator("#source-3[data-on]").waitFor();
     });
-    await take(scheme, compared, "comparison", async (page) => {
+    await take(scheme, compared, "comparison", "/", async (page) => {
       await page.getByRole("button", { name: "Compare" }).click();
       const second = page.getByRole("region", { name: "Summary B" });
       if (neural === undefined) await second.getByText("Share", { exact: true }).click();
@@ -84,10 +89,32 @@ try {
       await page.locator("#summary-2").hover();
       await page.locator("#source-2[data-on]").waitFor();
     });
+    const four = runIds
+      .slice(-6, -2)
+      .map((id) => `run=${id}`)
+      .join("&");
+    await take(scheme, size, "runs", `/runs/compare?${four}`, async (page) => {
+      const chart = page.getByRole("region", { name: "train/loss", exact: true });
+      const canvas = chart.getByRole("application");
+      await canvas.waitFor();
+      await canvas.hover({ position: { x: 190, y: 120 } });
+    });
   }
   await browser.close();
 } finally {
   server.kill("SIGTERM");
+  rmSync(home, { recursive: true, force: true });
+}
+
+/** @returns {Promise<readonly string[]>} ids, the oldest first */
+async function recordRuns() {
+  const { openRuns } = await import("../dist/compose.js");
+  const { writeEvents } = await import("../dist/track/write.js");
+  const database = await openRuns(undefined, { BRIDLE_HOME: home });
+  const runs = toyRuns(Date.now());
+  for (const { run, events } of runs) await writeEvents(database, run, events);
+  await database.close();
+  return runs.map(({ run }) => run.id);
 }
 
 /** @returns {Promise<string>} */

@@ -134,7 +134,7 @@ function Form({ plan, onClose, onMoved }: MoveDialogProps & { readonly plan: Pla
             color="red"
             variant="outline"
             loading={isBusy}
-            data-disabled={reason.trim() === "" || undefined}
+            {...(reason.trim() === "" && { "data-disabled": true })}
             aria-disabled={reason.trim() === ""}
             onClick={() => reason.trim() !== "" && void move(true)}
           >

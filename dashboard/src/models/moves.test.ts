@@ -4,7 +4,7 @@ import type { Move } from "../api/registry.js";
 import { versionAt, waysBack } from "./moves.js";
 
 /** Moves as the server lists them: the newest first. */
-const moves = (...made: readonly [string, Move["action"], number][]): readonly Move[] =>
+const moves = (...made: readonly (readonly [string, Move["action"], number])[]): readonly Move[] =>
   made
     .map(([alias, action, version], index) => ({
       ...{ model: "news", alias, action, version, move: index + 1 },

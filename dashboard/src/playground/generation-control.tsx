@@ -165,7 +165,7 @@ function MoreSettings(props: Props) {
           variant="subtle"
           size="compact-sm"
           leftSection={<RotateCcw size={14} />}
-          data-disabled={untouched || undefined}
+          {...(untouched && { "data-disabled": true })}
           aria-disabled={untouched}
           onClick={() => onChange({})}
         >

@@ -216,7 +216,7 @@ function RunButton({
       variant={running ? "default" : "filled"}
       onClick={running ? onStop : onRun}
       // Not `disabled`, which would throw away keyboard focus.
-      data-disabled={waiting || undefined}
+      {...(waiting && { "data-disabled": true })}
       aria-disabled={waiting}
       aria-keyshortcuts={running ? "Escape" : "Control+Enter Meta+Enter"}
       leftSection={running ? <Square size={14} fill="currentColor" /> : undefined}

@@ -107,7 +107,7 @@ export default function RunsPage() {
           <Button
             leftSection={<GitCompareArrows size={16} />}
             onClick={compare}
-            data-disabled={chosen.length < 2 || undefined}
+            {...(chosen.length < 2 && { "data-disabled": true })}
             aria-disabled={chosen.length < 2}
           >
             {chosen.length < 2 ? "Choose another" : "Compare"}
