@@ -4,7 +4,7 @@ import { Link } from "../shell/link.js";
 import classes from "./lineage-graph.module.css";
 import { layOut, type Placed } from "./lineage-layout.js";
 
-const boxWidth = 176;
+const boxWidth = 204;
 const boxHeight = 62;
 const gapX = 64;
 const gapY = 22;

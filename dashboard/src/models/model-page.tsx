@@ -72,7 +72,7 @@ export default function ModelPage({ params }: PageProps) {
               <Shown of={lineage}>{(of) => <LineageGraph of={of} />}</Shown>
             </Card>
             <div className={classes.pair}>
-              <Card title="What was in production" isFlush>
+              <Card title="History" isFlush>
                 <Shown of={history}>{(moves) => <History moves={moves} />}</Shown>
               </Card>
               <Card title="Gates">
@@ -161,7 +161,7 @@ function Row({
         ))}
       </td>
       <td className={classes.note}>{note ?? ""}</td>
-      <td title={createdAt}>
+      <td title={createdAt} className={table.nowrap}>
         {ago(Date.parse(createdAt))} by {createdBy}
       </td>
       <td className={table.mono}>

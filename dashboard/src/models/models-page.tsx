@@ -72,7 +72,7 @@ function Models({ models }: { readonly models: readonly RegisteredModel[] }) {
                 <th scope="row">
                   <Link href={`/registry/${encodeURIComponent(name)}`}>{name}</Link>
                 </th>
-                <td>{counted(lastVersion, "version")}</td>
+                <td className={table.nowrap}>{counted(lastVersion, "version")}</td>
                 <td>
                   {aliases.length === 0 ? (
                     <span className={table.quiet}>none</span>
@@ -82,7 +82,7 @@ function Models({ models }: { readonly models: readonly RegisteredModel[] }) {
                     ))
                   )}
                 </td>
-                <td>
+                <td className={table.nowrap}>
                   {last === undefined ? (
                     <span className={table.quiet}>never</span>
                   ) : (
@@ -91,7 +91,7 @@ function Models({ models }: { readonly models: readonly RegisteredModel[] }) {
                     </span>
                   )}
                 </td>
-                <td title={createdAt}>
+                <td title={createdAt} className={table.nowrap}>
                   {ago(Date.parse(createdAt))} by {createdBy}
                 </td>
               </tr>

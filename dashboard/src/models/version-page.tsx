@@ -101,7 +101,10 @@ function Found({ of }: { readonly of: Version }) {
     <>
       <Figures
         of={[
-          { name: "Architecture", value: card.model.architecture },
+          {
+            name: "Architecture",
+            value: card.model.architecture.replace(/ForConditionalGeneration$/, ""),
+          },
           { name: "Parameters", value: roughly(card.model.parameters), note: card.model.dtype },
           {
             name: "Size",
@@ -204,8 +207,10 @@ function EvaluationRows({ of }: { readonly of: Evaluation }) {
       </tr>
       {rivals.map(({ model, version, difference }) => (
         <tr key={`${model} ${version}`}>
-          <th scope="row" className={classes.rival}>
-            against {model.includes(":") ? model : `${model} ${version}`}
+          <th scope="row">
+            <span className={classes.rival}>
+              against {model.includes(":") ? model : `${model} ${version}`}
+            </span>
           </th>
           <td />
           {scoreNames.map(([name]) => (
@@ -271,6 +276,7 @@ function originsOf({ card, digest }: Version): readonly Fact[] {
       value: file,
       note: mono(`sha256 ${sha256}`),
     })),
+    { name: "Architecture", value: card.model.architecture },
     { name: "Package", value: mono(digest) },
   ];
   return told.filter((fact) => fact !== false);

@@ -13,6 +13,8 @@ import { StatusMark } from "./status-mark.js";
 
 const rowHeight = 42;
 const headHeight = 40;
+const tickWidth = 44;
+const nameWidth = 190;
 
 export interface RunsTableProps {
   readonly total: number;
@@ -38,11 +40,16 @@ export function RunsTable(props: RunsTableProps) {
   }, [first, end, need]);
 
   const widths = [
-    "44px",
-    "minmax(190px, 1.6fr)",
+    `${tickWidth}px`,
+    `minmax(${nameWidth}px, 1.6fr)`,
     ...columns.map(({ widthPx }) => `minmax(${widthPx}px, 1fr)`),
   ];
-  const style = { "--columns": widths.join(" "), "--row": `${rowHeight}px` } as CSSProperties;
+  const least = columns.reduce((sum, { widthPx }) => sum + widthPx, tickWidth + nameWidth);
+  const style = {
+    "--columns": widths.join(" "),
+    "--least": `${least}px`,
+    "--row": `${rowHeight}px`,
+  } as CSSProperties;
 
   const goTo = (index: number) => {
     const next = Math.max(0, Math.min(total - 1, index));
