@@ -51,7 +51,7 @@ describePage("the pages of registered models", () => {
       .evaluateAll((all) => all.map((each) => each.getAttribute("aria-label")));
     expect(boxes).toEqual(
       expect.arrayContaining([
-        "news:3, champion, trained from news:1",
+        "news:3 champion, trained from news:1",
         "sport:1, trained from news:3",
       ]),
     );

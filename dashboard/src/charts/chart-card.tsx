@@ -3,6 +3,7 @@ import { ActionIcon, Tooltip } from "@mantine/core";
 import { Download, Table2, ZoomOut } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { saveFile } from "../shell/clipboard.js";
+import { tooltipProps } from "../shell/floating.js";
 import { value } from "../shell/format.js";
 import { Table } from "../shell/table.js";
 import table from "../shell/table.module.css";
@@ -48,9 +49,9 @@ export function ChartCard({
   return (
     <section className={classes.card} aria-label={title} aria-busy={isLoading}>
       <header className={classes.head}>
-        <h3 className={classes.title} title={title}>
+        <h2 className={classes.title} title={title}>
           {title}
-        </h3>
+        </h2>
         {aside !== undefined && <span className={classes.aside}>{aside}</span>}
         <span className={classes.tools}>
           {range !== undefined && (
@@ -109,7 +110,7 @@ function Tool({
   readonly children: ReactNode;
 }) {
   return (
-    <Tooltip label={label}>
+    <Tooltip label={label} {...tooltipProps}>
       <ActionIcon
         variant="subtle"
         color="gray"

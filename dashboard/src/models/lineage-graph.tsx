@@ -83,7 +83,7 @@ function Box({
       className={classes.box}
       href={`/registry/${encodeURIComponent(model)}/${version}`}
       aria-current={isHere ? "true" : undefined}
-      aria-label={`${name}${aliases.length > 0 ? `, ${aliases.join(", ")}` : ""}${from}`}
+      aria-label={`${[name, ...aliases, note].filter((part) => part !== "").join(" ")}${from}`}
       title={name}
     >
       {content}

@@ -7,6 +7,7 @@ import { asProblem, getResponse, getText } from "../api/http.js";
 import { artifactPath, getRun, type Run, type RunDetails, readCharts } from "../api/runs.js";
 import { copyText, saveFile } from "../shell/clipboard.js";
 import { Facts, Figures } from "../shell/facts.js";
+import { tooltipProps } from "../shell/floating.js";
 import { bytes, moment, span, value } from "../shell/format.js";
 import notes from "../shell/notes.module.css";
 import { Card, PageFrame } from "../shell/page-frame.js";
@@ -86,7 +87,7 @@ function Found({ details, stream }: { readonly details: RunDetails; readonly str
       }
       actions={
         <>
-          <Tooltip label="Copy the command that shows it in a shell">
+          <Tooltip label="Copy the command that shows it in a shell" {...tooltipProps}>
             <Button
               variant="default"
               leftSection={<Copy size={16} />}

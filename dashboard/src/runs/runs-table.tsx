@@ -1,5 +1,6 @@
 // A table of runs of any number: only the rows in sight are drawn; arrow keys go through them, Space chooses, Enter opens.
 // biome-ignore-all lint/a11y/useSemanticElements: only rows that are no table elements can be placed by themselves
+import { VisuallyHidden } from "@mantine/core";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type CSSProperties, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import type { Run } from "../api/runs.js";
@@ -100,7 +101,9 @@ export function RunsTable(props: RunsTableProps) {
       aria-multiselectable
     >
       <div className={`${classes.row} ${classes.head}`} role="row" tabIndex={-1} aria-rowindex={1}>
-        <div className={classes.tick} role="columnheader" aria-label="Chosen" tabIndex={-1} />
+        <div className={classes.tick} role="columnheader" tabIndex={-1}>
+          <VisuallyHidden>Chosen</VisuallyHidden>
+        </div>
         {[{ field: "name", label: "Name", isNumber: false }, ...columns].map(
           ({ field, label, isNumber }) => {
             const direction = field !== sorted ? "none" : isDown ? "descending" : "ascending";

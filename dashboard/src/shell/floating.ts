@@ -18,3 +18,5 @@ export const popoverProps = {
   trapFocus: true,
   returnFocus: true,
 } as const;
+
+export const tooltipProps = { portalProps } as const;
