@@ -144,7 +144,7 @@ describePage("the pages of runs", () => {
     expect(await names()).toContain("train.learningRate");
     expect(await names()).not.toContain("data.rows.train");
     await page
-      .getByText(/^Only the \d+ that differ/)
+      .getByRole("switch", { name: /^Only the \d+ that differ/ })
       .last()
       .click();
     await expect.poll(names).toContain("data.rows.train");

@@ -1,4 +1,5 @@
 // The family of a model as a picture: what it was started from, its versions, and the aliases that point at them.
+import { VisuallyHidden } from "@mantine/core";
 import type { Lineage } from "../api/registry.js";
 import { Link } from "../shell/link.js";
 import classes from "./lineage-graph.module.css";
@@ -83,10 +84,10 @@ function Box({
       className={classes.box}
       href={`/registry/${encodeURIComponent(model)}/${version}`}
       aria-current={isHere ? "true" : undefined}
-      aria-label={`${[name, ...aliases, note].filter((part) => part !== "").join(" ")}${from}`}
       title={name}
     >
       {content}
+      {from !== "" && <VisuallyHidden>{from}</VisuallyHidden>}
     </Link>
   );
 }
