@@ -52,7 +52,7 @@ describePage("the pages of registered models", () => {
     ]) {
       await family.getByRole("link", { name }).waitFor();
     }
-    await family.getByText("google/pegasus-xsum").waitFor();
+    await family.getByText("google/pegasus-xsum", { exact: true }).waitFor();
     await family.getByRole("link", { name: /^news:4/ }).click();
     await heading(page, "news:4").waitFor();
     const scores = page.getByRole("region", { name: "Evaluations" });
@@ -84,8 +84,7 @@ describePage("the pages of registered models", () => {
     await refusal.getByText("PROMOTION_GATES_FAILED").waitFor();
     expect(await barriers(page)).toEqual([]);
     const force = dialog.getByRole("button", { name: "Pass the gates over" });
-    await force.click();
-    expect(await rowOf(page, 4).innerText()).toContain("in production");
+    expect(await force.isDisabled()).toBe(true);
     await dialog.getByLabel("Reason").fill("the test data was wrong");
     await force.click();
     await dialog.waitFor({ state: "detached" });
