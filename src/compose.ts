@@ -127,11 +127,11 @@ export async function compose(
     threads: config.threads,
     limits: { maxBytes: config.maxBodyBytes },
   });
-  let registry: Promise<Registry | undefined> | undefined;
+  const registry = keepRegistry(places);
   const records = keepRunRecords(places);
   const close = async (): Promise<void> => {
     await Promise.all([reader, records, ...summarizers.values()].map((part) => part.close()));
-    await (await registry?.catch(() => undefined))?.close();
+    await registry.close();
   };
   const { device = "auto", dtype, registryPollMs = 2000 } = config;
   const options = {
@@ -165,20 +165,7 @@ export async function compose(
     version: bridleVersion,
     summarizers,
     reader,
-    registry() {
-      const found = registry ?? findRegistry(places);
-      // One that could not be opened, or is not there yet, may be there the next time.
-      registry = found;
-      found.then(
-        (opened) => {
-          if (opened === undefined) registry = undefined;
-        },
-        () => {
-          registry = undefined;
-        },
-      );
-      return found;
-    },
+    registry: registry.find,
     async refreshModels() {
       await Promise.all([...followed.values()].map((alias) => alias.refresh()));
     },
@@ -219,6 +206,33 @@ export async function openRegistry({ db, store, env }: StatePlaces): Promise<Reg
 /** The registry where there is one: a name that is looked up makes no database. @throws as openRegistry */
 export async function findRegistry(places: StatePlaces): Promise<Registry | undefined> {
   return hasDatabase(places) ? await openRegistry(places) : undefined;
+}
+
+/** The registry for whoever looks at it for long; one that could not be opened, or is not there yet, is looked for again. */
+export function keepRegistry(places: StatePlaces): {
+  /** @throws as openRegistry */
+  find(): Promise<Registry | undefined>;
+  close(): Promise<void>;
+} {
+  let registry: Promise<Registry | undefined> | undefined;
+  return {
+    find() {
+      const found = registry ?? findRegistry(places);
+      registry = found;
+      found.then(
+        (opened) => {
+          if (opened === undefined) registry = undefined;
+        },
+        () => {
+          registry = undefined;
+        },
+      );
+      return found;
+    },
+    async close() {
+      await (await registry?.catch(() => undefined))?.close();
+    },
+  };
 }
 
 /** False where the database would be a file that is not there. */

@@ -7,8 +7,11 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openRuns } from "../../src/compose.js";
 import { isRunning } from "../../src/runtime/living-process.js";
+import { writeEvents } from "../../src/track/write.js";
 import { makeTinyPegasus } from "../support/tiny-pegasus.js";
+import { madeRun } from "../support/tracked-runs.js";
 
 const binary = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -98,6 +101,21 @@ describe.skipIf(process.platform !== "linux")("several processes (Linux)", () =>
     while (!said().includes("A worker is gone: it was ended by SIGKILL")) await sleep(20);
     while ((await childrenOf(child)).length < 2) await sleep(20);
     expect((await ask(url, "One went out. Two came back.")).status).toBe(200);
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+
+  it("have one registry and one record of runs, which the process that answers tells of", async () => {
+    const { child, url } = await serve("--workers", "2");
+    await untilReady(url);
+    const get = async (route: string) => await (await fetch(`${url}${route}`)).json();
+    expect(await get("/v1/runs")).toEqual({ runs: [], total: 0 });
+    expect(await get("/v1/models")).not.toHaveProperty("registered");
+    const database = await openRuns(undefined, { BRIDLE_HOME: path.join(root, "home") });
+    await writeEvents(database, madeRun("aaaa2222"), []);
+    await database.close();
+    expect(await get("/v1/runs")).toMatchObject({ runs: [{ id: "aaaa2222" }], total: 1 });
+    expect(await get("/v1/models")).toMatchObject({ registered: [] });
     child.kill("SIGTERM");
     await once(child, "exit");
   });

@@ -1,5 +1,5 @@
 // A service whose models live in several processes behind one that answers people.
-import { keepRunRecords, prepareModels, type Service } from "../../compose.js";
+import { keepRegistry, keepRunRecords, prepareModels, type Service } from "../../compose.js";
 import type { ServeConfig } from "../../config/serve-config.js";
 import { bridleVersion } from "../../config/version.js";
 import type { CreateSummarizerOptions } from "../../summarize/create-summarizer.js";
@@ -57,7 +57,8 @@ export async function openProcesses(
     threads: config.threads,
     limits: { maxBytes: config.maxBodyBytes },
   });
-  const records = keepRunRecords({ db: config.db, store: config.store, env: process.env });
+  const places = { db: config.db, store: config.store, env: process.env };
+  const [registry, records] = [keepRegistry(places), keepRunRecords(places)];
   let retries = 0;
   const summarizers = new Map(
     supervisor.models.map(({ name }) => [
@@ -81,10 +82,12 @@ export async function openProcesses(
       states: () => supervisor.states(),
       metrics: (withinMs) => supervisor.metrics(withinMs),
     },
+    registry: registry.find,
     runs: records.find,
     warmUp: () => supervisor.warm,
     async close() {
-      await Promise.all([supervisor.close(closeMs), reader.close(), records.close()]);
+      const parts = [reader, registry, records].map((part) => part.close());
+      await Promise.all([supervisor.close(closeMs), ...parts]);
     },
   };
 }
