@@ -105,7 +105,8 @@ try {
       await along(0.4, 0.6);
       await page.mouse.up();
       await chart.getByRole("button", { name: "Show all of it" }).waitFor();
-      await page.waitForLoadState("networkidle");
+      // Time for the finer points to come.
+      await page.waitForTimeout(1500);
     })),
   );
   cases.push(
