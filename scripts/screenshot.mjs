@@ -17,7 +17,7 @@ const folder = path.join(root, "docs", "images");
 /** A README is loaded by everybody who looks at the project. */
 const mostBytes = 300_000;
 const size = { width: 1200, height: 750 };
-const compared = { width: 1320, height: 760 };
+const compared = { width: 1320, height: 740 };
 const [neural] = process.argv.slice(2);
 const models = ["extractive", ...(neural === undefined ? [] : [path.resolve(neural)])];
 
