@@ -25,15 +25,16 @@ const [runs, curves] = [Number(values.runs), Number(values.curves)];
 const points = Number(values.points ?? (values.quick ? 5000 : 100_000));
 const batch = 5000;
 /** In the page: notes how long each frame takes. */
-const listen = `
-  globalThis.told = { at: performance.now(), times: [], isOver: false };
+const listen = `{
+  const mine = { at: performance.now(), times: [], isOver: false };
+  globalThis.told = mine;
   const next = (at) => {
-    told.times.push(at - told.at);
-    told.at = at;
-    if (!told.isOver) requestAnimationFrame(next);
+    mine.times.push(at - mine.at);
+    mine.at = at;
+    if (!mine.isOver) requestAnimationFrame(next);
   };
   requestAnimationFrame(next);
-`;
+}`;
 const started = machine();
 const executablePath = findChromium();
 if (executablePath === undefined) {
