@@ -66,7 +66,8 @@ export async function usedOutputs(
     for (const { output, filter } of await outputsInScope(repository, { targets }, index)) {
       const { content, path = output.definedPath, remote, canPush } = output;
       if (content === undefined || !output.isCached) continue;
-      const key = `${objectKey(content.hash)}\0${filter ?? ""}`;
+      // Of outputs with the same content each may have a remote of its own, and one alone may not be pushed.
+      const key = [objectKey(content.hash), filter, remote, canPush].join("\0");
       const { hash: ref, sizeBytes } = content;
       used.set(key, { ref, path, sizeBytes, filter, remote, canPush });
     }
