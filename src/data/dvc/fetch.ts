@@ -8,6 +8,7 @@ import { isBlobStore } from "../../ports/blob-store.js";
 import { stepOf } from "./add.js";
 import { checkRoom } from "./disk-room.js";
 import { isDirectoryId, isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
+import { partFiles } from "./part-files.js";
 import type { OpenBlobStore } from "./remote.js";
 import type { DvcRepository } from "./repository.js";
 import { makeScratch } from "./scratch.js";
@@ -131,13 +132,18 @@ async function receiveAll(
   const progress = createProgress("fetch", files, options);
   const gone: UsedFile[] = [];
   await makeScratch(cache.scratch);
+  const parts = await partFiles(cache.scratch);
   await inLanes(files, options.jobs ?? defaultJobs, async (file) => {
+    const part = await parts.take(file.ref);
     try {
-      await withRetries(() => receive(repository, remote, file, options, progress), options.signal);
+      const work = () => receive(repository, remote, file, part, options, progress);
+      await withRetries(work, options.signal);
       progress.addFile();
     } catch (thrown) {
       if (!(thrown instanceof BridleError && thrown.code === "BLOB_NOT_FOUND")) throw thrown;
       gone.push(file);
+    } finally {
+      parts.giveBack(part);
     }
   });
   cache.forget();
@@ -187,12 +193,12 @@ async function receive(
   repository: DvcRepository,
   remote: OpenRemote,
   file: UsedFile,
+  part: string,
   options: TransferOptions,
   progress: StepCounter,
 ): Promise<void> {
   const { ref } = file;
   const target = repository.cache.pathOf(ref);
-  const part = nodePath.join(repository.cache.scratch, `${ref.id}.part`);
   const hash = createHash("md5");
   const handle = await open(part, "a+", 0o644).catch((thrown) => {
     throw writeError(thrown, part);

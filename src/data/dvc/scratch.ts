@@ -8,9 +8,9 @@ import { folderError, writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
 
 /** A folder may lie on a disk that several machines share, where a process id says nothing without the machine. */
-const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
+export const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
 const prefix = `${host}.${process.pid}-${randomBytes(6).toString("hex")}-${threadId}-`;
-const staleMs = 24 * 3600 * 1000;
+export const staleMs = 24 * 3600 * 1000;
 let counter = 0;
 
 /** A file's name that no thread, process or machine gives again. */
