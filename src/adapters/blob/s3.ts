@@ -87,16 +87,16 @@ class S3BlobStore implements BlobStore {
 
   private failure(thrown: unknown, key: string, what: string): BridleError {
     if (thrown instanceof BridleError) return thrown;
-    const error = thrown as { name?: string; $metadata?: { httpStatusCode?: number } };
+    const { name } = thrown as { name?: string };
     const details = { store: this.name, key, what, login, reason: reasonOf(thrown) };
-    if (error.name === "NoSuchBucket") {
+    if (name === "NoSuchBucket") {
       const reason = `there is no bucket ${this.place.bucket}`;
       return new BridleError("BLOB_STORE_MISSING", { ...details, reason }, { cause: thrown });
     }
-    if (refused.has(error.name ?? "")) {
+    if (refused.has(name ?? "")) {
       return new BridleError("BLOB_UNAUTHENTICATED", details, { cause: thrown });
     }
-    return httpFailure(error.$metadata?.httpStatusCode, details, thrown);
+    return httpFailure(statusOf(thrown), details, thrown);
   }
 
   async head(key: string, { signal }: BlobRequest = {}): Promise<BlobInfo | undefined> {
@@ -105,6 +105,26 @@ class S3BlobStore implements BlobStore {
       const { ContentLength: sizeBytes = 0 } = await this.client.send(command, abortable(signal));
       return { key, sizeBytes };
     } catch (thrown) {
+      const failure = this.failure(thrown, key, "reading");
+      if (failure.code === "BLOB_NOT_FOUND") return undefined;
+      if (isMute(thrown)) return await this.headByGet(key, signal);
+      throw failure;
+    }
+  }
+
+  /** Asks for a blob's first byte: unlike that of a HEAD, the answer says why it was refused. */
+  private async headByGet(
+    key: string,
+    signal: AbortSignal | undefined,
+  ): Promise<BlobInfo | undefined> {
+    try {
+      const command = new this.sdk.GetObjectCommand({ ...this.at(key), Range: "bytes=0-0" });
+      const answer = await this.client.send(command, abortable(signal));
+      await answer.Body?.transformToByteArray();
+      const whole = /\/(\d+)$/.exec(answer.ContentRange ?? "")?.[1] ?? answer.ContentLength;
+      return { key, sizeBytes: Number(whole ?? 0) };
+    } catch (thrown) {
+      if (statusOf(thrown) === 416) return { key, sizeBytes: 0 };
       const failure = this.failure(thrown, key, "reading");
       if (failure.code === "BLOB_NOT_FOUND") return undefined;
       throw failure;
@@ -121,10 +141,8 @@ class S3BlobStore implements BlobStore {
       const { Body } = await this.client.send(command, abortable(signal));
       return Body as unknown as AsyncIterable<Uint8Array>;
     } catch (thrown) {
-      const status = (thrown as { $metadata?: { httpStatusCode?: number } }).$metadata
-        ?.httpStatusCode;
       // Nothing is left after the last byte.
-      if (status === 416 && startByte > 0) return nothing();
+      if (statusOf(thrown) === 416 && startByte > 0) return nothing();
       throw this.failure(thrown, key, "reading");
     }
   }
@@ -273,6 +291,16 @@ class S3BlobStore implements BlobStore {
 
 function abortable(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
+}
+
+function statusOf(thrown: unknown): number | undefined {
+  return (thrown as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
+
+/** Whether a HEAD was refused: its answer has no body that could tell whether credentials or permissions are wrong. */
+function isMute(thrown: unknown): boolean {
+  const status = statusOf(thrown);
+  return status === 400 || status === 403;
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}

@@ -93,6 +93,36 @@ describe("a push", () => {
     }
   });
 
+  it.each([
+    ["ExpiredToken", 400],
+    ["InvalidAccessKeyId", 403],
+    ["SignatureDoesNotMatch", 403],
+  ])("whose first question is refused for %s says how to log in", async (code, httpStatus) => {
+    cloud.faults.push(...Array.from({ length: 60 }, () => ({ status: httpStatus, code })));
+    await expect(pushing()).rejects.toMatchObject({
+      code: "BLOB_UNAUTHENTICATED",
+      message: expect.stringContaining(`does not accept the credentials: ${code}`),
+      hint: expect.stringContaining("aws sso login"),
+    });
+    expect(puts()).toBe(0);
+  });
+
+  it("whose first question is refused for want of permissions says that", async () => {
+    const fault = { status: 403, code: "AccessDenied" };
+    cloud.faults.push(...Array.from({ length: 60 }, () => fault));
+    await expect(pushing()).rejects.toMatchObject({
+      code: "BLOB_DENIED",
+      message: expect.stringContaining("AccessDenied"),
+    });
+  });
+
+  it("goes on where a server refuses to be asked for a blob's head alone", async () => {
+    expect(await pushing()).toEqual({ pushed: 13 });
+    // Two ask at once: both heads are refused before either is asked again.
+    cloud.faults.push(403, 403);
+    expect(await pushing()).toEqual({ pushed: 0 });
+  });
+
   it("to a bucket that is not there names it", async () => {
     await remoteAt("s3://nowhere/data");
     await expect(pushing()).rejects.toMatchObject({
