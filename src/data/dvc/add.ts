@@ -18,7 +18,13 @@ import {
   type StageIndex,
   type StageOutput,
 } from "./stages.js";
-import { contentOf, type FoundFile, type FoundPath, findFiles } from "./working-files.js";
+import {
+  contentOf,
+  type FoundFile,
+  type FoundPath,
+  findFiles,
+  linkedFolderOf,
+} from "./working-files.js";
 
 /** A step of long work, for whoever shows it. */
 export interface StepProgress {
@@ -94,6 +100,8 @@ async function readTarget(
     throw unfit("DVC and Git keep their own files there");
   }
   if (isStageFile(name) || name === "dvc.lock") throw unfit("it is a file of DVC's own");
+  const linked = linkedFolderOf(path, repository.root);
+  if (linked !== undefined) throw unfit(`${linked} is a symbolic link to a folder`);
   if (/[\n\r]/.test(name)) {
     const reason = ".gitignore cannot name it, because a line ends in it";
     throw new BridleError("DVC_NAME_UNFIT", { path, reason });

@@ -11,7 +11,13 @@ import { folderOf, joinPath, type Output } from "./output.js";
 import { compareStrings } from "./python-text.js";
 import type { DvcRepository } from "./repository.js";
 import { outputsInScope, type Scope } from "./scope.js";
-import { type FoundFile, type FoundPath, findFiles, hashFiles } from "./working-files.js";
+import {
+  checkFolders,
+  type FoundFile,
+  type FoundPath,
+  findFiles,
+  hashFiles,
+} from "./working-files.js";
 
 export interface CheckoutOptions extends StepOptions {
   /** Give up files of the working folder that no cache holds. */
@@ -80,11 +86,24 @@ export async function checkoutUnlocked(
   }
   refuse(plans, options);
   const whole = plans.filter(({ missing }) => missing.length === 0);
+  checkTargets(repository, whole);
   await apply(repository, whole, options);
   return report(
     whole,
     plans.filter(({ missing }) => missing.length > 0),
   );
+}
+
+/** What is placed must come to lie in the repository: a folder in a tracked one may have become a link. */
+function checkTargets({ root }: DvcRepository, plans: readonly Plan[]): void {
+  let last = "";
+  for (const { target } of plans.flatMap(({ placed }) => placed)) {
+    const folder = nodePath.dirname(target);
+    // Files of one folder follow each other.
+    if (folder === last) continue;
+    last = folder;
+    checkFolders(posix(nodePath.relative(root, target)), { root });
+  }
 }
 
 function refuse(plans: readonly Plan[], { force, allowMissing }: CheckoutOptions): void {

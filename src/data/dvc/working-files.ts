@@ -47,13 +47,9 @@ export async function findFiles(
   options: LookOptions,
 ): Promise<FoundPath | undefined> {
   const place = nodePath.join(options.root, ...path.split("/"));
-  let found: fs.Stats;
-  try {
-    found = fs.lstatSync(place);
-  } catch (thrown) {
-    if (["ENOENT", "ENOTDIR"].includes(systemCode(thrown))) return undefined;
-    throw readError(thrown, place);
-  }
+  checkFolders(path, options);
+  const found = entryAt(place);
+  if (found === undefined) return undefined;
   const isLink = found.isSymbolicLink();
   if (isLink) await checkLink(place, options);
   const isFolder = isLink ? fs.statSync(place).isDirectory() : found.isDirectory();
@@ -143,6 +139,57 @@ function entriesOf(place: string): fs.Dirent[] {
   } catch (thrown) {
     throw readError(thrown, place);
   }
+}
+
+function entryAt(place: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(place);
+  } catch (thrown) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(thrown))) return undefined;
+    throw readError(thrown, place);
+  }
+}
+
+/** The first folder above a path that is a symbolic link, from the root. */
+export function linkedFolderOf(path: string, root: string): string | undefined {
+  const parts = path.split("/").slice(0, -1);
+  for (let length = 1; length <= parts.length; length++) {
+    const folder = parts.slice(0, length).join("/");
+    const found = entryAt(nodePath.join(root, folder));
+    if (found?.isSymbolicLink()) return folder;
+    if (!found?.isDirectory()) return undefined;
+  }
+  return undefined;
+}
+
+/**
+ * Makes sure that what is read and written at a path is inside the repository, whatever folders above it are links.
+ * @throws DVC_LINK_UNFIT
+ */
+export function checkFolders(path: string, { root }: Pick<LookOptions, "root">): void {
+  const linked = linkedFolderOf(path, root);
+  if (linked === undefined) return;
+  const place = nodePath.join(root, linked);
+  // Folders below the link that are not there yet would be made.
+  let folder = nodePath.dirname(path);
+  while (entryAt(nodePath.join(root, folder)) === undefined) folder = nodePath.dirname(folder);
+  let target: string;
+  let inside: string;
+  try {
+    target = fs.realpathSync(nodePath.join(root, folder));
+    inside = nodePath.relative(fs.realpathSync(root), target);
+  } catch (cause) {
+    const details = { path: place, target: "another place", reason: "which is not there" };
+    throw new BridleError("DVC_LINK_UNFIT", details, { cause });
+  }
+  const [first = ""] = inside.split(nodePath.sep);
+  if (first !== ".." && !nodePath.isAbsolute(inside) && first !== ".git" && first !== ".dvc")
+    return;
+  const reason =
+    first === ".." || nodePath.isAbsolute(inside)
+      ? "outside the repository"
+      : "where DVC and Git keep their own files";
+  throw new BridleError("DVC_LINK_UNFIT", { path: place, target, reason });
 }
 
 /** A link may lead to what is inside the repository or its cache. */
