@@ -43,6 +43,9 @@ import type { EventSink, ForeignRun, ModelSink } from "./ports/event-sink.js";
 import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
+import { findBatchFaults } from "./summarize/batches/batch-store.js";
+import { type KeptBatches, keepBatches } from "./summarize/batches/kept-batches.js";
+import { batchMigrations } from "./summarize/batches/migrations.js";
 import {
   type CreateSummarizerOptions,
   createSummarizer as createAnySummarizer,
@@ -76,6 +79,8 @@ export interface Service {
   readonly onModelChange?: (listener: (event: SwapEvent) => void) => void;
   /** The runs that were recorded; undefined where there are none yet. They are closed with the service. */
   readonly runs?: () => Promise<RunRecords | undefined>;
+  /** Durable batches, which are in the database. They are closed with the service. */
+  readonly batches?: KeptBatches;
   /** Makes the first request to every model as quick as the next ones. */
   warmUp(): Promise<void>;
   /** Ends every thread; work still under way is cancelled. */
@@ -111,7 +116,16 @@ export interface ServiceProcesses {
 export async function compose(
   config: Pick<ServeConfig, "models" | "threads" | "maxBodyBytes"> &
     Partial<
-      Pick<ServeConfig, "device" | "dtype" | "maxCacheBytes" | "db" | "store" | "registryPollMs">
+      Pick<
+        ServeConfig,
+        | "device"
+        | "dtype"
+        | "maxCacheBytes"
+        | "db"
+        | "store"
+        | "registryPollMs"
+        | "maxOpenBatchLines"
+      >
     > & {
       /** Processors that a process among several stays on. */
       cpus?: readonly number[] | undefined;
@@ -129,7 +143,10 @@ export async function compose(
   });
   const registry = keepRegistry(places);
   const records = keepRunRecords(places);
+  const batches = keepDurableBatches(places, summarizers, config.maxOpenBatchLines);
   const close = async (): Promise<void> => {
+    // They give back what they are at, while there is who can be told to stop.
+    await batches.close();
     await Promise.all([reader, records, ...summarizers.values()].map((part) => part.close()));
     await registry.close();
   };
@@ -172,6 +189,7 @@ export async function compose(
     followed: new Set(followed.keys()),
     onModelChange: (listener) => void listeners.add(listener),
     runs: records.find,
+    batches,
     async warmUp() {
       for (const summarizer of summarizers.values()) await summarizer.warmUp();
     },
@@ -379,6 +397,7 @@ export const migrationSets: readonly MigrationSet[] = [
   registryMigrations,
   queueMigrations,
   sweepMigrations,
+  batchMigrations,
 ];
 
 /**
@@ -441,6 +460,21 @@ export function keepRunRecords(places: StatePlaces): KeptRecords {
   });
 }
 
+/** The durable batches of a server; nothing is opened before somebody asks. */
+export function keepDurableBatches(
+  places: StatePlaces,
+  summarizers: ReadonlyMap<string, Summarizer>,
+  maxOpenDocuments = Number.POSITIVE_INFINITY,
+): KeptBatches {
+  return keepBatches({
+    ...{ summarizers, maxOpenDocuments, openQueue },
+    openDatabase: async (isMade) =>
+      isMade || hasDatabase(places)
+        ? await openDatabase(databaseUrl(places.db, places.env))
+        : undefined,
+  });
+}
+
 /**
  * What is inconsistent in the database and in the files it names; reads all of it.
  * @throws what openDatabase and openArtifacts throw
@@ -455,6 +489,7 @@ export async function findDatabaseFaults(
     const faults = [
       ...(await database.findFaults()),
       ...(await findTrackingFaults(database, artifacts)),
+      ...(await findBatchFaults(database)),
     ];
     return { name: database.name, faults };
   } finally {

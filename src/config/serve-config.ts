@@ -78,6 +78,12 @@ export const ServeConfig = z.strictObject({
   maxBatchDocuments: wholeNumber(1, 100_000)
     .default(1000)
     .describe("Most documents in one /v1/summaries:batch request"),
+  maxBatchLines: wholeNumber(1, 1_000_000)
+    .default(50_000)
+    .describe("Most documents in one durable batch (/v1/batches)"),
+  maxOpenBatchLines: wholeNumber(1, 1_000_000_000)
+    .default(1_000_000)
+    .describe("Most documents in durable batches that are not over; the next one is answered 429"),
   maxBeams: wholeNumber(1, 1000)
     .default(32)
     .describe("Most beams, or sequences, that a request may ask of a neural model"),

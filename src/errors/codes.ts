@@ -684,6 +684,31 @@ export const codes = {
     message: "The form has {count} files; this route takes one.",
     hint: "Send each file in a request of its own.",
   },
+  BATCH_LINES_INVALID: {
+    kind: "invalid",
+    message: "Nothing was kept of the batch, because of {count} of its lines: {problems}",
+    hint: 'Each line is a JSON object such as {"document": "…", "id": "a1"}; correct those lines and send it again.',
+  },
+  BATCH_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no batch {id} that this caller may see.",
+    hint: "GET /v1/batches lists them; a batch is kept for 30 days after it ended.",
+  },
+  BATCHES_FULL: {
+    kind: "busy",
+    message: "Batches with {open} documents are not over yet; together they may have {limit}.",
+    hint: "Send it when others are done, or cancel one: POST /v1/batches/ID/cancel.",
+  },
+  BATCH_CANCELLED: {
+    kind: "conflict",
+    message: "The batch was cancelled before this document had its turn.",
+    hint: "Send it in another batch.",
+  },
+  BATCH_DOCUMENT_LOST: {
+    kind: "unavailable",
+    message: "The process was lost {times} times while it worked on line {line} alone.",
+    hint: "Most often memory runs out: split the document, or serve with more memory.",
+  },
   BATCH_TOO_LARGE: {
     kind: "too-large",
     message: "The batch has {count} documents; the limit is {limit}.",

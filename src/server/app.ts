@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { kinds } from "../errors/codes.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { batchRoutes } from "./batches.js";
 import { originalRoutes } from "./bert.js";
 import type { App, Env, RequestContext, ServerContext } from "./context.js";
 import { cors } from "./cors.js";
@@ -52,6 +53,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
 
   const apiRoutes: RouteTable = [
     ...summaryRoutes(server),
+    ...batchRoutes(server),
     ...documentRoutes(server),
     ...modelRoutes(server),
     ...runConfigRoutes(server),

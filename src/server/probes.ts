@@ -101,12 +101,16 @@ const plain = { "content-type": "text/plain; charset=utf-8" };
 
 function getInfo(server: ServerContext, c: RequestContext): Response {
   const { service, config, admission, lifecycle } = server;
-  const { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit } = config;
+  const { maxBodyBytes, maxBatchDocuments, maxBatchLines, maxBeams } = config;
+  const { deadlineMs, concurrency, queueLimit } = config;
   return Response.json({
     name: "bridle",
     version: service.version,
     models: describeModels(service),
-    limits: { maxBodyBytes, maxBatchDocuments, maxBeams, deadlineMs, concurrency, queueLimit },
+    limits: {
+      ...{ maxBodyBytes, maxBatchDocuments, maxBatchLines, maxBeams },
+      ...{ deadlineMs, concurrency, queueLimit },
+    },
     ...(isAuthorized(server, c, operatorAccess) && {
       process: {
         startedAt: lifecycle.startedAt.toISOString(),

@@ -119,6 +119,12 @@ export function createRequestSchemas(
           .openapi({ description: "Answer with server-sent events instead of one JSON object." }),
       })
       .openapi("SummaryRequest"),
+    /** A line of a durable batch. */
+    BatchLine: z.strictObject({
+      document,
+      id: z.string().min(1).max(200).optional().openapi({ description: "What you call it." }),
+      parameters,
+    }),
     BatchRequest: z
       .strictObject({
         documents: z
@@ -214,6 +220,37 @@ export const BatchSchema = z
   })
   .openapi("Batch");
 
+const documentCount = z.int().min(0);
+const time = z.string().openapi({ format: "date-time" });
+
+export const DurableBatchSchema = z
+  .object({
+    id: z.string(),
+    model: z.string(),
+    state: z.enum(["waiting", "running", "done", "cancelled"]),
+    documents: z.object({
+      total: documentCount,
+      waiting: documentCount,
+      done: documentCount,
+      failed: documentCount.openapi({ description: "Those whose answer is an error." }),
+      cancelled: documentCount,
+    }),
+    createdAt: time,
+    beganAt: time.nullable(),
+    endedAt: time.nullable(),
+    resultsUrl: z.string(),
+  })
+  .openapi("DurableBatch");
+
+export const BatchResultSchema = z
+  .object({
+    line: z.int().min(1).openapi({ description: "The line of the document, from 1." }),
+    id: z.string().optional().openapi({ description: "What the caller calls it." }),
+    result: SummarySchema.optional(),
+    error: ProblemSchema.optional(),
+  })
+  .openapi("BatchResult", { description: "One line of the answer: a summary or an error." });
+
 export const ExtractedDocumentSchema = z
   .object({
     text: z.string(),
@@ -291,6 +328,7 @@ export const InfoSchema = z
     limits: z.object({
       maxBodyBytes: z.int(),
       maxBatchDocuments: z.int(),
+      maxBatchLines: z.int(),
       maxBeams: z.int(),
       deadlineMs: z.int(),
       concurrency: z.int(),

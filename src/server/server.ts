@@ -120,6 +120,19 @@ export async function startServer(
     log.fatal(describeFailure(toBridleError(thrown)), "The models cannot be loaded"),
   );
 
+  service.batches?.observe({
+    onSummary: (result) => metrics.countDocument(result),
+    onFailure: (model, error) => metrics.countFailure(model, error.code),
+    onLost: (thrown) =>
+      log.error(describeFailure(toBridleError(thrown)), "Durable batches cannot go on"),
+  });
+  // What an earlier server was killed over goes on, once models answer.
+  ready
+    .then(() => service.batches?.find())
+    .catch((thrown) =>
+      log.error(describeFailure(toBridleError(thrown)), "Durable batches cannot go on"),
+    );
+
   let closing: Promise<void> | undefined;
   return {
     url,

@@ -400,6 +400,10 @@ describe("what can be asked about the service", () => {
     expect(Object.keys(document.paths)).toEqual([
       "/v1/summaries",
       "/v1/summaries:batch",
+      "/v1/batches",
+      "/v1/batches/{batch}",
+      "/v1/batches/{batch}/results",
+      "/v1/batches/{batch}/cancel",
       "/v1/documents:extract",
       "/v1/models",
       "/v1/config/schema",

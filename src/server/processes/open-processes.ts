@@ -1,5 +1,11 @@
 // A service whose models live in several processes behind one that answers people.
-import { keepRegistry, keepRunRecords, prepareModels, type Service } from "../../compose.js";
+import {
+  keepDurableBatches,
+  keepRegistry,
+  keepRunRecords,
+  prepareModels,
+  type Service,
+} from "../../compose.js";
 import type { ServeConfig } from "../../config/serve-config.js";
 import { bridleVersion } from "../../config/version.js";
 import type { CreateSummarizerOptions } from "../../summarize/create-summarizer.js";
@@ -68,6 +74,11 @@ export async function openProcesses(
       }),
     ]),
   );
+  const batches = keepDurableBatches(
+    { db: config.db, store: config.store, env: process.env },
+    summarizers,
+    config.maxOpenBatchLines,
+  );
   return {
     version: bridleVersion,
     summarizers,
@@ -84,8 +95,10 @@ export async function openProcesses(
     },
     registry: registry.find,
     runs: records.find,
+    batches,
     warmUp: () => supervisor.warm,
     async close() {
+      await batches.close();
       const parts = [reader, registry, records].map((part) => part.close());
       await Promise.all([supervisor.close(closeMs), ...parts]);
     },
