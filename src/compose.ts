@@ -26,6 +26,7 @@ import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
 import type { TrackingParts } from "./loop/record-training.js";
 import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
+import { findSweepFaults } from "./loop/sweep/sweep-faults.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
 import {
   type ModelSource,
@@ -490,6 +491,7 @@ export async function findDatabaseFaults(
       ...(await database.findFaults()),
       ...(await findTrackingFaults(database, artifacts)),
       ...(await findBatchFaults(database)),
+      ...(await findSweepFaults(database)),
     ];
     return { name: database.name, faults };
   } finally {

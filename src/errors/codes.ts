@@ -880,6 +880,11 @@ export const codes = {
     message: "There is no sweep named {name} to go on with.",
     hint: "Run it without --resume, or name the database it was begun in: --db URL.",
   },
+  SWEEP_NOT_RECORDED: {
+    kind: "missing",
+    message: "There is no sweep named {name}.",
+    hint: "GET /v1/sweeps lists those there are; `bridle sweep FILE` makes one.",
+  },
   SWEEP_CHANGED: {
     kind: "conflict",
     message: "The sweep {name} was begun with another file, other words or another params.yaml.",

@@ -42,5 +42,9 @@ export const sweepMigrations: MigrationSet = {
         ) STRICT`,
       ],
     },
+    {
+      name: "signs of life",
+      statements: ["ALTER TABLE sweep ADD COLUMN alive_at_ms INTEGER"],
+    },
   ],
 };

@@ -22,6 +22,7 @@ import { methodsOf, type RouteTable, registerRoutes } from "./routes.js";
 import { runConfigRoutes } from "./run-config.js";
 import { runRoutes } from "./runs.js";
 import { summaryRoutes } from "./summaries.js";
+import { sweepRoutes } from "./sweeps.js";
 
 /** Where built files lie. */
 export interface BuiltFiles {
@@ -59,6 +60,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...runConfigRoutes(server),
     ...registryRoutes(server),
     ...runRoutes(server),
+    ...sweepRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

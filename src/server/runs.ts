@@ -288,7 +288,7 @@ function describeRead(
 }
 
 /** Without keys, pages that a foreign name brought to this machine read nothing. */
-function guardLook({ keys, csrf }: ServerContext, c: RequestContext): void {
+export function guardLook({ keys, csrf }: ServerContext, c: RequestContext): void {
   if (keys.size === 0) csrf.checkOrigin(c.env.incoming);
 }
 

@@ -425,6 +425,8 @@ describe("what can be asked about the service", () => {
       "/v1/runs/{run}/logs",
       "/v1/runs/{run}/events",
       "/v1/runs/{run}/artifacts/{name}",
+      "/v1/sweeps",
+      "/v1/sweeps/{sweep}",
       "/bert",
       "/bert-file/",
       "/models/{model}",

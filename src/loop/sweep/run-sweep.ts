@@ -8,6 +8,7 @@ import type { Database } from "../../ports/database.js";
 import type { Queue } from "../../ports/queue.js";
 import { importances } from "./importance/fanova.js";
 import type { OpenSweep, SweepPlan } from "./plan.js";
+import { rank } from "./rank.js";
 import {
   addTrial,
   beginSweep,
@@ -16,6 +17,7 @@ import {
   readTrials,
   type StoredTrial,
   toSweepTrials,
+  touchSweep,
 } from "./sweep-store.js";
 import { runTrial, type TrialPayload, type TrialProgress } from "./trial-job.js";
 import type { TrialPlaces } from "./trial-messages.js";
@@ -63,6 +65,7 @@ export interface SweepResult {
 /** Clears a killed worker's lease soon enough to wait for. */
 const leaseMs = 10_000;
 const lookMs = 300;
+const aliveEveryMs = 5000;
 
 export const queueOf = (sweep: string) => `sweep:${sweep}`;
 const hasEnded = ({ state }: StoredTrial) => state !== "waiting" && state !== "running";
@@ -102,8 +105,13 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   const onAbort = () => wake();
   signal?.addEventListener("abort", onAbort);
   let cleared = 0;
+  let toldAt = Number.NEGATIVE_INFINITY;
   try {
     for (;;) {
+      if (performance.now() - toldAt > aliveEveryMs) {
+        await touchSweep(database, plan.name);
+        toldAt = performance.now();
+      }
       if (lost !== undefined) throw lost;
       signal?.throwIfAborted();
       const trials = await readTrials(database, plan.name);
@@ -239,14 +247,6 @@ export function describe(
     importance: importances(toSweepTrials(trials, goal), open.dimensions),
     reachedTarget: hasReached(trials, open.plan),
   };
-}
-
-/** Complete trials, the best first; of equal ones the earlier. */
-export function rank(trials: readonly StoredTrial[], goal: "minimize" | "maximize"): StoredTrial[] {
-  const sign = goal === "minimize" ? 1 : -1;
-  return trials
-    .filter(({ state, value }) => state === "complete" && value !== null)
-    .sort((a, b) => sign * (a.value! - b.value!) || a.number - b.number);
 }
 
 /** What stays of a trial that was not the best: how it went, and not what it weighs. */

@@ -38,6 +38,8 @@ export interface StoredSweep {
   readonly folder: string;
   readonly state: "running" | "done";
   readonly beganAtMs: number;
+  /** When somebody who works on it last gave a sign. */
+  readonly aliveAtMs: number | null;
   readonly endedAtMs: number | null;
 }
 
@@ -126,10 +128,11 @@ interface SweepRow {
   readonly folder: string;
   readonly state: StoredSweep["state"];
   readonly began_at_ms: number;
+  readonly alive_at_ms: number | null;
   readonly ended_at_ms: number | null;
 }
 
-const sweepColumns = "name, plan, folder, state, began_at_ms, ended_at_ms";
+const sweepColumns = "name, plan, folder, state, began_at_ms, alive_at_ms, ended_at_ms";
 
 function toSweep(row: SweepRow): StoredSweep {
   return {
@@ -138,8 +141,14 @@ function toSweep(row: SweepRow): StoredSweep {
     folder: row.folder,
     state: row.state,
     beganAtMs: row.began_at_ms,
+    aliveAtMs: row.alive_at_ms,
     endedAtMs: row.ended_at_ms,
   };
+}
+
+/** A sign of life of somebody who works on a sweep. */
+export async function touchSweep(sql: SqlClient, name: string, now = Date.now()): Promise<void> {
+  await sql.query("UPDATE sweep SET alive_at_ms = $2 WHERE name = $1", [name, now]);
 }
 
 export async function findSweep(

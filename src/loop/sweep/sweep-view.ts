@@ -1,0 +1,143 @@
+// Sweeps as people look at them: each in a line, and one with its trials, its ranking and what decides the objective.
+
+import type { SearchSpace } from "../../config/sweep-space.js";
+import type { Database } from "../../ports/database.js";
+import { openSpace } from "./dimension.js";
+import { importances } from "./importance/fanova.js";
+import type { SweepPlan } from "./plan.js";
+import { rank } from "./rank.js";
+import {
+  findSweep,
+  listSweeps,
+  readTrials,
+  type StoredSweep,
+  type StoredTrial,
+  type StoredTrialState,
+  toSweepTrials,
+} from "./sweep-store.js";
+
+export interface SweepSummary {
+  readonly name: string;
+  /** `interrupted`: it is not done, and nobody works on it. */
+  readonly state: "running" | "interrupted" | "done";
+  readonly objective: SweepPlan["config"]["objective"];
+  readonly sampler: string;
+  readonly pruner: string;
+  /** Trials there are to be. */
+  readonly planned: number;
+  readonly trials: Readonly<Record<StoredTrialState, number>>;
+  /** The objective of the best trial so far. */
+  readonly best: number | null;
+  readonly beganAtMs: number;
+  readonly endedAtMs: number | null;
+}
+
+export interface SweepDetails extends Omit<SweepSummary, "trials" | "best"> {
+  readonly folder: string;
+  readonly space: SearchSpace;
+  readonly trials: readonly StoredTrial[];
+  /** Numbers of the complete trials, the best first. */
+  readonly ranked: readonly number[];
+  readonly best: StoredTrial | null;
+  /** How much of the objective's variance each key explains; null where it cannot be told. */
+  readonly importance: Readonly<Record<string, number>> | null;
+}
+
+/** A sweep gives a sign every few seconds. */
+const silentMs = 30_000;
+
+function head({ name, plan, state, aliveAtMs, beganAtMs, endedAtMs }: StoredSweep, now: number) {
+  const { objective, sampler, pruner } = plan.config;
+  const isSilent = now - (aliveAtMs ?? beganAtMs) > silentMs;
+  return {
+    ...{ name, objective, sampler: sampler.name, pruner: pruner.name, planned: plan.trials },
+    state: state === "running" && isSilent ? ("interrupted" as const) : state,
+    ...{ beganAtMs, endedAtMs },
+  };
+}
+
+/** Every sweep, the newest first. */
+export async function summarizeSweeps(
+  database: Database,
+  now = Date.now(),
+): Promise<SweepSummary[]> {
+  return await database.transaction(
+    async (sql) => {
+      const { rows } = await sql.query<{
+        sweep: string;
+        state: StoredTrialState;
+        n: number;
+        low: number | null;
+        high: number | null;
+      }>(
+        `SELECT sweep, state, COUNT(*) AS n, MIN(value) AS low, MAX(value) AS high
+         FROM sweep_trial GROUP BY sweep, state`,
+      );
+      return (await listSweeps(sql)).map((sweep) => {
+        const own = rows.filter((row) => row.sweep === sweep.name);
+        const of = (state: StoredTrialState) => own.find((row) => row.state === state);
+        const count = (state: StoredTrialState) => of(state)?.n ?? 0;
+        const complete = of("complete");
+        const { goal } = sweep.plan.config.objective;
+        return {
+          ...head(sweep, now),
+          trials: {
+            waiting: count("waiting"),
+            running: count("running"),
+            complete: count("complete"),
+            pruned: count("pruned"),
+            failed: count("failed"),
+          },
+          best: (goal === "minimize" ? complete?.low : complete?.high) ?? null,
+        };
+      });
+    },
+    { readOnly: true },
+  );
+}
+
+/** One sweep; undefined where there is none of this name. */
+export async function describeSweep(
+  database: Database,
+  name: string,
+  now = Date.now(),
+): Promise<SweepDetails | undefined> {
+  const read = await database.transaction(
+    async (sql) => {
+      const sweep = await findSweep(sql, name);
+      return sweep && { sweep, trials: await readTrials(sql, name) };
+    },
+    { readOnly: true },
+  );
+  if (read === undefined) return undefined;
+  const { sweep, trials } = read;
+  const { config } = sweep.plan;
+  const { goal } = config.objective;
+  const ranked = rank(trials, goal);
+  return {
+    ...head(sweep, now),
+    ...{ folder: sweep.folder, space: config.space, trials },
+    ranked: ranked.map(({ number }) => number),
+    best: ranked[0] ?? null,
+    importance: importanceOf(sweep, trials) ?? null,
+  };
+}
+
+type Importance = Readonly<Record<string, number>> | undefined;
+
+/** Growing a forest takes longer than everything else, and its answer is the same until another trial is complete. */
+const known = new Map<string, { readonly of: string; readonly importance: Importance }>();
+const mostKnown = 100;
+
+function importanceOf({ name, plan, beganAtMs }: StoredSweep, trials: readonly StoredTrial[]) {
+  const complete = trials.filter(({ state }) => state === "complete");
+  const of = `${beganAtMs} ${complete.map(({ number, value }) => `${number}=${value}`).join(" ")}`;
+  const found = known.get(name);
+  if (found?.of === of) return found.importance;
+  const { config } = plan;
+  const { dimensions } = openSpace(config.space);
+  const importance = importances(toSweepTrials(trials, config.objective.goal), dimensions);
+  if (known.size >= mostKnown) known.clear();
+  known.set(name, { of, importance });
+  return importance;
+}
