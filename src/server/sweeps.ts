@@ -4,7 +4,7 @@ import { BridleError } from "../errors/error.js";
 import { describeSweep, summarizeSweeps } from "../loop/sweep/sweep-view.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
-import { operatorAccess, type RouteTable, readErrors } from "./routes.js";
+import { findErrors, operatorAccess, type RouteTable, readErrors } from "./routes.js";
 import { guardLook } from "./runs.js";
 
 const NoQuery = z.strictObject({});
@@ -120,7 +120,7 @@ export function sweepRoutes(server: ServerContext): RouteTable {
             description: "The sweep.",
             content: { "application/json": { schema: SweepSchema } },
           },
-          ...readErrors,
+          ...findErrors,
         },
       },
     },
