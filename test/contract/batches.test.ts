@@ -113,6 +113,20 @@ describeEachDatabase("a durable batch", (place) => {
     expect(await faultsOf(db)).toEqual([]);
   });
 
+  it("lets others have a turn between its documents", async () => {
+    const { ask, post, end } = await start();
+    const { body } = await post(lines(...documents(400)));
+    const seen = new Set<number>();
+    for (;;) {
+      const { state, documents: of } = (await ask(`/v1/batches/${body.id}`)).body;
+      seen.add(of.done);
+      if (state === "done") break;
+    }
+    await end(body.id);
+    // Somewhere on the way, and not only before and after.
+    expect(seen.size).toBeGreaterThan(2);
+  });
+
   it("refuses all of it for lines that cannot be used, by their numbers", async () => {
     const { ask, post } = await start();
     const { status, body } = await post(
