@@ -205,7 +205,10 @@ export async function openSupervisor(
       // Each follows an alias for itself: who told last knows the newest.
       const told = ready.reduce(newer, ready.length > 0 ? undefined : left);
       const found = (told?.models ?? models)?.find((one) => one.name === name);
-      if (found === undefined) throw new BridleError("MODEL_NOT_FOUND", { model: name });
+      if (found === undefined) {
+        const available = (models ?? []).map((one) => one.name).join(", ");
+        throw new BridleError("MODEL_NOT_FOUND", { model: name, available });
+      }
       return found;
     },
     warm: warm.promise,
