@@ -875,6 +875,11 @@ export const codes = {
     message: "There is a sweep named {name} already.",
     hint: "Go on with it by --resume, or give this one another name: --name NAME.",
   },
+  SWEEP_FOLDER_TAKEN: {
+    kind: "conflict",
+    message: "{folder} is not free for the trials of {name}: {found} is in it.",
+    hint: "Losing trials are deleted from a sweep's folder, so it must be the sweep's own: name an empty one by --output, or go on with the sweep it belongs to by --resume.",
+  },
   SWEEP_NOT_FOUND: {
     kind: "missing",
     message: "There is no sweep named {name} to go on with.",

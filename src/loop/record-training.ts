@@ -108,7 +108,9 @@ export async function recordTraining(
     const environment = {
       bridle: bridleVersion,
       machine: describeMachine(),
-      command: process.argv.slice(1).map((word, i) => (i === 0 ? path.basename(word) : word)),
+      command: process.argv
+        .slice(1)
+        .map((word, i) => (i === 0 ? path.basename(word) : withoutPasswords(word))),
       folder: process.cwd(),
       git: {
         commit: code.commit,
@@ -311,4 +313,11 @@ function recordEvent(recorder: Recorder, event: TrainEvent): void {
     default:
       return;
   }
+}
+
+/** A word of a command line as it may be kept and shown: addresses in it, `mlflow=https://me:secret@host` too, lose their passwords. */
+export function withoutPasswords(word: string): string {
+  return word
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^/:?#]*):[^/?#]*@/gi, "$1@")
+    .replace(/([?&](?:ssl)?(?:password|token)=)[^&]*/gi, "$1…");
 }

@@ -9,11 +9,13 @@ import type { Queue } from "../../ports/queue.js";
 import { importances } from "./importance/fanova.js";
 import type { OpenSweep, SweepPlan } from "./plan.js";
 import { rank } from "./rank.js";
+import { claimSweepFolder } from "./sweep-folder.js";
 import {
   addTrial,
   beginSweep,
   endSweep,
   endTrial,
+  findSweep,
   readTrials,
   type StoredTrial,
   toSweepTrials,
@@ -73,15 +75,20 @@ const hasEnded = ({ state }: StoredTrial) => state !== "waiting" && state !== "r
 /**
  * Runs a sweep to its end. Trials that fail are part of it. Killed, it goes on with `resume` as it would have gone.
  * @throws SWEEP_EXISTS where one of this name is there and `resume` is not said; SWEEP_NOT_FOUND the other way round;
- *   SWEEP_CHANGED; SWEEP_FAILED when no trial was any good; CANCELLED; what the database throws
+ *   SWEEP_CHANGED; SWEEP_FOLDER_TAKEN; SWEEP_FAILED when no trial was any good; CANCELLED; what the database throws
  */
 export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Promise<SweepResult> {
   const { database, queue, workers, signal, onChange, resume = false } = options;
+  const claim = { sweep: asked.plan.name, planSha256: asked.sha256 };
+  // Before anything is kept of a new one; of one that is there, whether it may be gone on with is said first.
+  const isNew = !resume && (await findSweep(database, asked.plan.name)) === undefined;
+  if (isNew) await claimSweepFolder(options.folder, claim, true);
   const { plan, folder } = await beginSweep(
     database,
     { plan: asked.plan, planSha256: asked.sha256, folder: options.folder },
     { resume, areTrialsSaid: asked.areTrialsSaid },
   );
+  if (!isNew) await claimSweepFolder(folder, claim, false);
   const open = { ...asked, plan };
   let wake: () => void = () => {};
   const { startProcess, places = {}, stallMs, experiment, onProgress, onWarning } = options;
