@@ -28,8 +28,8 @@ export function addRunsExportCommand(runs: Command, terminal: Terminal): void {
     .command("export")
     .summary("export runs")
     .description(
-      "Writes runs with all they told: as JSON lines (a line for each run, then its points, lines and files, which " +
-        "`bridle runs import` reads), as CSV of points, or as CSV of runs with their parameters and last values.",
+      "Writes runs with all they told: as JSON lines (a line for each run, then its points, lines and files), " +
+        "as CSV of points, or as CSV of runs with their parameters and last values.",
     )
     .argument(
       "[runs...]",

@@ -28,7 +28,7 @@ export function addSweepCommand(program: Command, terminal: Terminal): void {
     .description(
       "Trains once for each of many configurations, drawn from the space that a file names, and ranks them. The file is in " +
         "Bridle's words or W&B's. A trial that fails, hangs or diverges is recorded, and the sweep goes on. Killed, it is " +
-        "taken up again by --resume; on a database that machines share, --resume on another one helps along.",
+        "taken up again by --resume, on another machine too where database and folder are shared.",
     )
     .argument("<file>", "the sweep's YAML file")
     .argument("[words...]", "key=value words that go before params.yaml, in every trial")
