@@ -58,20 +58,25 @@ export function filterSql(text: string, values: SqlValue[]): string {
   }
   const value = /^(["'])(.*)\1$/s.exec(raw)?.[2] ?? raw;
   const add = (one: SqlValue) => `$${values.push(one)}`;
-  const number = value === "" ? Number.NaN : numberOf(field, value);
-  const isOrder = ["<", "<=", ">", ">="].includes(operator);
-  const wantsNumber = isOrder || (Number.isFinite(number) && hasNumber(field));
-  const sql = fieldSql(field, wantsNumber, add, "condition", text);
+  const kinds = kindsOf(field, "condition", text);
   if (operator === "~") {
+    if (!kinds.isText)
+      throw unreadable("condition", text, `${field} is a number, and ~ looks in texts`);
     // The text is looked for as it stands.
     const pattern = `%${value.replaceAll(/[%_\\]/g, "\\$&")}%`;
-    const textSql = fieldSql(field, false, add, "condition", text);
-    return `${textSql} LIKE ${add(pattern)} ESCAPE '\\'`;
+    return `${fieldSql(field, false, add)} LIKE ${add(pattern)} ESCAPE '\\'`;
   }
+  const number = value === "" ? Number.NaN : numberOf(field, value);
+  const isOrder = ["<", "<=", ">", ">="].includes(operator);
+  if (isOrder && !kinds.isNumber)
+    throw unreadable("condition", text, `${field} is a text, and ${operator} compares numbers`);
+  const wantsNumber = isOrder || !kinds.isText || (kinds.isNumber && Number.isFinite(number));
   if (wantsNumber && !Number.isFinite(number)) {
     throw unreadable("condition", text, `${JSON.stringify(value)} is not a number to compare with`);
   }
-  const operand = add(wantsNumber ? number : value);
+  const sql = fieldSql(field, wantsNumber, add);
+  // A database that types its parameters would take the type of what it is compared with, a whole number for one.
+  const operand = wantsNumber ? `CAST(${add(number)} AS DOUBLE PRECISION)` : add(value);
   if (operator === "!=") return `(${sql} IS NULL OR ${sql} <> ${operand})`;
   return `${sql} ${operator} ${operand}`;
 }
@@ -82,28 +87,27 @@ function numberOf(field: string, value: string): number {
   return Number(value);
 }
 
-function hasNumber(field: string): boolean {
-  const table = tables[field.split(".", 1)[0] ?? ""];
-  return field.includes(".") ? (table?.number ?? "") !== "" : (fields[field]?.isNumber ?? false);
-}
-
-function fieldSql(
+/** What a field may be compared as. @throws RUN_QUERY_INVALID where there is none of this name */
+function kindsOf(
   field: string,
-  wantsNumber: boolean,
-  add: (value: SqlValue) => string,
   what: string,
   text: string,
-): string {
+): { isText: boolean; isNumber: boolean } {
   const dot = field.indexOf(".");
-  if (dot === -1) {
-    const own = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (own === undefined) throw unreadable(what, text, expected);
-    return own.sql;
-  }
-  const kind = field.slice(0, dot);
+  const own = dot === -1 && Object.hasOwn(fields, field) ? fields[field] : undefined;
+  if (own !== undefined) return { isText: !own.isNumber, isNumber: own.isNumber };
+  const kind = field.slice(0, Math.max(0, dot));
   const table = Object.hasOwn(tables, kind) ? tables[kind] : undefined;
   if (table === undefined) throw unreadable(what, text, expected);
-  const sql = (wantsNumber ? table.number : table.text) || table.number || table.text;
+  return { isText: table.text !== "", isNumber: table.number !== "" };
+}
+
+/** SQL of a field that there is, as a number where that is wanted and can be had. */
+function fieldSql(field: string, wantsNumber: boolean, add: (value: SqlValue) => string): string {
+  const dot = field.indexOf(".");
+  if (dot === -1) return fields[field]?.sql ?? "NULL";
+  const table = tables[field.slice(0, dot)];
+  const sql = (wantsNumber ? table?.number : table?.text) || table?.number || table?.text || "NULL";
   return sql.replace("KEY", () => add(field.slice(dot + 1)));
 }
 
@@ -116,8 +120,9 @@ export function sortSql(text: string, values: SqlValue[]): string {
   const field = isDown ? text.slice(1) : text;
   const add = (one: SqlValue) => `$${values.push(one)}`;
   const direction = isDown ? "DESC" : "ASC";
-  const number = fieldSql(field, true, add, "order", text);
+  kindsOf(field, "order", text);
+  const number = fieldSql(field, true, add);
   const order = `${number} ${direction} NULLS LAST`;
   if (!field.startsWith("params.")) return order;
-  return `${order}, ${fieldSql(field, false, add, "order", text)} ${direction} NULLS LAST`;
+  return `${order}, ${fieldSql(field, false, add)} ${direction} NULLS LAST`;
 }

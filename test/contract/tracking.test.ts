@@ -252,6 +252,9 @@ describeEachDatabase("tracking", (place) => {
     expect(await ids({ filters: ["name ~ 'e%'"] })).toBe("dcba");
     expect(await ids({ filters: ["started >= 1970-01-01T00:00:02Z"] })).toBe("dc");
     expect(await ids({ filters: ["tags.none != x"] })).toBe("dcba");
+    expect(await ids({ filters: ["tags.none ~ x"] })).toBe("");
+    expect(await ids({ filters: ["params.train.learningRate ~ e-", "name ~ e"] })).toBe("ca");
+    expect(await ids({ filters: ["duration >= 0.5", "metrics.eval/loss = 2"] })).toBe("c");
     const page = await listRuns(database, { sort: "started", limit: 2, offset: 1 });
     expect([page.total, page.runs.map(({ id }) => id[0])]).toEqual([4, ["b", "c"]]);
     for (const filter of [
@@ -259,6 +262,12 @@ describeEachDatabase("tracking", (place) => {
       "status",
       "metrics.x < abc",
       "params = 1",
+      "metrics.x = abc",
+      "metrics.x ~ 5",
+      "started = yesterday",
+      "started ~ 2024",
+      "name < 5",
+      "tags.team >= 5",
       "r.id = 1",
       "x'; DROP TABLE track_run = 1",
     ]) {
