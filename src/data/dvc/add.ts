@@ -263,14 +263,16 @@ export async function storeAll(
 }
 
 /** Objects from this size on are not hashed again before they are pushed, where nothing has touched them. */
-const rememberedBytes = 64 << 20;
+export const rememberedBytes = 64 << 20;
 
-async function rememberObject(
+/** Remembers a large object that has just been hashed. */
+export async function rememberObject(
   { cache, memory, hashing }: DvcRepository,
   md5: string,
 ): Promise<void> {
   const place = cache.pathOf({ id: md5, hashName: "md5" });
   const { mtimeMs, ino, size } = await stat(place);
+  if (size < rememberedBytes) return;
   const mark = { mtimeMs, inode: ino, sizeBytes: size, isExecutable: false };
   // It is write-protected since it is there, so that its age does not matter.
   memory.remember(hashing.keyOf(place), {
@@ -310,7 +312,7 @@ async function linkAll(
   if (links[0] === "reflink" || links[0] === "copy") return;
   const placed = files.map(({ file, isExecutable }, index) => {
     const ref = { id: hashes[index] ?? "", hashName: "md5" as const };
-    return { ...ref, object: cache.pathOf(ref), target: file, isExecutable };
+    return { ...ref, object: cache.pathOf(ref), target: file, isExecutable, isKnown: true };
   });
   const results = await pool.place(placed, links, scratch, stepOf("place", files, options));
   for (const [index, result] of results.entries()) {

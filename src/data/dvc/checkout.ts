@@ -1,9 +1,10 @@
 // Brings the working folder to what the .dvc and dvc.lock files say, from the cache.
+import { statSync } from "node:fs";
 import { chmod, readdir, rm, rmdir } from "node:fs/promises";
 import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
-import { type StepOptions, stepOf } from "./add.js";
+import { rememberedBytes, rememberObject, type StepOptions, stepOf } from "./add.js";
 import { checkRoom } from "./disk-room.js";
 import { type DirectoryEntry, isDirectoryId, type ObjectRef } from "./object-hash.js";
 import type { PlacedFile } from "./object-work.js";
@@ -200,6 +201,7 @@ async function planOutput(
       object,
       target: repository.tree.resolve(target),
       isExecutable,
+      isKnown: isRemembered(repository, object, md5),
       sizeBytes: Math.round((content.sizeBytes ?? 0) / entries.length),
     });
   }
@@ -226,6 +228,16 @@ async function planOutput(
     unsaved,
     missing,
   };
+}
+
+/** Whether an object is as it was when it was hashed last; only large ones are remembered. */
+function isRemembered({ memory, hashing }: DvcRepository, object: string, md5: string): boolean {
+  const key = hashing.keyOf(object);
+  if (!memory.has(key)) return false;
+  const found = statSync(object, { throwIfNoEntry: false });
+  if (found === undefined) return false;
+  const mark = { mtimeMs: found.mtimeMs, inode: found.ino, sizeBytes: found.size };
+  return memory.find(key, mark) === md5;
 }
 
 /** Folders that hold something before and nothing after. */
@@ -287,6 +299,9 @@ async function apply(
     const file = placed[index];
     if (file?.hashName !== "md5") continue;
     memory.remember(hashing.keyOf(file.target), result);
+    // It was hashed to be placed.
+    if (!file.isKnown && result.sizeBytes >= rememberedBytes)
+      await rememberObject(repository, file.id);
   }
   for (const file of plans.flatMap((plan) => plan.madeExecutable)) await chmod(file, 0o755);
 }

@@ -5,7 +5,7 @@ import nodePath from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { folderError, writeError } from "../../errors/file-errors.js";
 import { isBlobStore } from "../../ports/blob-store.js";
-import { stepOf } from "./add.js";
+import { rememberedBytes, rememberObject, stepOf } from "./add.js";
 import { checkRoom } from "./disk-room.js";
 import { isDirectoryId, isObjectId, type ObjectRef, objectKey } from "./object-hash.js";
 import { partFiles } from "./part-files.js";
@@ -96,6 +96,12 @@ async function fetchFrom(
   const todo: UsedFile[] = [];
   for (const each of files) if (!repository.cache.hasListed(each.ref)) todo.push(each);
   gone.push(...(await receiveAll(repository, remote, todo, options)));
+  const missing = new Set(gone);
+  for (const each of todo) {
+    const { ref, sizeBytes = rememberedBytes } = each;
+    if (missing.has(each) || ref.hashName !== "md5" || sizeBytes < rememberedBytes) continue;
+    await rememberObject(repository, ref.id);
+  }
   repository.cache.forget();
   const [first] = gone;
   if (first !== undefined && !options.allowMissing) {

@@ -55,6 +55,8 @@ export interface PlacedFile {
   readonly hashName: HashName;
   readonly target: string;
   readonly isExecutable: boolean;
+  /** Whether the object is remembered to be what its name says, so that a large one need not be read for that. */
+  readonly isKnown: boolean;
 }
 
 export interface CopiedFile {
@@ -256,7 +258,7 @@ function placeFile(
     if (bytes !== undefined && file.hashName === "md5") {
       mustBe(file, hashOf("md5", bytes, "hex"));
       meter.addBytes(bytes.length);
-    } else if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0)
+    } else if (stats.size <= checkedBytes || (stats.mode & 0o222) !== 0 || !file.isKnown)
       check(file, fd, stats, meter);
     else meter.addBytes(stats.size);
     if (!task.links.some((type) => makeLink(type, file, fd, stats, bytes, temporary))) {
