@@ -3,6 +3,7 @@
 import { VisuallyHidden } from "@mantine/core";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type CSSProperties, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Run } from "../api/runs.js";
 import { lookOf } from "../charts/colors.js";
 import { Link } from "../shell/link.js";
@@ -35,6 +36,8 @@ export function RunsTable(props: RunsTableProps) {
   const box = useRef<HTMLDivElement>(null);
   const { first, end } = useVirtualRows(box, rowHeight, total);
   const [active, setActive] = useState(0);
+  /** A row that has the focus while its run is on its way: the run's row is another element, and takes it over. */
+  const awaited = useRef<number>(undefined);
   const now = useNow();
   useEffect(() => {
     if (end > first) need(first, end - 1);
@@ -55,16 +58,14 @@ export function RunsTable(props: RunsTableProps) {
   const goTo = (index: number) => {
     const next = Math.max(0, Math.min(total - 1, index));
     const element = box.current;
-    setActive(next);
+    // Drawn and in focus before the next key comes, which is for this row, however fast somebody types.
+    flushSync(() => setActive(next));
     if (element === null) return;
     const top = next * rowHeight;
     const room = element.clientHeight - headHeight - rowHeight;
     if (top < element.scrollTop) element.scrollTop = top;
     else if (top > element.scrollTop + room) element.scrollTop = top - room;
-    // The row may have to be drawn before it can have the focus.
-    requestAnimationFrame(() =>
-      element.querySelector<HTMLElement>(`[data-row="${next}"]`)?.focus({ preventScroll: true }),
-    );
+    element.querySelector<HTMLElement>(`[data-row="${next}"]`)?.focus({ preventScroll: true });
   };
 
   const onKeyDown = (event: KeyboardEvent, index: number, run: Run | undefined) => {
@@ -85,8 +86,9 @@ export function RunsTable(props: RunsTableProps) {
     event.preventDefault();
   };
 
+  const drawn = rowsToDraw(first, end, active, total);
   // The one row that Tab stops at must be drawn.
-  const stop = active >= first && active < end ? active : first;
+  const stop = drawn.includes(active) ? active : first;
   const sorted = sort.replace(/^-/, "");
   const isDown = sort.startsWith("-");
   return (
@@ -132,8 +134,7 @@ export function RunsTable(props: RunsTableProps) {
         )}
       </div>
       <div className={classes.rows} role="presentation" style={{ height: total * rowHeight }}>
-        {Array.from({ length: Math.max(0, end - first) }, (_, offset) => {
-          const index = first + offset;
+        {drawn.map((index) => {
           const run = runAt(index);
           const place = run === undefined ? -1 : chosen.indexOf(run.id);
           return (
@@ -146,7 +147,18 @@ export function RunsTable(props: RunsTableProps) {
               data-row={index}
               tabIndex={index === stop ? 0 : -1}
               style={{ transform: `translateY(${index * rowHeight}px)` }}
-              onFocus={() => setActive(index)}
+              ref={(element) => {
+                if (element === null || run === undefined || awaited.current !== index) return;
+                awaited.current = undefined;
+                element.focus({ preventScroll: true });
+              }}
+              onFocus={() => {
+                setActive(index);
+                awaited.current = run === undefined ? index : undefined;
+              }}
+              onBlur={() => {
+                awaited.current = undefined;
+              }}
               onKeyDown={(event) => onKeyDown(event, index, run)}
             >
               {run === undefined ? (
@@ -165,6 +177,13 @@ export function RunsTable(props: RunsTableProps) {
       </div>
     </div>
   );
+}
+
+/** The rows in sight, and the active one wherever it is: it keeps the focus while others are looked at. */
+function rowsToDraw(first: number, end: number, active: number, total: number): readonly number[] {
+  const seen = Array.from({ length: Math.max(0, end - first) }, (_, offset) => first + offset);
+  if (active >= total || seen.includes(active)) return seen;
+  return active < first ? [active, ...seen] : [...seen, active];
 }
 
 function Cells({
