@@ -32,6 +32,7 @@ async function run(order: Order): Promise<void> {
     const result = await train(config, {
       sources: modelSources({ ...places, env }),
       signal: controller.signal,
+      beforeCheckpoint: recording?.keep,
       onEvent: (event) => {
         recording?.onEvent(event);
         if (event.type === "start") {

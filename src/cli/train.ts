@@ -106,7 +106,12 @@ async function run(words: readonly string[], options: Options, terminal: Termina
     const result = await settle(
       record,
       showDownloads(terminal, (downloading) =>
-        train(config, { ...downloading, sources: modelSources(places), onEvent }),
+        train(config, {
+          ...downloading,
+          sources: modelSources(places),
+          onEvent,
+          beforeCheckpoint: record?.keep,
+        }),
       ).finally(display.close),
     );
     return { run: record?.run.id, result };
@@ -193,6 +198,7 @@ async function runSeveral(
           display?.show(event);
           tracked?.onEvent(event);
         },
+        beforeCheckpoint: async () => await tracked?.keep(),
       }),
     ).catch(async (thrown) => {
       await tracked?.fail(thrown);

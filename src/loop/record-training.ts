@@ -48,6 +48,8 @@ export interface TrainingRecord {
   onEvent(event: TrainEvent): void;
   /** A line that was shown. */
   line(text: string): void;
+  /** Has what was told so far outlive this process: for `beforeCheckpoint` of training. */
+  keep(): Promise<void>;
   /** @returns whether every sink has everything */
   finish(result: TrainResult): Promise<boolean>;
   fail(thrown: unknown): Promise<boolean>;
@@ -147,6 +149,7 @@ export async function recordTraining(
     line: (text) => {
       if (hasBegun) recorder.line(text);
     },
+    keep: () => recorder.keep(),
     async finish(result) {
       if (!hasBegun) return true;
       await preparing;

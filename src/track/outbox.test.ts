@@ -14,7 +14,7 @@ import path from "node:path";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { madeRun, point } from "../../test/support/tracked-runs.js";
 import { BridleError } from "../errors/error.js";
-import type { EventSink, RunEvent } from "../ports/event-sink.js";
+import type { EventSink, MetricPoint, RunEvent } from "../ports/event-sink.js";
 import { deliverLeftSpools, openOutbox } from "./outbox.js";
 
 const root = mkdtempSync(path.join(tmpdir(), "bridle-outbox-"));
@@ -67,7 +67,44 @@ it("gathers events and sends them in order", async () => {
   expect(sink.got.map(({ type }) => type)).toEqual(["points", "tags", "points"]);
   expect(steps(sink)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(await outbox.close(1000)).toBe(true);
-  expect(existsSync(folder)).toBe(false);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+/** The steps in the one spool of the folder, after the line that says whose it is. */
+function spooledSteps(): number[] {
+  const [name = ""] = readdirSync(folder);
+  const [first = "", ...lines] = readFileSync(path.join(folder, name), "utf8").trim().split("\n");
+  expect(JSON.parse(first)).toMatchObject({ id: run.id });
+  return lines.flatMap((line) => JSON.parse(line).points.map(({ step }: MetricPoint) => step));
+}
+
+it("has on the disk what was told before it is asked to keep it, however long the sink takes", async () => {
+  const sink = fakeSink();
+  const outbox = openOutbox(sink, run, { folder, onWarning: () => {}, gatherMs: 60_000 });
+  sink.hangs = true;
+  push(outbox, 1);
+  push(outbox, 2);
+  await outbox.keep();
+  // What a kill now leaves.
+  expect(spooledSteps()).toEqual([1, 2]);
+  void outbox.flush();
+  push(outbox, 3);
+  await outbox.keep();
+  expect(spooledSteps()).toEqual([1, 2, 3]);
+  expect(sink.got).toEqual([]);
+});
+
+it("puts each second on the disk while a sink lets the ones before wait", async () => {
+  const sink = fakeSink();
+  sink.hangs = true;
+  const outbox = openOutbox(sink, run, { folder, onWarning: () => {}, gatherMs: 5 });
+  for (let step = 1; step < 4; step++) {
+    push(outbox, step);
+    while (!existsSync(folder) || spooledSteps().length < step) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  expect(spooledSteps()).toEqual([1, 2, 3]);
 });
 
 it("sends by itself once the time is up", async () => {
@@ -141,9 +178,7 @@ it("does not wait for a sink that hangs, and keeps what was on its way", async (
   void outbox.flush();
   push(outbox, 2);
   expect(await outbox.close(20)).toBe(false);
-  const [name = ""] = readdirSync(folder);
-  const lines = readFileSync(path.join(folder, name), "utf8").trim().split("\n");
-  expect(lines.slice(1).map((line) => JSON.parse(line).points[0].step)).toEqual([1, 2]);
+  expect(spooledSteps()).toEqual([1, 2]);
 });
 
 it("sets aside what a sink will never take, and delivers the rest", async () => {

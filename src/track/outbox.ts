@@ -1,7 +1,14 @@
-// Between a run and a sink: events are gathered for a second, sent, kept in a spool where that fails, and sent again.
+// Between a run and a sink: events are gathered for a second, written to a spool on disk, and sent from there, again where
+// that fails.
 import { appendFile } from "node:fs/promises";
 import { BridleError, toBridleError } from "../errors/error.js";
-import type { EventSink, RunEvent, RunIdentity } from "../ports/event-sink.js";
+import type {
+  EventSink,
+  LogLine,
+  MetricPoint,
+  RunEvent,
+  RunIdentity,
+} from "../ports/event-sink.js";
 import { createSpool, type Spool, takeLeftSpools } from "./spool.js";
 
 export interface OutboxOptions {
@@ -18,6 +25,11 @@ export interface OutboxOptions {
 /** A run sends without waiting, and nothing that goes wrong on the way comes back to it. */
 export interface Outbox {
   push(event: RunEvent): void;
+  /**
+   * Has what was told so far outlive this process, and the machine's power: afterwards it is delivered or on the disk. Waits
+   * for no sink, and never throws; where the disk takes nothing, it stays in memory.
+   */
+  keep(): Promise<void>;
   /** Sends what was gathered. */
   flush(): Promise<void>;
   /**
@@ -29,8 +41,10 @@ export interface Outbox {
 
 /** Waits between tries grow up to this. */
 const longestRetryMs = 60_000;
-/** Events that wait in memory where even the spool cannot be written. */
+/** Points, lines and other events that wait in memory where even the spool cannot be written. */
 const mostWaiting = 20_000;
+/** Points and lines of one event. */
+const mostInOne = 1000;
 /** What will not go better another time. */
 const lasting = new Set(["BUG", "DATABASE_CONFLICT", "SINK_REFUSED"]);
 
@@ -132,9 +146,13 @@ class SpooledOutbox implements Outbox {
   private readonly run: RunIdentity;
   private readonly spool: Spool;
   private readonly options: Required<OutboxOptions>;
+  /** What is not in the spool yet: of the last second, or more where the spool cannot be written. */
   private waiting: RunEvent[] = [];
-  private inWork: readonly RunEvent[] = [];
-  private flushing: Promise<void> | undefined;
+  /** What is being sent without having been in the spool. */
+  private unspooled: readonly RunEvent[] = [];
+  private spoolFault: unknown;
+  private keeping: Promise<void> = Promise.resolve();
+  private delivering: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private gatheredSince = 0;
   private failures = 0;
@@ -150,67 +168,110 @@ class SpooledOutbox implements Outbox {
 
   push(event: RunEvent): void {
     const now = performance.now();
-    if (this.waiting.length === 0) this.gatheredSince = now;
+    if (this.timer === undefined) this.gatheredSince = now;
     this.gather(event);
     const { gatherMs } = this.options;
     if (now - this.gatheredSince >= gatherMs) {
       // Work that never lets timers have a turn does not hold it back.
-      void this.flush();
+      void this.pass();
       return;
     }
-    this.timer ??= setTimeout(() => void this.flush(), gatherMs).unref();
+    this.timer ??= setTimeout(() => void this.pass(), gatherMs).unref();
   }
 
   private gather(event: RunEvent): void {
     const last = this.waiting.at(-1);
-    if (event.type === "points" && last?.type === "points") {
-      this.waiting[this.waiting.length - 1] = {
-        type: "points",
-        points: [...last.points, ...event.points],
-      };
-    } else if (event.type === "lines" && last?.type === "lines") {
-      this.waiting[this.waiting.length - 1] = {
-        type: "lines",
-        lines: [...last.lines, ...event.lines],
-      };
+    if (event.type === "points" && last?.type === "points" && last.points.length < mostInOne) {
+      (last.points as MetricPoint[]).push(...event.points);
+    } else if (event.type === "lines" && last?.type === "lines" && last.lines.length < mostInOne) {
+      (last.lines as LogLine[]).push(...event.lines);
     } else if (event.type === "alive" && last?.type === "alive") {
       this.waiting[this.waiting.length - 1] = event;
+    } else if (event.type === "points") {
+      // Of its own: more is added to it.
+      this.waiting.push({ type: "points", points: [...event.points] });
+    } else if (event.type === "lines") {
+      this.waiting.push({ type: "lines", lines: [...event.lines] });
     } else this.waiting.push(event);
   }
 
-  async flush(): Promise<void> {
+  /** What happens each second: the spool gets what was gathered, also while a sink lets us wait. */
+  private async pass(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.flushing !== undefined) {
-      await this.flushing;
-      if (this.waiting.length === 0) return;
-    }
-    this.flushing ??= this.deliver().finally(() => {
-      this.flushing = undefined;
-      // What came in the meantime has its own second.
-      if (this.waiting.length > 0) {
-        this.timer ??= setTimeout(() => void this.flush(), this.options.gatherMs).unref();
-      }
-    });
-    await this.flushing;
+    this.gatheredSince = performance.now();
+    await this.store(false);
+    await this.deliver();
   }
 
-  /** Never throws. */
-  private async deliver(): Promise<void> {
-    this.inWork = this.waiting;
-    this.waiting = [];
-    if (this.inWork.length === 0 && this.spool.isEmpty) return;
+  async flush(): Promise<void> {
+    await this.store(false);
+    // One that is under way may have ended before it saw the last.
+    await this.delivering;
+    await this.deliver();
+  }
+
+  keep(): Promise<void> {
+    return this.store(true);
+  }
+
+  /** Puts what waits into the spool. Never throws. */
+  private store(isSure: boolean): Promise<void> {
+    this.keeping = this.keeping.then(async () => {
+      const events = [...this.unspooled, ...this.waiting];
+      const count = this.waiting.length;
+      // Nothing is added to these any more.
+      this.waiting = [];
+      try {
+        await this.spool.append(events, isSure);
+        this.unspooled = [];
+        this.spoolFault = undefined;
+      } catch (thrown) {
+        this.spoolFault = thrown;
+        this.waiting = [...events.slice(events.length - count), ...this.waiting];
+        this.dropOldest();
+      }
+    });
+    return this.keeping;
+  }
+
+  /** Memory has its bound; beginnings, ends and names are small, and stay. */
+  private dropOldest(): void {
+    let tooMany = this.waiting.reduce((sum, event) => sum + sizeOf(event), 0) - mostWaiting;
+    if (tooMany <= 0) return;
+    if (this.lost === 0) {
+      const reason =
+        this.spoolFault instanceof Error ? this.spoolFault.message : String(this.spoolFault);
+      this.options.onWarning(`What the run tells ${this.sink.name} is being lost: ${reason}`);
+    }
+    this.waiting = this.waiting.flatMap((event) => {
+      if (tooMany <= 0 || (event.type !== "points" && event.type !== "lines")) return [event];
+      const gone = Math.min(tooMany, sizeOf(event));
+      tooMany -= gone;
+      this.lost += gone;
+      if (event.type === "lines") return [{ type: "lines", lines: event.lines.slice(gone) }];
+      return [{ type: "points", points: event.points.slice(gone) }];
+    });
+  }
+
+  /** Sends what waits; one at a time. Never throws. */
+  private deliver(): Promise<void> {
+    this.delivering ??= this.send().finally(() => {
+      this.delivering = undefined;
+    });
+    return this.delivering;
+  }
+
+  private async send(): Promise<void> {
+    const hasUnspooled = this.spoolFault !== undefined && this.waiting.length > 0;
+    if (this.spool.isEmpty && !hasUnspooled) return;
+    if (performance.now() < this.retryAt) return;
     const { onWarning, retryMs } = this.options;
     const send = (events: readonly RunEvent[]) =>
       sendEach(this.sink, this.run, events, this.spool.file, onWarning);
-    if (performance.now() < this.retryAt) {
-      await this.keep();
-      return;
-    }
     try {
       await this.spool.drain(send);
-      if (this.inWork.length > 0) await send(this.inWork);
-      this.inWork = [];
+      await this.sendUnspooled(send);
       if (this.failures > 0) onWarning(`${this.sink.name} takes what the run tells again.`);
       this.failures = 0;
     } catch (thrown) {
@@ -222,49 +283,48 @@ class SpooledOutbox implements Outbox {
           `${this.sink.name} does not take what the run tells: ${reason} It is kept in ${this.spool.file} and sent again.`,
         );
       }
-      await this.keep();
     }
   }
 
-  /** Puts what is in work into the spool, or back where the spool cannot be written either. */
-  private async keep(): Promise<void> {
-    const events = this.inWork;
-    this.inWork = [];
+  /** A sink may take what the disk has no room for. */
+  private async sendUnspooled(send: (events: readonly RunEvent[]) => Promise<void>) {
+    await this.keeping;
+    if (this.spoolFault === undefined || this.waiting.length === 0) return;
+    this.unspooled = this.waiting;
+    this.waiting = [];
     try {
-      await this.spool.append(events);
+      await send(this.unspooled);
     } catch (thrown) {
-      this.waiting = [...events, ...this.waiting];
-      const tooMany = this.waiting.length - mostWaiting;
-      if (tooMany <= 0) return;
-      this.waiting.splice(0, tooMany);
-      if (this.lost === 0) {
-        const reason = thrown instanceof Error ? thrown.message : String(thrown);
-        this.options.onWarning(`What the run tells ${this.sink.name} is being lost: ${reason}`);
-      }
-      this.lost += tooMany;
+      // Unless the spool has got them in the meantime.
+      this.waiting = [...this.unspooled, ...this.waiting];
+      throw thrown;
+    } finally {
+      this.unspooled = [];
     }
   }
 
   async close(patienceMs: number): Promise<boolean> {
-    this.retryAt = 0;
+    clearTimeout(this.timer);
+    await this.store(false);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), patienceMs);
     });
     const sent = (async () => {
-      // One that is under way may have begun before the last events.
-      await this.flushing;
+      await this.delivering;
       this.retryAt = 0;
       await this.flush();
     })();
+    // What is on its way then is in the spool too; it may arrive as well, which does no harm.
     const outcome = await Promise.race([sent, late]);
     clearTimeout(timer);
     clearTimeout(this.timer);
-    if (outcome === "late") {
-      // What is on its way may arrive as well, which does no harm.
-      await this.spool.append([...this.inWork, ...this.waiting]).catch(() => {});
-      return false;
-    }
+    if (outcome === "late") return false;
     return this.spool.isEmpty && this.waiting.length === 0 && this.lost === 0;
   }
+}
+
+function sizeOf(event: RunEvent): number {
+  if (event.type === "points") return event.points.length;
+  return event.type === "lines" ? event.lines.length : 1;
 }

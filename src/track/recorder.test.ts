@@ -10,6 +10,7 @@ it("reads the machine from its start to its end, and not before or after", async
   const got: RunEvent[] = [];
   const outbox = {
     push: (event: RunEvent) => got.push(event),
+    keep: async () => {},
     flush: async () => {},
     close: async () => true,
   };

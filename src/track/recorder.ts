@@ -36,6 +36,8 @@ export interface Recorder {
   tags(values: Readonly<Record<string, string>>): void;
   line(text: string, level?: LogLine["level"]): void;
   artifact(artifact: RunArtifact): void;
+  /** Has what was told so far outlive this process; waits for the disk, and for no sink. Never throws. */
+  keep(): Promise<void>;
   /**
    * Tells the end and sends what is left.
    * @param patienceMs how long that may take
@@ -98,6 +100,9 @@ export function createRecorder({
       if (lines.length > 0) push({ type: "lines", lines });
     },
     artifact: (artifact) => push({ type: "artifact", artifact }),
+    async keep() {
+      await Promise.all(outboxes.map((outbox) => outbox.keep()));
+    },
     async end(status, error = "", patienceMs = 10_000) {
       for (const timer of timers) clearInterval(timer);
       push({ type: "end", status, at: Date.now(), error });

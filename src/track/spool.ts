@@ -1,6 +1,6 @@
-// Events that could not be delivered yet, a line each in a file: what a run told outlives its process.
+// Events that were not delivered yet, a line each in a file: what a run told outlives its process.
 import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import type { RunEvent, RunIdentity } from "../ports/event-sink.js";
 import { isRunning } from "../runtime/living-process.js";
@@ -14,7 +14,8 @@ export interface Spool {
   readonly file: string;
   /** Whether nothing waits in it. */
   readonly isEmpty: boolean;
-  append(events: readonly RunEvent[]): Promise<void>;
+  /** Adds events, whole or not at all; with `isSure` also those added before are on the disk itself afterwards. */
+  append(events: readonly RunEvent[], isSure?: boolean): Promise<void>;
   /** Hands over what waits, some events at a time; what was delivered is not handed over again by this spool. */
   drain(deliver: (events: readonly RunEvent[]) => Promise<void>): Promise<void>;
 }
@@ -46,9 +47,12 @@ export function createSpool(folder: string, sink: string, run: RunIdentity): Spo
 class FileSpool implements Spool {
   readonly file: string;
   private readonly run: RunIdentity;
-  /** Bytes in the file, and how many of them were delivered. */
+  /** Bytes in the file that are whole lines, how many of them were delivered, and how many are on the disk itself. */
   private written: number;
   private delivered = 0;
+  private synced = 0;
+  /** Adding and removing take turns; handing over waits for neither. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(file: string, run: RunIdentity, written: number) {
     this.file = file;
@@ -60,49 +64,87 @@ class FileSpool implements Spool {
     return this.delivered >= this.written;
   }
 
-  async append(events: readonly RunEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    const first = this.written === 0 ? `${encode(this.run)}\n` : "";
-    const text = `${first}${events.map((event) => `${encode(event)}\n`).join("")}`;
-    await mkdir(path.dirname(this.file), { recursive: true });
-    await appendFile(this.file, text);
-    this.written += Buffer.byteLength(text);
+  append(events: readonly RunEvent[], isSure = false): Promise<void> {
+    return this.inTurn(async () => {
+      if (events.length === 0 && (!isSure || this.synced >= this.written)) return;
+      const isNew = this.written === 0;
+      const first = isNew ? `${encode(this.run)}\n` : "";
+      const text = events.length === 0 ? "" : first + events.map((e) => `${encode(e)}\n`).join("");
+      if (isNew) await mkdir(path.dirname(this.file), { recursive: true });
+      const handle = await open(this.file, isNew ? "w" : "r+");
+      try {
+        // A full disk may have left a part of what was to be added last.
+        await handle.truncate(this.written);
+        await handle.write(text, this.written);
+        if (isSure) await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      this.written += Buffer.byteLength(text);
+      if (isSure) this.synced = this.written;
+      if (isSure && isNew) await syncFolder(path.dirname(this.file));
+    });
+  }
+
+  private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   async drain(deliver: (events: readonly RunEvent[]) => Promise<void>): Promise<void> {
-    while (!this.isEmpty) {
+    for (;;) {
+      if (this.isEmpty && (await this.inTurn(() => this.removeEmpty()))) return;
       const { lines, bytes } = await this.readPiece();
       const own = this.delivered === 0 ? lines.slice(1) : lines;
       const events = own.map(decode).filter((event) => event !== undefined);
       if (events.length > 0) await deliver(events);
       this.delivered += bytes;
     }
-    if (this.written === 0) return;
-    await rm(this.file, { force: true });
-    this.written = 0;
-    this.delivered = 0;
   }
 
-  /** Whole lines from what was not delivered, and a last one that was cut off. */
+  /** @returns false where something was added in the meantime */
+  private async removeEmpty(): Promise<boolean> {
+    if (!this.isEmpty) return false;
+    if (this.written > 0) await rm(this.file, { force: true });
+    this.written = 0;
+    this.delivered = 0;
+    this.synced = 0;
+    return true;
+  }
+
+  /** Whole lines from what was not delivered; at the end of a file that was left, also one that was cut off. */
   private async readPiece(): Promise<{ lines: string[]; bytes: number }> {
+    const left = this.written - this.delivered;
     const handle = await open(this.file, "r");
     try {
       let piece = Buffer.alloc(0);
       for (;;) {
-        const more = Buffer.alloc(pieceBytes);
-        const { bytesRead } = await handle.read(more, 0, pieceBytes, this.delivered + piece.length);
+        const more = Buffer.alloc(Math.min(pieceBytes, left - piece.length));
+        const { bytesRead } = await handle.read(
+          more,
+          0,
+          more.length,
+          this.delivered + piece.length,
+        );
         piece = Buffer.concat([piece, more.subarray(0, bytesRead)]);
-        const end = piece.lastIndexOf(10) + 1;
-        const isLast = bytesRead < pieceBytes;
+        const isLast = bytesRead === 0 || piece.length === left;
+        const end = isLast ? piece.length : piece.lastIndexOf(10) + 1;
         if (end === 0 && !isLast) continue;
-        const bytes = isLast ? Math.max(piece.length, this.written - this.delivered) : end;
-        const text = piece.toString("utf8", 0, isLast ? piece.length : end);
-        return { lines: text.split("\n").filter((line) => line !== ""), bytes };
+        const lines = piece.toString("utf8", 0, end).split("\n");
+        return { lines: lines.filter((line) => line !== ""), bytes: isLast ? left : end };
       }
     } finally {
       await handle.close();
     }
   }
+}
+
+/** Makes a file's name last. Some systems open no folders; there nothing more can be done. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 export interface LeftSpool {

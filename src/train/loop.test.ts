@@ -1,5 +1,5 @@
 // A whole run at toy size: it learns, can be interrupted anywhere, refuses what it must, and leaves a model that loads.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -78,6 +78,27 @@ describe("a run", () => {
       .split("\n")
       .flatMap((line) => (line.includes('"type":"step"') ? [JSON.parse(line).step] : []));
     expect(told).toEqual(losses(whole.events).map((_, i) => i + 1));
+  });
+
+  it("lets whoever keeps its events have them safe before a checkpoint can be seen", async () => {
+    const told: number[] = [];
+    const seen: { told: number; checkpoints: string[] }[] = [];
+    const input = await toy({ maxSteps: 3, checkpointEvery: 1 });
+    const config = checkRunConfig(input);
+    await train(config, {
+      onEvent: (event) => event.type === "step" && told.push(event.step),
+      async beforeCheckpoint() {
+        await new Promise(setImmediate);
+        const folder = join(config.train.output, "checkpoints");
+        seen.push({ told: told.length, checkpoints: await readdir(folder).catch(() => []) });
+      },
+    });
+    expect(seen).toEqual([
+      { told: 1, checkpoints: [] },
+      { told: 2, checkpoints: ["step-1"] },
+      { told: 3, checkpoints: expect.arrayContaining(["step-2"]) },
+    ]);
+    expect(seen[2]?.checkpoints).not.toContain("step-3");
   });
 
   it("trains adapters alone, and merges them into the model", async () => {

@@ -36,6 +36,11 @@ import {
 
 export interface TrainOptions {
   readonly onEvent?: OnTrainEvent;
+  /**
+   * Awaited before each checkpoint is written. A run that is killed goes on from its last checkpoint and tells nothing
+   * before it again: whoever keeps what is told has it safe by then.
+   */
+  readonly beforeCheckpoint?: (() => Promise<void>) | undefined;
   /** Aborting it stops after the step in work; the run can be taken up again. */
   readonly signal?: AbortSignal;
   /** Threads of one operator where the configuration says none. Default: the machine's. */
@@ -79,7 +84,7 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
     const run = await openRun(config, folder, options, open);
     const done = await readRunRecord(folder.path);
     if (done?.runHash === run.record.runHash) return { folder: folder.path, record: done };
-    return await steps(run, options.signal);
+    return await steps(run, options);
   } catch (thrown) {
     const { signal } = options;
     throw signal?.aborted && thrown === signal.reason ? abortError(signal, began) : thrown;
@@ -255,8 +260,15 @@ function shapesOf({ train: { microBatchTokens, microBatchRows } }: RunConfig, sp
   return planShapes(split.lengths, { tokenBudget: microBatchTokens, maxRows: microBatchRows });
 }
 
-async function steps(run: Run, signal: AbortSignal | undefined): Promise<TrainResult> {
+async function steps(
+  run: Run,
+  { signal, beforeCheckpoint }: Pick<TrainOptions, "signal" | "beforeCheckpoint">,
+): Promise<TrainResult> {
   const { config, step, checkpoints, tell } = run;
+  const save = async (progress: Progress) => {
+    await beforeCheckpoint?.();
+    return await checkpoints.save(step.state, progress);
+  };
   const { seed, accumulate, learningRate, evaluateEvery, checkpointEvery, patience } = config.train;
   const { perEpoch, total } = countSteps(run);
   const schedule = createSchedule(config.train.schedule, { learningRate, totalSteps: total });
@@ -313,13 +325,13 @@ async function steps(run: Run, signal: AbortSignal | undefined): Promise<TrainRe
       progress = await evaluateNow(run, run.evaluator, progress, done / perEpoch, signal);
     }
     if (every(checkpointEvery ?? evaluateEvery, done) || outOfPatience()) {
-      const folder = await checkpoints.save(step.state, progress);
+      const folder = await save(progress);
       await tell({ type: "checkpoint", step: done, folder });
     }
     // The step has blocked this thread: let signals and timers in.
     await new Promise(setImmediate);
     if (signal?.aborted) {
-      await checkpoints.save(step.state, progress);
+      await save(progress);
       throw new BridleError("CANCELLED", {}, { cause: signal.reason });
     }
   }
