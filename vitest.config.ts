@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Points `new URL("./x.js", import.meta.url)` of a source file at its compiled twin in dist/, where it can run in a worker. */
 const compiledWorkers: Plugin = {
@@ -21,12 +22,25 @@ const compiledWorkers: Plugin = {
   },
 };
 
+/**
+ * Files that run for a minute or more go first: one of them begun last would keep one processor busy and the others idle.
+ * Without a cache of durations, as in a fresh clone, vitest goes by the size of files, which says little here.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(e2e\/|golden\.)/.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   plugins: [compiledWorkers],
   test: {
     include: ["src/**/*.test.ts", "dashboard/src/**/*.test.ts", "test/**/*.test.ts"],
     // Much of the suite waits for servers, browsers and child processes: one worker a core, the runner beside them.
     maxWorkers: availableParallelism(),
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     coverage: {

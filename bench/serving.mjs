@@ -138,7 +138,8 @@ async function start(side) {
     return { ms, told: side.read(body) };
   };
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`${side.name} ended:\n${complaints}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`${side.name} ended:\n${complaints}`);
     try {
       await ask(first);
       break;

@@ -8,6 +8,7 @@ import { addDataCommand } from "./data.js";
 import { addDoctorCommand } from "./doctor.js";
 import { addEvaluateCommand } from "./evaluate.js";
 import { addModelsCommand } from "./models.js";
+import { addProfileCommand } from "./profile.js";
 import { addQuantizeCommand } from "./quantize.js";
 import { addReproduceCommand } from "./reproduce.js";
 import { addRougeCommand } from "./rouge.js";
@@ -61,6 +62,7 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
   addDataCommand(program, terminal);
   addModelsCommand(program, terminal);
   addQuantizeCommand(program, terminal);
+  addProfileCommand(program, terminal);
   await addTrainCommand(program, terminal, args.includes("train"));
   addSweepCommand(program, terminal);
   addRunsCommand(program, terminal);

@@ -49,6 +49,12 @@ export const codes = {
     message: "{queued} requests are waiting already and the queue holds {limit}.",
     hint: "Try again after {retryAfterS} s.",
   },
+  DEADLINE_OUT_OF_REACH: {
+    kind: "busy",
+    message:
+      "So many requests wait that this one would take about {neededS} s, and its deadline is in {leftS} s.",
+    hint: "Try again after {retryAfterS} s, or give it more time (the header x-timeout-ms, up to --deadline-ms).",
+  },
   EMPTY_TEXT: {
     kind: "invalid",
     message: "There is no text to summarize in {where}.",

@@ -87,9 +87,13 @@ export async function openGenerator<C extends ModelConfig>(
   { adapt = (graph) => graph, limits, allocate, ...sessionOptions }: GeneratorOptions = {},
 ): Promise<Generator> {
   const step = adapt(stepGraph(family, config));
-  const encoder = await openSession(adapt(encoderGraph(family, config)), weights, sessionOptions);
+  const encoder = await openSession(adapt(encoderGraph(family, config)), weights, {
+    ...{ ...sessionOptions, label: "encoder" },
+  });
   // A step has as many rows as beams: few enough that laying the weights out anew pays.
-  const decoder = await openSession(step, weights, { ...sessionOptions, prepack: true });
+  const decoder = await openSession(step, weights, {
+    ...{ ...sessionOptions, prepack: true, label: "decoder" },
+  });
   const inputs = cacheInputs(step);
   const scheduler = new Scheduler({ encoder, decoder, config, inputs, allocate }, limits);
   return {

@@ -1,5 +1,6 @@
 // Runs a training graph: a batch in, its loss and every gradient out, slices of tables already added in.
 import { BridleError } from "../errors/error.js";
+import { timed } from "../runtime/profile/profiler.js";
 import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
 import type { HeldWeights } from "../runtime/weights.js";
@@ -31,7 +32,9 @@ export async function openGradients(
   weights: HeldWeights,
   options: SessionOptions = {},
 ): Promise<GradientSession> {
-  const session: Session = await openSession(graph, weights, { ...options, target: "training" });
+  const session: Session = await openSession(graph, weights, {
+    ...{ ...options, target: "training", label: "gradients" },
+  });
   return {
     async run(feeds, into) {
       const targets = new Map(
@@ -46,10 +49,12 @@ export async function openGradients(
         if (dense !== undefined && target !== undefined) fetches[dense] = target;
       }
       const outputs = await session.run(feeds, fetches);
-      for (const gradient of gradients) {
-        const target = targets.get(gradient.parameter);
-        if (target !== undefined) collect(gradient, target, feeds, outputs);
-      }
+      timed(options.profiler, "tables", () => {
+        for (const gradient of gradients) {
+          const target = targets.get(gradient.parameter);
+          if (target !== undefined) collect(gradient, target, feeds, outputs);
+        }
+      });
       return { loss: Number(outputs.loss?.data[0]), gradients: targets };
     },
     close: () => session.close(),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const sampleBytes = 1 << 16;
 
 const counted =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map)\.json$|^spiece\.model$|\.safetensors$|^pytorch_model.*\.bin$|\.index\.json$/;
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$|^merges\.txt$|^spiece\.model$|\.safetensors$|^pytorch_model.*\.bin$|\.index\.json$/;
 
 /** Twelve hex digits that change when config, tokenizer, or the size, beginning or end of a weight file does. */
 export async function modelVersion(folder: string): Promise<string> {

@@ -15,6 +15,7 @@ import {
 } from "../graph/index.js";
 import { type Device, devices, deviceUnavailable, listDevices } from "./devices.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
+import type { Profiler } from "./profile/profiler.js";
 import { size, type Tensor, type TensorDType } from "./tensor.js";
 import {
   checkFiles,
@@ -39,6 +40,10 @@ export interface SessionOptions {
    * The copy takes the place of the mapping; opening takes longer.
    */
   readonly prepack?: boolean;
+  /** Is told what each run and each operator takes, which slows them a little. */
+  readonly profiler?: Profiler | undefined;
+  /** What the graph is for, in profiles. */
+  readonly label?: string;
 }
 
 export interface Session {
@@ -174,12 +179,14 @@ export async function openSession(
   const { model, fed, handed, folder } = await place(graph, weights, ort, options);
   const training = options.target === "training";
   const threads = options.threads ?? thisMachine().threads;
+  const watch = options.profiler?.watch(options.label ?? "graph");
   const settings: InferenceSession.SessionOptions = {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     graphOptimizationLevel: "all",
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    ...(watch !== undefined && { enableProfiling: true, profileFilePrefix: watch.prefix }),
     ...(handed.length > 0 && { externalData: handed }),
     // A training graph's shapes change from batch to batch, so that planned memory would not fit.
     enableMemPattern: !training,
@@ -238,7 +245,8 @@ export async function openSession(
       }
       let results: InferenceSession.OnnxValueMapType;
       try {
-        results = await session.run(all, wanted);
+        const running = () => session.run(all, wanted);
+        results = await (watch === undefined ? running() : watch.around(running));
       } catch (cause) {
         throw new BridleError("RUN_FAILED", { reason: (cause as Error).message }, { cause });
       }
@@ -255,6 +263,9 @@ export async function openSession(
       }
       return tensors;
     },
-    close: () => session.release(),
+    async close() {
+      if (watch !== undefined) session.endProfiling();
+      await session.release();
+    },
   };
 }

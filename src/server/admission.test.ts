@@ -56,6 +56,41 @@ describe("admission", () => {
     );
   });
 
+  it("tells at once whoever would wait in vain, and lets in who has time or need not wait", async () => {
+    let clock = 0;
+    const admission = createAdmission(
+      { concurrency: 2, queueLimit: 10, maxBufferedBytes: 10 },
+      () => clock,
+    );
+    // Nothing is known yet: nobody is refused for how long it might take.
+    const [a, b, c] = [
+      admission.enter(never, 1),
+      admission.enter(never, 1),
+      admission.enter(never, 1),
+    ];
+    c.leave();
+    clock += 8000;
+    for (const place of [a, b]) place.leave();
+    expect(admission.active).toBe(0);
+    const working = [admission.enter(never, 1), admission.enter(never, 1)];
+    // The first in line waits for half of 8 s and takes 8 s.
+    expect(() => admission.enter(never, 11_000)).toThrow(
+      expect.objectContaining({
+        code: "DEADLINE_OUT_OF_REACH",
+        details: { neededS: 12, leftS: 11, retryAfterS: 1 },
+      }),
+    );
+    const waiting = admission.enter(never, 12_000);
+    expect(() => admission.enter(never, 12_000)).toThrow(
+      expect.objectContaining({
+        details: expect.objectContaining({ neededS: 16, retryAfterS: 4 }),
+      }),
+    );
+    expect(admission.waiting).toBe(1);
+    for (const place of [...working, waiting]) place.leave();
+    admission.enter(never, 1).leave();
+  });
+
   it("gives the place back when work fails", async () => {
     const admission = createAdmission({ concurrency: 1, queueLimit: 0, maxBufferedBytes: 10 });
     await expect(admission.run(never, () => Promise.reject(new Error("no")))).rejects.toThrow("no");

@@ -25,10 +25,14 @@ export interface Admission {
   readonly bufferedBytes: number;
   /** @throws BUSY when nobody else may wait; costs nothing, so that a full server answers before it reads a body */
   checkRoom(): void;
-  /** Takes a place, working or waiting. @throws BUSY when the queue is full */
-  enter(signal: AbortSignal): Place;
-  /** Does the work when its turn comes. @throws BUSY, or the signal's reason */
-  run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /**
+   * Takes a place, working or waiting.
+   * @param leftMs how soon it must be done; whoever would wait in vain, by the rate measured so far, is told at once
+   * @throws BUSY when the queue is full, DEADLINE_OUT_OF_REACH
+   */
+  enter(signal: AbortSignal, leftMs?: number): Place;
+  /** Does the work when its turn comes. @throws as enter, or the signal's reason */
+  run<T>(signal: AbortSignal, work: () => Promise<T>, leftMs?: number): Promise<T>;
   /** Counts bytes that a request begins to hold. @throws TOO_MUCH_IN_FLIGHT */
   hold(bytes: number): void;
   /** Counts bytes that it holds no longer. */
@@ -68,9 +72,23 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     if (active >= limits.concurrency && line.size >= limits.queueLimit) throw busy();
   }
 
-  function enter(signal: AbortSignal): Place {
+  /** Refuses whoever has to wait and would not be done in time. @throws DEADLINE_OUT_OF_REACH */
+  function checkReach(leftMs: number): void {
+    if (meanMs === undefined || (active < limits.concurrency && line.size === 0)) return;
+    const neededMs = meanMs * ((line.size + 1) / limits.concurrency + 1);
+    if (neededMs <= leftMs) return;
+    throw new BridleError("DEADLINE_OUT_OF_REACH", {
+      neededS: Math.ceil(neededMs / 1000),
+      leftS: Math.max(0, Math.round(leftMs / 100) / 10),
+      // By then the line is short enough.
+      retryAfterS: Math.min(mostRetryAfterS, Math.max(1, Math.ceil((neededMs - leftMs) / 1000))),
+    });
+  }
+
+  function enter(signal: AbortSignal, leftMs = Number.POSITIVE_INFINITY): Place {
     signal.throwIfAborted();
     checkRoom();
+    checkReach(leftMs);
     let startedAt: number | undefined;
     let left = false;
     const start = (): void => {
@@ -137,8 +155,8 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     },
     checkRoom,
     enter,
-    async run(signal, work) {
-      const place = enter(signal);
+    async run(signal, work, leftMs) {
+      const place = enter(signal, leftMs);
       try {
         await place.turn;
         return await work();

@@ -30,20 +30,30 @@ export function checkOpenForWork(server: ServerContext): void {
 /**
  * Waits for a turn and does something with it, no longer than the request lasts. The turn ends when the work does,
  * even where nobody waits for it any more, so that no more runs at once than was allowed.
- * @throws BUSY, DEADLINE_EXCEEDED, CANCELLED, and what the work throws
+ * @param isOneOfMany whether others of the same request go before it: what a whole pile takes is not known beforehand
+ * @throws BUSY, DEADLINE_OUT_OF_REACH, DEADLINE_EXCEEDED, CANCELLED, and what the work throws
  */
 export async function withTurn<T>(
   server: ServerContext,
   scope: RequestScope,
   work: () => Promise<T>,
+  isOneOfMany = false,
 ): Promise<T> {
   if (scope.signal.aborted) throw abortError(scope);
   const askedAt = performance.now();
-  const turn = server.admission.run(scope.signal, () => {
+  const leftMs = isOneOfMany ? undefined : scope.startedAt + scope.timeoutMs - askedAt;
+  let hasTurn = false;
+  const begin = () => {
+    hasTurn = true;
     scope.account.waitedMs = performance.now() - askedAt;
     return work();
-  });
-  return await withinScope(scope, turn);
+  };
+  try {
+    return await withinScope(scope, server.admission.run(scope.signal, begin, leftMs));
+  } finally {
+    // Who was never served has waited all the while.
+    if (!hasTurn) scope.account.waitedMs = performance.now() - askedAt;
+  }
 }
 
 /**
@@ -110,7 +120,12 @@ export async function summarizeInTurn(
     ...(onEvent && { onEvent }),
   });
   if (kept === undefined)
-    return await withTurn(server, scope, () => summarize(server, scope, work));
+    return await withTurn(
+      server,
+      scope,
+      () => summarize(server, scope, work),
+      work.priority === "batch",
+    );
   server.metrics.countCache("hit");
   count(server, scope, kept);
   scope.cache = "hit";

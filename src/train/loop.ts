@@ -11,6 +11,7 @@ import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import type { RegisteredVersion, ResolveOptions } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
+import { type Profiler, timed } from "../runtime/profile/profiler.js";
 import { chooseDevice, type SessionOptions } from "../runtime/session.js";
 import type { HeldWeights } from "../runtime/weights.js";
 import { Checkpoints, type Progress } from "./checkpoints.js";
@@ -49,6 +50,8 @@ export interface TrainOptions {
   readonly onDownload?: ResolveOptions["onDownload"];
   /** Where the model's name may lead besides folders and the hub. */
   readonly sources?: ResolveOptions["sources"];
+  /** Is told where the time of each step goes. */
+  readonly profiler?: Profiler;
 }
 
 export interface TrainResult {
@@ -106,7 +109,7 @@ function pin(config: RunConfig, registered: RegisteredVersion | undefined): RunC
 async function openRun(
   asked: RunConfig,
   folder: RunFolder,
-  { onEvent, onDownload, signal, threads, sources }: TrainOptions,
+  { onEvent, onDownload, signal, threads, sources, profiler }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -116,6 +119,7 @@ async function openRun(
   const session: SessionOptions & { device: Device } = {
     device: await chooseDevice(asked.train.device),
     threads: asked.train.threads ?? threads ?? thisMachine().threads,
+    profiler,
   };
   const { start, registered, weights } = await openStart(asked, { onDownload, signal, sources });
   const config = pin(asked, registered);
@@ -262,7 +266,7 @@ function shapesOf({ train: { microBatchTokens, microBatchRows } }: RunConfig, sp
 
 async function steps(
   run: Run,
-  { signal, beforeCheckpoint }: Pick<TrainOptions, "signal" | "beforeCheckpoint">,
+  { signal, beforeCheckpoint, profiler }: TrainOptions,
 ): Promise<TrainResult> {
   const { config, step, checkpoints, tell } = run;
   const save = async (progress: Progress) => {
@@ -297,12 +301,11 @@ async function steps(
   while (progress.step < total && !outOfPatience()) {
     const index = progress.step;
     const next = plan.next().value as StepBatches;
-    const batches = await Promise.all(
-      next.batches.map(async ({ rows }) =>
-        toBatch(await run.split.encode(rows, next.epoch), run.start.config.padTokenId),
-      ),
-    );
-    const result = await step.run(batches, { index, learningRate: schedule(index) });
+    const { batches, result } = await timed(profiler, "step", async () => {
+      const read = timed(profiler, "batch", () => readBatches(run, next));
+      const taken = { index, learningRate: schedule(index) };
+      return { batches: await read, result: await step.run(await read, taken) };
+    });
     const done = index + 1;
     progress = { ...progress, step: done };
     clock.tokens += countTokens(batches);
@@ -339,6 +342,15 @@ async function steps(
     await tell({ type: "stopped", step: progress.step, reason: "patience" });
   }
   return finish(run, progress);
+}
+
+/** The rows of a step, tokenized and padded. */
+async function readBatches({ split, start }: Run, { batches, epoch }: StepBatches) {
+  return await Promise.all(
+    batches.map(async ({ rows }) =>
+      toBatch(await split.encode(rows, epoch), start.config.padTokenId),
+    ),
+  );
 }
 
 const bestFolder = "best";

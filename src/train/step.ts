@@ -11,6 +11,7 @@ import {
   type LabelledBatch,
 } from "../model/gradient.js";
 import { openGradients } from "../model/gradient-session.js";
+import { timed } from "../runtime/profile/profiler.js";
 import type { SessionOptions } from "../runtime/session.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
 import { copyWeight, type HeldWeights, readWeight, type Weights } from "../runtime/weights.js";
@@ -107,6 +108,7 @@ export async function openTrainingStep<C extends ModelConfig>(
   const total = joined ? memory.tensors("joined") : gradients;
   const session = await openGradients(graph, weights, options.session);
   const masks = new DropoutMasks(graph.masks, options.seed);
+  const { profiler } = options.session;
 
   return {
     weights,
@@ -118,22 +120,35 @@ export async function openTrainingStep<C extends ModelConfig>(
       for (const [i, batch] of microBatches.entries()) {
         const feeds = {
           ...batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch))),
-          ...masks.next(batch, index * options.accumulate + i),
+          ...timed(profiler, "masks", () => masks.next(batch, index * options.accumulate + i)),
         };
         const answer = await session.run(feeds, gradients);
         const weight = shares[i] as number;
         loss += weight * answer.loss;
-        if (joined) accumulate(total, gradients, { weight, first: i === 0 });
+        if (joined) {
+          timed(profiler, "accumulate", () =>
+            accumulate(total, gradients, { weight, first: i === 0 }),
+          );
+        }
       }
-      const gradNorm = globalNorm(total);
+      const gradNorm = timed(profiler, "norm", () => globalNorm(total));
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
         throw notFinite(index, loss, learned, total);
       }
       const { maxGradNorm } = options;
       const gradientScale = maxGradNorm === null ? 1 : clippingScale(gradNorm, maxGradNorm);
-      optimizer.update(learned, total, optimizerState, { index, lr: learningRate, gradientScale });
-      if (options.averageDecay !== null) {
-        updateAverage(average, learned, rampedDecay(options.averageDecay, index));
+      timed(profiler, "optimizer", () =>
+        optimizer.update(learned, total, optimizerState, {
+          index,
+          lr: learningRate,
+          gradientScale,
+        }),
+      );
+      const { averageDecay } = options;
+      if (averageDecay !== null) {
+        timed(profiler, "average", () =>
+          updateAverage(average, learned, rampedDecay(averageDecay, index)),
+        );
       }
       return { loss, gradNorm };
     },
