@@ -10,14 +10,14 @@ export interface Roofs {
   readonly flops: number;
   /** The same of whole numbers, where they were measured. */
   readonly wholeFlops?: number;
-  /** Bytes read and written a second, far more than caches hold. */
+  /** Bytes read a second, of a weight far larger than caches: what a step with few rows lives by. */
   readonly bytes: number;
 }
 
 /** Rows, inner and columns of a product that is large enough to show what a machine can do, and takes a moment. */
 const productShape = [512, 1024, 1024] as const;
-/** Elements of a tensor that is larger than caches. */
-const moved = 1 << 25;
+/** One row times a weight of 134 MB. */
+const readShape = [1, 8192, 4096] as const;
 const repeats = 5;
 
 /** Measures the roofs of a device. @throws DEVICE_UNAVAILABLE */
@@ -28,17 +28,19 @@ export async function measureRoofs(
   const [rows, inner, columns] = productShape;
   const work = 2 * rows * inner * columns;
   const ones = (shape: readonly number[]) => float32(new Float32Array(size(shape)).fill(1), shape);
-  const product = new GraphBuilder();
-  const [y] = product.apply("matmul", [
-    product.input("x", "float32", [rows, inner]),
-    product.parameter("weight", [inner, columns]),
-  ]);
-  const weight = new Map<string, Tensor>([["weight", ones([inner, columns])]]);
-  const ofProduct = await bestSeconds(product, y, weight, ones([rows, inner]), options);
-  const copy = new GraphBuilder();
-  const [z] = copy.apply("relu", [copy.input("x", "float32", [moved])]);
-  const ofCopy = await bestSeconds(copy, z, new Map(), ones([moved]), options);
-  const roofs = { flops: work / ofProduct, bytes: (2 * 4 * moved) / ofCopy };
+  const bestOf = async ([x, k, y]: readonly [number, number, number]) => {
+    const g = new GraphBuilder();
+    const [out] = g.apply("matmul", [
+      g.input("x", "float32", [x, k]),
+      g.parameter("weight", [k, y]),
+    ]);
+    const weights = new Map<string, Tensor>([["weight", ones([k, y])]]);
+    return await bestSeconds(g, out, weights, ones([x, k]), options);
+  };
+  const roofs = {
+    flops: work / (await bestOf(productShape)),
+    bytes: (4 * size(readShape)) / (await bestOf(readShape)),
+  };
   if (!whole) return roofs;
   const integer = new GraphBuilder();
   const [w] = integer.apply("quantizedLinear", [

@@ -40,12 +40,13 @@ export function* traceLines(
   for (const span of spans) add(span, "phase");
   for (const run of runs) {
     add(run, "run");
-    for (const { op, node, provider, beganMs, ms, shapes, flops, bytes } of run.calls) {
+    for (const { op, provider, beganMs, ms, shapes } of run.calls) {
       // Rounding must not carry an operator out of its run.
       const began = Math.max(beganMs, run.beganMs);
       const ended = Math.min(began + ms, run.endedMs);
       const span = { name: op, beganMs: began, endedMs: Math.max(began, ended) };
-      add(span, "operator", { node, provider, shapes, flops, bytes });
+      // speedscope adds up what has one name and the same arguments.
+      add(span, "operator", { shapes, provider });
     }
   }
   // Whoever reads in order meets what contains before what is contained.
