@@ -158,6 +158,7 @@ class SpooledOutbox implements Outbox {
   private failures = 0;
   private retryAt = 0;
   private lost = 0;
+  private isClosed = false;
 
   constructor(sink: EventSink, run: RunIdentity, spool: Spool, options: OutboxOptions) {
     this.sink = sink;
@@ -258,6 +259,9 @@ class SpooledOutbox implements Outbox {
   private deliver(): Promise<void> {
     this.delivering ??= this.send().finally(() => {
       this.delivering = undefined;
+      // What came while it ended, or is to be tried again.
+      if (this.spool.isEmpty || this.isClosed) return;
+      this.timer ??= setTimeout(() => void this.pass(), this.options.gatherMs).unref();
     });
     return this.delivering;
   }
@@ -304,6 +308,7 @@ class SpooledOutbox implements Outbox {
   }
 
   async close(patienceMs: number): Promise<boolean> {
+    this.isClosed = true;
     clearTimeout(this.timer);
     await this.store(false);
     let timer: NodeJS.Timeout | undefined;
