@@ -92,10 +92,13 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   if (options.multirun) return await runSeveral(file, overrides, options, terminal);
   const { json } = options;
   const { loadRunConfig } = await import("../config/load.js");
-  const { train } = await import("../train/loop.js");
+  const { trainIn } = await import("../train/loop.js");
+  const { openRunFolder } = await import("../train/run-folder.js");
   const { modelSources } = await import("../compose.js");
   const places = { env: terminal.env };
   const config = await loadRunConfig(file, overrides);
+  // Taken before anything is recorded: a run that another trainer is at is not told as one of its own.
+  const held = await openRunFolder(config.train.output);
   const { run: tracked, result } = await withTracking(options, terminal, async (parts) => {
     const record = parts && (await beginRecord(config, parts, options));
     const display = await openDisplay(terminal, record?.line);
@@ -106,7 +109,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
     const result = await settle(
       record,
       showDownloads(terminal, (downloading) =>
-        train(config, {
+        trainIn(held, config, {
           ...downloading,
           sources: modelSources(places),
           onEvent,
@@ -115,7 +118,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
       ).finally(display.close),
     );
     return { run: record?.run.id, result };
-  });
+  }).finally(held.release);
   const { folder, record } = result;
   const curves = await drawCurves(folder);
   if (json) return await printJson(terminal, { folder, curves, run: tracked ?? null, ...record });

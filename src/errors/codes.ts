@@ -918,7 +918,7 @@ export const codes = {
   },
   TRIAL_HANGS: {
     kind: "timeout",
-    message: "Nothing was heard of trial {number} for {limitMs} ms; it had come to step {step}.",
+    message: "Trial {number} came no further for {limitMs} ms; it had come to step {step}.",
     hint: "Train it by itself to see where it hangs: bridle train params.yaml with its parameters.",
   },
   TRIAL_NOT_FINITE: {
@@ -938,8 +938,8 @@ export const codes = {
   },
   OUTPUT_IN_USE: {
     kind: "conflict",
-    message: "Another trainer (process {pid}) works on {folder}.",
-    hint: "Wait until it is done, or give this run another train.output.",
+    message: "Another trainer (process {pid}{where}) works on {folder}.",
+    hint: "Wait until it is done, or give this run another train.output. One of another machine that was killed lets go after five minutes.",
   },
   VERSION_NOT_FOUND: {
     kind: "missing",

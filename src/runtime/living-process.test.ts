@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { isRunning } from "./living-process.js";
+import { isRunning, isSameRunning, processStart } from "./living-process.js";
 
 describe("isRunning", () => {
   it("is true for this process and its parent, and false for an id nobody has", () => {
@@ -30,4 +30,26 @@ describe("isRunning", () => {
       parent.kill("SIGKILL");
     },
   );
+});
+
+describe.runIf(process.platform === "linux")("processStart", () => {
+  it("tells processes apart that have one id after the other", async () => {
+    const own = processStart(process.pid);
+    expect(own).toMatch(/^[0-9a-f-]{36}\/\d+$/);
+    expect(processStart(process.pid)).toBe(own);
+    expect(isSameRunning(process.pid, own)).toBe(true);
+    expect(isSameRunning(process.pid, `${own}0`)).toBe(false);
+    expect(isSameRunning(process.pid, undefined)).toBe(true);
+    expect(processStart(2 ** 30)).toBeUndefined();
+    expect(isSameRunning(2 ** 30, own)).toBe(false);
+    const [boot, ticks] = own!.split("/") as [string, string];
+    const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"]);
+    try {
+      const [theirBoot, theirTicks] = processStart(child.pid!)!.split("/") as [string, string];
+      expect(theirBoot).toBe(boot);
+      expect(Number(theirTicks)).toBeGreaterThanOrEqual(Number(ticks));
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
 });

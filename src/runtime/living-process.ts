@@ -12,12 +12,40 @@ export function isRunning(pid: number): boolean {
   return !isZombie(pid);
 }
 
+/**
+ * When a process began, as the system tells it: two processes that had the same id, one after the other or before and after a
+ * restart, differ in it. Undefined where there is none, or the system does not tell.
+ */
+export function processStart(pid: number): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const fields = statFields(pid);
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    // Field 22 of proc_pid_stat(5), ticks since the machine was started; the first two are cut off here.
+    return `${boot}/${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the process that had an id when its start was written down is still there; where no start is known the id decides. */
+export function isSameRunning(pid: number, start: string | undefined): boolean {
+  if (!isRunning(pid)) return false;
+  const now = processStart(pid);
+  return start === undefined || now === undefined || now === start;
+}
+
+/** What Linux tells of a process, from its state on; the name before it may hold anything. */
+function statFields(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
 /** Linux keeps a killed process in its table until the parent takes notice, which some parents never do. */
 function isZombie(pid: number): boolean {
   if (process.platform !== "linux") return false;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+    return statFields(pid)[0] === "Z";
   } catch (thrown) {
     return systemCode(thrown) === "ENOENT";
   }

@@ -80,8 +80,26 @@ interface Run {
  * LOSS_NOT_FINITE; WRITE_FAILED; CANCELLED
  */
 export async function train(config: RunConfig, options: TrainOptions = {}): Promise<TrainResult> {
-  const began = performance.now();
   const folder = await openRunFolder(config.train.output);
+  try {
+    return await trainIn(folder, config, options);
+  } finally {
+    await folder.release();
+  }
+}
+
+/**
+ * As `train`, in a folder that the caller has taken and lets go of again: what it does before and after is part of the run, and
+ * nobody else's comes in between.
+ * @param folder that of `config.train.output`
+ * @throws as train, without OUTPUT_IN_USE
+ */
+export async function trainIn(
+  folder: RunFolder,
+  config: RunConfig,
+  options: TrainOptions = {},
+): Promise<TrainResult> {
+  const began = performance.now();
   const open: { close(): Promise<void> }[] = [];
   try {
     const run = await openRun(config, folder, options, open);
@@ -93,7 +111,6 @@ export async function train(config: RunConfig, options: TrainOptions = {}): Prom
     throw signal?.aborted && thrown === signal.reason ? abortError(signal, began) : thrown;
   } finally {
     for (const part of open.reverse()) await part.close();
-    await folder.release();
   }
 }
 

@@ -1,11 +1,11 @@
 // A run's folder: one trainer at a time works on it, and its events are kept in a file beside the model.
-import { appendFile, mkdir, open, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
-import { systemCode } from "../errors/file-errors.js";
-import { isRunning } from "../runtime/living-process.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
+import { type TrainerLock, takeTrainerLock } from "./trainer-lock.js";
 
 const lockFile = ".trainer.lock";
 export const eventsFile = "events.jsonl";
@@ -21,11 +21,11 @@ export interface RunFolder {
 
 /**
  * Takes a folder for one run.
- * @throws OUTPUT_IN_USE while another living process has it; WRITE_FAILED
+ * @throws OUTPUT_IN_USE while another living process has it, of this machine or of one that shares the folder; WRITE_FAILED
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
   await writing(path, () => mkdir(path, { recursive: true }));
-  await lock(path);
+  const held = await lock(path);
   const events = join(path, eventsFile);
   return {
     path,
@@ -36,8 +36,11 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         handle.writeFile(kept.map((line) => `${line}\n`).join("")),
       );
     },
-    record: (event) => writing(events, () => appendFile(events, `${JSON.stringify(event)}\n`)),
-    release: () => rm(join(path, lockFile), { force: true }),
+    async record(event) {
+      await held.touch();
+      await writing(events, () => appendFile(events, `${JSON.stringify(event)}\n`));
+    },
+    release: held.release,
   };
 }
 
@@ -59,27 +62,12 @@ async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function lock(folder: string): Promise<void> {
+/** @throws OUTPUT_IN_USE, WRITE_FAILED */
+async function lock(folder: string): Promise<TrainerLock> {
   const file = join(folder, lockFile);
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      const handle = await open(file, "wx");
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return;
-    } catch (cause) {
-      if (systemCode(cause) !== "EEXIST") {
-        throw new BridleError(
-          "WRITE_FAILED",
-          { file, reason: (cause as Error).message },
-          { cause },
-        );
-      }
-      const pid = Number(await readFile(file, "utf8").catch(() => ""));
-      if (pid > 0 && isRunning(pid)) throw new BridleError("OUTPUT_IN_USE", { folder, pid });
-      // Its holder was killed.
-      await rm(file, { force: true });
-    }
-  }
-  throw new BridleError("OUTPUT_IN_USE", { folder, pid: "unknown" });
+  const taken = await writing(file, () => takeTrainerLock(file));
+  if ("lock" in taken) return taken.lock;
+  const { pid, host } = taken.holder;
+  const where = host === hostname() ? "" : ` on ${host || "another machine"}`;
+  throw new BridleError("OUTPUT_IN_USE", { folder, pid, where });
 }
