@@ -59,7 +59,7 @@ const PrunerOptions = z.discriminatedUnion("name", [
     minResource: z
       .union([count, z.literal("auto")])
       .default("auto")
-      .describe("evaluations of the lowest rung; auto: a hundredth of the longest trial"),
+      .describe("evaluations of the lowest rung; auto: a hundredth of the first complete trial's"),
     reductionFactor: z.number().int().min(2).default(4).describe("one of so many goes on"),
     minEarlyStoppingRate: countFrom0.default(0).describe("rungs left out at the bottom"),
     bootstrapCount: countFrom0.default(0).describe("trials that stop at a rung before one goes on"),
@@ -70,7 +70,7 @@ const PrunerOptions = z.discriminatedUnion("name", [
     maxResource: z
       .union([count, z.literal("auto")])
       .default("auto")
-      .describe("evaluations of a whole trial; auto: as many as the longest had that ended first"),
+      .describe("evaluations of a whole trial; auto: one more than the first complete one had"),
     reductionFactor: z.number().int().min(2).default(3).describe("one of so many goes on"),
     bootstrapCount: countFrom0.default(0).describe("trials that stop at a rung before one goes on"),
   }),
@@ -349,6 +349,14 @@ export async function readSweepConfig(file: string): Promise<ReadSweep> {
       [wandb ? "metric" : "objective", "goal"],
       `goal: ${said.metric} is better the ${said.goal === "minimize" ? "higher" : "lower"} it is`,
     );
+  }
+  const pruner = checked.data?.pruner;
+  if (pruner !== undefined && "bootstrapCount" in pruner && pruner.bootstrapCount > 0) {
+    // Trials that are to stop before anything is known of how long one is: Optuna refuses it, too.
+    const unsettled = pruner.name === "asha" ? "minResource" : "maxResource";
+    if ((pruner as Plain)[unsettled] === "auto") {
+      problem(["pruner"], `pruner: bootstrapCount needs a number for ${unsettled}, not auto`);
+    }
   }
   if (problems.length > 0 || !checked.success) {
     throw new BridleError("SWEEP_INVALID", { file, problems: problems.join("; ") });

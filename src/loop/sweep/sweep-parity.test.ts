@@ -86,6 +86,8 @@ describe("pruners decide as Optuna's and W&B's", () => {
     "asha bootstrap": { ...halving, minResource: 1, reductionFactor: 2, bootstrapCount: 2 },
     hyperband: { ...hyperband, minResource: 1, maxResource: 27, reductionFactor: 3 },
     "hyperband 2,16,2": { ...hyperband, minResource: 2, maxResource: 16, reductionFactor: 2 },
+    "asha auto": { ...halving, minResource: "auto", reductionFactor: 4 },
+    "hyperband auto": { ...hyperband, minResource: 1, maxResource: "auto", reductionFactor: 3 },
     bands: { name: "bands", bands: [1, 3, 9, 27, 81], factor: 3, strict: true },
     "bands 2,2": { name: "bands", bands: [2, 4, 8, 16, 32], factor: 2, strict: false },
     "bands max": { name: "bands", bands: [3, 9], factor: 3, strict: true },
@@ -103,7 +105,9 @@ describe("pruners decide as Optuna's and W&B's", () => {
     const done: SweepTrial[] = [];
     const found = curves.map((curve, number) => {
       const reports: TrialReport[] = [];
-      const end = curve.findIndex((cost, at) => {
+      // As scripts/parity/sweep.py has it.
+      const length = name.endsWith("auto") ? 27 - ((number * 7) % 20) : 27;
+      const end = curve.slice(0, length).findIndex((cost, at) => {
         reports.push({ step: at + 1, cost: cost ?? Number.NaN });
         const running: SweepTrial = { number, parameters: {}, state: "running", reports };
         return pruner.prunes(running, done);
@@ -125,28 +129,32 @@ describe("pruners decide as Optuna's and W&B's", () => {
     expect(createPruner({ name: "none" }, "x").prunes({ ...trial, reports }, [trial])).toBe(false);
   });
 
-  it("find the rungs by the longest complete trial where they are to", () => {
+  it("find the rungs by the first complete trial where they are to, once and for all", () => {
     const auto = createPruner({ ...halving, minResource: "auto", reductionFactor: 4 }, "x");
     const running: SweepTrial = {
-      number: 1,
+      number: 3,
       parameters: {},
       state: "running",
       reports: [{ step: 1, cost: 9 }],
     };
-    const long: SweepTrial = {
-      ...running,
-      number: 0,
-      state: "complete",
-      reports: [1, 2, 3, 4].map((step) => ({ step, cost: 1 })),
-    };
-    expect(auto.prunes(running, [{ ...long, state: "failed" }])).toBe(false);
-    expect(auto.prunes(running, [long])).toBe(true);
+    const complete = (number: number, steps: number): SweepTrial => ({
+      ...{ number, parameters: {}, state: "complete" },
+      reports: Array.from({ length: steps }, (_, at) => ({ step: at + 1, cost: 1 })),
+    });
+    const failed = { ...complete(0, 4), state: "failed" } as const;
+    expect(auto.prunes(running, [failed, { ...complete(1, 4), state: "pruned" }])).toBe(false);
+    // The first complete trial settles them, and has reached none; the one after it has.
+    expect(auto.prunes(running, [complete(0, 4)])).toBe(false);
+    expect(auto.prunes(running, [complete(0, 4), complete(1, 4)])).toBe(true);
+    // A hundredth of 400 steps is more than the one of the running trial, which of the two is longer does not count.
+    expect(auto.prunes(running, [complete(1, 4), complete(0, 400)])).toBe(false);
+    expect(auto.prunes(running, [complete(1, 400), complete(0, 4)])).toBe(true);
     const brackets = createPruner(
-      { ...hyperband, minResource: 1, maxResource: "auto", reductionFactor: 5 },
+      { ...hyperband, minResource: 1, maxResource: "auto", reductionFactor: 6 },
       "x",
     );
     expect(brackets.prunes(running, [])).toBe(false);
-    expect(brackets.prunes(running, [long])).toBe(true);
+    expect(brackets.prunes(running, [complete(0, 4), complete(1, 4)])).toBe(true);
   });
 });
 

@@ -1,11 +1,11 @@
 // Hyperband: several brackets of successive halving that begin to prune at different steps. Source: Li et al. 2018.
 import { crc32 } from "node:zlib";
-import { longestTrial, type Pruner } from "./pruner.js";
+import { type Pruner, settle } from "./pruner.js";
 import { createHalvingPruner } from "./successive-halving.js";
 
 export interface HyperbandOptions {
   readonly minResource: number;
-  /** Steps of a whole trial; auto is the longest complete one's, and nothing is pruned before there is one. */
+  /** Steps of a whole trial; auto is one more than the first complete one had, and nothing is pruned before there is one. */
   readonly maxResource: number | "auto";
   readonly reductionFactor: number;
   readonly bootstrapCount: number;
@@ -36,9 +36,13 @@ export function createHyperbandPruner(options: HyperbandOptions, name: string): 
     });
   };
   return {
-    prunes(trial, others) {
-      const max = maxResource === "auto" ? longestTrial(others) : maxResource;
-      if (max === undefined) return false;
+    prunes(trial, all) {
+      let [max, others] = [maxResource, all];
+      if (max === "auto") {
+        const settled = settle(all);
+        if (settled === undefined) return false;
+        [max, others] = [settled.steps + 1, settled.others];
+      }
       const sizes = bracketSizes(minResource, max, reductionFactor);
       const bracket = bracketOf(trial.number, sizes);
       const pruner = createHalvingPruner({

@@ -21,10 +21,25 @@ export function lowestCost({ reports }: SweepTrial): number {
   return costs.length === 0 ? Number.NaN : Math.min(...costs);
 }
 
-/** The longest that complete trials took; undefined where none has ended. */
-export function longestTrial(trials: readonly SweepTrial[]): number | undefined {
-  const steps = trials.flatMap(({ state, reports }) =>
-    state === "complete" && reports.length > 0 ? [reports.at(-1)!.step] : [],
-  );
-  return steps.length === 0 ? undefined : Math.max(...steps);
+/** By what a pruner settles what is left to it. */
+export interface Settled {
+  /** The last step of the first complete trial. */
+  readonly steps: number;
+  /** Trials that come after that one; what those before it reported reached no rung, because there was none. */
+  readonly others: readonly SweepTrial[];
+}
+
+/**
+ * Optuna's pruners settle what is `auto` by the first trial that is complete, once and for all; undefined where none is. With
+ * several workers the one of the lowest number counts, so that a sweep that is taken up again settles the same.
+ */
+export function settle(trials: readonly SweepTrial[]): Settled | undefined {
+  let first: SweepTrial | undefined;
+  for (const trial of trials) {
+    if (trial.state !== "complete" || trial.reports.length === 0) continue;
+    if (first === undefined || trial.number < first.number) first = trial;
+  }
+  if (first === undefined) return undefined;
+  const { number, reports } = first;
+  return { steps: reports.at(-1)!.step, others: trials.filter((each) => each.number > number) };
 }

@@ -1,9 +1,9 @@
 // ASHA: at each rung a trial goes on if it is among the best of those that got there. Source: Li et al. 2020.
 import type { SweepTrial } from "../trial.js";
-import { longestTrial, type Pruner } from "./pruner.js";
+import { type Pruner, settle } from "./pruner.js";
 
 export interface HalvingOptions {
-  /** Steps of the lowest rung; auto is a hundredth of the longest complete trial. */
+  /** Steps of the lowest rung; auto is a hundredth of the first complete trial. */
   readonly minResource: number | "auto";
   readonly reductionFactor: number;
   readonly minEarlyStoppingRate: number;
@@ -22,11 +22,15 @@ function valueAtRung({ reports }: SweepTrial, step: number): number | undefined 
 export function createHalvingPruner(options: HalvingOptions): Pruner {
   const { reductionFactor, minEarlyStoppingRate, bootstrapCount } = options;
   return {
-    prunes(trial, others) {
+    prunes(trial, all) {
       const last = trial.reports.at(-1);
       if (last === undefined) return false;
-      const lowest = options.minResource === "auto" ? lowestRung(others) : options.minResource;
-      if (lowest === undefined) return false;
+      let [lowest, others] = [options.minResource, all];
+      if (lowest === "auto") {
+        const settled = settle(all);
+        if (settled === undefined) return false;
+        [lowest, others] = [Math.max(1, Math.floor(settled.steps / 100)), settled.others];
+      }
       const before = trial.reports.at(-2)?.step ?? 0;
       for (let rung = 0; ; rung++) {
         const step = lowest * reductionFactor ** (minEarlyStoppingRate + rung);
@@ -40,11 +44,6 @@ export function createHalvingPruner(options: HalvingOptions): Pruner {
       }
     },
   };
-}
-
-function lowestRung(trials: readonly SweepTrial[]): number | undefined {
-  const longest = longestTrial(trials);
-  return longest === undefined ? undefined : Math.max(1, Math.floor(longest / 100));
 }
 
 /** Whether a cost is in the best 1/factor; while there are fewer than factor, whether it is the best. */
