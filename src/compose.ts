@@ -13,6 +13,7 @@ import { openPostgres } from "./adapters/database/postgres.js";
 import { openSqlite } from "./adapters/database/sqlite.js";
 import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
+import { type QueueState, readQueueStates } from "./adapters/queue/queue-states.js";
 import { createMlflowSink } from "./adapters/track/mlflow.js";
 import { createMlflowModels } from "./adapters/track/mlflow-models.js";
 import { listMlflowRuns } from "./adapters/track/mlflow-runs.js";
@@ -26,7 +27,9 @@ import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
 import type { TrackingParts } from "./loop/record-training.js";
 import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
+import { findLeftSweeps } from "./loop/sweep/left-sweeps.js";
 import { findSweepFaults } from "./loop/sweep/sweep-faults.js";
+import { queueOf } from "./loop/sweep/sweep-store.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
 import {
   type ModelSource,
@@ -44,7 +47,12 @@ import type { EventSink, ForeignRun, ModelSink } from "./ports/event-sink.js";
 import type { Queue } from "./ports/queue.js";
 import { registryMigrations } from "./registry/migrations.js";
 import type { Registry } from "./registry/registry.js";
-import { findBatchFaults } from "./summarize/batches/batch-store.js";
+import {
+  countOpenBatches,
+  findBatchFaults,
+  type OpenBatches,
+} from "./summarize/batches/batch-store.js";
+import { batchQueue } from "./summarize/batches/batches.js";
 import { type KeptBatches, keepBatches } from "./summarize/batches/kept-batches.js";
 import { batchMigrations } from "./summarize/batches/migrations.js";
 import {
@@ -497,6 +505,56 @@ export async function findDatabaseFaults(
   } finally {
     await database.close();
     await artifacts.close();
+  }
+}
+
+/** What was begun and is not done, and whether anybody is at it. */
+export interface UnfinishedWork {
+  /** Undefined where there is no database yet. */
+  readonly database: string | undefined;
+  readonly sweeps: Awaited<ReturnType<typeof findLeftSweeps>>;
+  /** Batches of models whose queue nobody works on. */
+  readonly leftBatches: readonly OpenBatches[];
+  readonly runningBatches: number;
+  /** Queues with jobs that nobody works on, but those of sweeps and batches that are told of themselves. */
+  readonly queues: readonly QueueState[];
+}
+
+/** What a crash left in the middle: sweeps, batches and jobs without a process. @throws what openDatabase throws */
+export async function findUnfinishedWork(
+  places: StatePlaces,
+  now = Date.now(),
+): Promise<UnfinishedWork> {
+  const none = { left: [], running: [] };
+  if (!hasDatabase(places)) {
+    const nothing = { sweeps: none, leftBatches: [], runningBatches: 0, queues: [] };
+    return { database: undefined, ...nothing };
+  }
+  const database = await openDatabase(databaseUrl(places.db, places.env));
+  try {
+    const sweeps = await findLeftSweeps(database, now);
+    const queues = await readQueueStates(database, now);
+    const isWorkedOn = (queue: string) =>
+      queues.some((each) => each.queue === queue && each.active > 0);
+    const batches = await countOpenBatches(database);
+    const leftBatches = batches.filter(({ model }) => !isWorkedOn(batchQueue(model)));
+    const told = new Set([
+      ...sweeps.left.map(({ plan }) => queueOf(plan.name)),
+      ...sweeps.running.map(queueOf),
+      ...batches.map(({ model }) => batchQueue(model)),
+    ]);
+    return {
+      ...{ database: database.name, sweeps, leftBatches },
+      runningBatches: batches
+        .filter((each) => !leftBatches.includes(each))
+        .reduce((sum, each) => sum + each.batches, 0),
+      queues: queues.filter(
+        ({ queue, overdue, lost, active, dead }) =>
+          !told.has(queue) && (dead > 0 || (active === 0 && overdue + lost > 0)),
+      ),
+    };
+  } finally {
+    await database.close();
   }
 }
 

@@ -13,6 +13,7 @@ import { thisMachine } from "../config/machine.js";
 import { bridleVersion } from "../config/version.js";
 import { toBridleError } from "../errors/error.js";
 import { checkRemotes } from "./doctor-remotes.js";
+import { checkWork } from "./doctor-work.js";
 
 export interface Check {
   readonly name: string;
@@ -62,6 +63,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     port: ({ port }) => checkPort(port),
     state: checkState,
     database: checkDatabase,
+    work: ({ env }) => checkWork(env),
     "api keys": checkKeys,
     network: checkNetwork,
     hub: checkHub,

@@ -285,6 +285,24 @@ export async function removeOldBatches(database: Database, before: number): Prom
   });
 }
 
+/** Batches of one model that are not over. */
+export interface OpenBatches {
+  readonly model: string;
+  readonly batches: number;
+  readonly documents: number;
+  readonly answered: number;
+}
+
+/** How far the batches are that are not over, by model. */
+export async function countOpenBatches(sql: SqlClient): Promise<readonly OpenBatches[]> {
+  const { rows } = await sql.query<OpenBatches>(
+    `SELECT b.model, COUNT(*) AS batches, SUM(b.documents) AS documents,
+       SUM((SELECT COUNT(*) FROM batch_document d WHERE d.batch = b.id AND d.state <> 'waiting')) AS answered
+     FROM batch b WHERE b.state IN ('waiting', 'running') GROUP BY b.model ORDER BY b.model`,
+  );
+  return rows;
+}
+
 const impossible: readonly (readonly [what: string, sql: string])[] = [
   [
     "documents of no batch",
