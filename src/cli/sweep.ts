@@ -2,10 +2,13 @@
 import path from "node:path";
 import type { Command } from "commander";
 import type { AddedModel } from "../loop/add-model.js";
+import type { SweepPlan } from "../loop/sweep/plan.js";
 import type { SweepResult } from "../loop/sweep/run-sweep.js";
 import type { StoredTrial } from "../loop/sweep/sweep-store.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { addRegistryFlags, type RegistryFlags, whoIs } from "./registry-flags.js";
+import { addSinkFlag } from "./run-flags.js";
+import { overrideWord, shellWord } from "./shell-words.js";
 import { openSweepDisplay } from "./sweep-display.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -17,6 +20,7 @@ interface Options extends RegistryFlags {
   readonly output?: string;
   readonly track?: boolean;
   readonly experiment?: string;
+  readonly sink?: readonly string[];
   /** A registered model's name; false for none. */
   readonly register?: string | false;
 }
@@ -28,16 +32,17 @@ export function addSweepCommand(program: Command, terminal: Terminal): void {
     .description(
       "Trains once for each of many configurations, drawn from the space that a file names, and ranks them. The file is in " +
         "Bridle's words or W&B's. A trial that fails, hangs or diverges is recorded, and the sweep goes on. Killed, it is " +
-        "taken up again by --resume, on another machine too where database and folder are shared.",
+        "taken up again by --resume. Where database and folder are shared, --resume on another machine helps: the trials " +
+        "that each trains at once are added up.",
     )
     .argument("<file>", "the sweep's YAML file")
     .argument("[words...]", "key=value words that go before params.yaml, in every trial")
     .option("--workers <n>", "trials trained at once", wholeNumber("--workers"), 1)
-    .option("--resume", "go on with the sweep of this name")
+    .option("--resume", "go on with the sweep of this name, or help where it is running")
     .option("--name <name>", "what the sweep is called (default: the file says, or is called so)")
     .option(
       "--trials <n>",
-      "trials in all, in place of what the file says",
+      "trials in all, in place of what the file says; with --resume for everybody who works on it",
       wholeNumber("--trials"),
     )
     .option(
@@ -54,6 +59,7 @@ export function addSweepCommand(program: Command, terminal: Terminal): void {
       "registered model that the best becomes a version of (default: the sweep's name)",
     )
     .option("--no-register", "leave the best model in its folder alone");
+  addSinkFlag(command);
   addRegistryFlags(command);
   addJsonOption(command);
   addExamples(command, [
@@ -61,6 +67,10 @@ export function addSweepCommand(program: Command, terminal: Terminal): void {
     ["bridle sweep sweep.yaml --workers 2 --trials 40", "two at once, forty in all"],
     ["bridle sweep sweep.yaml --resume", "goes on where it was interrupted"],
     ["bridle sweep sweep.yaml train.maxSteps=50 --name quick", "with other values of params.yaml"],
+    [
+      "bridle sweep sweep.yaml --sink mlflow=http://localhost:5000",
+      "each trial told to MLflow too",
+    ],
     ["bridle sweep sweep.yaml --json", "every trial, for a program"],
   ]);
   command.action((file: string, words: readonly string[], options: Options) =>
@@ -79,6 +89,7 @@ async function run(
     { openSweep },
     { runSweep },
     { databaseUrl, stateFolder },
+    { sinkSettings },
     { startTrialProcess },
     compose,
   ] = await Promise.all([
@@ -86,10 +97,13 @@ async function run(
     import("../loop/sweep/plan.js"),
     import("../loop/sweep/run-sweep.js"),
     import("../config/state.js"),
+    import("../config/sinks.js"),
     import("./sweep-trial.js"),
     import("../compose.js"),
   ]);
-  const { workers, trials, name, resume, json, db, store } = options;
+  const { workers, trials, name, resume, json, db, store, sink: sinks } = options;
+  // Else every trial would fail of it.
+  sinkSettings(sinks, terminal.env);
   const sweep = await openSweep(file, words, {
     ...(trials !== undefined && { trials }),
     ...(name !== undefined && { name }),
@@ -107,7 +121,7 @@ async function run(
     result = await runSweep(sweep, {
       ...{ database, queue, folder, workers },
       startProcess: startTrialProcess,
-      places: { db, store },
+      places: { db, store, sinks },
       ...(options.track !== false && { experiment: options.experiment ?? plan.name }),
       onWarning: display.warn,
       threads: Math.max(1, Math.floor(availableParallelism() / workers)),
@@ -191,15 +205,11 @@ async function tell(
   for (const line of importanceLines(result)) await printLine(terminal, line);
   const { plan, folder, best } = result;
   if (best === undefined) return;
-  const words = Object.entries(best.parameters).map(
-    ([key, value]) => `${key}=${JSON.stringify(value)}`,
-  );
   await printLine(
     terminal,
     `The best, trial ${best.number}, is in ${path.join(folder, String(best.number))}.`,
   );
-  const from = plan.run === null ? "" : ` ${path.relative(process.cwd(), plan.run) || plan.run}`;
-  await printLine(terminal, `Train it by itself: bridle train${from} ${words.join(" ")}`);
+  await printLine(terminal, `Train it by itself: ${trainCommand(plan, best)}`);
   if (registered !== undefined) {
     const { name, added } = registered;
     await printLine(
@@ -207,4 +217,18 @@ async function tell(
       `It is registered as ${name}:${added.version}. Serve it with: bridle serve --model ${name}:${added.version}`,
     );
   }
+}
+
+/** The command that trains a trial by itself: what every trial starts from, the sweep's own words, and what was tried. */
+export function trainCommand(
+  { run, words, config }: Pick<SweepPlan, "run" | "words" | "config">,
+  { parameters }: Pick<StoredTrial, "parameters">,
+): string {
+  return [
+    "bridle train",
+    ...(run === null ? [] : [shellWord(path.relative(process.cwd(), run) || run)]),
+    ...words.map(shellWord),
+    overrideWord("evaluate.metric", config.objective.metric),
+    ...Object.entries(parameters).map(([key, value]) => overrideWord(key, value)),
+  ].join(" ");
 }

@@ -3,7 +3,7 @@ import type { MigrationSet } from "../ports/database.js";
 
 export const sweepMigrations: MigrationSet = {
   component: "sweep",
-  tables: ["sweep", "sweep_trial", "sweep_report"],
+  tables: ["sweep", "sweep_trial", "sweep_report", "sweep_worker"],
   migrations: [
     {
       name: "sweeps, trials and reports",
@@ -45,6 +45,24 @@ export const sweepMigrations: MigrationSet = {
     {
       name: "signs of life",
       statements: ["ALTER TABLE sweep ADD COLUMN alive_at_ms INTEGER"],
+    },
+    {
+      name: "who works on a sweep, ends that are decided, processes that were lost",
+      statements: [
+        `CREATE TABLE sweep_worker (
+          sweep TEXT NOT NULL,
+          id TEXT NOT NULL,
+          host TEXT NOT NULL,
+          pid INTEGER NOT NULL,
+          start TEXT,
+          trials INTEGER NOT NULL,
+          sign INTEGER NOT NULL,
+          alive_at_ms INTEGER NOT NULL,
+          PRIMARY KEY (sweep, id)
+        ) STRICT`,
+        "ALTER TABLE sweep_trial ADD COLUMN decided TEXT",
+        "ALTER TABLE sweep_trial ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
+      ],
     },
   ],
 };

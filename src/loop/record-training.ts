@@ -50,6 +50,7 @@ export interface TrainingRecord {
   line(text: string): void;
   /** Has what was told so far outlive this process: for `beforeCheckpoint` of training. */
   keep(): Promise<void>;
+  tag(tags: Readonly<Record<string, string>>): void;
   /** @returns whether every sink has everything */
   finish(result: TrainResult): Promise<boolean>;
   fail(thrown: unknown): Promise<boolean>;
@@ -150,6 +151,9 @@ export async function recordTraining(
       if (hasBegun) recorder.line(text);
     },
     keep: () => recorder.keep(),
+    tag: (given) => {
+      if (hasBegun) recorder.tags(given);
+    },
     async finish(result) {
       if (!hasBegun) return true;
       await preparing;

@@ -53,7 +53,8 @@ export interface WorkOptions {
 export interface QueueWorker {
   /**
    * Takes no further job, and waits for those under way.
-   * @param abort tells them to end; they are put back as they were, and this attempt does not count
+   * @param abort tells them to end; they are put back as they were, and this attempt does not count. Where the store cannot be
+   *   reached for that within a few seconds, they are left as they are and go to another worker as a killed one's do.
    */
   stop(options?: { readonly abort?: boolean }): Promise<void>;
   /** Resolves once it has stopped; rejects where the queue can no longer be read. */

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { openLocalQueue } from "../../src/adapters/queue/local.js";
 import { queueMigrations } from "../../src/adapters/queue/migrations.js";
 import { BridleError } from "../../src/errors/error.js";
-import type { Database } from "../../src/ports/database.js";
 import type { Job, Queue } from "../../src/ports/queue.js";
+import { changed } from "../support/changed-database.js";
 import { describeEachDatabase } from "../support/databases.js";
 
 /** Waits until something holds; what never does ends by the test's own time limit. */
@@ -18,21 +18,6 @@ const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
   });
-
-/** A database whose statements pass by somebody; a transaction is told as one. */
-function changed(
-  database: Database,
-  by: <Result>(send: () => Promise<Result>, sql: string) => Promise<Result>,
-): Database {
-  return {
-    name: database.name,
-    dialect: database.dialect,
-    query: (sql, values) => by(() => database.query(sql, values), sql),
-    transaction: (work, options) => by(() => database.transaction(work, options), "a transaction"),
-    findFaults: () => database.findFaults(),
-    close: () => database.close(),
-  };
-}
 
 describeEachDatabase("a queue", (place) => {
   const open = async (clock?: () => number) => {
@@ -277,6 +262,35 @@ describeEachDatabase("a queue", (place) => {
     const next = queue.work("q", async (job) => void done.push(job.id), quick);
     await until(() => done.length === 1);
     await next.stop();
+  });
+
+  it("stops where the store cannot be reached, and leaves its job to the lease", async () => {
+    const { database, queue } = await open();
+    const id = await queue.enqueue("q", 0);
+    let isAway = false;
+    const away = changed(database, async (send) => {
+      if (isAway)
+        throw new BridleError("DATABASE_UNAVAILABLE", { database: "it", reason: "a test" });
+      return await send();
+    });
+    let began = false;
+    const worker = openLocalQueue(away, Date.now, 20).work(
+      "q",
+      async (_, signal) => {
+        began = true;
+        await untilAborted(signal);
+      },
+      { ...quick, leaseMs: 100 },
+    );
+    await until(() => began);
+    isAway = true;
+    await worker.stop({ abort: true });
+    expect(await stateOf(queue, id)).toBe("active");
+    const done: number[] = [];
+    const next = queue.work("q", async ({ attempt }) => void done.push(attempt), quick);
+    await until(() => done.length === 1);
+    await next.stop();
+    expect(done).toEqual([2]);
   });
 
   it.each([{ abort: true }, { abort: false }])(

@@ -5,20 +5,24 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLocalQueue } from "../../src/adapters/queue/local.js";
 import { queueMigrations } from "../../src/adapters/queue/migrations.js";
+import { BridleError } from "../../src/errors/error.js";
 import { sweepMigrations } from "../../src/loop/migrations.js";
 import { openSweep } from "../../src/loop/sweep/plan.js";
-import { queueOf, type RunSweepOptions, runSweep } from "../../src/loop/sweep/run-sweep.js";
+import { type RunSweepOptions, runSweep } from "../../src/loop/sweep/run-sweep.js";
 import {
   addReport,
   addTrial,
   beginTrial,
+  decideTrial,
   endTrial,
   findSweep,
   listSweeps,
+  queueOf,
   readTrials,
   setTrialRun,
 } from "../../src/loop/sweep/sweep-store.js";
 import type { Database } from "../../src/ports/database.js";
+import { changed } from "../support/changed-database.js";
 import { describeEachDatabase } from "../support/databases.js";
 import { type Fate, makeScriptedTrials } from "../support/scripted-trials.js";
 
@@ -31,9 +35,13 @@ afterAll(() => rm(root, { recursive: true }));
 
 describeEachDatabase("a sweep", (place) => {
   const sets = [queueMigrations, sweepMigrations];
-  const make = async (sweep: object, fates: Readonly<Record<number, Fate>> = {}) => {
+  const make = async (
+    sweep: object,
+    fates: Readonly<Record<number, Fate>> = {},
+    company?: number,
+  ) => {
     const folder = join(root, String(++made));
-    const trials = await makeScriptedTrials(folder, sweep, fates);
+    const trials = await makeScriptedTrials(folder, sweep, fates, company);
     const run = async (
       database: Database,
       options: Partial<RunSweepOptions> = {},
@@ -71,6 +79,148 @@ describeEachDatabase("a sweep", (place) => {
     const told = await begun();
     expect(told.map(({ seed }) => seed).sort((a, b) => a - b)).toEqual([...Array(12).keys()]);
     expect(whole.trials.map(({ number }) => number)).toEqual([...Array(12).keys()]);
+  });
+
+  it("adds up the trials that all who help train at once", async () => {
+    // None of the first four goes on before all four have begun.
+    const fates = { 0: "in company", 1: "in company", 2: "in company", 3: "in company" } as const;
+    const { run, begun } = await make(seeds(6), fates, 4);
+    const url = await place.createUrl();
+    const [first, second] = [await place.open(sets, url), await place.open(sets, url)];
+    let helping: ReturnType<typeof run> | undefined;
+    const whole = await run(first, {
+      onChange: () => {
+        helping ??= run(second, { resume: true });
+      },
+    });
+    await helping;
+    expect(whole.trials.map(({ state }) => state)).toEqual(Array(6).fill("complete"));
+    expect(await begun()).toHaveLength(6);
+    const { rows } = await first.query("SELECT * FROM sweep_worker");
+    expect(rows).toEqual([]);
+  });
+
+  it("goes on to as many trials as somebody asks for who joins", async () => {
+    // The first trial ends once a third has begun, of which there was to be none.
+    const { run } = await make({ ...seeds(6), trials: 2 }, { 0: "in company" }, 3);
+    const url = await place.createUrl();
+    const [first, second] = [await place.open(sets, url), await place.open(sets, url)];
+    let helping: ReturnType<typeof run> | undefined;
+    const planned: number[] = [];
+    const whole = await run(first, {
+      workers: 1,
+      onChange: (_, now) => {
+        planned.push(now);
+        helping ??= run(second, { resume: true, workers: 1 }, 5);
+      },
+    });
+    const helped = await helping;
+    expect(planned[0]).toBe(2);
+    expect(planned.at(-1)).toBe(5);
+    expect(whole.plan.trials).toBe(5);
+    expect(whole.trials).toHaveLength(5);
+    expect(helped?.trials).toEqual(whole.trials);
+    // Fewer than there are cannot be asked for any more.
+    expect((await run(first, { resume: true }, 3)).plan.trials).toBe(5);
+  });
+
+  it("keeps to what was decided of a trial before a kill, and decides what was not", async () => {
+    const sweep = {
+      ...seeds(4),
+      pruner: { name: "median", startupTrials: 1 },
+    };
+    const { run, begun } = await make(sweep, { 1: "retold", 2: "retold" });
+    const database = await place.open(sets);
+    const stopped = new AbortController();
+    await expect(
+      run(database, { workers: 1, signal: stopped.signal, onChange: () => stopped.abort() }),
+    ).rejects.toMatchObject({ code: "CANCELLED" });
+    const name = "sweep";
+    const end = { state: "complete", value: 0, step: 4 } as const;
+    for (const number of [0, 1, 2, 3]) {
+      const config = { train: { seed: number, output: String(number), threads: 1 } };
+      await addTrial(database, name, { number, parameters: { "train.seed": number }, config });
+    }
+    for (const step of [2, 4]) await addReport(database, name, 0, { step, value: 4 - step });
+    await endTrial(database, name, 0, end);
+    // The second report of trial 2 was judged before the kill, that of trial 1 was not; trial 3 was to be pruned.
+    await addReport(database, name, 2, { step: 2, value: 100 });
+    const evaluation = { step: 2, epoch: 2, loss: 9, isBest: true };
+    await decideTrial(database, name, 3, { state: "pruned", value: 9, step: 2, evaluation });
+    const { trials } = await run(database, { workers: 1, resume: true });
+    expect(trials.map(({ number, state, value }) => [number, state, value])).toEqual([
+      [0, "complete", 0],
+      [1, "pruned", 100],
+      [2, "pruned", 3],
+      [3, "pruned", 9],
+    ]);
+    expect(trials[3]!.evaluation).toEqual(evaluation);
+    expect((await begun()).map(({ seed }) => seed)).toEqual([1, 2]);
+  });
+
+  it("waits for a database that is busy or away, and loses no trial by it", async () => {
+    const { run, begun } = await make(seeds(3));
+    const database = await place.open(sets);
+    let calls = 0;
+    const shaky = changed(database, async (send) => {
+      if (++calls > 5 && calls % 7 === 0) {
+        const code = calls % 2 === 0 ? "DATABASE_BUSY" : "DATABASE_UNAVAILABLE";
+        throw new BridleError(code, { database: "it", reason: "a test", seconds: 1 });
+      }
+      return await send();
+    });
+    const { trials } = await run(database, { database: shaky, queue: openLocalQueue(shaky) });
+    expect(trials.map(({ state }) => state)).toEqual(["complete", "complete", "complete"]);
+    expect(await begun()).toHaveLength(3);
+    const { rows } = await database.query("SELECT state, attempt FROM queue_job");
+    expect(rows).toEqual(Array(3).fill({ state: "done", attempt: 1 }));
+  });
+
+  it("can be stopped while the database is away", async () => {
+    const { run } = await make(seeds(2), { 0: "never ends" });
+    const database = await place.open(sets);
+    let isAway = false;
+    const away = changed(database, async (send) => {
+      if (isAway)
+        throw new BridleError("DATABASE_UNAVAILABLE", { database: "it", reason: "a test" });
+      return await send();
+    });
+    const stopped = new AbortController();
+    const running = run(database, {
+      ...{ database: away, queue: openLocalQueue(away, Date.now, 50), workers: 1 },
+      signal: stopped.signal,
+      onChange: (trials) => {
+        if (trials[0]?.state !== "running") return;
+        isAway = true;
+        setTimeout(() => stopped.abort(), 100);
+      },
+    });
+    await expect(running).rejects.toMatchObject({ code: "CANCELLED" });
+    expect((await readTrials(database, "sweep")).map(({ state }) => state)).toEqual(["running"]);
+  });
+
+  it("takes a trial for hanging that is there and comes no further", async () => {
+    const { run } = await make(seeds(2), { 0: "never ends" });
+    const { trials } = await run(await place.open(sets), { quietMs: 1500 });
+    expect(trials.map(({ state, error }) => error?.code ?? state)).toEqual([
+      "TRIAL_HANGS",
+      "complete",
+    ]);
+  });
+
+  it("leaves no job behind that was in work when its trial had ended", async () => {
+    const { run, begun } = await make(seeds(2));
+    const database = await place.open(sets);
+    await run(database);
+    // As if it had been killed between the end of a trial and that of its job.
+    await database.query(
+      "UPDATE queue_job SET state = 'active', lease = 'lost', lease_until_ms = 1, ended_at_ms = NULL WHERE id = $1",
+      [`${queueOf("sweep")}:1`],
+    );
+    await run(database, { resume: true });
+    const { rows } = await database.query("SELECT DISTINCT state FROM queue_job");
+    expect(rows).toEqual([{ state: "done" }]);
+    expect(await begun()).toHaveLength(2);
   });
 
   it("goes on after a trial that crashes, hangs, never ends, throws or returns NaN", async () => {
@@ -135,6 +285,29 @@ describeEachDatabase("a sweep", (place) => {
     expect((await begun()).map(({ seed }) => seed).sort()).toEqual([0, 1]);
   });
 
+  it("tries a trial again whose process was lost, however often the sweep was killed before", async () => {
+    const { run, begun } = await make(seeds(2), { 0: "crash" });
+    const database = await place.open(sets);
+    const stopped = new AbortController();
+    await expect(
+      run(database, { workers: 1, signal: stopped.signal, onChange: () => stopped.abort() }),
+    ).rejects.toMatchObject({ code: "CANCELLED" });
+    const config = { train: { seed: 0, output: "0", threads: 3 } };
+    await addTrial(database, "sweep", { number: 0, parameters: { "train.seed": 0 }, config });
+    const queue = openLocalQueue(database);
+    const payload = { sweep: "sweep", number: 0 };
+    await queue.enqueue(queueOf("sweep"), payload, { id: "sweep:sweep:0", maxAttempts: 2 });
+    await database.query(
+      "UPDATE queue_job SET state = 'active', attempt = 1, lease = 'lost', lease_until_ms = 1",
+    );
+    const { trials } = await run(database, { resume: true });
+    expect(trials.map(({ state, error }) => error?.code ?? state)).toEqual([
+      "TRIAL_LOST",
+      "complete",
+    ]);
+    expect((await begun()).filter(({ seed }) => seed === 0)).toHaveLength(2);
+  });
+
   it("goes on with as many trials as it had, or as are said, and with the threads a trial began with", async () => {
     const { run, begun } = await make({
       space: { "train.seed": { min: 1, max: 1000 } },
@@ -156,7 +329,7 @@ describeEachDatabase("a sweep", (place) => {
     const trial = { number: 0, parameters: { a: "é", b: [1, null] }, config: { x: 1 } };
     expect(await addTrial(database, "s", trial)).toBe(true);
     expect(await addTrial(database, "s", { ...trial, parameters: {} })).toBe(false);
-    expect(await beginTrial(database, "s", 0)).toEqual({ x: 1 });
+    expect(await beginTrial(database, "s", 0)).toEqual({ config: { x: 1 }, decided: undefined });
     expect(await beginTrial(database, "s", 1)).toBeUndefined();
     for (const [step, value] of [
       [2, 0.5],

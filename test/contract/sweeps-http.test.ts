@@ -11,8 +11,8 @@ import {
   beginTrial,
   endSweep,
   endTrial,
-  touchSweep,
 } from "../../src/loop/sweep/sweep-store.js";
+import { joinSweep } from "../../src/loop/sweep/sweep-workers.js";
 import type { Database } from "../../src/ports/database.js";
 import { startServer } from "../../src/server/server.js";
 import { describeEachDatabase } from "../support/databases.js";
@@ -77,9 +77,13 @@ describeEachDatabase("sweeps over HTTP", (place) => {
     const { database, get } = await start();
     expect((await get("/v1/sweeps")).body).toEqual({ sweeps: [] });
     await makeSweep(database, "rates", "minimize");
-    await touchSweep(database, "rates", 1);
-    await new Promise((resolve) => setTimeout(resolve, 5));
     await makeSweep(database, "scores é", "maximize");
+    await database.query("UPDATE sweep SET began_at_ms = 1 WHERE name = 'rates'");
+    await database.query("UPDATE sweep SET began_at_ms = 2 WHERE name = 'scores é'");
+    await joinSweep(database, "scores é", 1).touch();
+    // Whoever works on it told so long ago, on another machine.
+    await joinSweep(database, "rates", 1, { now: () => 1 }).touch();
+    await database.query("UPDATE sweep_worker SET host = 'far' WHERE sweep = 'rates'");
     const { sweeps } = (await get("/v1/sweeps")).body;
     expect(sweeps).toMatchObject([
       { name: "scores é", state: "running", best: 5, planned: 8, sampler: "random" },
@@ -90,7 +94,10 @@ describeEachDatabase("sweeps over HTTP", (place) => {
         trials: { waiting: 1, running: 0, complete: 4, pruned: 1, failed: 1 },
       },
     ]);
-    await endSweep(database, "rates");
+    expect(await endSweep(database, "rates", 8)).toBe(false);
+    await endTrial(database, "rates", 6, { state: "failed", error: { code: "BUG", message: "" } });
+    expect(await endSweep(database, "rates", 7)).toBe(false);
+    expect(await endSweep(database, "rates", 8)).toBe(true);
     const { body } = await get("/v1/sweeps/rates");
     expect(body).toMatchObject({
       state: "done",
@@ -118,10 +125,12 @@ describeEachDatabase("sweeps over HTTP", (place) => {
     const { database } = await start();
     await makeSweep(database, "rates", "minimize");
     expect(await findSweepFaults(database)).toEqual([]);
-    await endSweep(database, "rates");
+    await database.query("UPDATE sweep SET state = 'done'");
+    await joinSweep(database, "none", 1).touch();
     await addReport(database, "rates", 70, { step: 1, value: 1 });
     expect(await findSweepFaults(database)).toEqual([
       "1 reports of no trial",
+      "1 workers of no sweep",
       "1 sweeps that are done with trials that are not",
     ]);
   });

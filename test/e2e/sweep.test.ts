@@ -2,13 +2,15 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startTrialProcess } from "../../src/cli/sweep-trial.js";
-import { openDatabase, openQueue } from "../../src/compose.js";
+import { listForeignRuns, openDatabase, openQueue } from "../../src/compose.js";
 import { openSweep } from "../../src/loop/sweep/plan.js";
 import { type RunSweepOptions, runSweep } from "../../src/loop/sweep/run-sweep.js";
 import { findSweep, readTrials } from "../../src/loop/sweep/sweep-store.js";
 import type { Database } from "../../src/ports/database.js";
+import { listRuns } from "../../src/track/read.js";
+import { startFakeMlflow } from "../support/mlflow-servers.js";
 import { makeToyRun } from "../support/train-toy.js";
 
 let root: string;
@@ -112,15 +114,53 @@ describe("a sweep", () => {
   });
 
   it("prunes by what earlier trials had", async () => {
-    const { run } = await make({
+    const { run, folder, database } = await make({
       space: { "train.learningRate": [5e-3, 4e-3, 1e-7, 2e-7] },
       sampler: "grid",
       pruner: { name: "median", startupTrials: 2 },
     });
-    const { trials } = await run({ workers: 1 });
-    expect(trials.map(({ state }) => state)).toEqual(["complete", "complete", "pruned", "pruned"]);
-    expect(trials[2]).toMatchObject({ step: 2 });
-    expect(trials[2]!.reports).toHaveLength(1);
+    const mlflow = await startFakeMlflow();
+    vi.stubEnv("BRIDLE_HOME", join(folder, "home"));
+    try {
+      const { trials } = await run({
+        workers: 1,
+        experiment: "search",
+        places: { db: database.name, sinks: [`mlflow=${mlflow.url}`] },
+      });
+      expect(trials.map(({ state }) => state)).toEqual([
+        ...["complete", "complete", "pruned", "pruned"],
+      ]);
+      expect(trials[2]).toMatchObject({ step: 2 });
+      expect(trials[2]!.reports).toHaveLength(1);
+      // Each is one run, which says what the sweep made of it; whoever else is to be told was told.
+      const { runs } = await listRuns(database, { sort: "name" });
+      expect(runs.map(({ id, name, status, tags }) => [id, name, status, tags])).toEqual(
+        trials.map(({ run: id, state, number }) => [
+          ...[id, `sweep-${number}`, state === "pruned" ? "stopped" : "finished"],
+          expect.objectContaining({
+            ...{ sweep: "sweep", trial: String(number) },
+            ...(state === "pruned" && { "trial.state": "pruned" }),
+          }),
+        ]),
+      );
+      expect(runs.filter(({ tags }) => "trial.state" in tags)).toHaveLength(2);
+      const told = await listForeignRuns(mlflow.url, "search", {});
+      expect(told.map(({ known }) => known.name).sort()).toEqual(runs.map(({ name }) => name));
+    } finally {
+      vi.unstubAllEnvs();
+      await mlflow.close();
+    }
+  });
+
+  it("leaves the tails of a normal distribution to the trials that draw them", async () => {
+    const { file } = await make({
+      space: { "train.learningRate": { distribution: "normal", mu: 2e-3, sigma: 1e-3 } },
+    });
+    expect((await openSweep(file)).plan.trials).toBe(20);
+    const { file: wrong } = await make({
+      space: { "train.learningRate": { distribution: "normal", mu: -2, sigma: 1e-3 } },
+    });
+    await expect(openSweep(wrong)).rejects.toMatchObject({ code: "SWEEP_INVALID" });
   });
 
   it("ends where a trial reaches the target", async () => {
@@ -176,6 +216,19 @@ describe("what cannot be begun", () => {
       { space: { "train.seed": [1, 2] }, constraints: ["train.sed > 2"] },
       "SWEEP_CONSTRAINT_INVALID",
       "train.sed",
+    ],
+    [
+      { space: { "train.maxGradNorm": [1, 2, 3, null] }, constraints: ["train.maxGradNorm > 0"] },
+      "SWEEP_CONSTRAINT_INVALID",
+      "null is no number",
+    ],
+    [
+      {
+        space: { "train.seed": [1, 2] },
+        pruner: { name: "hyperband", bootstrapCount: 2 },
+      },
+      "SWEEP_INVALID",
+      "bootstrapCount needs a number for maxResource",
     ],
     [
       { space: { "train.learningRate": { min: 0.1, max: 1.0 } }, sampler: "grid" },

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 /** What becomes of a trial, by the name that `fates` gives its seed. */
 const script = `
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 const [log] = process.argv.slice(2);
 const fates = JSON.parse(process.argv[3]);
 process.on("disconnect", () => process.exit(0));
@@ -28,6 +28,13 @@ process.on("message", async (message) => {
     process.send({ type: "failed", error: { code: "FILE_NOT_FOUND", details: { file: "rows.jsonl" } } });
     return process.disconnect();
   }
+  if (fate === "retold") {
+    process.send({ type: "evaluation", report: report(2, 100), isOld: true });
+  }
+  if (fate === "in company") {
+    const begun = () => readFileSync(log, "utf8").split("\\n").length - 1;
+    while (begun() < Number(process.argv[4])) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   evaluate(2, fate === "NaN" ? Number.NaN : seed + 1);
   evaluate(4, seed);
   process.send({ type: "done", step: 4, evaluation: report(4, seed) });
@@ -35,7 +42,19 @@ process.on("message", async (message) => {
 });
 `;
 
-export type Fate = "done" | "crash" | "hang" | "never ends" | "throw" | "NaN";
+/**
+ * `retold`: tells a bad report of before it was taken up again. `in company`: goes on once so many trials have begun as `company`
+ * says.
+ */
+export type Fate =
+  | "done"
+  | "crash"
+  | "hang"
+  | "never ends"
+  | "throw"
+  | "NaN"
+  | "retold"
+  | "in company";
 
 export interface BegunTrial {
   readonly seed: number;
@@ -48,6 +67,7 @@ export async function makeScriptedTrials(
   folder: string,
   sweep: object,
   fates: Readonly<Record<number, Fate>> = {},
+  company = 1,
 ) {
   await mkdir(folder, { recursive: true });
   const [program, log, file] = [
@@ -68,7 +88,7 @@ export async function makeScriptedTrials(
   return {
     file,
     startProcess: () =>
-      fork(program, [log, JSON.stringify(fates)], {
+      fork(program, [log, JSON.stringify(fates), String(company)], {
         stdio: ["ignore", "ignore", "pipe", "ipc"],
         execArgv: [],
       }),

@@ -43,6 +43,8 @@ const keptMs = 30 * 24 * 3600 * 1000;
 const longestBackoffMs = 3600 * 1000;
 /** Pause after the store could not be reached, at most. */
 const longestPauseMs = 5000;
+/** A worker that is told to stop at once, and cannot reach the store to put its jobs back, leaves that to their leases. */
+const standardGraceMs = 5000;
 
 /** Whether a worker may go on after a failure of the store: it is busy or away, and comes back. */
 function passes(thrown: unknown): boolean {
@@ -75,7 +77,11 @@ class Bell {
  * Opens the queue in a database that has `queueMigrations`. Clocks decide about delays and leases: those of machines that share
  * a queue must agree to within a few seconds.
  */
-export function openLocalQueue(database: Database, now: () => number = Date.now): Queue {
+export function openLocalQueue(
+  database: Database,
+  now: () => number = Date.now,
+  graceMs = standardGraceMs,
+): Queue {
   const bells = new Map<string, Bell>();
   const workers = new Set<QueueWorker>();
   const bellOf = (queue: string) => {
@@ -92,7 +98,8 @@ export function openLocalQueue(database: Database, now: () => number = Date.now)
     },
 
     work(queue, handler, options = {}) {
-      const worker = startWorker({ database, now, queue, handler, options, bell: bellOf(queue) });
+      const bell = bellOf(queue);
+      const worker = startWorker({ database, now, graceMs, queue, handler, options, bell });
       workers.add(worker);
       const forget = () => workers.delete(worker);
       worker.ended.then(forget, forget);
@@ -192,6 +199,7 @@ async function buryLost(sql: SqlClient, queue: string, at: number): Promise<void
 interface Work {
   readonly database: Database;
   readonly now: () => number;
+  readonly graceMs: number;
   readonly queue: string;
   readonly handler: JobHandler;
   readonly options: WorkOptions;
@@ -262,10 +270,11 @@ async function persistently<T>(work: () => Promise<T>, isOver: () => boolean): P
 }
 
 function startWorker(work: Work): QueueWorker {
-  const { database, now, queue, options, bell } = work;
+  const { database, now, graceMs, options, bell } = work;
   const { concurrency = 1, leaseMs = 30_000, pollMs = 500 } = options;
   let stopping = false;
-  let aborting = false;
+  let abortedAt: number | undefined;
+  const isGivenUp = () => abortedAt !== undefined && performance.now() - abortedAt > graceMs;
   const running = new Map<AbortController, Promise<void>>();
   let fail: (thrown: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
@@ -275,7 +284,10 @@ function startWorker(work: Work): QueueWorker {
 
   const begin = (claimed: Claim) => {
     const controller = new AbortController();
-    const done = doJob(work, claimed, controller, leaseMs, () => aborting)
+    const done = doJob(work, claimed, controller, leaseMs, {
+      isAborting: () => abortedAt !== undefined,
+      isGivenUp,
+    })
       .catch(fail)
       .finally(() => {
         running.delete(controller);
@@ -286,7 +298,7 @@ function startWorker(work: Work): QueueWorker {
 
   const loop = async () => {
     await persistently(
-      () => clean(database, queue, now()),
+      () => clean(database, now()),
       () => stopping,
     );
     while (!stopping) {
@@ -300,10 +312,7 @@ function startWorker(work: Work): QueueWorker {
       if (claimed !== undefined && stopping) {
         // It was stopped while it looked: nobody would tell the job to end.
         const back = { state: "waiting", uncounted: true } as const;
-        await persistently(
-          () => settle(database, claimed, back, now()),
-          () => false,
-        );
+        await persistently(() => settle(database, claimed, back, now()), isGivenUp);
         break;
       }
       if (claimed !== undefined) {
@@ -328,7 +337,7 @@ function startWorker(work: Work): QueueWorker {
     async stop({ abort = false } = {}) {
       stopping = true;
       if (abort) {
-        aborting = true;
+        abortedAt ??= performance.now();
         for (const controller of running.keys()) controller.abort(new BridleError("CANCELLED"));
       }
       bell.ring();
@@ -337,11 +346,11 @@ function startWorker(work: Work): QueueWorker {
   };
 }
 
-async function clean(database: Database, queue: string, at: number): Promise<void> {
-  await database.query(
-    "DELETE FROM queue_job WHERE queue = $1 AND ended_at_ms < $2 AND state <> 'dead'",
-    [queue, at - keptMs],
-  );
+/** Of every queue: one that nobody works on any more is cleaned by those of others. */
+async function clean(database: Database, at: number): Promise<void> {
+  await database.query("DELETE FROM queue_job WHERE ended_at_ms < $1 AND state <> 'dead'", [
+    at - keptMs,
+  ]);
 }
 
 /** One attempt at one job, with signs of life while it goes on. */
@@ -350,7 +359,7 @@ async function doJob(
   claimed: Claim,
   controller: AbortController,
   leaseMs: number,
-  isAborting: () => boolean,
+  { isAborting, isGivenUp }: Record<"isAborting" | "isGivenUp", () => boolean>,
 ): Promise<void> {
   const { job, lease } = claimed;
   let isMine = true;
@@ -382,8 +391,5 @@ async function doJob(
   isOver = true;
   clearInterval(timer);
   if (!isMine) return;
-  await persistently(
-    () => settle(database, claimed, outcome, now()),
-    () => false,
-  );
+  await persistently(() => settle(database, claimed, outcome, now()), isGivenUp);
 }

@@ -26,6 +26,8 @@ export interface ChoiceDimension extends Common {
 export interface NumberDimension extends Common {
   readonly kind: "number";
   fromUnit(unit: number): number;
+  /** False where its values go on without an end, however seldom. */
+  readonly isBounded: boolean;
   /** The place of a value, in 0..1. */
   toUnit(value: number): number;
   /** The places that become the same value; undefined where each has its own. */
@@ -136,6 +138,7 @@ function createNumber(key: string, distribution: NumberDistribution): NumberDime
   const { cdf, quantile } = continuous(distribution);
   const toUnit = (value: number) => within(cdf(value), 0, 1);
   const { spacing } = distribution;
+  const isBounded = distribution.kind !== "normal";
   const [low, high] =
     distribution.kind === "uniform"
       ? [distribution.low, distribution.high]
@@ -145,6 +148,7 @@ function createNumber(key: string, distribution: NumberDistribution): NumberDime
       kind: "number",
       key,
       values: undefined,
+      isBounded,
       toUnit,
       cell: undefined,
       fromUnit: (unit) => within(quantile(unit), low, high),
@@ -159,6 +163,7 @@ function createNumber(key: string, distribution: NumberDistribution): NumberDime
     kind: "number",
     key,
     values: valuesOf(distribution, spacing),
+    isBounded,
     toUnit,
     cell: (value) => [toUnit(value - step / 2), toUnit(value + step / 2)],
     fromUnit: (unit) => snap(quantile(unit)),

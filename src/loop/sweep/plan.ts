@@ -8,7 +8,7 @@ import type { RunConfig } from "../../config/run-config.js";
 import { readSweepConfig, type SweepConfig } from "../../config/sweep-config.js";
 import { BridleError } from "../../errors/error.js";
 import { type Allows, createConstraints } from "./constraints.js";
-import { type Dimension, openSpace, type Parameters } from "./dimension.js";
+import { type Dimension, type NumberDimension, openSpace, type Parameters } from "./dimension.js";
 import { createPruner } from "./pruners/create.js";
 import type { Pruner } from "./pruners/pruner.js";
 import { createSampler } from "./samplers/create.js";
@@ -17,6 +17,8 @@ import type { Sampler } from "./samplers/sampler.js";
 /** What is kept of a sweep, so that it can be taken up again elsewhere. */
 export interface SweepPlan {
   readonly name: string;
+  /** The file it was read from; absent in what earlier versions kept. */
+  readonly file?: string;
   readonly config: SweepConfig;
   /** The file that every trial starts from, and words laid over it. */
   readonly run: string | null;
@@ -78,8 +80,9 @@ export async function openSweep(
   const values = [...valuesOf(base)].map(({ path, value }) => [path.join("."), value] as const);
   const keys = dimensions.map(({ key }) => key);
   const allows: Allows = createConstraints(config.constraints, keys, Object.fromEntries(values));
+  checkConstraints(dimensions, allows);
   const sampler = createSampler(config.sampler, { dimensions, allows, seed: config.seed });
-  // Constraints that nothing satisfies, or that compare a text with a number, are found out before anything is begun.
+  // Constraints that nothing satisfies are found out before anything is begun.
   sampler.suggest(0, []);
   const asked = trials ?? config.trials;
   const planned = Math.min(
@@ -92,7 +95,10 @@ export async function openSweep(
       `${JSON.stringify(called)} is no name of a sweep; give one with letters, digits, . _ - alone`,
     );
   }
-  const plan: SweepPlan = { name: called, config, run: run ?? null, words, base, trials: planned };
+  const plan: SweepPlan = {
+    ...{ name: called, file: resolve(file), config, run: run ?? null, words, base },
+    trials: planned,
+  };
   return {
     plan,
     areTrialsSaid: trials !== undefined,
@@ -111,10 +117,11 @@ export async function openSweep(
   };
 }
 
-/** Everything that decides what trials try and come to. How many there are, and how long each may take, can change later. */
+/** Everything that decides what trials try and come to. How many there are, when it is enough, and how long each may take can change later. */
 function hashOf({ config, base }: SweepPlan): string {
   const left = { name: undefined, run: undefined, trials: undefined };
-  const decisive = { ...config, ...left, trialTimeoutMs: undefined, retries: undefined };
+  const objective = { ...config.objective, target: undefined };
+  const decisive = { ...config, ...left, objective, trialTimeoutMs: undefined, retries: undefined };
   const run = { ...base, train: { ...base.train, output: undefined } };
   return createHash("sha256")
     .update(JSON.stringify({ config: decisive, base: run }))
@@ -130,7 +137,7 @@ function runFileOf(file: string, { run }: SweepConfig): string | undefined {
 
 /**
  * Tries each choice and both ends of each range, by itself and among the middles of the others. What is refused both times is
- * wrong; values that only do not go together are told by the trial that has them.
+ * wrong; values that only do not go together, and those far out of a normal distribution, are told by the trial that has them.
  */
 async function checkValues(
   dimensions: readonly Dimension[],
@@ -145,7 +152,7 @@ async function checkValues(
     const values =
       dimension.kind === "choice"
         ? dimension.values
-        : [dimension.fromUnit(0), dimension.fromUnit(1)];
+        : checkedPlaces(dimension).map((unit) => dimension.fromUnit(unit));
     for (const value of values) {
       const told =
         (await refusal(check, { [key]: value })) &&
@@ -156,6 +163,39 @@ async function checkValues(
   }
   if (problems.size > 0) throw invalid([...problems].join("; "));
 }
+
+/** Combinations of choices that are looked at, at most. */
+const mostCombinations = 10_000;
+
+/**
+ * Asks the constraints about each value of a choice, so that one that compares a text with a number is told before anything is
+ * begun, and not by the trial that first draws it: about all combinations where they are not too many, else each by itself.
+ * @throws SWEEP_CONSTRAINT_INVALID
+ */
+function checkConstraints(dimensions: readonly Dimension[], allows: Allows): void {
+  const middles: Parameters = Object.fromEntries(
+    dimensions.map((dimension) => [dimension.key, dimension.fromUnit(0.5)]),
+  );
+  const choices = dimensions.filter((each) => each.kind === "choice");
+  const count = choices.reduce((product, { values }) => product * values.length, 1);
+  let combinations: Parameters[] = [middles];
+  if (count <= mostCombinations) {
+    for (const { key, values } of choices) {
+      combinations = combinations.flatMap((each) =>
+        values.map((value) => ({ ...each, [key]: value })),
+      );
+    }
+  } else {
+    combinations = choices.flatMap(({ key, values }) =>
+      values.map((value) => ({ ...middles, [key]: value })),
+    );
+  }
+  for (const each of combinations) allows(each);
+}
+
+/** A range is what somebody said; what has no ends reaches further than anybody means, and half of its draws lie between these. */
+const checkedPlaces = ({ isBounded }: Pick<NumberDimension, "isBounded">) =>
+  isBounded ? [0, 1] : [0.25, 0.75];
 
 /** Why parameters are not taken; undefined where they are. */
 async function refusal(

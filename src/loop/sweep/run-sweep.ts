@@ -7,6 +7,7 @@ import { BridleError, toBridleError } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
 import type { Queue } from "../../ports/queue.js";
 import { importances } from "./importance/fanova.js";
+import { persistently } from "./persistently.js";
 import type { OpenSweep, SweepPlan } from "./plan.js";
 import { rank } from "./rank.js";
 import { claimSweepFolder } from "./sweep-folder.js";
@@ -16,11 +17,14 @@ import {
   endSweep,
   endTrial,
   findSweep,
+  queueOf,
+  readPlannedTrials,
   readTrials,
   type StoredTrial,
   toSweepTrials,
   touchSweep,
 } from "./sweep-store.js";
+import { forgetGone, joinSweep } from "./sweep-workers.js";
 import { runTrial, type TrialPayload, type TrialProgress } from "./trial-job.js";
 import type { TrialPlaces } from "./trial-messages.js";
 
@@ -29,7 +33,7 @@ export interface RunSweepOptions {
   readonly queue: Queue;
   /** Where trials keep what they trained, each in a folder named by its number. */
   readonly folder: string;
-  /** Trials trained at once on this machine. */
+  /** Trials trained at once by this process; those of all that work on the sweep are added up. */
   readonly workers: number;
   /** Goes on with a sweep of this name, or helps where it is running already. */
   readonly resume?: boolean;
@@ -43,6 +47,8 @@ export interface RunSweepOptions {
   readonly threads?: number;
   /** A trial of which nothing is heard for so long hangs; half an hour unless said. */
   readonly stallMs?: number;
+  /** One that gives signs of life and comes no further hangs after so long; four hours unless said. */
+  readonly quietMs?: number;
   readonly signal?: AbortSignal;
   /** Told whenever something has changed, with all trials and how many there are to be. */
   readonly onChange?: (trials: readonly StoredTrial[], planned: number) => void;
@@ -69,7 +75,6 @@ const leaseMs = 10_000;
 const lookMs = 300;
 const aliveEveryMs = 5000;
 
-export const queueOf = (sweep: string) => `sweep:${sweep}`;
 const hasEnded = ({ state }: StoredTrial) => state !== "waiting" && state !== "running";
 
 /**
@@ -90,10 +95,21 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   );
   if (!isNew) await claimSweepFolder(folder, claim, false);
   const open = { ...asked, plan };
+  let planned = plan.trials;
+  const patiently = <Result>(work: () => Promise<Result>) =>
+    persistently(work, signal, options.onWarning);
   let wake: () => void = () => {};
-  const { startProcess, places = {}, stallMs, experiment, onProgress, onWarning } = options;
+  const {
+    startProcess,
+    places = {},
+    stallMs,
+    quietMs,
+    experiment,
+    onProgress,
+    onWarning,
+  } = options;
   const context = {
-    ...{ database, plan, pruner: open.pruner, startProcess, places, stallMs, experiment },
+    ...{ database, plan, pruner: open.pruner, startProcess, places, stallMs, quietMs, experiment },
     ...{ onProgress, onWarning },
   };
   const worker = queue.work(
@@ -111,30 +127,44 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   });
   const onAbort = () => wake();
   signal?.addEventListener("abort", onAbort);
+  const presence = joinSweep(database, plan.name, workers);
+  const signOfLife = async () => {
+    await touchSweep(database, plan.name);
+    await presence.touch();
+    await forgetGone(database, plan.name, Date.now());
+  };
   let cleared = 0;
   let toldAt = Number.NEGATIVE_INFINITY;
   try {
     for (;;) {
-      if (performance.now() - toldAt > aliveEveryMs) {
-        await touchSweep(database, plan.name);
-        toldAt = performance.now();
-      }
       if (lost !== undefined) throw lost;
       signal?.throwIfAborted();
-      const trials = await readTrials(database, plan.name);
-      onChange?.(trials, plan.trials);
+      if (performance.now() - toldAt > aliveEveryMs) {
+        await patiently(signOfLife);
+        toldAt = performance.now();
+      }
+      // Somebody may have gone on with it and asked for more.
+      planned = (await patiently(() => readPlannedTrials(database, plan.name))) ?? planned;
+      const trials = await patiently(() => readTrials(database, plan.name));
+      onChange?.(trials, planned);
       const ended = trials.filter(hasEnded).length;
       if (ended > cleared) {
         await keepBest(folder, trials, plan);
         cleared = ended;
       }
       const isOver = hasReached(trials, plan);
-      if (ended === trials.length && (trials.length >= plan.trials || isOver)) break;
-      await mendLost(database, queue, plan, trials);
+      if (ended === trials.length && (trials.length >= planned || isOver)) {
+        // A job whose worker was killed after its trial had ended is taken up once more, to be done with.
+        const hasJobs = await patiently(() => hasOpenJobs(queue, plan));
+        if (!hasJobs && (await patiently(() => endSweep(database, plan.name, planned)))) break;
+      } else await patiently(() => mendLost(database, queue, plan, trials));
       const running = trials.length - ended;
-      if (running < workers && trials.length < plan.trials && !isOver) {
-        await beginNext(open, options, folder, trials);
-        continue;
+      if (trials.length < planned && !isOver) {
+        const places = await patiently(() => presence.countPlaces());
+        if (running < places) {
+          await patiently(() => beginNext(open, options, folder, trials));
+          continue;
+        }
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, lookMs);
@@ -149,9 +179,14 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   } finally {
     signal?.removeEventListener("abort", onAbort);
     await worker.stop({ abort: true });
+    // Where the database is away by now, the signs that do not come say as much.
+    await presence.leave().catch(() => {});
   }
-  await endSweep(database, plan.name);
-  const result = describe(open, folder, await readTrials(database, plan.name));
+  const result = describe(
+    { ...open, plan: { ...plan, trials: planned } },
+    folder,
+    await patiently(() => readTrials(database, plan.name)),
+  );
   if (result.best === undefined) {
     const first =
       result.trials.find(({ error }) => error !== null)?.error?.message ?? "every one was pruned";
@@ -203,8 +238,8 @@ async function enqueueTrial(queue: Queue, plan: SweepPlan, number: number): Prom
 }
 
 /**
- * Trials whose job never was, or ended without them: after a kill between two writes, or as many kills as there are attempts. It
- * was the sweep that was killed then: a trial whose own process was lost has ended by that.
+ * Trials whose job never was, or ended without them: after a kill between two writes, or as many kills as there are attempts. How
+ * often a trial's own process may be lost is counted with the trial.
  */
 async function mendLost(
   database: Database,
@@ -224,6 +259,13 @@ async function mendLost(
       await endTrial(database, plan.name, number, { state: "failed", error: { code, message } });
     }
   }
+}
+
+async function hasOpenJobs(queue: Queue, { name }: SweepPlan): Promise<boolean> {
+  for (const state of ["active", "waiting"] as const) {
+    if ((await queue.list(queueOf(name), state)).length > 0) return true;
+  }
+  return false;
 }
 
 function hasReached(trials: readonly StoredTrial[], { config }: SweepPlan): boolean {

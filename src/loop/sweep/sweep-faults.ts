@@ -15,6 +15,10 @@ const impossible: readonly (readonly [what: string, sql: string])[] = [
     "SELECT COUNT(*) AS n FROM sweep_trial WHERE state = 'complete' AND value IS NULL",
   ],
   [
+    "workers of no sweep",
+    "SELECT COUNT(*) AS n FROM sweep_worker w WHERE NOT EXISTS (SELECT 1 FROM sweep s WHERE s.name = w.sweep)",
+  ],
+  [
     "sweeps that are done with trials that are not",
     "SELECT COUNT(*) AS n FROM sweep s WHERE s.state = 'done' AND EXISTS (SELECT 1 FROM sweep_trial t WHERE t.sweep = s.name AND t.state IN ('waiting', 'running'))",
   ],

@@ -9,6 +9,9 @@ import type { SweepTrial } from "./trial.js";
 /** `waiting`: named, and not begun by any worker. */
 export type StoredTrialState = "waiting" | "running" | "complete" | "pruned" | "failed";
 
+/** The queue that a sweep's trials are jobs of. */
+export const queueOf = (sweep: string) => `sweep:${sweep}`;
+
 export interface StoredReport {
   /** Optimizer steps that were done. */
   readonly step: number;
@@ -38,7 +41,7 @@ export interface StoredSweep {
   readonly folder: string;
   readonly state: "running" | "done";
   readonly beganAtMs: number;
-  /** When somebody who works on it last gave a sign. */
+  /** When somebody who worked on it last gave a sign. */
   readonly aliveAtMs: number | null;
   readonly endedAtMs: number | null;
 }
@@ -112,7 +115,13 @@ export async function beginSweep(
     if (!resume) throw new BridleError("SWEEP_EXISTS", { name });
     if (found.plan_sha256 !== planSha256) throw new BridleError("SWEEP_CHANGED", { name });
     const before = JSON.parse(found.plan) as SweepPlan;
-    const trials = areTrialsSaid ? plan.trials : Math.max(plan.trials, before.trials);
+    const { rows: named } = await sql.query<{ n: number }>(
+      "SELECT COUNT(*) AS n FROM sweep_trial WHERE sweep = $1",
+      [name],
+    );
+    // Trials that were named are part of it, however few are wanted now.
+    const fewest = areTrialsSaid ? (named[0]?.n ?? 0) : before.trials;
+    const trials = Math.max(plan.trials, fewest);
     const now = { ...plan, trials };
     await sql.query(
       "UPDATE sweep SET plan = $2, state = 'running', ended_at_ms = NULL WHERE name = $1",
@@ -170,11 +179,34 @@ export async function listSweeps(database: SqlClient): Promise<StoredSweep[]> {
   return rows.map(toSweep);
 }
 
-export async function endSweep(database: SqlClient, name: string): Promise<void> {
-  await database.query(
-    "UPDATE sweep SET state = 'done', ended_at_ms = $2 WHERE name = $1 AND state = 'running'",
-    [name, Date.now()],
-  );
+/**
+ * Ends a sweep all of whose trials have ended.
+ * @param planned how many there were to be when that was seen
+ * @returns false where somebody has asked for more since, or named another one
+ */
+export async function endSweep(
+  database: Database,
+  name: string,
+  planned: number,
+): Promise<boolean> {
+  return await database.transaction(async (sql) => {
+    if ((await readPlannedTrials(sql, name)) !== planned) return false;
+    const { rows } = await sql.query(
+      "SELECT 1 AS found FROM sweep_trial WHERE sweep = $1 AND state IN ('waiting', 'running') LIMIT 1",
+      [name],
+    );
+    if (rows.length > 0) return false;
+    await sql.query(
+      "UPDATE sweep SET state = 'done', ended_at_ms = $2 WHERE name = $1 AND state = 'running'",
+      [name, Date.now()],
+    );
+    return true;
+  });
+}
+
+/** How many trials there are to be, as whoever went on with it last has said. */
+export async function readPlannedTrials(sql: SqlClient, name: string): Promise<number | undefined> {
+  return (await findSweep(sql, name))?.plan.trials;
 }
 
 const trialColumns =
@@ -213,21 +245,67 @@ export async function addTrial(
   return count > 0;
 }
 
+export interface BegunTrial {
+  readonly config: unknown;
+  /** The end that was decided for it before whoever worked on it was killed. */
+  readonly decided: TrialEnd | undefined;
+}
+
 /**
  * Marks a trial as running. Once one has ended it stays so: a job that is done twice is done once.
- * @returns its configuration; undefined where it has ended, or there is none
+ * @returns undefined where it has ended, or there is none
  */
 export async function beginTrial(
   sql: SqlClient,
   sweep: string,
   number: number,
-): Promise<unknown | undefined> {
-  const { rows } = await sql.query<{ config: string }>(
+): Promise<BegunTrial | undefined> {
+  const { rows } = await sql.query<{ config: string; decided: string | null }>(
     `UPDATE sweep_trial SET state = 'running', began_at_ms = COALESCE(began_at_ms, $3)
-     WHERE sweep = $1 AND number = $2 AND state IN ('waiting', 'running') RETURNING config`,
+     WHERE sweep = $1 AND number = $2 AND state IN ('waiting', 'running') RETURNING config, decided`,
     [sweep, number, Date.now()],
   );
-  return rows[0] === undefined ? undefined : JSON.parse(rows[0].config);
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  return {
+    config: JSON.parse(row.config),
+    decided: row.decided === null ? undefined : (JSON.parse(row.decided) as TrialEnd),
+  };
+}
+
+/** Keeps what is to become of a trial whose process has still to end: a kill in between does not undo it. */
+export async function decideTrial(
+  sql: SqlClient,
+  sweep: string,
+  number: number,
+  end: TrialEnd,
+): Promise<void> {
+  await sql.query("UPDATE sweep_trial SET decided = $3 WHERE sweep = $1 AND number = $2", [
+    ...[sweep, number, JSON.stringify(end)],
+  ]);
+}
+
+/** Counts a process that was lost over a trial. @returns how many there were */
+export async function countLoss(sql: SqlClient, sweep: string, number: number): Promise<number> {
+  const { rows } = await sql.query<{ losses: number }>(
+    "UPDATE sweep_trial SET losses = losses + 1 WHERE sweep = $1 AND number = $2 RETURNING losses",
+    [sweep, number],
+  );
+  return rows[0]?.losses ?? 0;
+}
+
+/** Whether a trial has reported at a step. */
+export async function hasReport(
+  sql: SqlClient,
+  sweep: string,
+  number: number,
+  step: number,
+): Promise<boolean> {
+  const { rows } = await sql.query(
+    "SELECT 1 AS found FROM sweep_report WHERE sweep = $1 AND number = $2 AND step = $3",
+    [sweep, number, step],
+  );
+  return rows.length > 0;
 }
 
 /** Says as which run a trial is recorded. */

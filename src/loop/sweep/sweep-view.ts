@@ -15,6 +15,7 @@ import {
   type StoredTrialState,
   toSweepTrials,
 } from "./sweep-store.js";
+import { isWorkedOn, readWorkers, type SweepWorker } from "./sweep-workers.js";
 
 export interface SweepSummary {
   readonly name: string;
@@ -43,15 +44,13 @@ export interface SweepDetails extends Omit<SweepSummary, "trials" | "best"> {
   readonly importance: Readonly<Record<string, number>> | null;
 }
 
-/** A sweep gives a sign every few seconds. */
-const silentMs = 30_000;
-
-function head({ name, plan, state, aliveAtMs, beganAtMs, endedAtMs }: StoredSweep, now: number) {
+function head(sweep: StoredSweep, workers: readonly SweepWorker[], now: number) {
+  const { name, plan, state, beganAtMs, endedAtMs } = sweep;
   const { objective, sampler, pruner } = plan.config;
-  const isSilent = now - (aliveAtMs ?? beganAtMs) > silentMs;
+  const isLeft = state === "running" && !isWorkedOn(sweep, workers, now);
   return {
     ...{ name, objective, sampler: sampler.name, pruner: pruner.name, planned: plan.trials },
-    state: state === "running" && isSilent ? ("interrupted" as const) : state,
+    state: isLeft ? ("interrupted" as const) : state,
     ...{ beganAtMs, endedAtMs },
   };
 }
@@ -73,6 +72,7 @@ export async function summarizeSweeps(
         `SELECT sweep, state, COUNT(*) AS n, MIN(value) AS low, MAX(value) AS high
          FROM sweep_trial GROUP BY sweep, state`,
       );
+      const workers = await readWorkers(sql);
       return (await listSweeps(sql)).map((sweep) => {
         const own = rows.filter((row) => row.sweep === sweep.name);
         const of = (state: StoredTrialState) => own.find((row) => row.state === state);
@@ -80,7 +80,7 @@ export async function summarizeSweeps(
         const complete = of("complete");
         const { goal } = sweep.plan.config.objective;
         return {
-          ...head(sweep, now),
+          ...head(sweep, workers.get(sweep.name) ?? [], now),
           trials: {
             waiting: count("waiting"),
             running: count("running"),
@@ -105,17 +105,19 @@ export async function describeSweep(
   const read = await database.transaction(
     async (sql) => {
       const sweep = await findSweep(sql, name);
-      return sweep && { sweep, trials: await readTrials(sql, name) };
+      if (sweep === undefined) return undefined;
+      const workers = (await readWorkers(sql, name)).get(name) ?? [];
+      return { sweep, workers, trials: await readTrials(sql, name) };
     },
     { readOnly: true },
   );
   if (read === undefined) return undefined;
-  const { sweep, trials } = read;
+  const { sweep, workers, trials } = read;
   const { config } = sweep.plan;
   const { goal } = config.objective;
   const ranked = rank(trials, goal);
   return {
-    ...head(sweep, now),
+    ...head(sweep, workers, now),
     ...{ folder: sweep.folder, space: config.space, trials },
     ranked: ranked.map(({ number }) => number),
     best: ranked[0] ?? null,

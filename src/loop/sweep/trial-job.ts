@@ -5,12 +5,16 @@ import { BridleError, fromErrorData } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
 import type { Job } from "../../ports/queue.js";
 import type { EvaluationReport } from "../../train/events.js";
+import { persistently } from "./persistently.js";
 import type { SweepPlan } from "./plan.js";
 import type { Pruner } from "./pruners/pruner.js";
 import {
   addReport,
   beginTrial,
+  countLoss,
+  decideTrial,
   endTrial,
+  hasReport,
   readTrials,
   setTrialRun,
   type TrialEnd,
@@ -34,6 +38,8 @@ export interface TrialJobContext {
   readonly places: TrialPlaces;
   /** A step that takes longer hangs; half an hour unless said. */
   readonly stallMs?: number | undefined;
+  /** So long signs of life count that come without a step forward; eight times as long as a step unless said. */
+  readonly quietMs?: number | undefined;
   /** The experiment that trials are recorded in; absent where they are not. */
   readonly experiment?: string | undefined;
   readonly onProgress?: ((progress: TrialProgress) => void) | undefined;
@@ -46,10 +52,10 @@ export interface TrialPayload {
 }
 
 const longestStepMs = 30 * 60 * 1000;
+/** A download or an evaluation may take as long as so many of the longest steps, without a word of how far it is. */
+const quietSteps = 8;
 /** How long a trial's process may take to end once it was told to. */
 const patienceMs = 10_000;
-/** Before a folder is asked for again that a killed sweep's trial has not let go of. */
-const folderPauseMs = 500;
 /** What a process that crashed said last, at most. */
 const toldLetters = 300;
 
@@ -70,34 +76,31 @@ export async function runTrial(
 ): Promise<void> {
   const { database, plan } = context;
   const { number } = job.payload as TrialPayload;
-  const config = (await beginTrial(database, plan.name, number)) as RunConfig | undefined;
-  if (config === undefined) return;
-  let outcome = await watchOver(number, config, signal, context);
-  while (!signal.aborted && isStillUsed(outcome)) {
-    await new Promise((resolve) => setTimeout(resolve, folderPauseMs));
-    outcome = await watchOver(number, config, signal, context);
+  const keep = <Result>(work: () => Promise<Result>) =>
+    persistently(work, signal, context.onWarning);
+  const begun = await keep(() => beginTrial(database, plan.name, number));
+  if (begun === undefined) return;
+  const end = (outcome: TrialEnd) => keep(() => endTrial(database, plan.name, number, outcome));
+  if (begun.decided !== undefined) {
+    await end(begun.decided);
+    return;
   }
+  const outcome = await watchOver(number, begun.config as RunConfig, signal, context);
+  // Told to stop, it has said that it was cancelled, which is no end.
   signal.throwIfAborted();
   if (outcome.type === "end") {
-    await endTrial(database, plan.name, number, outcome.end);
+    await end(outcome.end);
     return;
   }
   const error = new BridleError("TRIAL_LOST", { number, told: outcome.told });
-  if (job.attempt >= job.maxAttempts) {
-    const { code, message } = error;
-    await endTrial(database, plan.name, number, { state: "failed", error: { code, message } });
-    return;
-  }
-  throw error;
-}
-
-/** A sweep that was killed leaves its trials in the middle of a step; they end after it. */
-function isStillUsed(outcome: Outcome): boolean {
-  return outcome.type === "end" && outcome.end.error?.code === "OUTPUT_IN_USE";
-}
-
-function failed(error: BridleError): Outcome {
+  // Attempts of the job count kills of the sweep as well, which are no fault of the trial's.
+  const losses = await keep(() => countLoss(database, plan.name, number));
+  if (losses <= plan.config.retries) throw error;
   const { code, message } = error;
+  await end({ state: "failed", error: { code, message } });
+}
+
+function failed({ code, message }: BridleError): Extract<Outcome, { type: "end" }> {
   return { type: "end", end: { state: "failed", error: { code, message } } };
 }
 
@@ -108,6 +111,7 @@ async function watchOver(
   context: TrialJobContext,
 ): Promise<Outcome> {
   const { plan, onProgress, stallMs = longestStepMs } = context;
+  const { quietMs = quietSteps * stallMs } = context;
   const child = context.startProcess();
   let outcome: Outcome | undefined;
   let totalSteps = 0;
@@ -118,8 +122,8 @@ async function watchOver(
 
   const send = (message: ToTrial) => void (child.connected && child.send(message, () => {}));
   let killing: NodeJS.Timeout | undefined;
-  const stop = () => {
-    send({ type: "stop" });
+  const stop = (verdict?: "pruned" | "failed") => {
+    send({ type: "stop", ...(verdict && { verdict }) });
     killing ??= setTimeout(() => child.kill("SIGKILL"), patienceMs);
   };
   const limit = plan.config.trialTimeoutMs;
@@ -129,41 +133,36 @@ async function watchOver(
   };
   const deadline =
     limit === undefined ? undefined : setTimeout(() => giveUp("TRIAL_TIMEOUT", limit), limit);
-  const listen = () => setTimeout(() => giveUp("TRIAL_HANGS", stallMs), stallMs);
-  let stall = listen();
+  const listen = (limitMs: number) => setTimeout(() => giveUp("TRIAL_HANGS", limitMs), limitMs);
+  let stall = listen(stallMs);
+  let quiet = listen(quietMs);
   const onAbort = () => stop();
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) stop();
 
   const keep = (work: () => Promise<void>) => {
-    keeping = keeping.then(work).catch((failure) => {
-      thrown ??= failure;
-      stop();
-    });
+    keeping = keeping
+      .then(() => persistently(work, signal, context.onWarning))
+      .catch((failure) => {
+        thrown ??= failure;
+        stop();
+      });
   };
-  const judge = async (report: EvaluationReport, isOld: boolean) => {
-    const value = objectiveOf(report, plan);
+  const decide = async (report: EvaluationReport, isOld: boolean) => {
     if (outcome !== undefined) return;
-    if (isOld) {
-      await addReport(context.database, plan.name, number, { step: report.step, value });
-      return;
-    }
-    if (!Number.isFinite(value)) {
-      outcome = failed(new BridleError("TRIAL_NOT_FINITE", { number, step: report.step, value }));
-      return stop();
-    }
-    if (await isPruned(number, { step: report.step, value }, context)) {
-      outcome ??= {
-        type: "end",
-        end: { state: "pruned", value, step: report.step, evaluation: report },
-      };
-      stop();
-    }
+    const end = await judge(number, report, isOld, context);
+    if (end === undefined) return;
+    outcome ??= { type: "end", end };
+    stop(end.state === "pruned" ? "pruned" : "failed");
   };
 
   child.on("message", (message: FromTrial) => {
     clearTimeout(stall);
-    stall = listen();
+    stall = listen(stallMs);
+    if (message.type !== "alive") {
+      clearTimeout(quiet);
+      quiet = listen(quietMs);
+    }
     switch (message.type) {
       case "start":
         totalSteps = message.totalSteps;
@@ -173,7 +172,7 @@ async function watchOver(
         onProgress?.({ number, step, totalSteps });
         break;
       case "evaluation":
-        keep(() => judge(message.report, message.isOld));
+        keep(() => decide(message.report, message.isOld));
         break;
       case "run":
         keep(() => setTrialRun(context.database, plan.name, number, message.id));
@@ -207,9 +206,11 @@ async function watchOver(
       resolve(last ? `${how} after saying: ${last}` : how);
     });
   });
-  send({ type: "train", config, places: context.places, ...trackingOf(number, context) });
+  const { places } = context;
+  const tracking = trackingOf(number, context);
+  send({ type: "train", config, places, folderPatienceMs: stallMs, ...tracking });
   const told = await ended;
-  for (const timer of [deadline, killing, stall]) clearTimeout(timer);
+  for (const timer of [deadline, killing, stall, quiet]) clearTimeout(timer);
   signal.removeEventListener("abort", onAbort);
   await keeping;
   if (thrown !== undefined) throw thrown;
@@ -240,20 +241,33 @@ function endOf(
   return { state: "failed", error: { code, message } };
 }
 
-/** Keeps a report and asks the pruner, all of one moment, so that two trials at a rung do not miss each other. */
-async function isPruned(
+/**
+ * Keeps a report and asks the pruner, all of one moment, so that two trials at a rung do not miss each other and no kill comes
+ * between what was decided and its being known.
+ * @param isOld told once more, from before the trial was taken up again: what was judged then is not judged again
+ * @returns the end it comes to; undefined where it goes on
+ */
+async function judge(
   number: number,
-  report: { readonly step: number; readonly value: number },
+  report: EvaluationReport,
+  isOld: boolean,
   { database, plan, pruner }: TrialJobContext,
-): Promise<boolean> {
+): Promise<TrialEnd | undefined> {
+  const { step } = report;
+  const value = objectiveOf(report, plan);
   return await database.transaction(async (sql) => {
-    await addReport(sql, plan.name, number, report);
-    if (plan.config.pruner.name === "none") return false;
-    const trials = toSweepTrials(await readTrials(sql, plan.name), plan.config.objective.goal);
-    const own = trials.find((trial) => trial.number === number)!;
-    return pruner.prunes(
-      own,
-      trials.filter((trial) => trial !== own),
-    );
+    if (isOld && (await hasReport(sql, plan.name, number, step))) return undefined;
+    await addReport(sql, plan.name, number, { step, value });
+    let end: TrialEnd | undefined;
+    if (!Number.isFinite(value)) {
+      end = failed(new BridleError("TRIAL_NOT_FINITE", { number, step, value })).end;
+    } else if (plan.config.pruner.name !== "none") {
+      const trials = toSweepTrials(await readTrials(sql, plan.name), plan.config.objective.goal);
+      const own = trials.find((trial) => trial.number === number)!;
+      const others = trials.filter((trial) => trial !== own);
+      if (pruner.prunes(own, others)) end = { state: "pruned", value, step, evaluation: report };
+    }
+    if (end !== undefined) await decideTrial(sql, plan.name, number, end);
+    return end;
   });
 }

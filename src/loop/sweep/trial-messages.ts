@@ -7,6 +7,8 @@ import type { EvaluationReport } from "../../train/events.js";
 export interface TrialPlaces {
   readonly db?: string | undefined;
   readonly store?: string | undefined;
+  /** Whom runs are told to besides the database, as `--sink` names them. */
+  readonly sinks?: readonly string[] | undefined;
 }
 
 /** How a trial is recorded as a run. */
@@ -23,13 +25,18 @@ export type ToTrial =
       readonly type: "train";
       readonly config: RunConfig;
       readonly places: TrialPlaces;
+      /** How long its folder is waited for, which a killed sweep's trial may still be letting go of. */
+      readonly folderPatienceMs: number;
       /** Absent where it is not to be recorded. */
       readonly tracking?: TrialTracking;
     }
-  | { readonly type: "stop" };
+  /** @param verdict what the sweep has decided of the trial; absent where it is only put off */
+  | { readonly type: "stop"; readonly verdict?: "pruned" | "failed" };
 
 export type FromTrial =
+  /** A sign that the process is there, which says nothing of how far it is. */
   | { readonly type: "alive" }
+  | { readonly type: "preparation" }
   /** It is recorded as this run. */
   | { readonly type: "run"; readonly id: string }
   | { readonly type: "warning"; readonly text: string }
