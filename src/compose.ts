@@ -1,7 +1,7 @@
 // The only place that picks adapters and builds models: from a ServeConfig to everything a server works with.
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import path, { join } from "node:path";
 import type { MetricObjectWithValues, MetricValue } from "prom-client";
 import { openAzureStore } from "./adapters/blob/azure.js";
 import { openFileStore } from "./adapters/blob/file.js";
@@ -9,7 +9,7 @@ import { openGcsStore } from "./adapters/blob/gcs.js";
 import { openHttpStore } from "./adapters/blob/http.js";
 import { openS3Store } from "./adapters/blob/s3.js";
 import { migrate } from "./adapters/database/migrate.js";
-import { openPostgres } from "./adapters/database/postgres.js";
+import { openPostgres, withoutPassword } from "./adapters/database/postgres.js";
 import { openSqlite } from "./adapters/database/sqlite.js";
 import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
@@ -63,10 +63,11 @@ import { extractiveModel } from "./summarize/extractive/parameters.js";
 import type { Summarizer } from "./summarize/summarizer.js";
 import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
 import { findTrackingFaults } from "./track/check.js";
-import { markInterrupted } from "./track/interrupted.js";
+import { markIfPossible } from "./track/interrupted.js";
 import { trackMigrations } from "./track/migrations.js";
 import { afterLeftSpools, deliverLeftSpools, type LeftDelivery } from "./track/outbox.js";
 import { type KeptRecords, keepRecords, type RunRecords } from "./track/records.js";
+import { listSetAside, listSpools, type WaitingSpool } from "./track/spool.js";
 import { createTrackSink } from "./track/write.js";
 
 /** What a server needs, already built. */
@@ -440,14 +441,14 @@ export function openQueue(database: Database): Queue {
   return openLocalQueue(database);
 }
 
-/** Opens the database of runs; those whose process is gone are marked as interrupted. @throws what openDatabase throws */
+/** Opens the database of runs; those whose process is gone are marked as interrupted, where that can be. @throws what openDatabase throws */
 export async function openRuns(
   db: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Database> {
   const database = await openDatabase(databaseUrl(db, env));
   try {
-    await markInterrupted(database, hostname());
+    await markIfPossible(database, hostname());
     return database;
   } catch (thrown) {
     await database.close();
@@ -617,16 +618,16 @@ export async function openTracking(
   const open = () => openDatabase(databaseUrl(db, env));
   const folder = spoolFolder(env);
   const artifacts = await openArtifacts(store, env);
-  const own = createTrackSink(open);
+  const own = afterLeftSpools(createTrackSink(open, runsPlace(db, env)), folder, onWarning);
   const sinks: readonly EventSink[] = [
-    own,
-    ...openSinks(settings.sinks, artifacts, env).map((sink) =>
-      afterLeftSpools(sink, folder, onWarning),
+    own.sink,
+    ...openSinks(settings.sinks, artifacts, env).map(
+      (sink) => afterLeftSpools(sink, folder, onWarning).sink,
     ),
   ];
-  await deliverLeftSpools(folder, [own], onWarning);
   return {
     sinks,
+    left: own.left,
     openDatabase: open,
     artifacts,
     spoolFolder: folder,
@@ -638,12 +639,29 @@ export async function openTracking(
   };
 }
 
+/** Which database runs are kept in: a file by its place in the state's folder, which may be moved as a whole. */
+function runsPlace(db: string | undefined, env: StatePlaces["env"]): string {
+  const url = databaseUrl(db, env);
+  if (/^postgres(?:ql)?:/i.test(url)) return withoutPassword(url);
+  const file = path.resolve(url.replace(/^sqlite:(\/\/(?=\/))?/i, ""));
+  const inside = path.relative(stateFolder(env), file);
+  return `sqlite:${inside.startsWith("..") || path.isAbsolute(inside) ? file : inside}`;
+}
+
+/** What waits to be told, for whomever, and the files of what cannot be; nothing is sent. */
+export async function listWaiting(
+  env: StatePlaces["env"],
+): Promise<{ readonly waiting: readonly WaitingSpool[]; readonly setAside: readonly string[] }> {
+  const folder = spoolFolder(env);
+  return { waiting: await listSpools(folder), setAside: await listSetAside(folder) };
+}
+
 /** Delivers what runs that are over left for the database and for the sinks. @throws SINK_UNKNOWN */
 export async function deliverLeft(settings: TrackingSettings): Promise<readonly LeftDelivery[]> {
   const { db, store, env, onWarning } = settings;
   const artifacts = await openArtifacts(store, env);
   const sinks = [
-    createTrackSink(() => openDatabase(databaseUrl(db, env))),
+    createTrackSink(() => openDatabase(databaseUrl(db, env)), runsPlace(db, env)),
     ...openSinks(settings.sinks, artifacts, env),
   ];
   try {

@@ -63,6 +63,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     port: ({ port }) => checkPort(port),
     state: checkState,
     database: checkDatabase,
+    spool: checkSpool,
     work: ({ env }) => checkWork(env),
     "api keys": checkKeys,
     network: checkNetwork,
@@ -214,6 +215,30 @@ async function checkDatabase({ env }: Surroundings): Promise<Finding> {
     const { message, hint } = toBridleError(thrown);
     return { status: "fail", message, next: hint };
   }
+}
+
+/** Looks for what runs told and no database or tracker has yet. */
+async function checkSpool({ env }: Surroundings): Promise<Finding> {
+  const { listWaiting } = await import("../compose.js");
+  const { waiting, setAside } = await listWaiting(env);
+  const left = waiting.filter(({ isHeld }) => !isHeld);
+  const [first] = left;
+  if (setAside.length > 0) {
+    return {
+      status: "warn",
+      message: `${setAside.length} files with what a tracker refused, or nobody can read: ${setAside[0]}`,
+      next: "Look at the reason in it, and delete it when it is no longer needed.",
+    };
+  }
+  if (first !== undefined) {
+    const sink = first.sink === "track" ? "" : ` --sink ${first.sink}=${first.destination}`;
+    return {
+      status: "warn",
+      message: `what ${left.length} runs told waits, the first for ${first.destination}`,
+      next: `Send it with: bridle runs sync${sink}`,
+    };
+  }
+  return { status: "ok", message: "nothing waits to be told" };
 }
 
 /** Reads the environment as `bridle serve` does, so that what it would refuse is told here. */

@@ -2,11 +2,12 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { Option } from "commander";
+import { BridleError } from "../errors/error.js";
 import type { ForeignRun } from "../ports/event-sink.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, addStoreFlag, type PlaceFlags } from "./run-flags.js";
-import { printJson, printLine, type Terminal } from "./terminal.js";
+import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
 const sources = ["mlflow", "wandb"] as const;
 
@@ -55,13 +56,20 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
   const artifacts = await openArtifacts(store, terminal.env);
   const progress = await openProgress(terminal, "runs");
   const imported = [];
+  const failed: { readonly name: string; readonly error: BridleError }[] = [];
   try {
     for (const each of foreign) {
       terminal.signal.throwIfAborted();
-      const done = imported.length;
+      const done = imported.length + failed.length;
       const note = each.known.name;
       progress.update({ done, total: foreign.length, items: done, itemsInAll: done, note });
-      imported.push(await importRun(database, artifacts, each));
+      try {
+        imported.push(await importRun(database, artifacts, each));
+      } catch (thrown) {
+        // What is wrong with one run keeps none of the others away.
+        if (!(thrown instanceof BridleError) || thrown.code !== "FILE_INVALID") throw thrown;
+        failed.push({ name: note, error: thrown });
+      }
     }
   } finally {
     progress.stop();
@@ -71,10 +79,21 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
   const told = imported.map(({ run: { id, experiment, name }, points, files }) => ({
     ...{ id, experiment, name, points, files },
   }));
-  if (options.json) return await printJson(terminal, { from, imported: told });
-  for (const { id, experiment, name, points, files } of told) {
-    await printLine(terminal, `${id}  ${experiment}  ${name}  ${points} points, ${files} files`);
+  if (options.json) {
+    await printJson(terminal, {
+      ...{ from, imported: told },
+      failed: failed.map(({ name, error: { code, message } }) => ({ name, code, message })),
+    });
+  } else {
+    for (const { id, experiment, name, points, files } of told) {
+      await printLine(terminal, `${id}  ${experiment}  ${name}  ${points} points, ${files} files`);
+    }
   }
+  for (const { name, error } of failed.slice(1)) {
+    terminal.stderr.write(`warning: ${name} is not imported whole: ${error.message}\n`);
+  }
+  const first = failed[0]?.error;
+  if (first !== undefined) throw options.json ? markTold(first) : first;
 }
 
 /** @throws FILE_NOT_FOUND, FILE_INVALID, IMPORT_EMPTY, and what asking a server throws */

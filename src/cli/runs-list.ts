@@ -53,8 +53,8 @@ export function queryOf(
   return {
     filters: [
       ...filter,
-      ...(experiment === undefined ? [] : [`experiment = ${JSON.stringify(experiment)}`]),
-      ...(status === undefined ? [] : [`status = ${JSON.stringify(status)}`]),
+      ...(experiment === undefined ? [] : [`experiment = "${experiment}"`]),
+      ...(status === undefined ? [] : [`status = "${status}"`]),
     ],
     ...(sort !== undefined && { sort }),
   };

@@ -38,7 +38,7 @@ interface Told {
 }
 
 async function run(names: readonly string[], options: Options, terminal: Terminal): Promise<void> {
-  const { deliverLeft } = await import("../compose.js");
+  const { deliverLeft, listWaiting } = await import("../compose.js");
   const { db, store, sink: sinks } = options;
   const onWarning = (message: string) => void terminal.stderr.write(`warning: ${message}\n`);
   const left = await deliverLeft({ db, store, sinks, env: terminal.env, onWarning });
@@ -48,9 +48,16 @@ async function run(names: readonly string[], options: Options, terminal: Termina
   const waiting = left.filter(({ error }) => error !== undefined);
   if (waiting.length === 0 && names.length > 0)
     told.push(...(await tellWhole(names, options, terminal)));
+  // For other places, or of runs that go on.
+  const elsewhere = (await listWaiting(terminal.env)).waiting.filter(
+    ({ file }) => !waiting.some((each) => each.file === file),
+  );
   if (options.json) {
     await printJson(terminal, {
       told,
+      elsewhere: elsewhere.map(({ sink, destination, run: { id, name }, file, isHeld }) => ({
+        ...{ sink, destination, run: id, name, file, isHeld },
+      })),
       waiting: waiting.map(({ sink, run: { id, name }, file, error }) => ({
         ...{ sink, run: id, name, file, error: error?.message },
       })),
@@ -59,7 +66,14 @@ async function run(names: readonly string[], options: Options, terminal: Termina
     for (const { sink, run: id, name } of told) {
       await printLine(terminal, `${sink} was told of run ${id} ${name}.`);
     }
-    if (told.length + waiting.length === 0) await printLine(terminal, "Nothing waits to be told.");
+    for (const { sink, destination, run, isHeld } of elsewhere) {
+      const how = sink === "track" ? "--db" : `--sink ${sink}=${destination}`;
+      const next = isHeld ? "its process sends it" : `send it with ${how}`;
+      await printLine(terminal, `Run ${run.id} ${run.name} waits for ${destination}: ${next}.`);
+    }
+    if (told.length + waiting.length + elsewhere.length === 0) {
+      await printLine(terminal, "Nothing waits to be told.");
+    }
   }
   const [first] = waiting;
   if (first === undefined) return;

@@ -63,9 +63,11 @@ async function trainRecorded(order: Order, folder: RunFolder): Promise<void> {
   const { env } = process;
   const tracking = order.tracking && (await openTracking({ ...places, env, onWarning: warn }));
   const recording =
-    tracking && (await recordTraining(config, tracking, { source: "sweep", ...order.tracking }));
-  // One that turns out to have been trained whole is not recorded again.
-  const tellRun = () => recording && tell({ type: "run", id: recording.run.id });
+    tracking &&
+    recordTraining(config, tracking, {
+      ...{ source: "sweep", ...order.tracking },
+      onRun: ({ id }) => tell({ type: "run", id }),
+    });
   let preparedAt = Number.NEGATIVE_INFINITY;
   try {
     const result = await trainIn(folder, config, {
@@ -75,7 +77,6 @@ async function trainRecorded(order: Order, folder: RunFolder): Promise<void> {
       onEvent: (event) => {
         recording?.onEvent(event);
         if (event.type === "start") {
-          tellRun();
           for (const report of evaluationsUpTo(event.step, config.train.output)) {
             tell({ type: "evaluation", report, isOld: true });
           }
@@ -96,7 +97,6 @@ async function trainRecorded(order: Order, folder: RunFolder): Promise<void> {
     tell({ type: "done", step, evaluation });
   } catch (thrown) {
     if (verdict !== undefined) recording?.tag({ "trial.state": verdict });
-    tellRun();
     await recording?.fail(thrown);
     throw thrown;
   } finally {

@@ -100,7 +100,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   // Taken before anything is recorded: a run that another trainer is at is not told as one of its own.
   const held = await openRunFolder(config.train.output);
   const { run: tracked, result } = await withTracking(options, terminal, async (parts) => {
-    const record = parts && (await beginRecord(config, parts, options));
+    const record = parts && (await openRecord(config, parts, options));
     const display = await openDisplay(terminal, record?.line);
     const onEvent = (event: TrainEvent) => {
       display.show(event);
@@ -117,7 +117,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
         }),
       ).finally(display.close),
     );
-    return { run: record?.run.id, result };
+    return { run: record?.run?.id, result };
   }).finally(held.release);
   const { folder, record } = result;
   const curves = await drawCurves(folder);
@@ -127,14 +127,14 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   await printLine(terminal, `Serve it with: bridle serve --model ${folder}`);
 }
 
-async function beginRecord(
+async function openRecord(
   config: RunConfig,
   parts: TrackingParts,
   { experiment, runName }: Options,
   parent?: string,
 ): Promise<TrainingRecord> {
   const { recordTraining } = await import("../loop/record-training.js");
-  return await recordTraining(config, parts, {
+  return recordTraining(config, parts, {
     ...(experiment !== undefined && { experiment }),
     ...(runName !== undefined && { name: runName }),
     ...(parent !== undefined && { parent }),
@@ -183,13 +183,13 @@ async function runSeveral(
               ...options,
               runName: `${options.runName ?? path.basename(parent)}-${number}`,
             };
-            tracked = parts && (await beginRecord(config, parts, named, parent));
+            tracked = parts && (await openRecord(config, parts, named, parent));
             display = await openDisplay(terminal, tracked?.line);
             return;
           }
           if (error !== null) {
             terminal.stderr.write(`Run ${number} failed: ${error.message}\n`);
-            await tracked?.fail(new Error(error.message));
+            await tracked?.fail(Object.assign(new Error(error.message), { code: error.code }));
           }
           if (result !== undefined) {
             await tracked?.finish(result);

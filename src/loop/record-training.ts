@@ -1,6 +1,6 @@
 // Joins training and tracking: what a training run tells becomes events of a tracked run, and it never waits for them.
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
@@ -10,6 +10,7 @@ import { BridleError, toBridleError } from "../errors/error.js";
 import type { BlobStore } from "../ports/blob-store.js";
 import type { Database } from "../ports/database.js";
 import type { EventSink, RunArtifact, RunIdentity } from "../ports/event-sink.js";
+import { processMark } from "../runtime/living-process.js";
 import { putArtifact } from "../track/artifacts.js";
 import { readCodeVersion } from "../track/code-version.js";
 import { markInterrupted } from "../track/interrupted.js";
@@ -25,6 +26,8 @@ import { recordFile } from "../train/trained-model.js";
 /** What recording works with, put together by compose. */
 export interface TrackingParts {
   readonly sinks: readonly EventSink[];
+  /** Settles once the database has what other processes left for it. */
+  readonly left: Promise<void>;
   /** Where runs are looked up that are taken up again; may fail, and then the run is a new one. */
   readonly openDatabase: () => Promise<Database>;
   readonly artifacts: BlobStore;
@@ -41,10 +44,15 @@ export interface RecordingOptions {
   readonly parent?: string;
   readonly source?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Told once it is known which run it is. */
+  readonly onRun?: (run: RunIdentity) => void;
+  /** How long earlier runs are looked for, in ms. Default 10 000. */
+  readonly lookMs?: number;
 }
 
 export interface TrainingRecord {
-  readonly run: RunIdentity;
+  /** Undefined until it is known which run it is, and where nothing is recorded because nothing is trained. */
+  readonly run: RunIdentity | undefined;
   onEvent(event: TrainEvent): void;
   /** A line that was shown. */
   line(text: string): void;
@@ -59,109 +67,59 @@ export interface TrainingRecord {
 /** Steps that no run reaches: nothing is taken back before it is known where a run goes on. */
 const never = Number.MAX_SAFE_INTEGER;
 
-/** Begins to record a training. Never throws for what the sinks are not able to do. */
-export async function recordTraining(
+/**
+ * Records a training from its first event on, when its folder is its own. Nothing is waited for: which run it is, a new
+ * one or one that was killed, is looked up meanwhile. Never throws for what the sinks are not able to do.
+ */
+export function recordTraining(
   config: RunConfig,
   parts: TrackingParts,
-  { experiment = "default", name, parent = "", source = "train", tags = {} }: RecordingOptions = {},
-): Promise<TrainingRecord> {
+  options: RecordingOptions = {},
+): TrainingRecord {
   const output = path.resolve(config.train.output);
-  const configSha256 = createHash("sha256").update(JSON.stringify(config)).digest("hex");
-  const code = await readCodeVersion(process.cwd());
-  const before = await findUnfinished(parts, output, configSha256);
-  const run: RunIdentity = {
-    id: before?.id ?? createRunId(),
-    experiment,
-    name: name ?? path.basename(output),
-    startedAt: before?.startedAt ?? Date.now(),
-    source,
-    host: hostname(),
-    pid: process.pid,
-    output,
-    configSha256,
-    commit: code.commit === "" || code.diff === "" ? code.commit : `${code.commit}+`,
-    parent,
+  let begun: Begun | undefined;
+  let beginning: Promise<Begun> | undefined;
+  let mayBeDone: boolean | undefined;
+  // What is told before the run is known, or before it is known whether there is anything to record.
+  const held: ((begun: Begun) => void)[] = [];
+  const tell = (what: (begun: Begun) => void) => {
+    if (begun !== undefined) what(begun);
+    else held.push(what);
   };
-  const { sinks, spoolFolder: folder, onWarning } = parts;
-  const recorder = createRecorder({
-    run,
-    outboxes: sinks.map((sink) => openOutbox(sink, run, { folder, onWarning })),
-    nextLine: (before?.lastLine ?? -1) + 1,
-    readSystem: createSystemReader(process.cwd()),
-  });
-  const keep = async (what: string, put: () => Promise<RunArtifact>) => {
-    try {
-      recorder.artifact(await put());
-    } catch (thrown) {
-      onWarning(`${what} of run ${run.id} was not kept: ${toBridleError(thrown).message}`);
-    }
-  };
-  const put = (file: string, content: string, mediaType: string) =>
-    keep(file, () => putArtifact(parts.artifacts, file, content, mediaType));
-  let preparing: Promise<unknown> = Promise.resolve();
-  let hasBegun = false;
-  const held: TrainEvent[] = [];
   const begin = () => {
-    if (hasBegun) return;
-    hasBegun = true;
-    recorder.start(never);
-    for (const event of held.splice(0)) recordEvent(recorder, event);
-    recorder.params(flattenParams(config));
-    recorder.tags({ bridle: bridleVersion, ...(code.branch && { branch: code.branch }), ...tags });
-    const environment = {
-      bridle: bridleVersion,
-      machine: describeMachine(),
-      command: process.argv
-        .slice(1)
-        .map((word, i) => (i === 0 ? path.basename(word) : withoutPasswords(word))),
-      folder: process.cwd(),
-      git: {
-        commit: code.commit,
-        branch: code.branch,
-        isDiffCut: code.isDiffCut,
-        untracked: code.untracked,
-      },
-    };
-    const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-    preparing = Promise.all([
-      put("config.json", json(config), "application/json"),
-      put("environment.json", json(environment), "application/json"),
-      ...(code.diff === "" ? [] : [put("git.diff", code.diff, "text/x-diff")]),
-    ]);
+    beginning ??= beginRecord(config, parts, options).then((known) => {
+      begun = known;
+      for (const what of held.splice(0)) what(known);
+      return known;
+    });
+    return beginning;
   };
-  // A folder with a trained model may turn out to hold this very one; then nothing is trained, and nothing recorded.
-  const mayBeDone = await stat(path.join(output, recordFile)).then(
-    () => true,
-    () => false,
-  );
-  if (!mayBeDone) begin();
   return {
-    run,
+    get run() {
+      return begun?.run;
+    },
     onEvent(event) {
-      if (event.type === "start") begin();
-      if (hasBegun) recordEvent(recorder, event);
-      else if (event.type !== "preparation") held.push(event);
-      if (event.type === "start" && before !== undefined) {
-        for (const missed of missedEvents(output, before.lastSteps, event.step)) {
-          recordEvent(recorder, missed);
-        }
-      }
+      if (event.type === "preparation") return;
+      // A folder with a trained model may turn out to hold this very one; then nothing is trained, and nothing recorded.
+      mayBeDone ??= existsSync(path.join(output, recordFile));
+      tell((known) => known.record(event));
+      if (event.type === "start" || !mayBeDone) void begin();
     },
-    line: (text) => {
-      if (hasBegun) recorder.line(text);
+    line: (text) => tell(({ recorder }) => recorder.line(text)),
+    async keep() {
+      await (await beginning)?.recorder.keep();
     },
-    keep: () => recorder.keep(),
-    tag: (given) => {
-      if (hasBegun) recorder.tags(given);
-    },
+    tag: (given) => tell(({ recorder }) => recorder.tags(given)),
     async finish(result) {
-      if (!hasBegun) return true;
+      const known = await beginning;
+      if (known === undefined) return true;
+      const { recorder, put, preparing } = known;
       await preparing;
       for (const { file, sha256 } of result.record.weights ?? []) {
-        await keep(file, () => referenceTo(path.join(result.folder, file), file, sha256));
+        await put(file, () => referenceTo(path.join(result.folder, file), file, sha256));
       }
       const bridleJson = path.join(result.folder, recordFile);
-      await keep(recordFile, async () =>
+      await put(recordFile, async () =>
         putArtifact(parts.artifacts, recordFile, await readFile(bridleJson), "application/json"),
       );
       recorder.tags({
@@ -171,12 +129,119 @@ export async function recordTraining(
       return await recorder.end("finished");
     },
     async fail(thrown) {
-      begin();
+      // Another process trains there: that one is recorded.
+      if (codeOf(thrown) === "OUTPUT_IN_USE" && beginning === undefined) return true;
+      const { recorder, preparing } = await begin();
       await preparing;
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       recorder.line(reason, "error");
-      const wasStopped = thrown instanceof BridleError && thrown.code === "CANCELLED";
-      return await recorder.end(wasStopped ? "stopped" : "failed", reason);
+      return await recorder.end(codeOf(thrown) === "CANCELLED" ? "stopped" : "failed", reason);
+    },
+  };
+}
+
+function codeOf(thrown: unknown): unknown {
+  return thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+}
+
+/** A run that is known and has begun. */
+interface Begun {
+  readonly run: RunIdentity;
+  readonly recorder: Recorder;
+  record(event: TrainEvent): void;
+  /** Keeps a file with the run; where that fails, there is a warning. */
+  put(what: string, put: () => Promise<RunArtifact>): Promise<void>;
+  /** The files of its beginning. */
+  readonly preparing: Promise<unknown>;
+}
+
+async function beginRecord(
+  config: RunConfig,
+  parts: TrackingParts,
+  {
+    experiment = "default",
+    name,
+    parent = "",
+    source = "train",
+    tags = {},
+    onRun,
+    lookMs = 10_000,
+  }: RecordingOptions,
+): Promise<Begun> {
+  const output = path.resolve(config.train.output);
+  const configSha256 = createHash("sha256").update(JSON.stringify(config)).digest("hex");
+  const [code, before] = await Promise.all([
+    readCodeVersion(process.cwd()),
+    findUnfinished(parts, output, configSha256, lookMs),
+  ]);
+  const now = Date.now();
+  const run: RunIdentity = {
+    id: before?.id ?? createRunId(),
+    experiment,
+    name: name ?? path.basename(output),
+    startedAt: before?.startedAt ?? now,
+    // Later than any before it, also where clocks differ.
+    takenUpAt: before === undefined ? now : Math.max(now, before.takenUpAt + 1),
+    source,
+    host: hostname(),
+    pid: process.pid,
+    process: processMark(),
+    output,
+    configSha256,
+    commit: code.isClean ? code.commit : `${code.commit}+`,
+    parent,
+  };
+  onRun?.(run);
+  const { sinks, spoolFolder: folder, onWarning } = parts;
+  const recorder = createRecorder({
+    run,
+    outboxes: sinks.map((sink) => openOutbox(sink, run, { folder, onWarning })),
+    nextLine: (before?.lastLine ?? -1) + 1,
+    readSystem: createSystemReader(process.cwd()),
+  });
+  const put = async (what: string, put: () => Promise<RunArtifact>) => {
+    try {
+      recorder.artifact(await put());
+    } catch (thrown) {
+      onWarning(`${what} of run ${run.id} was not kept: ${toBridleError(thrown).message}`);
+    }
+  };
+  recorder.start(never);
+  recorder.params(flattenParams(config));
+  recorder.tags({ bridle: bridleVersion, ...(code.branch && { branch: code.branch }), ...tags });
+  const environment = {
+    bridle: bridleVersion,
+    machine: describeMachine(),
+    command: process.argv
+      .slice(1)
+      .map((word, i) => (i === 0 ? path.basename(word) : withoutPasswords(word))),
+    folder: process.cwd(),
+    git: {
+      commit: code.commit,
+      branch: code.branch,
+      isClean: code.isClean,
+      isDiffCut: code.isDiffCut,
+      untracked: code.untracked,
+    },
+  };
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  const putText = (file: string, content: string, mediaType: string) =>
+    put(file, () => putArtifact(parts.artifacts, file, content, mediaType));
+  return {
+    run,
+    recorder,
+    put,
+    preparing: Promise.all([
+      putText("config.json", json(config), "application/json"),
+      putText("environment.json", json(environment), "application/json"),
+      ...(code.diff === "" ? [] : [putText("git.diff", code.diff, "text/x-diff")]),
+    ]),
+    record(event) {
+      recordEvent(recorder, event);
+      if (event.type !== "start" || before === undefined) return;
+      for (const missed of missedEvents(output, before.lastSteps, event.step)) {
+        recordEvent(recorder, missed);
+      }
     },
   };
 }
@@ -184,6 +249,7 @@ export async function recordTraining(
 interface Unfinished {
   readonly id: string;
   readonly startedAt: number;
+  readonly takenUpAt: number;
   /** The last that was recorded of each. */
   readonly lastLine: number;
   readonly lastSteps: { readonly step: number; readonly evaluation: number };
@@ -225,29 +291,54 @@ function eventIn(line: string): TrainEvent | undefined {
 
 /** The run that this training was told under when it was killed, stopped or failed. */
 async function findUnfinished(
-  { openDatabase, onWarning }: TrackingParts,
+  { left, openDatabase, onWarning }: TrackingParts,
+  output: string,
+  configSha256: string,
+  lookMs: number,
+): Promise<Unfinished | undefined> {
+  const look = async () => {
+    await left;
+    const database = await openDatabase();
+    try {
+      return await unfinishedIn(database, output, configSha256);
+    } finally {
+      await database.close();
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const reason = `it gave no answer for ${lookMs / 1000} s`;
+    const error = new BridleError("DATABASE_UNAVAILABLE", { database: "of runs", reason });
+    timer = setTimeout(() => reject(error), lookMs);
+  });
+  const looking = look();
+  looking.catch(() => {});
+  try {
+    return await Promise.race([looking, late]);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    onWarning(`Earlier runs are not looked at, and this one is a new one: ${reason}`);
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function unfinishedIn(
+  database: Database,
   output: string,
   configSha256: string,
 ): Promise<Unfinished | undefined> {
-  let database: Database | undefined;
-  try {
-    database = await openDatabase();
-    await markInterrupted(database, hostname());
-    const [latest] = await findRunsOf(database, output, configSha256);
-    if (latest === undefined || latest.status === "finished" || latest.status === "running") return;
-    const { metrics } = await getRun(database, latest.id);
-    const lastStep = (key: string) => metrics[key]?.lastStep ?? 0;
-    return {
-      ...latest,
-      lastLine: await lastLineOf(database, latest.id),
-      lastSteps: { step: lastStep("train/loss"), evaluation: lastStep("eval/loss") },
-    };
-  } catch (thrown) {
-    onWarning(`Earlier runs are not looked at: ${toBridleError(thrown).message}`);
-    return undefined;
-  } finally {
-    await database?.close();
-  }
+  await markInterrupted(database, hostname());
+  const [latest] = await findRunsOf(database, output, configSha256);
+  if (latest === undefined || latest.status === "finished" || latest.status === "running") return;
+  const { metrics } = await getRun(database, latest.id);
+  const lastStep = (key: string) => metrics[key]?.lastStep ?? 0;
+  return {
+    ...latest,
+    lastLine: await lastLineOf(database, latest.id),
+    lastSteps: { step: lastStep("train/loss"), evaluation: lastStep("eval/loss") },
+  };
 }
 
 /** A file that stays where it is. */

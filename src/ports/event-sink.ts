@@ -15,11 +15,15 @@ export interface RunIdentity {
   readonly source: string;
   readonly host: string;
   readonly pid: number;
+  /** What tells its process from others of the same id; empty or left out where the system does not say. */
+  readonly process?: string | undefined;
+  /** When this process began it, or took it up again; `startedAt` where left out. What others told of it before is older. */
+  readonly takenUpAt?: number | undefined;
   /** The folder it writes to, absolute; empty where it has none. */
   readonly output: string;
   /** Hash of its resolved configuration; empty where it has none. */
   readonly configSha256: string;
-  /** Commit of the project's code, with `+` after it where files differ from it; empty where there is none. */
+  /** Commit of the project's code, with `+` after it where files differ from it, or may; empty where there is none. */
   readonly commit: string;
   /** The run it belongs to, such as a sweep's; empty for most. */
   readonly parent: string;
@@ -77,11 +81,14 @@ export type RunEvent =
 
 /**
  * Keeps what runs tell. Sinks hold no events back: whoever sends them waits, keeps what failed and sends it again, so
- * that the same events may come twice and must leave what they would leave once.
+ * that the same events may come twice and must leave what they would leave once. What a process told of a run may come
+ * after another one took the run up again: it fills in what is missing, and changes nothing that is newer.
  */
 export interface EventSink {
   /** How it is called in messages and in names of files: letters and digits. */
   readonly name: string;
+  /** Where they are kept, without a password: what waits for one place is sent to no other. */
+  readonly destination: string;
   /** Keeps some events of a run, in their order, all or nothing where it can. @throws where it cannot keep them now */
   send(run: RunIdentity, events: readonly RunEvent[]): Promise<void>;
   close(): Promise<void>;

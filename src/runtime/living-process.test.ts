@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { isRunning, isSameRunning, processStart } from "./living-process.js";
+import { isRunning, isSameRunning, processMark, processStart } from "./living-process.js";
 
 describe("isRunning", () => {
   it("is true for this process and its parent, and false for an id nobody has", () => {
@@ -17,6 +17,21 @@ describe("isRunning", () => {
     await once(child, "exit");
     expect(isRunning(child.pid!)).toBe(false);
   });
+
+  it.runIf(process.platform === "linux")(
+    "tells a process from another one that had its id at another time",
+    () => {
+      const mark = processMark();
+      expect(mark).toMatch(/^[0-9a-f]{8}\d+$/);
+      expect(processMark(process.ppid)).not.toBe(mark);
+      expect(processMark(2 ** 30)).toBe("");
+      expect(isRunning(process.pid, mark)).toBe(true);
+      expect(isRunning(process.pid, `${mark}0`)).toBe(false);
+      expect(isRunning(process.ppid, mark)).toBe(false);
+      // Before it was kept, the id alone tells.
+      expect(isRunning(process.pid, "")).toBe(true);
+    },
+  );
 
   it.runIf(process.platform === "linux")(
     "is false for one that nobody has waited for",

@@ -2,14 +2,29 @@
 import { readFileSync } from "node:fs";
 import { systemCode } from "../errors/file-errors.js";
 
-/** True while the process runs; false for one that has ended, also where its parent has not yet asked how. */
-export function isRunning(pid: number): boolean {
+/**
+ * True while the process runs; false for one that has ended, also where its parent has not yet asked how.
+ * @param mark its processMark, where that was kept: then false too for another process that has its id now
+ */
+export function isRunning(pid: number, mark = ""): boolean {
   try {
     process.kill(pid, 0);
   } catch (thrown) {
-    return systemCode(thrown) === "EPERM";
+    if (systemCode(thrown) !== "EPERM") return false;
   }
-  return !isZombie(pid);
+  if (isZombie(pid)) return false;
+  const now = mark === "" ? "" : processMark(pid);
+  return now === "" || now === mark;
+}
+
+/**
+ * What tells a process from those that have its id at other times, as the first one of each container has: processStart as
+ * letters and digits for names of files, empty where the system does not say.
+ */
+export function processMark(pid = process.pid): string {
+  const [boot = "", began = ""] = processStart(pid)?.split("/") ?? [];
+  const mark = `${boot.slice(0, 8)}${began}`;
+  return /^[0-9a-f]{8}\d+$/.test(mark) ? mark : "";
 }
 
 /**

@@ -19,6 +19,7 @@ export const RunSchema = z
     startedAt: time,
     endedAt: time.nullable(),
     aliveAt: time.openapi({ description: "When it last told something." }),
+    takenUpAt: time.openapi({ description: "When a process began it, or took it up last." }),
     host: z.string(),
     pid: z.int(),
     output: z.string().openapi({ description: "The folder it writes to." }),

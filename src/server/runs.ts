@@ -329,7 +329,18 @@ async function sendArtifact(server: ServerContext, c: RequestContext): Promise<R
     const where = found === undefined ? "" : ` It lies at ${found.uri}.`;
     throw new BridleError("ARTIFACT_NOT_FOUND", { run: run.id, name: name.slice(0, 200), where });
   }
+  const headers = {
+    "content-type": found.mediaType,
+    "content-length": String(found.sizeBytes),
+    // What a run keeps is never run as part of this site.
+    "content-disposition": "attachment",
+    etag: `"${found.sha256}"`,
+  };
   const { signal } = c.var.scope;
+  if (c.req.method === "HEAD" && (await records.artifacts.head(found.blob)) !== undefined) {
+    // Nobody would read the file to its end, which closes it.
+    return new Response(null, { headers });
+  }
   const chunks = (await records.artifacts.get(found.blob, { signal }))[Symbol.asyncIterator]();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -341,13 +352,5 @@ async function sendArtifact(server: ServerContext, c: RequestContext): Promise<R
       await chunks.return?.();
     },
   });
-  return new Response(body, {
-    headers: {
-      "content-type": found.mediaType,
-      "content-length": String(found.sizeBytes),
-      // What a run keeps is never run as part of this site.
-      "content-disposition": "attachment",
-      etag: `"${found.sha256}"`,
-    },
-  });
+  return new Response(body, { headers });
 }

@@ -1,4 +1,5 @@
 // Finds runs whose process is gone: they show as interrupted, from when they last told something.
+import { BridleError } from "../errors/error.js";
 import type { Database } from "../ports/database.js";
 import { isRunning } from "../runtime/living-process.js";
 
@@ -19,10 +20,11 @@ export async function markInterrupted(
     id: string;
     host: string;
     pid: number;
+    process_mark: string;
     alive_at: number;
-  }>("SELECT id, host, pid, alive_at FROM track_run WHERE status = 'running'");
+  }>("SELECT id, host, pid, process_mark, alive_at FROM track_run WHERE status = 'running'");
   const dead = rows.filter((run) =>
-    run.host === host ? !isRunning(run.pid) : now - run.alive_at > silentMs,
+    run.host === host ? !isRunning(run.pid, run.process_mark) : now - run.alive_at > silentMs,
   );
   const marked: string[] = [];
   for (const { id, alive_at: aliveAt } of dead) {
@@ -35,4 +37,16 @@ export async function markInterrupted(
     if (count > 0) marked.push(id);
   }
   return marked;
+}
+
+/** Why nothing can be written, while everything can be read. */
+const readOnlyCodes = new Set(["DATABASE_BUSY", "DATABASE_DENIED", "DATABASE_FULL"]);
+
+/** As markInterrupted, for whoever only looks: where nothing can be written, runs are shown as they were. */
+export async function markIfPossible(database: Database, host: string): Promise<void> {
+  try {
+    await markInterrupted(database, host);
+  } catch (thrown) {
+    if (!(thrown instanceof BridleError) || !readOnlyCodes.has(thrown.code)) throw thrown;
+  }
 }

@@ -118,5 +118,14 @@ export const trackMigrations: MigrationSet = {
         ) STRICT, WITHOUT ROWID`,
       ],
     },
+    {
+      // Several processes in turn may tell of one run, and what they told may come late.
+      name: "which process took a run up last, when, and after which step",
+      statements: [
+        "ALTER TABLE track_run ADD COLUMN process_mark TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE track_run ADD COLUMN taken_up_at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE track_run ADD COLUMN from_step INTEGER NOT NULL DEFAULT 9007199254740991",
+      ],
+    },
   ],
 };

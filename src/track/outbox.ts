@@ -1,6 +1,7 @@
 // Between a run and a sink: events are gathered for a second, written to a spool on disk, and sent from there, again where
 // that fails.
-import { appendFile } from "node:fs/promises";
+import { appendFile, mkdir } from "node:fs/promises";
+import path from "node:path";
 import { BridleError, toBridleError } from "../errors/error.js";
 import type {
   EventSink,
@@ -49,17 +50,7 @@ const mostInOne = 1000;
 const lasting = new Set(["BUG", "DATABASE_CONFLICT", "SINK_REFUSED"]);
 
 export function openOutbox(sink: EventSink, run: RunIdentity, options: OutboxOptions): Outbox {
-  return new SpooledOutbox(sink, run, createSpool(options.folder, sink.name, run), options);
-}
-
-/** Delivers a spool that another process left. @throws what the sink throws; the rest waits for the next try */
-export async function deliverSpool(
-  sink: EventSink,
-  run: RunIdentity,
-  spool: Spool,
-  onWarning: (message: string) => void,
-): Promise<void> {
-  await spool.drain((events) => sendEach(sink, run, events, spool.file, onWarning));
+  return new SpooledOutbox(sink, run, createSpool(options.folder, sink, run), options);
 }
 
 /** What came of a spool that another process left. */
@@ -77,16 +68,18 @@ export async function deliverLeftSpools(
   sinks: readonly EventSink[],
   onWarning: (message: string) => void,
 ): Promise<readonly LeftDelivery[]> {
-  const names = new Set(sinks.map(({ name }) => name));
   const deliveries: LeftDelivery[] = [];
-  for (const { sink: name, run, spool } of await takeLeftSpools(folder, names)) {
-    const sink = sinks.find((each) => each.name === name) as EventSink;
-    const { file } = spool;
+  for (const { sink: of, run, spool } of await takeLeftSpools(folder, sinks, onWarning)) {
+    const sink = sinks.find((each) => each === of) as EventSink;
+    const { name } = sink;
     try {
-      await deliverSpool(sink, run, spool, onWarning);
-      deliveries.push({ sink: name, run, file, error: undefined });
+      const send = sender(sink, run, spool, onWarning);
+      await spool.drain(send);
+      deliveries.push({ sink: name, run, file: spool.file, error: undefined });
     } catch (thrown) {
       const error = toBridleError(thrown);
+      // Not this process's any more: the next one to try may be another.
+      const file = await spool.release();
       onWarning(
         `${name} does not take what run ${run.id} told yet: ${error.message} It stays in ${file}.`,
       );
@@ -99,22 +92,47 @@ export async function deliverLeftSpools(
 /**
  * A sink that first gets what other processes left for it, so that what a run told comes in its order; whoever sends waits
  * for that, and nobody else does.
+ * @returns the sink, and what came of that; never rejects
  */
 export function afterLeftSpools(
   sink: EventSink,
   folder: string,
   onWarning: (message: string) => void,
-): EventSink {
-  const left = deliverLeftSpools(folder, [sink], onWarning);
-  left.catch(() => {});
+): { readonly sink: EventSink; readonly left: Promise<void> } {
+  const left = deliverLeftSpools(folder, [sink], onWarning).then(
+    () => {},
+    (thrown) => onWarning(`What waits in ${folder} is not sent: ${toBridleError(thrown).message}`),
+  );
   return {
-    name: sink.name,
-    async send(run, events) {
-      await left;
-      await sink.send(run, events);
+    left,
+    sink: {
+      name: sink.name,
+      destination: sink.destination,
+      async send(run, events) {
+        await left;
+        await sink.send(run, events);
+      },
+      close: () => sink.close(),
     },
-    close: () => sink.close(),
   };
+}
+
+/** Sends events of a spool; tells of each kind that is refused once. */
+function sender(
+  sink: EventSink,
+  run: RunIdentity,
+  spool: Spool,
+  onWarning: (message: string) => void,
+): (events: readonly RunEvent[]) => Promise<void> {
+  const told = new Set<string>();
+  return (events) =>
+    sendEach(sink, run, events, spool.refusedFile, (type, reason) => {
+      if (told.has(type)) return;
+      told.add(type);
+      onWarning(
+        `${sink.name} refused ${type} of run ${run.id}: ${reason} What it refuses is kept in ${spool.refusedFile}.`,
+      );
+    });
 }
 
 /** Sends events; those that a sink will never take are set aside, so that they do not hold up the others. */
@@ -122,22 +140,22 @@ async function sendEach(
   sink: EventSink,
   run: RunIdentity,
   events: readonly RunEvent[],
-  spoolFile: string,
-  onWarning: (message: string) => void,
+  refusedFile: string,
+  onRefused: (type: RunEvent["type"], reason: string) => void,
 ): Promise<void> {
   try {
     await sink.send(run, events);
   } catch (thrown) {
     if (!(thrown instanceof BridleError) || !lasting.has(thrown.code)) throw thrown;
     if (events.length > 1) {
-      for (const event of events) await sendEach(sink, run, [event], spoolFile, onWarning);
+      for (const event of events) await sendEach(sink, run, [event], refusedFile, onRefused);
       return;
     }
-    const file = spoolFile.replace(/\.jsonl$/, ".refused.jsonl");
-    await appendFile(file, `${JSON.stringify({ run: run.id, error: thrown.message, events })}\n`);
-    onWarning(
-      `${sink.name} refused a ${events[0]?.type}: ${thrown.message} It is kept in ${file}.`,
-    );
+    const { name, destination } = sink;
+    const kept = { sink: name, destination, run, error: thrown.message, events };
+    await mkdir(path.dirname(refusedFile), { recursive: true });
+    await appendFile(refusedFile, `${JSON.stringify(kept)}\n`);
+    for (const { type } of events) onRefused(type, thrown.message);
   }
 }
 
@@ -146,6 +164,7 @@ class SpooledOutbox implements Outbox {
   private readonly run: RunIdentity;
   private readonly spool: Spool;
   private readonly options: Required<OutboxOptions>;
+  private readonly sendAll: (events: readonly RunEvent[]) => Promise<void>;
   /** What is not in the spool yet: of the last second, or more where the spool cannot be written. */
   private waiting: RunEvent[] = [];
   /** What is being sent without having been in the spool. */
@@ -159,15 +178,19 @@ class SpooledOutbox implements Outbox {
   private retryAt = 0;
   private lost = 0;
   private isClosed = false;
+  private hasToldRest = false;
 
   constructor(sink: EventSink, run: RunIdentity, spool: Spool, options: OutboxOptions) {
     this.sink = sink;
     this.run = run;
     this.spool = spool;
     this.options = { gatherMs: 1000, retryMs: 1000, ...options };
+    this.sendAll = sender(sink, run, spool, options.onWarning);
   }
 
   push(event: RunEvent): void {
+    // The end was the last that there is to tell.
+    if (this.isClosed) return;
     const now = performance.now();
     if (this.timer === undefined) this.gatheredSince = now;
     this.gather(event);
@@ -241,8 +264,7 @@ class SpooledOutbox implements Outbox {
     let tooMany = this.waiting.reduce((sum, event) => sum + sizeOf(event), 0) - mostWaiting;
     if (tooMany <= 0) return;
     if (this.lost === 0) {
-      const reason =
-        this.spoolFault instanceof Error ? this.spoolFault.message : String(this.spoolFault);
+      const reason = reasonOf(this.spoolFault);
       this.options.onWarning(`What the run tells ${this.sink.name} is being lost: ${reason}`);
     }
     this.waiting = this.waiting.flatMap((event) => {
@@ -250,6 +272,7 @@ class SpooledOutbox implements Outbox {
       const gone = Math.min(tooMany, sizeOf(event));
       tooMany -= gone;
       this.lost += gone;
+      if (gone === sizeOf(event)) return [];
       if (event.type === "lines") return [{ type: "lines", lines: event.lines.slice(gone) }];
       return [{ type: "points", points: event.points.slice(gone) }];
     });
@@ -271,33 +294,38 @@ class SpooledOutbox implements Outbox {
     if (this.spool.isEmpty && !hasUnspooled) return;
     if (performance.now() < this.retryAt) return;
     const { onWarning, retryMs } = this.options;
-    const send = (events: readonly RunEvent[]) =>
-      sendEach(this.sink, this.run, events, this.spool.file, onWarning);
     try {
-      await this.spool.drain(send);
-      await this.sendUnspooled(send);
-      if (this.failures > 0) onWarning(`${this.sink.name} takes what the run tells again.`);
+      await this.spool.drain(this.sendAll);
+      await this.sendUnspooled();
+      if (this.failures > 0 && !this.hasToldRest) {
+        onWarning(`${this.sink.name} takes what the run tells again.`);
+      }
       this.failures = 0;
     } catch (thrown) {
       const wait = Math.min(longestRetryMs, retryMs * 2 ** this.failures++);
       this.retryAt = performance.now() + wait;
-      if (this.failures === 1) {
-        const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      if (this.failures === 1 && !this.hasToldRest) {
         onWarning(
-          `${this.sink.name} does not take what the run tells: ${reason} It is kept in ${this.spool.file} and sent again.`,
+          `${this.sink.name} does not take what the run tells: ${reasonOf(thrown)} It is kept in ${this.where()} and sent again.`,
         );
       }
     }
   }
 
+  private where(): string {
+    const folder = path.dirname(this.spool.file);
+    if (this.spoolFault === undefined) return folder;
+    return `memory, because ${folder} cannot be written (${reasonOf(this.spoolFault)}),`;
+  }
+
   /** A sink may take what the disk has no room for. */
-  private async sendUnspooled(send: (events: readonly RunEvent[]) => Promise<void>) {
+  private async sendUnspooled(): Promise<void> {
     await this.keeping;
     if (this.spoolFault === undefined || this.waiting.length === 0) return;
     this.unspooled = this.waiting;
     this.waiting = [];
     try {
-      await send(this.unspooled);
+      await this.sendAll(this.unspooled);
     } catch (thrown) {
       // Unless the spool has got them in the meantime.
       this.waiting = [...this.unspooled, ...this.waiting];
@@ -310,7 +338,7 @@ class SpooledOutbox implements Outbox {
   async close(patienceMs: number): Promise<boolean> {
     this.isClosed = true;
     clearTimeout(this.timer);
-    await this.store(false);
+    await this.store(true);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<"late">((resolve) => {
       timer = setTimeout(() => resolve("late"), patienceMs);
@@ -320,13 +348,28 @@ class SpooledOutbox implements Outbox {
       this.retryAt = 0;
       await this.flush();
     })();
-    // What is on its way then is in the spool too; it may arrive as well, which does no harm.
     const outcome = await Promise.race([sent, late]);
     clearTimeout(timer);
     clearTimeout(this.timer);
-    if (outcome === "late") return false;
-    return this.spool.isEmpty && this.waiting.length === 0 && this.lost === 0;
+    this.hasToldRest = true;
+    const { onWarning } = this.options;
+    const [{ name }, { id }] = [this.sink, this.run];
+    const inMemory = [...this.unspooled, ...this.waiting];
+    const lost = inMemory.reduce((sum, event) => sum + sizeOf(event), this.lost);
+    if (lost > 0) onWarning(`${lost} things that run ${id} told ${name} are lost.`);
+    if (this.spool.isEmpty) return lost === 0;
+    // What is on its way may still arrive, also twice, which does no harm. Afterwards whoever comes first has the rest.
+    const file = outcome === "late" ? this.spool.file : await this.spool.release();
+    if (outcome === "late") void sent.then(() => this.spool.release());
+    onWarning(
+      `${name} does not have all that run ${id} told. The rest is in ${file}, and is sent by the next command that records something, or by: bridle runs sync`,
+    );
+    return false;
   }
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 function sizeOf(event: RunEvent): number {

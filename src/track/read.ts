@@ -24,6 +24,8 @@ export interface TrackedRun {
   readonly endedAt: number | null;
   /** When it last told something. */
   readonly aliveAt: number;
+  /** When a process began it, or took it up last. */
+  readonly takenUpAt: number;
   readonly host: string;
   readonly pid: number;
   readonly output: string;
@@ -70,6 +72,7 @@ interface RunRow {
   readonly started_at: number;
   readonly ended_at: number | null;
   readonly alive_at: number;
+  readonly taken_up_at: number;
   readonly host: string;
   readonly pid: number;
   readonly output: string;
@@ -80,8 +83,8 @@ interface RunRow {
   readonly changed_at: number;
 }
 
-const columns = `r.id, e.name AS experiment, r.name, r.status, r.source, r.started_at, r.ended_at, r.alive_at, r.host,
-  r.pid, r.output, r.config_sha256, r.code_commit, r.parent, r.error, r.changed_at`;
+const columns = `r.id, e.name AS experiment, r.name, r.status, r.source, r.started_at, r.ended_at, r.alive_at,
+  r.taken_up_at, r.host, r.pid, r.output, r.config_sha256, r.code_commit, r.parent, r.error, r.changed_at`;
 const runsAndExperiments = "FROM track_run r JOIN track_experiment e ON e.id = r.experiment_id";
 
 export const usualPage = 100;
@@ -182,7 +185,7 @@ export async function getRun(database: Database, run: string): Promise<TrackedRu
     async (sql) => {
       const { rows } = await sql.query<RunRow>(
         `SELECT ${columns} ${runsAndExperiments} WHERE r.id = $1 OR r.name = $1 OR r.id LIKE $2 ESCAPE '\\'
-        ORDER BY r.started_at DESC LIMIT 20`,
+        ORDER BY CASE WHEN r.id = $1 THEN 0 WHEN r.name = $1 THEN 1 ELSE 2 END, r.started_at DESC LIMIT 20`,
         [run, `${run.replaceAll(/[%_\\]/g, "\\$&")}%`],
       );
       const exact = rows.filter(({ id }) => id === run);
@@ -241,6 +244,8 @@ async function withWhatTheyTold(
     startedAt: row.started_at,
     endedAt: row.ended_at,
     aliveAt: row.alive_at,
+    // Rows of before this was kept have none.
+    takenUpAt: row.taken_up_at || row.started_at,
     host: row.host,
     pid: row.pid,
     output: row.output,
@@ -357,14 +362,26 @@ export async function findRunsOf(
   output: string,
   configSha256: string,
 ): Promise<
-  readonly { readonly id: string; readonly status: RunStatus; readonly startedAt: number }[]
+  readonly {
+    readonly id: string;
+    readonly status: RunStatus;
+    readonly startedAt: number;
+    readonly takenUpAt: number;
+  }[]
 > {
-  const { rows } = await database.query<{ id: string; status: RunStatus; started_at: number }>(
-    `SELECT id, status, started_at FROM track_run WHERE output = $1 AND config_sha256 = $2
+  const { rows } = await database.query<{
+    id: string;
+    status: RunStatus;
+    started_at: number;
+    taken_up_at: number;
+  }>(
+    `SELECT id, status, started_at, taken_up_at FROM track_run WHERE output = $1 AND config_sha256 = $2
     ORDER BY started_at DESC LIMIT 5`,
     [output, configSha256],
   );
-  return rows.map(({ id, status, started_at: startedAt }) => ({ id, status, startedAt }));
+  return rows.map(({ id, status, started_at: startedAt, taken_up_at: takenUpAt }) => ({
+    ...{ id, status, startedAt, takenUpAt },
+  }));
 }
 
 /** The number of a run's last line; -1 where it has none. */

@@ -65,9 +65,11 @@ export function createRecorder({
     for (const outbox of outboxes) outbox.push(event);
   };
   let lineNumber = nextLine;
+  let isOver = false;
   const sample = async () => {
     if (readSystem === undefined) return;
     const reading = await readSystem().catch(() => ({}));
+    if (isOver) return;
     const at = Date.now();
     // Its own axis: seconds since the run first began.
     const step = Math.max(0, Math.round((at - run.startedAt) / 1000));
@@ -104,6 +106,7 @@ export function createRecorder({
       await Promise.all(outboxes.map((outbox) => outbox.keep()));
     },
     async end(status, error = "", patienceMs = 10_000) {
+      isOver = true;
       for (const timer of timers) clearInterval(timer);
       push({ type: "end", status, at: Date.now(), error });
       const closed = await Promise.all(outboxes.map((outbox) => outbox.close(patienceMs)));

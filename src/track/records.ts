@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { BlobReader } from "../ports/blob-store.js";
 import type { Database } from "../ports/database.js";
-import { markInterrupted } from "./interrupted.js";
+import { markIfPossible } from "./interrupted.js";
 
 /** What runs told, and the files they keep. */
 export interface RunRecords {
@@ -35,7 +35,7 @@ export function keepRecords(open: () => Promise<RunRecords | undefined>): KeptRe
       const now = performance.now();
       if (records !== undefined && now - markedAt > markEveryMs) {
         markedAt = now;
-        await markInterrupted(records.database, hostname());
+        await markIfPossible(records.database, hostname());
       }
       return records;
     },

@@ -14,20 +14,28 @@ export function stepsOf(level: number): number {
   return binWidth ** level;
 }
 
+/** Whether a metric is read from the machine; these go by seconds, and no step is ever done again. */
+export function isOfMachine(key: string): boolean {
+  return key.startsWith("system/");
+}
+
 /**
- * Writes points, each in the place of one that was there of the same step, and brings their bins up to date.
+ * Writes points and brings their bins up to date.
+ * @param replaces whether each takes the place of one that is there of the same step
  * @returns how many series were touched
  */
 export async function writePoints(
   sql: SqlClient,
   runId: string,
   points: readonly MetricPoint[],
+  replaces = true,
 ): Promise<number> {
   // A statement writes no row twice.
   const latest = new Map<string, Map<number, MetricPoint>>();
   for (const point of points) {
-    const own = latest.get(point.key) ?? new Map<number, MetricPoint>();
-    latest.set(point.key, own.set(point.step, point));
+    const key = asStored(point.key);
+    const own = latest.get(key) ?? new Map<number, MetricPoint>();
+    latest.set(key, own.set(point.step, point));
   }
   const ids = await seriesIds(sql, runId, [...latest.keys()]);
   const rows = [...latest].flatMap(([key, own]) =>
@@ -43,7 +51,9 @@ export async function writePoints(
     sql,
     "INSERT INTO track_point (series_id, step, epoch, at, value)",
     rows,
-    "ON CONFLICT (series_id, step) DO UPDATE SET epoch = excluded.epoch, at = excluded.at, value = excluded.value",
+    replaces
+      ? "ON CONFLICT (series_id, step) DO UPDATE SET epoch = excluded.epoch, at = excluded.at, value = excluded.value"
+      : "ON CONFLICT (series_id, step) DO NOTHING",
   );
   for (const [key, own] of latest) {
     const steps = [...own.keys()];
@@ -51,6 +61,11 @@ export async function writePoints(
     await gather(sql, id, Math.min(...bounded(steps)), Math.max(...bounded(steps)));
   }
   return ids.size;
+}
+
+/** A text as databases hold it, so that it is found again. */
+function asStored(text: string): string {
+  return Buffer.from(text.replaceAll("\0", "\uFFFD"), "utf8").toString("utf8");
 }
 
 /** Spreading very long lists overflows the stack. */
@@ -81,23 +96,30 @@ async function seriesIds(
   return new Map([...ids].filter(([key]) => keys.includes(key)));
 }
 
+/** The bins of a level as what is below them has it: points below the first. @param where which of these, in SQL */
+export function binsSql(level: number, where: string): string {
+  return level === 1
+    ? `SELECT series_id, 1 AS level, step / ${binWidth} AS bin, MIN(step) AS first_step, MAX(step) AS last_step,
+        MAX(epoch) AS last_epoch, MAX(at) AS last_at, COUNT(*) AS count,
+        SUM(CASE WHEN ${finite} THEN 1 ELSE 0 END) AS finite_count,
+        SUM(CASE WHEN ${finite} THEN value ELSE 0.0 END) AS total,
+        MIN(CASE WHEN ${finite} THEN value END) AS min_value, MAX(CASE WHEN ${finite} THEN value END) AS max_value
+      FROM track_point WHERE ${where} GROUP BY series_id, step / ${binWidth}`
+    : `SELECT series_id, ${level} AS level, bin / ${binWidth} AS bin, MIN(first_step) AS first_step,
+        MAX(last_step) AS last_step, MAX(last_epoch) AS last_epoch, MAX(last_at) AS last_at, SUM(count) AS count,
+        SUM(finite_count) AS finite_count, SUM(total) AS total, MIN(min_value) AS min_value,
+        MAX(max_value) AS max_value
+      FROM track_bin WHERE level = ${level - 1} AND ${where} GROUP BY series_id, bin / ${binWidth}`;
+}
+
 /** Makes the bins over a range of steps anew, each level from the one below, and the series' figures from the last. */
 async function gather(sql: SqlClient, id: number, first: number, last: number): Promise<void> {
   for (let level = 1; level <= binLevels; level++) {
     const width = stepsOf(level);
     const from = Math.floor(first / width);
     const to = Math.floor(last / width);
-    const source =
-      level === 1
-        ? `SELECT series_id, 1, step / ${binWidth}, MIN(step), MAX(step), MAX(epoch), MAX(at), COUNT(*),
-            SUM(CASE WHEN ${finite} THEN 1 ELSE 0 END), SUM(CASE WHEN ${finite} THEN value ELSE 0.0 END),
-            MIN(CASE WHEN ${finite} THEN value END), MAX(CASE WHEN ${finite} THEN value END)
-          FROM track_point WHERE series_id = $1 AND step >= $2 AND step < $3
-          GROUP BY series_id, step / ${binWidth}`
-        : `SELECT series_id, ${level}, bin / ${binWidth}, MIN(first_step), MAX(last_step), MAX(last_epoch),
-            MAX(last_at), SUM(count), SUM(finite_count), SUM(total), MIN(min_value), MAX(max_value)
-          FROM track_bin WHERE series_id = $1 AND level = ${level - 1} AND bin >= $2 AND bin < $3
-          GROUP BY series_id, bin / ${binWidth}`;
+    const place = level === 1 ? "step" : "bin";
+    const source = binsSql(level, `series_id = $1 AND ${place} >= $2 AND ${place} < $3`);
     const below = level === 1 ? width : binWidth;
     await sql.query(
       `INSERT INTO track_bin (series_id, level, bin, first_step, last_step, last_epoch, last_at, count, finite_count,

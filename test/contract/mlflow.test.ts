@@ -1,5 +1,5 @@
 // Runs told to an MLflow server: everything arrives once, within its limits, whatever comes in between.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,7 +8,8 @@ import { openBlobStore } from "../../src/compose.js";
 import type { BlobStore } from "../../src/ports/blob-store.js";
 import type { RunEvent, RunIdentity } from "../../src/ports/event-sink.js";
 import { putArtifact } from "../../src/track/artifacts.js";
-import { openOutbox } from "../../src/track/outbox.js";
+import { afterLeftSpools, deliverLeftSpools, openOutbox } from "../../src/track/outbox.js";
+import { listSpools } from "../../src/track/spool.js";
 import {
   type FakeMlflow,
   type MlflowServer,
@@ -205,6 +206,39 @@ describe.each(servers)("told to %s", (_, isThere, start) => {
       ]);
     }, 60_000);
 
+    it("keeps what is newer when an earlier process's part of it comes late", async () => {
+      const first = madeRun("hhhh2222", { startedAt: 1_700_000_000_000 });
+      const at = first.startedAt;
+      const second = { ...first, takenUpAt: at + 1000, commit: "c0ffee" };
+      await sinkTo().send(second, [
+        { type: "start", run: second, fromStep: 2 },
+        { type: "params", values: { device: "cuda" } },
+        { type: "tags", values: { "checkpoint.step": "4" } },
+        { type: "points", points: [point("loss", 3, 3, at + 1500)] },
+        { type: "end", status: "finished", at: at + 2000, error: "" },
+      ]);
+      const late = sinkTo();
+      for (let times = 0; times < 2; times++) {
+        await late.send(first, [
+          { type: "start", run: first, fromStep: 0 },
+          { type: "params", values: { device: "cpu", seed: "1" } },
+          { type: "tags", values: { "checkpoint.step": "2", only: "here" } },
+          { type: "points", points: [1, 2].map((step) => point("loss", step, step, at + step)) },
+          { type: "end", status: "interrupted", at: at + 3000, error: "killed" },
+        ]);
+        const [found, ...others] = await runsOf(server, first);
+        expect(others).toEqual([]);
+        expect(found).toMatchObject({
+          info: { status: "FINISHED" },
+          params: { device: "cuda", seed: "1" },
+          tags: { "checkpoint.step": "4", only: "here", "bridle.status": "finished" },
+        });
+        expect(found.tags).not.toHaveProperty("bridle.changed.device");
+        const loss = await historyOf(server, found.info.run_id, "loss");
+        expect(loss.map(([step]: number[]) => step)).toEqual([1, 2, 3]);
+      }
+    }, 60_000);
+
     it("is refused in the server's words where it will never be taken", async () => {
       const run = madeRun("cccc2222", { experiment: "" });
       await expect(sinkTo().send(run, [{ type: "alive", at: 1 }])).rejects.toMatchObject({
@@ -213,6 +247,13 @@ describe.each(servers)("told to %s", (_, isThere, start) => {
     });
   });
 });
+
+/** Waits until every spool of a folder may be taken by whoever comes. */
+async function untilFree(folder: string): Promise<void> {
+  while ((await listSpools(folder)).some(({ isHeld }) => isHeld)) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 describe("a server that is away", () => {
   it("is told everything when it is back, in order, while nobody waits", async () => {
@@ -242,7 +283,7 @@ describe("a server that is away", () => {
     );
     expect(steps).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
     expect(warnings).toHaveLength(2);
-    expect(warnings[0]).toMatch(/503 .*kept in .*spool-a.*mlflow-dddd2222/s);
+    expect(warnings[0]).toMatch(/503 .*kept in .*spool-a/s);
     expect(warnings[1]).toMatch(/takes what the run tells again/);
     await server.close();
   });
@@ -251,12 +292,76 @@ describe("a server that is away", () => {
     const server = await startFakeMlflow();
     server.hangs = true;
     const run = madeRun("eeee2222");
-    const sink = createMlflowSink({ url: server.url, env: {}, artifacts });
+    const sinkTo = () => createMlflowSink({ url: server.url, env: {}, artifacts });
+    const sink = sinkTo();
     const folder = path.join(root, "spool-b");
     const outbox = openOutbox(sink, run, { folder, onWarning: () => {} });
     outbox.push({ type: "start", run, fromStep: 0 });
     expect(await outbox.close(50)).toBe(false);
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(/^mlflow-eeee2222-/)]);
     await sink.close();
+    await untilFree(folder);
+    server.hangs = false;
+    await deliverLeftSpools(folder, [sinkTo()], () => {});
+    expect(await runsOf(server, run)).toMatchObject([{ info: { status: "RUNNING" } }]);
+    expect(readdirSync(folder)).toEqual([]);
+    await server.close();
+  });
+
+  it("loses nothing as a black hole over a whole training, its kill and its resume, and lets nobody wait", async () => {
+    const server = await startFakeMlflow();
+    server.hangs = true;
+    const sinkTo = () => createMlflowSink({ url: server.url, env: {}, artifacts });
+    const folder = path.join(root, "spool-c");
+    const options = { folder, onWarning: () => {}, gatherMs: 60_000 };
+    const first = madeRun("jjjj2222", { pid: 2 ** 30 });
+    const killed = openOutbox(sinkTo(), first, options);
+    killed.push({ type: "start", run: first, fromStep: 0 });
+    void killed.flush();
+    for (let step = 1; step <= 4; step++) {
+      killed.push({ type: "points", points: [point("loss", step, step)] });
+    }
+    // Before the checkpoint of step 4; what comes after is lost, and trained again.
+    await killed.keep();
+    killed.push({ type: "points", points: [point("loss", 5, 5)] });
+    const [name = ""] = readdirSync(folder);
+    const left = name.replace(/-\d+-[0-9a-f]+-([0-9a-f]{8})\.jsonl$/, "-1073741824-0-$1.jsonl");
+    renameSync(path.join(folder, name), path.join(folder, left));
+
+    const second = { ...first, pid: process.pid, takenUpAt: first.startedAt + 1000 };
+    const resumed = sinkTo();
+    const outbox = openOutbox(afterLeftSpools(resumed, folder, () => {}).sink, second, options);
+    outbox.push({ type: "start", run: second, fromStep: 4 });
+    for (let step = 5; step <= 8; step++) {
+      outbox.push({ type: "points", points: [point("loss", step, step)] });
+      await outbox.keep();
+    }
+    outbox.push({ type: "end", status: "finished", at: 2_000_000, error: "" });
+    expect(await outbox.close(50)).toBe(false);
+    await resumed.close();
+    await untilFree(folder);
+
+    server.hangs = false;
+    await deliverLeftSpools(folder, [sinkTo()], () => {});
+    expect(readdirSync(folder)).toEqual([]);
+    const [found, ...others] = await runsOf(server, first);
+    expect([found.info.status, others]).toEqual(["FINISHED", []]);
+    const loss = await historyOf(server, found.info.run_id, "loss");
+    expect(loss.map(([step]: number[]) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    await server.close();
+  });
+
+  it("is given no file whose name leads out of its run's folder", async () => {
+    const server = await startFakeMlflow();
+    const run = madeRun("kkkk2222");
+    const kept = await putArtifact(artifacts, "x.txt", "x", "text/plain");
+    const sink = createMlflowSink({ url: server.url, env: {}, artifacts });
+    for (const name of ["../../other/x", "a//b", "./a"]) {
+      await expect(
+        sink.send(run, [{ type: "artifact", artifact: { ...kept, name } }]),
+      ).rejects.toMatchObject({ code: "SINK_REFUSED" });
+    }
+    expect([...server.files]).toEqual([]);
     await server.close();
   });
 

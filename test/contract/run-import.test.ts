@@ -129,6 +129,25 @@ describe("MLflow's folder", () => {
     await expect(importRun(database, artifacts, spoilt as ForeignRun)).rejects.toThrow(
       /metrics.loss.*line 2 is not TIME VALUE STEP/,
     );
+    for (const line of ["1 2 1e300", "1e300 2 3", "nan 2 3"]) {
+      write(folder, { "7/r1/metrics/loss": `${line}\n` });
+      const [odd] = await readMlflowFiles(folder);
+      await expect(importRun(database, artifacts, odd as ForeignRun)).rejects.toMatchObject({
+        ...{
+          code: "FILE_INVALID",
+          message: expect.stringMatching(/line 1 is not TIME VALUE STEP/),
+        },
+      });
+    }
+    write(folder, { "7/r1/metrics/loss": "1.5 2 3.5\n" });
+    const [fraction] = await readMlflowFiles(folder);
+    expect(await importRun(database, artifacts, fraction as ForeignRun)).toMatchObject({
+      points: 4,
+    });
+    write(folder, { "7/r1/meta.yaml": "run_id: r1\nstatus: 3\nstart_time: soon\n" });
+    await expect(readMlflowFiles(folder)).rejects.toMatchObject({
+      ...{ code: "FILE_INVALID", message: expect.stringMatching(/"soon" is no time/) },
+    });
     // What came before it is there, as a run that broke off.
     await database.query("UPDATE track_run SET alive_at = 0");
   });

@@ -1,5 +1,7 @@
 // Runs over HTTP: lists, one with its files, curves, lines and news, and who may look at them.
-import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -70,6 +72,44 @@ beforeAll(async () => {
     );
   }
 });
+it("says that a database is of a newer version, while everything else answers", async () => {
+  const home = { BRIDLE_HOME: path.join(root, "newer") };
+  const newer = await openRuns(undefined, home);
+  await newer.query(
+    "INSERT INTO bridle_migrations (component, version, name, checksum, applied_at) VALUES ('track', 99, 'later', 'x', 1)",
+  );
+  await newer.close();
+  const { url } = await start({}, home);
+  for (const rest of ["runs", "experiments", "runs/aaaa2222"]) {
+    const { status, body } = await send(`${url}/v1/${rest}`);
+    expect([rest, body.code, status >= 400]).toEqual([rest, "DATABASE_NEWER", true]);
+  }
+  const response = await fetch(`${url}/v1/summaries`, {
+    method: "POST",
+    body: JSON.stringify({ document: "The ferry was closed. People waited." }),
+    headers: { "content-type": "application/json" },
+  });
+  expect(response.status).toBe(200);
+});
+
+it("tells of a file with HEAD as with GET, and opens it for none", async () => {
+  const { url } = await start();
+  const file = `${url}/v1/runs/aaaa2222/artifacts/code/git.diff`;
+  const got = await fetch(file);
+  const opened = () => readdirSync("/proc/self/fd").length;
+  const told = await fetch(file, { method: "HEAD" });
+  expect(await told.text()).toBe("");
+  expect(told.status).toBe(200);
+  for (const name of ["content-type", "content-length", "etag", "content-disposition"]) {
+    expect([name, told.headers.get(name)]).toEqual([name, got.headers.get(name)]);
+  }
+  expect(await got.text()).toBe("+ a line\n");
+  if (process.platform !== "linux") return;
+  const before = opened();
+  for (let i = 0; i < 50; i++) await (await fetch(file, { method: "HEAD" })).text();
+  expect(opened() - before).toBeLessThan(25);
+});
+
 afterAll(async () => {
   for (const server of servers) await server.close();
   for (const records of kept) await records.close();
@@ -233,6 +273,8 @@ describe("news of runs", () => {
   it("tells runs that begin, go on and end", async () => {
     const { url } = await start();
     const controller = new AbortController();
+    // A change of just now is told at once, which says that the stream is open.
+    await tell("aaaa2222", {}, { type: "tags", values: { seen: "now" } });
     const events = eventsOf(`${url}/v1/runs/events`, controller.signal);
     await next(events, ({ data }) => data.id === "aaaa2222");
     await tell("eeee2222", {}, { type: "points", points: [point("loss", 1, 3)] });
@@ -289,6 +331,13 @@ describe("who may look", () => {
     expect(foreign).toMatchObject({ status: 403, body: { code: "ORIGIN_REFUSED" } });
     const stranger = await send(`${url}/v1/runs`, { headers: { origin: `http://evil:${port}` } });
     expect(stranger.body.code).toBe("ORIGIN_REFUSED");
+    // A foreign name that was made to lead here: to its page this is its own origin.
+    const rebound = request(`${url}/v1/runs`, {
+      headers: { host: `evil.example:${port}`, "sec-fetch-site": "same-origin" },
+    }).end();
+    const [answer] = (await once(rebound, "response")) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(403);
   });
 
   it("is a key with the scope read, where there are keys", async () => {

@@ -400,8 +400,8 @@ describe("bridle doctor", () => {
     expect({ ok, code }).toEqual({ ok: true, code: 0 });
     const names = checks.map(({ name }: { name: string }) => name);
     expect(names).toEqual([
-      ...["node", "machine", "installation", "build", "page", "port", "state", "database", "work"],
-      ...["api keys", "network", "hub", "remotes", "registry", "threads", "summary"],
+      ...["node", "machine", "installation", "build", "page", "port", "state", "database", "spool"],
+      ...["work", "api keys", "network", "hub", "remotes", "registry", "threads", "summary"],
     ]);
   });
 

@@ -86,7 +86,9 @@ it("trains while the server is away, and tells it everything afterwards", async 
   expect(trained.code, trained.stderr).toBe(0);
   expect(trained.stderr.match(/mlflow does not take what the run tells/g)).toHaveLength(1);
   const { run } = JSON.parse(trained.stdout);
-  expect(spooled()).toEqual([expect.stringMatching(`^mlflow-${run}-\\d+\\.jsonl$`)]);
+  expect(spooled()).toEqual([
+    expect.stringMatching(`^mlflow-${run}-[0-9a-f]{8}-free-[0-9a-f]{8}\\.jsonl$`),
+  ]);
 
   const early = await bridle("runs", "sync", sink, "--json");
   expect(early.code).toBe(8);

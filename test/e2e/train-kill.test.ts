@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { findDatabaseFaults, openRuns } from "../../src/compose.js";
+import { deliverLeft, findDatabaseFaults, openRuns } from "../../src/compose.js";
 import type { RunConfigInput } from "../../src/config/run-config.js";
 import { readPoints } from "../../src/track/export.js";
 import { listRuns } from "../../src/track/read.js";
@@ -31,9 +31,13 @@ async function start(folder: string, input: RunConfigInput): Promise<ChildProces
   });
 }
 
-/** What is recorded under a folder, after what is inconsistent in it, which is nothing. */
-async function readRecord(folder: string) {
+/**
+ * What is recorded under a folder, after what is inconsistent in it, which is nothing.
+ * @param isDelivered whether the database gets first what a killed process left for it
+ */
+async function readRecord(folder: string, isDelivered = true) {
   const home = { BRIDLE_HOME: join(folder, "home") };
+  if (isDelivered) await deliverLeft({ env: home, onWarning: (told) => expect(told).toBe("") });
   expect((await findDatabaseFaults(undefined, undefined, home)).faults).toEqual([]);
   const database = await openRuns(undefined, home);
   try {
@@ -147,13 +151,22 @@ it("ends with the same weights after twenty kills in steps, checkpoints, evaluat
       const files = await readdir(join(checkpoints, step));
       expect(files.sort()).toEqual(["progress.json", "state.safetensors"]);
     }
-    const { runs, points } = await readRecord(killed);
+    // Every second time it is the next training that delivers.
+    const isDelivered = i % 2 === 0;
+    const { runs, points } = await readRecord(killed, isDelivered);
     if (runs.length === 0) continue;
     ids.add(runs.map(({ id }) => id).join());
     expect(runs.map(({ status }) => status)).toEqual(["interrupted"]);
     // What is recorded are the first of the steps, without a hole.
     const recorded = (points.get("train/loss") ?? []).map(([step]) => step);
     expect(recorded).toEqual(Array.from({ length: recorded.length }, (_, index) => index + 1));
+    // Nothing that came before the last checkpoint is missing.
+    const kept = (await readdir(checkpoints).catch(() => [])).map(
+      (name) => /^step-(\d+)$/.exec(name)?.[1] ?? 0,
+    );
+    if (isDelivered) {
+      expect(recorded.length).toBeGreaterThanOrEqual(Math.max(0, ...kept.map(Number)));
+    }
     // Those it may miss are of the last second: a few dozen at toy size.
     missing.push((await stepsTold(out)).filter((step) => step > recorded.length).length);
   }

@@ -81,7 +81,7 @@ describe.skipIf(process.platform !== "linux")("several processes (Linux)", () =>
         expect(await response.json()).toHaveProperty("summary");
       }
       expect(code).toBe(0);
-      expect(workers.filter(isRunning)).toEqual([]);
+      expect(workers.filter((pid) => isRunning(pid))).toEqual([]);
     },
   );
 
@@ -90,7 +90,7 @@ describe.skipIf(process.platform !== "linux")("several processes (Linux)", () =>
     await untilReady(url);
     const workers = await childrenOf(child);
     child.kill("SIGKILL");
-    while (workers.some(isRunning)) await sleep(20);
+    while (workers.some((pid) => isRunning(pid))) await sleep(20);
   });
 
   it("take the place of one that was killed, which the log tells", async () => {

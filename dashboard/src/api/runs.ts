@@ -24,6 +24,7 @@ export interface Run {
   readonly endedAt: number | null;
   /** When it last told something. */
   readonly aliveAt: number;
+  readonly takenUpAt: number;
   readonly host: string;
   readonly pid: number;
   readonly output: string;

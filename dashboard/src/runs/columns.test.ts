@@ -19,6 +19,7 @@ const run = (more: Partial<Run> = {}): Run => ({
   startedAt: 1000,
   endedAt: 61_000,
   aliveAt: 60_000,
+  takenUpAt: 0,
   host: "h",
   pid: 1,
   output: "/runs/base",

@@ -172,7 +172,8 @@ const rowsByState: Readonly<Record<string, ErrorCode>> = {
   "42501": "DATABASE_DENIED",
   "53": "DATABASE_UNAVAILABLE",
   "53100": "DATABASE_FULL",
-  "57P": "DATABASE_UNAVAILABLE",
+  // Stopped by whoever looks after the server, or by its limits of time.
+  "57": "DATABASE_UNAVAILABLE",
   "58": "DATABASE_UNAVAILABLE",
   XX001: "DATABASE_CORRUPT",
   XX002: "DATABASE_CORRUPT",

@@ -116,7 +116,13 @@ export function createMlflowClient({ url, env }: MlflowPlace): MlflowClient {
   };
 }
 
+/** @throws SINK_REFUSED for a name that leads elsewhere */
 function fileAddress(root: string, folder: string, name: string): URL {
+  if (name.split("/").some((part) => ["", ".", ".."].includes(part))) {
+    const reason = "its name is no path below the run's folder";
+    const what = `the file ${JSON.stringify(name)}`;
+    throw new BridleError("SINK_REFUSED", { sink: `MLflow at ${root}`, what, reason });
+  }
   const path = [...folder.split("/"), ...name.split("/")].map(encodeURIComponent).join("/");
   return new URL(`${root}/api/2.0/mlflow-artifacts/artifacts/${path}`);
 }

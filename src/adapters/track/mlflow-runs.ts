@@ -1,4 +1,5 @@
 // Reads the runs of an MLflow server, to be imported: parameters, tags, whole histories of metrics, and files.
+import { BridleError } from "../../errors/error.js";
 import type { ForeignRun, KeepFile, MetricPoint, RunEvent } from "../../ports/event-sink.js";
 import {
   createMlflowClient,
@@ -116,6 +117,14 @@ function textsOf(pairs: readonly Pair[] = []): Record<string, string> {
   return Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
 }
 
+/** @throws FILE_INVALID for what is no whole number */
+function wholeIn(client: MlflowClient, what: string, value: number | string): number {
+  const number = Math.round(Number(value));
+  if (Number.isSafeInteger(number)) return number;
+  const reason = `${what} is ${JSON.stringify(value)}, which is no whole number`;
+  throw new BridleError("FILE_INVALID", { file: client.name, reason });
+}
+
 /** Where all were told without a step, the next one is the next step. */
 async function* historyOf(
   client: MlflowClient,
@@ -134,8 +143,9 @@ async function* historyOf(
   }
   const isStepless = all.length > 1 && all.every(({ step }) => Number(step ?? 0) === 0);
   const points: readonly MetricPoint[] = all.map(({ value, timestamp, step }, i) => ({
-    ...{ key, epoch: null, at: Number(timestamp), value: Number(value) },
-    step: isStepless ? i : Math.max(0, Number(step ?? 0)),
+    ...{ key, epoch: null, value: Number(value) },
+    at: wholeIn(client, `the time of ${key}`, timestamp),
+    step: isStepless ? i : Math.max(0, wholeIn(client, `the step of ${key}`, step ?? 0)),
   }));
   for (let first = 0; first < points.length; first += atOnce) {
     yield [{ type: "points", points: points.slice(first, first + atOnce) }];

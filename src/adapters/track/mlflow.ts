@@ -32,8 +32,14 @@ export interface MlflowRun {
     readonly artifact_uri: string;
     readonly end_time?: number;
   };
-  readonly data?: { readonly params?: readonly { readonly key: string; readonly value: string }[] };
+  readonly data?: {
+    readonly params?: readonly { readonly key: string; readonly value: string }[];
+    readonly tags?: readonly { readonly key: string; readonly value: string }[];
+  };
 }
+
+/** The tag that says when a process began a run or took it up last: what others told before that is older. */
+const takenUpTag = "bridle.taken_up_at";
 
 const statuses = {
   finished: "FINISHED",
@@ -48,6 +54,7 @@ export function createMlflowSink(options: MlflowSinkOptions): EventSink {
   const runs = new Map<string, MlflowRun>();
   return {
     name: "mlflow",
+    destination: client.name,
     async send(run, events) {
       const known = runs.get(run.id) ?? (await findOrMakeRun(client, run));
       runs.set(run.id, known);
@@ -55,6 +62,8 @@ export function createMlflowSink(options: MlflowSinkOptions): EventSink {
         for (const event of gathered(events)) {
           await sendEvent(client, options.artifacts, run, known, event);
         }
+        // Who took it up last is another one now.
+        if (events.some(({ type }) => type === "start")) runs.delete(run.id);
       } catch (thrown) {
         // It may have been deleted: then it is looked for anew the next time.
         runs.delete(run.id);
@@ -109,6 +118,7 @@ async function findOrMakeRun(client: MlflowClient, run: RunIdentity): Promise<Ml
     [runTag]: run.id,
     "mlflow.source.name": "bridle",
     "mlflow.source.type": "LOCAL",
+    [takenUpTag]: String(takenUpAt(run)),
     ...(commit !== "" && { "mlflow.source.git.commit": commit }),
     "bridle.commit": run.commit,
     "bridle.source": run.source,
@@ -124,6 +134,16 @@ async function findOrMakeRun(client: MlflowClient, run: RunIdentity): Promise<Ml
     tags: pairsOf(tags, "tag"),
   });
   return (made as { readonly run: MlflowRun }).run;
+}
+
+function takenUpAt(run: RunIdentity): number {
+  return run.takenUpAt ?? run.startedAt;
+}
+
+/** Whether another process took a run up after the one that tells of it now. */
+function isLate({ data }: MlflowRun, identity: RunIdentity): boolean {
+  const last = data?.tags?.find(({ key }) => key === takenUpTag)?.value;
+  return Number(last ?? 0) > takenUpAt(identity);
 }
 
 function pairsOf(
@@ -158,8 +178,10 @@ async function sendEvent(
   event: RunEvent,
 ): Promise<void> {
   const id = run.info.run_id;
+  if (isLate(run, identity)) return await fillIn(client, id, event);
   switch (event.type) {
     case "start":
+      await sendTags(client, id, { [takenUpTag]: String(takenUpAt(identity)) });
       await client.call("POST", "runs/update", {
         run_id: id,
         status: "RUNNING",
@@ -173,15 +195,13 @@ async function sendEvent(
       await sendTags(client, id, event.values);
       return;
     case "points":
-      for (const metrics of inPieces(event.points.map(metricOf), "metrics")) {
-        await client.call("POST", "runs/log-batch", { run_id: id, metrics });
-      }
+      await sendPoints(client, id, event.points);
       return;
     case "artifact":
       await sendArtifact(client, artifacts, run, event.artifact);
       return;
     case "end":
-      await sendEnd(client, id, event);
+      await sendEnd(client, identity, id, event);
       return;
     // MLflow keeps no lines and no signs of life.
     case "lines":
@@ -193,6 +213,27 @@ async function sendEvent(
         reason: "it is of a kind that this version does not know",
       });
   }
+}
+
+async function sendPoints(
+  client: MlflowClient,
+  id: string,
+  points: readonly MetricPoint[],
+): Promise<void> {
+  for (const metrics of inPieces(points.map(metricOf), "metrics")) {
+    await client.call("POST", "runs/log-batch", { run_id: id, metrics });
+  }
+}
+
+/** What was told before another process took the run up: it changes nothing that this one has told since. */
+async function fillIn(client: MlflowClient, id: string, event: RunEvent): Promise<void> {
+  if (event.type === "points") return await sendPoints(client, id, event.points);
+  if (event.type !== "params" && event.type !== "tags") return;
+  const answer = await client.call<{ readonly run: MlflowRun }>("GET", "runs/get", { run_id: id });
+  const there = new Set(answer?.run.data?.[event.type]?.map(({ key }) => key));
+  const missing = Object.entries(event.values).filter(([key]) => !there.has(nameFor(key)));
+  const values = Object.fromEntries(missing);
+  await (event.type === "params" ? sendParams(client, id, values) : sendTags(client, id, values));
 }
 
 /** The server keeps a point that comes twice once: key, step, time and value are its identity there. */
@@ -260,10 +301,13 @@ async function sendArtifact(
 
 async function sendEnd(
   client: MlflowClient,
+  identity: RunIdentity,
   id: string,
   { status, at, error }: Extract<RunEvent, { type: "end" }>,
 ): Promise<void> {
   const answer = await client.call<{ readonly run: MlflowRun }>("GET", "runs/get", { run_id: id });
+  // The run may have been taken up since it was looked for.
+  if (answer !== undefined && isLate(answer.run, identity)) return;
   const now = answer?.run.info;
   // The end of an earlier try may come late: the server was away, and the run was taken up again.
   if (now !== undefined && now.status !== "RUNNING" && Number(now.end_time ?? 0) > at) return;

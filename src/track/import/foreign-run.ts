@@ -46,6 +46,9 @@ export async function artifactOf(file: string, name: string, keep: KeepFile): Pr
   };
 }
 
+/** Times further from 1970 are none. */
+export const latestMs = 8.64e15;
+
 /** As Python writes them. */
 export function numberOf(text: string): number {
   const word = text.toLowerCase();

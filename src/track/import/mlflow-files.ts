@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { readYamlFile } from "../../config/yaml-file.js";
 import { BridleError } from "../../errors/error.js";
 import type { ForeignRun, KeepFile, MetricPoint, RunEvent } from "../../ports/event-sink.js";
-import { artifactOf, numberOf } from "./foreign-run.js";
+import { artifactOf, latestMs, numberOf } from "./foreign-run.js";
 
 /** What a run's meta.yaml calls its status: a number, or its name. */
 const statuses: Readonly<Record<string, Extract<RunEvent, { type: "end" }>["status"] | "running">> =
@@ -86,7 +86,7 @@ async function runOf(folder: string, experiment: string): Promise<ForeignRun | u
   const foreignId = String(meta.run_id ?? meta.run_uuid ?? path.basename(folder));
   const tags = await valuesIn(path.join(folder, "tags"));
   const name = tags["mlflow.runName"] ?? meta.run_name ?? foreignId;
-  const startedAt = Number(meta.start_time ?? 0);
+  const startedAt = timeIn(meta.start_time, folder);
   const status = statuses[String(meta.status)] ?? "interrupted";
   return {
     source: "mlflow",
@@ -106,11 +106,19 @@ async function runOf(folder: string, experiment: string): Promise<ForeignRun | u
       }
       yield* artifactEvents(path.join(folder, "artifacts"), keep);
       // Whatever goes on there does not go on here.
-      const at = Number(meta.end_time ?? 0) || startedAt;
+      const at = timeIn(meta.end_time, folder) || startedAt;
       const hasEnded = status !== "running";
       yield [{ type: "end", status: hasEnded ? status : "interrupted", at, error: "" }];
     },
   };
+}
+
+/** A time as meta.yaml has it; 0 where there is none. @throws FILE_INVALID */
+function timeIn(value: unknown, folder: string): number {
+  const time = Math.round(Number(value ?? 0));
+  if (Math.abs(time) <= latestMs) return time;
+  const reason = `${JSON.stringify(value)} is no time in milliseconds`;
+  throw new BridleError("FILE_INVALID", { file: path.join(folder, "meta.yaml"), reason });
 }
 
 /** A file for each key, with its value in it; a key with slashes is a path. */
@@ -161,7 +169,8 @@ async function* metricLines(file: string) {
     if (line.trim() === "") continue;
     const [at = "", value = "", step = "0"] = line.trim().split(/\s+/);
     const [time, place] = [Number(at), Number(step)];
-    if (!Number.isFinite(time) || !Number.isFinite(place)) {
+    const isRight = Number.isSafeInteger(Math.trunc(place)) && Math.abs(time) <= latestMs;
+    if (!isRight) {
       const reason = `line ${number} is not TIME VALUE STEP: ${JSON.stringify(line.slice(0, 80))}`;
       throw new BridleError("FILE_INVALID", { file, reason });
     }

@@ -12,7 +12,7 @@ import type {
   RunEvent,
 } from "../../ports/event-sink.js";
 import { flattenParams } from "../recorder.js";
-import { artifactOf, numberOf } from "./foreign-run.js";
+import { artifactOf, latestMs, numberOf } from "./foreign-run.js";
 
 /** Names that exports give to each part; those of W&B's own run folders come first. */
 const names = {
@@ -122,7 +122,7 @@ async function runOf({ folder, parts, others }: RunFiles, experiment: string): P
   // `run-20240131_101112-abcd1234` is W&B's own name of a run's folder.
   const foreignId = text(metadata.id) || (/-([a-z0-9]{8})$/.exec(label)?.[1] ?? label);
   const startedAt =
-    Date.parse(text(metadata.startedAt)) || Math.round((await stat(history)).mtimeMs);
+    Date.parse(inUtc(text(metadata.startedAt))) || Math.round((await stat(history)).mtimeMs);
   return {
     source: "wandb",
     foreignId: `${experiment}/${foreignId}`,
@@ -154,6 +154,11 @@ async function runOf({ folder, parts, others }: RunFiles, experiment: string): P
   };
 }
 
+/** W&B writes times of UTC, without saying so. */
+function inUtc(time: string): string {
+  return /(?:z|[+-]\d\d:?\d\d)$/i.test(time) || !time.includes(":") ? time : `${time}Z`;
+}
+
 /** What a summary says in words; its numbers are the last of the history. */
 function summaryTags(summary: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
@@ -181,6 +186,10 @@ async function* historyPoints(
       throw new BridleError("FILE_INVALID", { file, reason });
     }
     const seconds = Number(row._timestamp ?? row.Timestamp ?? Number.NaN);
+    if (Math.abs(seconds) * 1000 > latestMs) {
+      const reason = `row ${found.index + 1} has the time ${seconds}, which is none in seconds`;
+      throw new BridleError("FILE_INVALID", { file, reason });
+    }
     const at = Number.isFinite(seconds) ? Math.round(seconds * 1000) : startedAt;
     const epoch = Number(row.epoch ?? row["train/epoch"] ?? Number.NaN);
     for (const [key, value] of Object.entries(flattenRow(row))) {
