@@ -25,3 +25,12 @@ export function fromCommanderError(error: CommanderError, typed: string): Bridle
       });
   }
 }
+
+/** An error about an option, with a hint at the help of the command that was typed; anything else as it is. */
+export function withHelpOf(typed: string, thrown: unknown): unknown {
+  if (!(thrown instanceof BridleError) || thrown.code !== "INVALID_PARAMETER") return thrown;
+  const { parameter } = thrown.details;
+  if (!String(parameter).startsWith("-")) return thrown;
+  const hint = `Correct ${parameter}: \`${typed} --help\` tells what it takes.`;
+  return new BridleError("INVALID_PARAMETER", thrown.details, { cause: thrown, hint });
+}

@@ -64,6 +64,8 @@ describe("bridle config", () => {
     await run("schema", "--section", "train", "--output", output);
     const schema = JSON.parse(await readFile(output, "utf8"));
     expect(schema.properties.epochs.default).toBe(3);
+    const told = await run("schema", "--section", "train", "--output", output, "--json");
+    expect(JSON.parse(told)).toEqual({ output, section: "train" });
     await expect(run("schema", "--section", "trian")).rejects.toThrow(/must be one of model/);
   });
 });

@@ -12,6 +12,7 @@ interface ShowOptions {
 interface SchemaOptions {
   readonly section?: string;
   readonly output?: string;
+  readonly json?: boolean;
 }
 
 export function addConfigCommand(program: Command, terminal: Terminal): void {
@@ -146,7 +147,10 @@ async function runGroups({ json }: { readonly json?: boolean }, terminal: Termin
   }
 }
 
-async function runSchema({ section, output }: SchemaOptions, terminal: Terminal): Promise<void> {
+async function runSchema(
+  { section, output, json }: SchemaOptions,
+  terminal: Terminal,
+): Promise<void> {
   const { runConfigJsonSchema, sections } = await import("../config/schema-keys.js");
   const { oneOf } = await import("./options.js");
   const schema = runConfigJsonSchema(
@@ -156,6 +160,7 @@ async function runSchema({ section, output }: SchemaOptions, terminal: Terminal)
   if (output === undefined) return await write(terminal.stdout, text);
   const { writeAtomically } = await import("../text/files/write-atomically.js");
   await writeAtomically(output, (handle) => handle.writeFile(text));
+  if (json) return await printJson(terminal, { output, section: section ?? null });
   await printLine(terminal, `The schema is in ${output}. First line of params.yaml:`);
   await printLine(terminal, `# yaml-language-server: $schema=${output}`);
 }

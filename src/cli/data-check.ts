@@ -230,9 +230,16 @@ async function runCheck(
   } else await tellFindings(found, findings, tests, options, terminal);
   if (names.length === 0) return;
   const unique = [...new Set(names)];
+  const advice = [
+    ...(failed.length === 0 ? [] : ["--max NAME=SHARE lets more pass, --max NAME=none all of it."]),
+    ...(failed.length === names.length
+      ? []
+      : [`Rules of ${options.tests} stand there: \`allow: SHARE\` lets so many rows break them.`]),
+  ].join(" ");
   const error = new BridleError("DATA_CHECK_FAILED", {
     count: unique.length,
     names: unique.join(", "),
+    advice,
   });
   throw options.json ? markTold(error) : error;
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ObjectRef } from "../data/dvc/object-hash.js";
 import { addVersionFlags, type VersionFlags, versionsOf } from "./data-remote-flags.js";
 import { sizeText, withRepository } from "./data-repository.js";
-import { addExamples, addJsonOption } from "./options.js";
+import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Flags extends VersionFlags {
@@ -12,6 +12,7 @@ interface Flags extends VersionFlags {
   readonly cloud?: boolean;
   readonly remote?: string;
   readonly allowMissing?: boolean;
+  readonly grace?: number;
   readonly json?: boolean;
 }
 
@@ -23,7 +24,10 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
       "Deletes from the cache all that none of the named versions needs. At least one must be named. What a version " +
         "needs is never deleted, nor what a registered model was trained on; where that cannot be told, nothing is.",
     )
-    .option("-w, --workspace", "keep what the working folder's .dvc and dvc.lock files name")
+    .option(
+      "-w, --workspace",
+      "keep what the working folder's .dvc and dvc.lock files name, as is done beside all other versions too",
+    )
     .option("--dry-run", "tell what would go, and delete nothing")
     .option("-c, --cloud", "delete from the remote too")
     .option(
@@ -33,6 +37,11 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
     .option(
       "--allow-missing",
       "go on where the list of a tracked folder is nowhere to be had, whose files cannot be kept then",
+    )
+    .option(
+      "--grace <minutes>",
+      "leave what came into the cache within so many minutes (default: 0; 10 where dvc cannot be kept from adding meanwhile)",
+      wholeNumber("--grace", 0),
     );
   addJsonOption(addVersionFlags(command));
   addExamples(command, [
@@ -46,7 +55,7 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
     import("../data/dvc/gc.js"),
     import("../compose.js"),
   ]);
-  const { workspace, dryRun, cloud, remote, allowMissing } = flags;
+  const { workspace, dryRun, cloud, remote, allowMissing, grace } = flags;
   // A registry that is there and does not answer ends the work before anything is deleted.
   const registry = await findRegistry({ env: terminal.env });
   const ids = registry && (await registry.dataObjects().finally(() => registry.close()));
@@ -68,6 +77,7 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
         ...steps,
         ...{ extraRoots, dryRun, allowMissing, env },
         cloud: cloud ? (remote ?? true) : undefined,
+        graceMs: grace === undefined ? undefined : grace * 60_000,
       },
     );
   });
@@ -80,5 +90,11 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
     terminal,
     `${done.deleted} object${done.deleted === 1 ? "" : "s"} ${verb} from the cache, ${sizeText(done.freedBytes)}; ${done.kept} kept.`,
   );
+  if (done.young > 0) {
+    await printLine(
+      terminal,
+      `${done.young} more that no version needs came only just, and stay; --grace 0 deletes them too.`,
+    );
+  }
   if (cloud) await printLine(terminal, `${done.deletedInRemote} ${verb} from the remote.`);
 }

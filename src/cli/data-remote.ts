@@ -1,5 +1,6 @@
 // `bridle data remote add|list|remove`: where data is pushed to and pulled from.
 import type { Command } from "commander";
+import { withoutPasswords } from "../errors/without-passwords.js";
 import { withRepository } from "./data-repository.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
@@ -63,7 +64,14 @@ async function runAdd(
   await withRepository(terminal, ({ repository, folder }) =>
     addRemote(repository, name, url, folder, { isDefault, force, local }),
   );
-  if (json) await printJson(terminal, { name, url, isDefault });
+  const shown = withoutPasswords(url);
+  if (shown !== url && !local) {
+    terminal.stderr.write(
+      "warning: the URL holds a secret, which .dvc/config gives to Git: keep it in .dvc/config.local, " +
+        `\`bridle data remote add --force --local ${name} URL\`, or set user and password there.\n`,
+    );
+  }
+  if (json) await printJson(terminal, { name, url: shown, isDefault });
   else
     await printLine(terminal, `${name} is ${isDefault ? "the default remote" : "a remote"} now.`);
 }
@@ -71,7 +79,7 @@ async function runAdd(
 async function runList({ json }: { json?: boolean }, terminal: Terminal): Promise<void> {
   const { listRemotes } = await import("../data/dvc/remote.js");
   const remotes = await withRepository(terminal, async ({ repository }) =>
-    listRemotes(repository.config),
+    listRemotes(repository.config).map((each) => ({ ...each, url: withoutPasswords(each.url) })),
   );
   if (json) {
     await printJson(terminal, { remotes });

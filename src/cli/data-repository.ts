@@ -1,4 +1,6 @@
 // Opens the repository a command runs in, and shows how far its work is.
+import { existsSync } from "node:fs";
+import path from "node:path";
 import process from "node:process";
 import type { StepOptions, StepProgress } from "../data/dvc/add.js";
 import type { DvcRepository } from "../data/dvc/repository.js";
@@ -26,15 +28,19 @@ const words = {
 const shownBytes = 50_000_000;
 const shownFiles = 2000;
 
-/** @throws DVC_REPO_NOT_FOUND and what the work throws */
+/**
+ * @param at a folder in the repository (default: the one the command was typed in)
+ * @throws DVC_REPO_NOT_FOUND and what the work throws
+ */
 export async function withRepository<Result>(
   terminal: Terminal,
   work: (open: OpenRepository) => Promise<Result>,
+  at = process.cwd(),
 ): Promise<Result> {
   const { DvcRepository } = await import("../data/dvc/repository.js");
   const env = { ...terminal.env };
   const folder = process.cwd();
-  const repository = await DvcRepository.open(folder, { env });
+  const repository = await DvcRepository.open(at, { env });
   const display = createDisplay(terminal);
   try {
     const steps = { signal: terminal.signal, onProgress: display.update };
@@ -85,11 +91,13 @@ export function targetsOf(
   typed: readonly string[],
 ): string[] {
   // A name of a stage is no path; one that is both a path and a stage means the path.
+  const isThere = (place: string) => existsSync(place) || existsSync(`${place}.dvc`);
   return typed
     .map((each) => {
-      if (/^[^/\\]*@|:/.test(each)) return each;
-      const path = repository.pathOf(each, folder);
-      return path === "" ? "." : path;
+      // `train`'s item `train@0`, `dvc.yaml:train`, `:train`; file names may have such signs too.
+      const mayBeStage = /^[^/\\]*@|^:|\.ya?ml:/.test(each);
+      if (mayBeStage && !isThere(path.resolve(folder, each))) return each;
+      return repository.pathOf(each, folder) || ".";
     })
     .filter((each) => each !== ".");
 }

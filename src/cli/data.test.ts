@@ -48,6 +48,8 @@ describe("bridle data check", () => {
       kind: "gate-failed",
       details: { names: "leakage" },
     });
+    expect(error.hint).toContain("--max NAME=SHARE");
+    expect(error.hint).not.toContain("allow:");
     const lenient = await run(
       "check",
       train,
@@ -87,6 +89,8 @@ describe("bridle data check", () => {
     );
     expect(both.error).toMatchObject({ details: { names: "rows" } });
     const alone = await run("check", "--tests", tests);
+    expect(alone.error.hint).toContain("`allow: SHARE`");
+    expect(alone.error.hint).not.toContain("--max");
     expect(alone.out.startsWith(`${tests}: 2 tests`)).toBe(true);
   });
 

@@ -1,6 +1,7 @@
 // What the doctor says of remotes that answer, that refuse, and that are not there.
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DvcProject } from "../../test/support/dvc-project.js";
 import {
@@ -39,7 +40,24 @@ describe("the doctor", () => {
     expect((await checkRemotes(project.root, {})).message).toContain("without a remote");
   });
 
+  it("tells a folder that is not there, which a disk may be that is not mounted", async () => {
+    await configure(remote("near", "../../store"), remote("gone", "/nowhere/at/all"));
+    await mkdir(path.join(project.folder, "store"));
+    expect(await checkRemotes(project.root, {})).toEqual({
+      status: "warn",
+      message:
+        "gone: /nowhere/at/all is no folder that is there. Those that answer: near ../../store.",
+      next: expect.stringContaining("bridle data push"),
+    });
+  });
+
+  it("shows no password", async () => {
+    await configure(remote("web", "http://me:secret@127.0.0.1:9/x"));
+    expect(JSON.stringify(await checkRemotes(project.root, {}))).not.toContain("secret");
+  });
+
   it("names remotes that answer", async () => {
+    await mkdir(path.join(project.folder, "store"));
     cloud = await startFakeS3();
     await configure(
       "[core]\n    remote = near\n",
@@ -68,6 +86,7 @@ describe("the doctor", () => {
   });
 
   it("tells credentials that have expired with the way to log in, and the remotes beside them", async () => {
+    await mkdir(path.join(project.folder, "store"));
     cloud = await startFakeS3();
     cloud.faults.push({ status: 400, code: "ExpiredToken" });
     await configure(

@@ -1,5 +1,7 @@
 // The doctor's look at the remotes of versioned data: whether each is there and takes the credentials at hand.
+import { existsSync } from "node:fs";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { withoutPasswords } from "../errors/without-passwords.js";
 import { type BlobReader, type BlobStore, isBlobStore } from "../ports/blob-store.js";
 import type { Finding } from "./doctor-checks.js";
 
@@ -24,24 +26,34 @@ export async function checkRemotes(
   if (remotes.length === 0)
     return { status: "ok", message: "data is versioned here, without a remote" };
   const answered: string[] = [];
+  const absent: string[] = [];
   const failed: { readonly message: string; readonly next: string }[] = [];
   for (const { name, url, isDefault } of remotes) {
     try {
       const store = await openBlobStore(remoteLocation(repository, name, { ...env }));
       await askStore(store).finally(() => store.close());
-      answered.push(`${name}${isDefault ? " (default)" : ""} ${url}`);
+      const folder = isBlobStore(store) ? store.fileOf?.("") : undefined;
+      if (folder !== undefined && !existsSync(folder)) absent.push(`${name}: ${store.name}`);
+      else answered.push(`${name}${isDefault ? " (default)" : ""} ${withoutPasswords(url)}`);
     } catch (thrown) {
       const { message, hint } = toBridleError(thrown);
       failed.push({ message: `${name}: ${message}`, next: hint });
     }
   }
-  const [first] = failed;
-  if (first === undefined) return { status: "ok", message: `each answers: ${answered.join(", ")}` };
   const others = answered.length === 0 ? "" : ` Those that answer: ${answered.join(", ")}.`;
+  const gone = absent.map((each) => `${each} is no folder that is there.`);
+  const mount =
+    "Mount the disk it is on; where nothing was pushed yet, the first `bridle data push` makes it.";
+  const [first] = failed;
+  if (first === undefined) {
+    if (gone.length === 0) return { status: "ok", message: `each answers: ${answered.join(", ")}` };
+    return { status: "warn", message: gone.join(" ") + others, next: mount };
+  }
+  const next = [...failed.map((each) => each.next), ...(gone.length === 0 ? [] : [mount])];
   return {
     status: "fail",
-    message: failed.map(({ message }) => message).join(" ") + others,
-    next: [...new Set(failed.map(({ next }) => next))].join(" "),
+    message: [...failed.map(({ message }) => message), ...gone].join(" ") + others,
+    next: [...new Set(next)].join(" "),
   };
 }
 

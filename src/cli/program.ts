@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { bridleVersion } from "../config/version.js";
 import { addApiKeyCommand } from "./api-key.js";
-import { fromCommanderError } from "./command-line-errors.js";
+import { fromCommanderError, withHelpOf } from "./command-line-errors.js";
 import { addConfigCommand } from "./config.js";
 import { addDataCommand } from "./data.js";
 import { addDoctorCommand } from "./doctor.js";
@@ -35,8 +35,9 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) throw thrown;
-    const error = fromCommanderError(thrown, typedSoFar(program, args));
+    const typed = typedSoFar(program, args);
+    if (!(thrown instanceof CommanderError)) throw withHelpOf(typed, thrown);
+    const error = fromCommanderError(thrown, typed);
     if (error !== undefined) throw error;
   }
 }

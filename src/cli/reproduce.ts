@@ -1,9 +1,11 @@
 // `bridle reproduce`: trains a version again from what is frozen beside it and tells whether the weights are the same.
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import path from "node:path";
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
-import type { Fact, FetchMissing, Reproduction, TensorDifference } from "../train/reproduce.js";
-import { targetsOf, withRepository } from "./data-repository.js";
+import type { Fact, FetchRecorded, Reproduction, TensorDifference } from "../train/reproduce.js";
+import { type OpenRepository, withRepository } from "./data-repository.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
@@ -39,12 +41,13 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
   const { modelSources } = await import("../compose.js");
   const { output, overwrite = false, json } = options;
   const display = await openDisplay(terminal);
+  const recorded = openRecordedData(terminal);
   const result = await showDownloads(terminal, (downloading) =>
     reproduce(version, {
       ...downloading,
       ...(output !== undefined && { output }),
       overwrite,
-      fetchMissing: fetchVersioned(terminal),
+      fetchRecorded: recorded.fetchRecorded,
       sources: modelSources({ env: terminal.env }),
       onEvent: display.show,
       onFacts: (facts) => {
@@ -53,7 +56,10 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
         }
       },
     }),
-  ).finally(display.close);
+  ).finally(async () => {
+    display.close();
+    await recorded.remove();
+  });
   if (json) await printJson(terminal, result);
   else await tell(result, terminal);
   if (result.same) return;
@@ -69,24 +75,68 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
   throw json ? markTold(error) : error;
 }
 
-/** Fetches what a .dvc file or dvc.lock names, by its hash. A file that none of them names stays missing. */
-function fetchVersioned(terminal: Terminal): FetchMissing {
-  return async ({ file }) => {
-    const [{ pull }, { openBlobStore }] = await Promise.all([
-      import("../data/dvc/pull.js"),
-      import("../compose.js"),
-    ]);
-    try {
-      await withRepository(terminal, (open) => {
-        const scope = { targets: targetsOf(open, [file]) };
-        return pull(open.repository, openBlobStore, scope, { ...open.steps, env: open.env });
-      });
-    } catch (thrown) {
-      const untracked = ["DVC_REPO_NOT_FOUND", "DVC_PATH_NOT_TRACKED", "DVC_PATH_UNFIT"];
-      if (thrown instanceof BridleError && untracked.includes(thrown.code)) return false;
-      throw thrown;
-    }
-    return existsSync(file);
+const untracked: readonly string[] = [
+  "DVC_REPO_NOT_FOUND",
+  "DVC_PATH_NOT_TRACKED",
+  "DVC_PATH_UNFIT",
+];
+const notThere: readonly string[] = ["DVC_REMOTE_NOT_SET", "DVC_REMOTE_OBJECT_MISSING"];
+
+/** What brings recorded versions, and how what was laid apart for it is taken away again. */
+interface RecordedData {
+  readonly fetchRecorded: FetchRecorded;
+  remove(): Promise<void>;
+}
+
+/**
+ * Brings data by the version that is recorded, else by the content where it is versioned by now, else by the version that its
+ * .dvc file or dvc.lock names. It goes where it belongs where nothing is and that version is named there, else beside.
+ */
+function openRecordedData(terminal: Terminal): RecordedData {
+  const folders: string[] = [];
+  return {
+    fetchRecorded: async ({ file, dvc, md5 }) => {
+      const [{ pull }, { layApart, makePlaceApart, versionNamed }, { openBlobStore }] =
+        await Promise.all([
+          import("../data/dvc/pull.js"),
+          import("../data/dvc/recorded-version.js"),
+          import("../compose.js"),
+        ]);
+      const bring = async ({ repository, folder, steps, env }: OpenRepository) => {
+        const inside = repository.pathOf(file, folder);
+        const named = await versionNamed(repository, inside);
+        if (named === undefined && dvc === undefined) return undefined;
+        // What was versioned later only is known by its content.
+        const version = dvc ?? (md5 === undefined ? named : { path: inside, md5 });
+        if (version === undefined) return undefined;
+        const isNamed = named?.path === version.path && named.md5 === version.md5;
+        const options = { ...steps, env };
+        if (isNamed && !existsSync(file)) {
+          await pull(repository, openBlobStore, { targets: [inside] }, options);
+          return existsSync(file) ? { place: file, dvc: version } : undefined;
+        }
+        const apart = await makePlaceApart(repository);
+        folders.push(apart);
+        try {
+          const place = await layApart(repository, openBlobStore, version, inside, apart, options);
+          return place === undefined ? undefined : { place, dvc: version };
+        } catch (thrown) {
+          // It may never have been versioned.
+          const isGuess = dvc === undefined && thrown instanceof BridleError;
+          if (isGuess && notThere.includes(thrown.code)) return undefined;
+          throw thrown;
+        }
+      };
+      try {
+        return await withRepository(terminal, bring, path.dirname(path.resolve(file)));
+      } catch (thrown) {
+        if (thrown instanceof BridleError && untracked.includes(thrown.code)) return undefined;
+        throw thrown;
+      }
+    },
+    async remove() {
+      for (const folder of folders) await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 

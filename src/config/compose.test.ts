@@ -163,9 +163,9 @@ describe("a mistake in composed files", () => {
       { "configs/a.yaml": "defaults: [{overide model: x}]\n" },
       /overide is neither/,
     ],
-    ["FILE_INVALID", { "configs/a.yaml": "x: [\n" }, /a\.yaml cannot be used: line \d+/],
-    ["FILE_INVALID", { "configs/a.yaml": "x: {__proto__: {y: 1}}\n" }, /__proto__/],
-    ["FILE_INVALID", { "configs/a.yaml": "x: &a {y: *a}\n" }, /cannot be used/],
+    ["YAML_INVALID", { "configs/a.yaml": "x: [\n" }, /a\.yaml cannot be used: line \d+/],
+    ["YAML_INVALID", { "configs/a.yaml": "x: {__proto__: {y: 1}}\n" }, /__proto__/],
+    ["YAML_INVALID", { "configs/a.yaml": "x: &a {y: *a}\n" }, /cannot be used/],
     [
       "RUN_CONFIG_INVALID",
       { "configs/a.yaml": "train:\n  sed: 1\n" },

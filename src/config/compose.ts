@@ -203,7 +203,7 @@ class Walk {
     const path = resolve(file);
     if (trail.includes(path)) {
       const circle = [...trail.slice(trail.indexOf(path)), path].map(shown).join(" → ");
-      throw new BridleError("CONFIG_CYCLE", { where, circle });
+      throw new BridleError("CONFIG_CYCLE", { where, circle, file: shown(trail[0]!) });
     }
     const yaml = await readYamlFile(file);
     const inside = [...trail, path];
@@ -272,7 +272,7 @@ const mostRounds = 10;
  * Lays a file and what its `defaults` list names over each other.
  * @param choices what the command line chose; a group that no list names is laid last
  * @param make makes empty layers for each attempt; the last ones made hold the result
- * @throws CONFIG_CYCLE, CONFIG_OPTION_NOT_FOUND, CONFIG_DEFAULTS_INVALID, FILE_NOT_FOUND, FILE_INVALID; each with file and line
+ * @throws CONFIG_CYCLE, CONFIG_OPTION_NOT_FOUND, CONFIG_DEFAULTS_INVALID, FILE_NOT_FOUND, YAML_INVALID; each with file and line
  */
 export async function compose(
   file: string | undefined,

@@ -79,7 +79,7 @@ export interface ReadDataTest {
 
 const names = Object.keys(DataTest.shape);
 
-/** @throws FILE_NOT_FOUND, FILE_INVALID; DATA_TESTS_INVALID naming each key that is wrong, with its line */
+/** @throws FILE_NOT_FOUND, YAML_INVALID; DATA_TESTS_INVALID naming each key that is wrong, with its line */
 export async function readDataTests(file: string): Promise<ReadDataTest[]> {
   const yaml = await readYamlFile(file);
   const checked = DataTests.safeParse(yaml.content);

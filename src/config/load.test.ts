@@ -77,6 +77,12 @@ describe("a run's configuration", () => {
     ["model: {name: m, tokenizer: t}\ndata: {train: a}\n", [], "give a model to start from"],
     ["model: {name: m}\n", [], "data: it is needed"],
     [least, ["evaluate.metric=rougeL", "evaluate.generate=false"], "needs evaluate.generate"],
+    [
+      "model: {name: m}\ndata: {train: 5}\n",
+      [],
+      "data.train: Invalid input: expected string or array, received number",
+    ],
+    [least, ["data.train=[a, 5]"], "data.train.1: Invalid input: expected string, received number"],
     [least, ["train.patience=3"], "needs data.validation"],
     [least, ["generate.numBeams=0"], "generate.numBeams"],
   ])("%j with %j is told", async (text, words, problem) => {
@@ -89,7 +95,15 @@ describe("a run's configuration", () => {
   it("names line and column of what is no YAML, and a key that stands twice", async () => {
     await expect(load("model: {name: m}\ndata: [\n")).rejects.toThrow(/line \d+, column \d+/);
     await expect(load(`${least}model: {name: n}\n`)).rejects.toThrow(/line 3.*unique/);
-    await expect(load("- a\n")).rejects.toThrow(/no mapping/);
+    await expect(load("- a\n")).rejects.toMatchObject({
+      code: "YAML_INVALID",
+      message: expect.stringContaining("no mapping"),
+      hint: expect.stringContaining("bridle config keys"),
+    });
+    const file = join(folder, "latin1.yaml");
+    await writeFile(file, Buffer.from("model:\n  name: caf\u00e9\n", "latin1"));
+    await expect(loadRunConfig(file)).rejects.toThrow(/line 2 is not UTF-8/);
+    await expect(loadRunConfig(folder)).rejects.toThrow(/it is a folder/);
     await expect(loadRunConfig(join(folder, "absent.yaml"))).rejects.toThrow(/There is no file/);
   });
 });

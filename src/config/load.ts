@@ -81,7 +81,26 @@ function place(path: readonly PropertyKey[], origins: Layers | undefined): strin
   return origin === undefined ? "" : ` (${describeOrigin(origin)})`;
 }
 
-function describe(issue: z.core.$ZodIssue, origins: Layers | undefined): string {
+/** Of a value that fits none of several forms: what is wrong with it in the form it is nearest to, or what the forms are. */
+function nearestForm(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== "invalid_union") return issue;
+  const inner = issue.errors.flatMap(([first]) => (first === undefined ? [] : [first]));
+  const [deepest] = inner.toSorted((a, b) => b.path.length - a.path.length);
+  if (deepest === undefined) return issue;
+  if (deepest.path.length > 0) {
+    return nearestForm({ ...deepest, path: [...issue.path, ...deepest.path] });
+  }
+  const forms = inner.map((each) => {
+    if (each.code === "invalid_type") return each.expected;
+    return each.code === "invalid_value" ? each.values.map(String).join(" or ") : each.message;
+  });
+  const [received = ""] = inner.flatMap(({ message }) => /, received \w+$/.exec(message) ?? []);
+  const message = `Invalid input: expected ${[...new Set(forms)].join(" or ")}${received}`;
+  return { ...issue, message };
+}
+
+function describe(found: z.core.$ZodIssue, origins: Layers | undefined): string {
+  const issue = nearestForm(found);
   const where = issue.path.join(".");
   if (issue.code !== "unrecognized_keys") {
     // What is not there at all has no wrong type.
@@ -123,7 +142,7 @@ export interface ResolvedRunConfig extends Composition {
 /**
  * A run's configuration: what the file's `defaults` list names, the file's own keys, then the words in their order.
  * @param words such as `train.seed=3`, `data.train=[a.jsonl, b.jsonl]`, `model=pegasus-xsum` and `~model.lora`
- * @throws FILE_NOT_FOUND, FILE_INVALID, RUN_CONFIG_INVALID, CONFIG_CYCLE, CONFIG_OPTION_NOT_FOUND, CONFIG_DEFAULTS_INVALID
+ * @throws FILE_NOT_FOUND, YAML_INVALID, RUN_CONFIG_INVALID, CONFIG_CYCLE, CONFIG_OPTION_NOT_FOUND, CONFIG_DEFAULTS_INVALID
  */
 export async function resolveRunConfig(
   file: string | undefined,

@@ -311,7 +311,7 @@ function describeIssue(issue: z.core.$ZodIssue): { path: KeyPath; told: string }
 
 /**
  * Reads a sweep's file. Every key of the space is one of params.yaml.
- * @throws FILE_NOT_FOUND, FILE_INVALID; SWEEP_INVALID with every problem and its line
+ * @throws FILE_NOT_FOUND, YAML_INVALID; SWEEP_INVALID with every problem and its line
  */
 export async function readSweepConfig(file: string): Promise<ReadSweep> {
   const yaml = await readYamlFile(file);

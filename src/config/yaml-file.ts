@@ -1,7 +1,9 @@
 // Reads a YAML file whose top level is a mapping, and remembers the line that each of its keys stands on.
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { BridleError } from "../errors/error.js";
+import { readError } from "../errors/file-errors.js";
 
 export type Plain = Record<string, unknown>;
 
@@ -57,47 +59,54 @@ function linesOf(document: Document, counter: LineCounter): Map<string, number> 
 function checkTree(value: unknown, file: string, around: readonly unknown[] = []): void {
   if (typeof value !== "object" || value === null) return;
   if (around.includes(value)) {
-    throw new BridleError("FILE_INVALID", { file, reason: "an anchor in it holds itself" });
+    throw new BridleError("YAML_INVALID", { file, reason: "an anchor in it holds itself" });
   }
   const inside = [...around, value];
   for (const [key, child] of Object.entries(value)) {
     if (key === "__proto__") {
-      throw new BridleError("FILE_INVALID", { file, reason: "no key is named __proto__" });
+      throw new BridleError("YAML_INVALID", { file, reason: "no key is named __proto__" });
     }
     checkTree(child, file, inside);
   }
 }
 
+/** @throws YAML_INVALID with the line of the first byte that is no UTF-8 */
+function textOf(bytes: Buffer, file: string): string {
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  const lines = bytes.toString("latin1").split("\n");
+  const line = lines.findIndex((each) => !isUtf8(Buffer.from(each, "latin1"))) + 1;
+  const reason = `line ${line} is not UTF-8 text: convert it, iconv -f ENCODING -t utf-8`;
+  throw new BridleError("YAML_INVALID", { file, reason });
+}
+
 /**
  * Reads a YAML file; an empty one is an empty mapping.
- * @throws FILE_NOT_FOUND; FILE_INVALID with line and column of what is no YAML
+ * @throws FILE_NOT_FOUND, FILE_NOT_READABLE; YAML_INVALID with line and column of what is no YAML
  */
 export async function readYamlFile(file: string): Promise<YamlFile> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(file, "utf8");
+    bytes = await readFile(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new BridleError("FILE_NOT_FOUND", { file }, { cause });
-    }
-    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
+    throw readError(cause, file);
   }
+  const text = textOf(bytes, file);
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, uniqueKeys: true });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = counter.linePos(error.pos[0]);
     const reason = `line ${line}, column ${col}: ${error.message.split("\n")[0]}`;
-    throw new BridleError("FILE_INVALID", { file, reason });
+    throw new BridleError("YAML_INVALID", { file, reason });
   }
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 100 }) ?? {};
   } catch (cause) {
-    throw new BridleError("FILE_INVALID", { file, reason: (cause as Error).message }, { cause });
+    throw new BridleError("YAML_INVALID", { file, reason: (cause as Error).message }, { cause });
   }
   if (!isRecord(content)) {
-    throw new BridleError("FILE_INVALID", {
+    throw new BridleError("YAML_INVALID", {
       file,
       reason: "it holds no mapping of keys to values",
     });

@@ -68,7 +68,7 @@ export const codes = {
   INVALID_PARAMETER: {
     kind: "invalid",
     message: "{parameter} is {value}; it must be {expected}.",
-    hint: "Correct {parameter}; see `bridle summarize --help` or /docs for what each option takes.",
+    hint: "Correct {parameter}: `--help` of the command, or /docs of a server, tells what it takes.",
   },
   PARAMETER_NOT_SUPPORTED: {
     kind: "invalid",
@@ -94,7 +94,7 @@ export const codes = {
   FILE_NOT_FOUND: {
     kind: "missing",
     message: "There is no file {file}.",
-    hint: "Check the path; a relative one starts at the folder the command runs in.",
+    hint: "Check the path with `ls`: a relative one starts at the folder the command runs in. What is versioned comes with `bridle data pull`.",
   },
   FILE_NOT_READABLE: {
     kind: "denied",
@@ -174,7 +174,7 @@ export const codes = {
   DATA_CHECK_FAILED: {
     kind: "gate-failed",
     message: "The data failed {count} of their checks: {names}.",
-    hint: "The report says where; --max NAME=SHARE lets more pass, --max NAME=none all of it.",
+    hint: "The report says where. {advice}",
   },
   SPLIT_IMPOSSIBLE: {
     kind: "invalid",
@@ -236,8 +236,8 @@ export const codes = {
   },
   DVC_PATH_UNFIT: {
     kind: "invalid",
-    message: "{path} cannot be added: {reason}.",
-    hint: "Name a file or folder inside the repository, after changing what is said here.",
+    message: "{path} cannot be versioned: {reason}.",
+    hint: "Name a file or folder inside the repository: `bridle data add PATH`; `bridle data status` tells what is versioned.",
   },
   DVC_OUTPUT_OVERLAPS: {
     kind: "conflict",
@@ -252,12 +252,12 @@ export const codes = {
   DVC_LINK_UNFIT: {
     kind: "invalid",
     message: "{path} is a symbolic link to {target}, {reason}.",
-    hint: "Put a copy of what it points to in its place: `cp --remove-destination \"$(readlink -f '{path}')\" '{path}'`.",
+    hint: "A link may lead to what is inside the repository alone. {mend}",
   },
   DVC_NAME_UNFIT: {
     kind: "invalid",
     message: "The name {path} cannot be kept: {reason}.",
-    hint: "Rename it, and add it again.",
+    hint: "Rename it with `mv` (`ls -b` shows such names), and add it again with `bridle data add`.",
   },
   DVC_FILE_CHANGED: {
     kind: "conflict",
@@ -278,7 +278,7 @@ export const codes = {
   DVC_OBJECT_CORRUPT: {
     kind: "conflict",
     message: "{place} does not hold what its name says ({actual} in place of {id}).",
-    hint: "Delete it; then `bridle data pull` fetches it again, or `bridle data add` saves it from the working folder.",
+    hint: "Delete it: `rm -f '{place}'`; then `bridle data pull` fetches it again, or `bridle data add` saves it from the working folder.",
   },
   DVC_REMOTE_OBJECT_MISSING: {
     kind: "missing",
@@ -318,7 +318,7 @@ export const codes = {
   DVC_DISK_FULL: {
     kind: "unavailable",
     message: "{folder} has {free} free; {what} needs {needed}.",
-    hint: "Make room, for example with `bridle data gc --workspace`, or set cache.dir in .dvc/config to a larger disk; then run it again: what is done is not done twice.",
+    hint: "Make room, or set cache.dir in .dvc/config to a larger disk; then run it again: what is done is not done twice. `bridle data gc --all-commits --dry-run` tells what no commit of this clone needs; push first what is nowhere else.",
   },
   DVC_NOT_WRITABLE: {
     kind: "denied",
@@ -333,7 +333,7 @@ export const codes = {
   DVC_GC_NEEDS_ROOTS: {
     kind: "invalid",
     message: "Nothing says which versions must stay.",
-    hint: "Name them: `bridle data gc --workspace`, with --all-branches, --all-tags or --all-commits for more.",
+    hint: "Name them: `bridle data gc --all-commits` keeps what any commit needs, --all-branches and --all-tags less, --workspace what the working folder needs alone; --dry-run tells what would go.",
   },
   BLOB_NOT_FOUND: {
     kind: "missing",
@@ -358,7 +358,7 @@ export const codes = {
   BLOB_STORE_FULL: {
     kind: "unavailable",
     message: "{store} has no room for {key}: {reason}.",
-    hint: "Make room there, for example with `bridle data gc --workspace --cloud`; then push again: what has arrived stays.",
+    hint: "Make room there; then push again: what has arrived stays. `bridle data gc --all-commits --cloud --dry-run` tells what no commit of this clone needs; other clones may need it.",
   },
   BLOB_READ_ONLY: {
     kind: "invalid",
@@ -829,7 +829,7 @@ export const codes = {
   CONFIG_CYCLE: {
     kind: "invalid",
     message: "{where}: the defaults go in a circle: {circle}.",
-    hint: "Take one of these entries out; what two files share belongs into a third one.",
+    hint: "Take one of these entries out; what two files share belongs into a third one. `bridle config show {file}` tells when it is right.",
   },
   CONFIG_OPTION_NOT_FOUND: {
     kind: "missing",
@@ -955,7 +955,7 @@ export const codes = {
     kind: "conflict",
     message:
       "{what} is not what the version was trained with: its SHA-256 is {now}, recorded is {recorded}.",
-    hint: "Bring the recorded one back, for example from the commit in bridle.json; on other data the weights cannot be the same.",
+    hint: "{restore}; from another the weights cannot be the same.",
   },
   REPRODUCE_NOTHING_RECORDED: {
     kind: "missing",
@@ -1016,6 +1016,11 @@ export const codes = {
     kind: "missing",
     message: "{folder} has no weights: {looked} is not there.",
     hint: "Give a folder as save_pretrained() writes it, or download the model again.",
+  },
+  YAML_INVALID: {
+    kind: "invalid",
+    message: "{file} cannot be used: {reason}.",
+    hint: "Correct it there and run the command again; `bridle config keys` lists every key of params.yaml.",
   },
   FILE_INVALID: {
     kind: "invalid",

@@ -33,12 +33,17 @@ export class BridleError extends Error {
   readonly hint: string;
   readonly details: ErrorDetails;
 
-  constructor(code: ErrorCode, details: ErrorDetails = {}, options: { cause?: unknown } = {}) {
+  /** @param options `hint` takes the place of the row's where more is known of what to do next than the table can tell */
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    { hint, ...options }: { cause?: unknown; hint?: string } = {},
+  ) {
     const row = codes[code];
     super(fill(row.message, details), options);
     this.code = code;
     this.kind = row.kind;
-    this.hint = fill(row.hint, details);
+    this.hint = hint ?? fill(row.hint, details);
     this.details = details;
   }
 }

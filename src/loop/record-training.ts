@@ -7,6 +7,7 @@ import path from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { withoutPasswords } from "../errors/without-passwords.js";
 import type { BlobStore } from "../ports/blob-store.js";
 import type { Database } from "../ports/database.js";
 import type { EventSink, RunArtifact, RunIdentity } from "../ports/event-sink.js";
@@ -411,11 +412,4 @@ function recordEvent(recorder: Recorder, event: TrainEvent): void {
     default:
       return;
   }
-}
-
-/** A word of a command line as it may be kept and shown: addresses in it, `mlflow=https://me:secret@host` too, lose their passwords. */
-export function withoutPasswords(word: string): string {
-  return word
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^/:?#]*):[^/?#]*@/gi, "$1@")
-    .replace(/([?&](?:ssl)?(?:password|token)=)[^&]*/gi, "$1…");
 }

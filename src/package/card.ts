@@ -183,7 +183,7 @@ export function checkCardFacts(said: unknown, file = "the card"): CardFacts {
   });
 }
 
-/** What a person wrote of a model in a YAML file. @throws FILE_NOT_FOUND, FILE_INVALID */
+/** What a person wrote of a model in a YAML file. @throws FILE_NOT_FOUND, YAML_INVALID, FILE_INVALID */
 export async function readCardFacts(file: string): Promise<CardFacts> {
   return checkCardFacts((await readYamlFile(file)).content, file);
 }

@@ -69,7 +69,7 @@ export function checkGates(content: unknown, where: string): Gates {
   });
 }
 
-/** @throws FILE_NOT_FOUND, FILE_INVALID, GATES_INVALID */
+/** @throws FILE_NOT_FOUND, YAML_INVALID, GATES_INVALID */
 export async function readGatesFile(file: string): Promise<Gates> {
   return checkGates((await readYamlFile(file)).content, file);
 }

@@ -7,6 +7,7 @@ import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
+import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import type { RegisteredVersion, ResolveOptions } from "../model/resolve-model.js";
@@ -27,6 +28,8 @@ import { openTrainingStep, type TrainingStep } from "./step.js";
 import {
   copyTrainedModel,
   currentCommit,
+  type DataFile,
+  type FileHash,
   lockfileHash,
   type RunRecord,
   readRunRecord,
@@ -52,6 +55,14 @@ export interface TrainOptions {
   readonly sources?: ResolveOptions["sources"];
   /** Is told where the time of each step goes. */
   readonly profiler?: Profiler;
+  /** Data that lies elsewhere than the configuration says, by what it says. */
+  readonly laidApart?: ReadonlyMap<string, LaidApart>;
+}
+
+/** Where a version of data lies that is not, or not any more, where it belongs. */
+export interface LaidApart {
+  readonly place: string;
+  readonly dvc?: DataVersion | undefined;
 }
 
 export interface TrainResult {
@@ -126,7 +137,7 @@ function pin(config: RunConfig, registered: RegisteredVersion | undefined): RunC
 async function openRun(
   asked: RunConfig,
   folder: RunFolder,
-  { onEvent, onDownload, signal, threads, sources, profiler }: TrainOptions,
+  { onEvent, onDownload, signal, threads, sources, profiler, laidApart }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -142,7 +153,9 @@ async function openRun(
   const config = pin(asked, registered);
   const objective = createObjective(config, start);
   const hasSummaries = config.train.objective === "seq2seq";
-  const splitOf = async (name: DataReport["split"], files: string | readonly string[]) => {
+  const splitOf = async (name: DataReport["split"], said: string | readonly string[]) => {
+    const names = typeof said === "string" ? [said] : said;
+    const files = names.map((file) => laidApart?.get(file)?.place ?? file);
     const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
     const limit = name === "train" ? maxTrainRows : maxValidationRows;
     let read = 0;
@@ -186,7 +199,7 @@ async function openRun(
         ),
       },
     });
-    return { rows, split };
+    return { rows, split, names };
   };
   const training = await splitOf("train", config.data.train);
   const validation =
@@ -203,9 +216,10 @@ async function openRun(
     await tell({ type: "leakage", report: { documents, pairs, places } });
   }
 
-  const data = [training, ...(validation ? [validation] : [])].flatMap(({ rows }) =>
-    rows.report.files.map(({ file, sha256: hash }) => ({ file, sha256: hash })),
+  const hashed = [training, ...(validation ? [validation] : [])].flatMap(({ rows, names }) =>
+    rows.report.files.map(({ sha256: hash }, at) => ({ file: names[at]!, sha256: hash })),
   );
+  const data = await withVersions(hashed, laidApart, signal);
   const { output: _, logEvery: __, keepCheckpoints: ___, ...decisive } = config.train;
   const platform = {
     node: process.version,
@@ -263,6 +277,26 @@ async function openRun(
     },
     tell,
   };
+}
+
+/** Files with the version that each is, or else what would name it as one. */
+async function withVersions(
+  files: readonly FileHash[],
+  laidApart: TrainOptions["laidApart"],
+  signal: AbortSignal | undefined,
+): Promise<DataFile[]> {
+  const { md5Of, versionsOf } = await import("../data/dvc/recorded-version.js");
+  const inPlace = files.flatMap(({ file }) => (laidApart?.has(file) ? [] : [file]));
+  const found = await versionsOf(inPlace, { signal });
+  const versions = new Map(inPlace.map((file, at) => [file, found[at]]));
+  const named: DataFile[] = [];
+  for (const each of files) {
+    const apart = laidApart?.get(each.file);
+    const dvc = apart === undefined ? versions.get(each.file) : apart.dvc;
+    const md5 = dvc === undefined ? await md5Of(apart?.place ?? each.file, signal) : undefined;
+    named.push({ ...each, ...(dvc && { dvc }), ...(md5 !== undefined && { md5 }) });
+  }
+  return named;
 }
 
 /** How many steps an epoch has, and the whole run. */

@@ -1,5 +1,6 @@
 // A version trained again: the same weights without the old ones there, and what is told where something differs.
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -43,6 +44,8 @@ describe("a trained version", () => {
       "model.safetensors",
       "adapter/adapter_model.safetensors",
     ]);
+    const text = await readFile(join(root, "train.jsonl"));
+    expect(record.data[0]!.md5).toBe(createHash("md5").update(text).digest("hex"));
     expect(record.startSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(record.platform).toMatchObject({ os: process.platform, device: "cpu", threads: 1 });
   });
@@ -107,12 +110,12 @@ describe("a trained version", () => {
       kind: "missing",
     });
     const asked: string[] = [];
-    const fetchMissing: ReproduceOptions["fetchMissing"] = async ({ file, sha256 }) => {
+    const fetchRecorded: ReproduceOptions["fetchRecorded"] = async ({ file, sha256 }) => {
       asked.push(file, sha256);
       await writeFile(file, before);
-      return true;
+      return { place: file };
     };
-    expect((await again({ fetchMissing })).same).toBe(true);
+    expect((await again({ fetchRecorded })).same).toBe(true);
     expect(asked).toEqual([data, (await recordIn(version)).data[0]!.sha256]);
     const config = join(root, "tiny", "config.json");
     const text = await readFile(config, "utf8");
@@ -122,6 +125,67 @@ describe("a trained version", () => {
       details: { what: join(root, "tiny") },
     });
     await writeFile(config, text);
+  });
+
+  it("is trained on the version of data that is recorded, wherever that lies, and leaves the newer one alone", async () => {
+    const data = join(root, "train.jsonl");
+    const before = await readFile(data, "utf8");
+    const newer = toyRows(39);
+    const dvc = { path: "train.jsonl", md5: "0".repeat(32) };
+    const place = join(root, "apart", "train.jsonl");
+    await mkdir(join(root, "apart"));
+    await writeFile(place, before);
+    await writeFile(data, newer);
+    // A file that is another, with nothing recorded that could name a version of it, is nobody's to look for.
+    const asked: unknown[] = [];
+    const fetchRecorded: ReproduceOptions["fetchRecorded"] = async (recorded) => {
+      asked.push(recorded.dvc);
+      return { place, dvc };
+    };
+    await change(
+      ({ data: [{ md5: _, ...first } = { file: "", sha256: "" }, ...rest], ...record }) => ({
+        ...record,
+        data: [first, ...rest],
+      }),
+    );
+    await expect(again({ fetchRecorded })).rejects.toMatchObject({
+      code: "REPRODUCE_INPUT_CHANGED",
+      hint: expect.stringContaining("git log --oneline -- "),
+    });
+    expect(asked).toEqual([]);
+    await change(({ data: [first, ...rest], ...record }) => ({
+      ...record,
+      data: [{ ...first, dvc }, ...rest],
+    }));
+    const { output, same } = await again({ fetchRecorded });
+    expect(same).toBe(true);
+    expect(asked).toEqual([dvc]);
+    expect(await readFile(data, "utf8")).toBe(newer);
+    const [recorded, made] = [await recordIn(version), await recordIn(output)];
+    expect([made.data, made.runHash]).toEqual([recorded.data, recorded.runHash]);
+    // What is brought must be what is recorded.
+    await writeFile(place, newer);
+    await expect(again({ fetchRecorded, overwrite: true })).rejects.toMatchObject({
+      code: "REPRODUCE_INPUT_CHANGED",
+    });
+    await writeFile(data, before);
+  });
+
+  it("asks for a folder of which some files are gone, also without a recorded version", async () => {
+    const data = join(root, "some");
+    await mkdir(data);
+    await change(({ data: [first, ...rest], ...record }) => ({
+      ...record,
+      data: [{ ...first, file: data }, ...rest],
+    }));
+    const place = join(root, "train.jsonl");
+    const asked: string[] = [];
+    const fetchRecorded: ReproduceOptions["fetchRecorded"] = async ({ file }) => {
+      asked.push(file);
+      return { place };
+    };
+    expect((await again({ fetchRecorded })).same).toBe(true);
+    expect(asked).toEqual([data]);
   });
 
   it("needs a record that can be read, and something to compare with", async () => {

@@ -1,5 +1,5 @@
 // Retrains a version from what is frozen beside it, and holds the weights that come out against the recorded ones.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,10 +12,11 @@ import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { readFloat32 } from "../model/checkpoint/stored.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
 import type { OnTrainEvent } from "./events.js";
-import { train } from "./loop.js";
+import { type LaidApart, train } from "./loop.js";
 import { startHash } from "./start.js";
 import {
   currentCommit,
+  type DataFile,
   type FileHash,
   hashWeights,
   lockfileHash,
@@ -51,21 +52,27 @@ export interface Reproduction {
   readonly weights: readonly (FileHash & { readonly now: string | null; readonly same: boolean })[];
   /** What may make a difference: code, libraries, machine. Data and the model to start from are equal, or nothing is trained. */
   readonly facts: readonly Fact[];
-  readonly data: readonly FileHash[];
+  readonly data: readonly DataFile[];
   /** Where the recorded weights are there to be compared with, and differ. */
   readonly differences: readonly TensorDifference[];
   readonly step: number;
 }
 
-/** Brings a file of data that is not there, by what is recorded of it. @returns whether it is there now */
-export type FetchMissing = (missing: FileHash, signal?: AbortSignal) => Promise<boolean>;
+/**
+ * Brings the recorded version of a file or folder of data that is not there, or is another by now, and overwrites nothing.
+ * @returns where it lies; undefined where no version of it is known
+ */
+export type FetchRecorded = (
+  recorded: DataFile,
+  signal?: AbortSignal,
+) => Promise<LaidApart | undefined>;
 
 export interface ReproduceOptions {
   /** Folder of the retrained model. Default: the version's with `-reproduced` at its end. */
   readonly output?: string;
   /** Whether an earlier reproduction in that folder is removed. Default false. */
   readonly overwrite?: boolean;
-  readonly fetchMissing?: FetchMissing;
+  readonly fetchRecorded?: FetchRecorded;
   readonly onEvent?: OnTrainEvent;
   /** Told once what is recorded has been held against what is there, before training begins. */
   readonly onFacts?: (facts: readonly Fact[]) => void;
@@ -77,13 +84,26 @@ export interface ReproduceOptions {
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const fileHash = z.object({ file: z.string().min(1), sha256: hash });
+const dataFile = fileHash.extend({
+  md5: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
+  dvc: z
+    .object({
+      path: z.string().min(1),
+      md5: z.string().regex(/^[0-9a-f]{32}(\.dir)?$/),
+      hash: z.literal("md5-dos2unix").optional(),
+    })
+    .optional(),
+});
 /** What is read of a record; the configuration is checked by its own schema. */
 const Recorded = z.object({
   version: z.literal(1),
   bridle: z.string(),
   config: z.unknown(),
   runHash: hash,
-  data: z.array(fileHash).min(1),
+  data: z.array(dataFile).min(1),
   startSha256: hash.optional(),
   lockfileSha256: hash.nullable(),
   commit: z.string().nullable(),
@@ -113,21 +133,35 @@ async function readRecorded(folder: string): Promise<Recorded> {
   return { ...checked.data, config: checkRunConfig(json.config) };
 }
 
-/** Holds every file of data against its recorded hash. @throws REPRODUCE_INPUT_MISSING, REPRODUCE_INPUT_CHANGED */
+/**
+ * Holds every file of data against its recorded hash.
+ * @returns those that lie apart, as another version lies where they belong
+ * @throws REPRODUCE_INPUT_MISSING, REPRODUCE_INPUT_CHANGED
+ */
 async function checkData(
-  files: readonly FileHash[],
-  { fetchMissing, signal }: ReproduceOptions,
-): Promise<void> {
+  files: readonly DataFile[],
+  { fetchRecorded, signal }: ReproduceOptions,
+): Promise<ReadonlyMap<string, LaidApart>> {
+  const laidApart = new Map<string, LaidApart>();
   for (const recorded of files) {
-    const { file, sha256 } = recorded;
-    if (!existsSync(file) && !(await fetchMissing?.(recorded, signal))) {
-      throw new BridleError("REPRODUCE_INPUT_MISSING", { file, sha256 });
+    const { file, sha256, dvc, md5 } = recorded;
+    let now = existsSync(file) ? (await fingerprintOf(file, signal)).sha256 : undefined;
+    if (now === sha256) continue;
+    // Of a folder some files may be there alone; of a file that is another nothing tells which it was, unless it is recorded.
+    const mayBePart = now !== undefined && statSync(file).isDirectory();
+    if (now === undefined || dvc !== undefined || md5 !== undefined || mayBePart) {
+      const found = await fetchRecorded?.(recorded, signal);
+      if (found !== undefined) now = (await fingerprintOf(found.place, signal)).sha256;
+      if (found !== undefined && found.place !== file) laidApart.set(file, found);
     }
-    const now = (await fingerprintOf(file, signal)).sha256;
+    if (now === undefined) throw new BridleError("REPRODUCE_INPUT_MISSING", { file, sha256 });
     if (now !== sha256) {
-      throw new BridleError("REPRODUCE_INPUT_CHANGED", { what: file, recorded: sha256, now });
+      const restore = `Bring the recorded one back: \`git log --oneline -- '${file}' '${file}.dvc'\` lists the commits that had others`;
+      const details = { what: file, recorded: sha256, now, restore };
+      throw new BridleError("REPRODUCE_INPUT_CHANGED", details);
     }
   }
+  return laidApart;
 }
 
 /** Holds the model that is started from against its recorded hash. @throws REPRODUCE_INPUT_CHANGED */
@@ -146,7 +180,9 @@ async function checkStart(
   });
   const now = await startHash(folder, fresh, signal);
   if (now !== startSha256) {
-    throw new BridleError("REPRODUCE_INPUT_CHANGED", { what, recorded: startSha256, now });
+    const restore = `Put the model back that it was: from the hub by its commit, model.name=ID@COMMIT; from the registry by \`bridle models show\`; a folder by \`git log --oneline -- '${what}'\``;
+    const details = { what, recorded: startSha256, now, restore };
+    throw new BridleError("REPRODUCE_INPUT_CHANGED", details);
   }
 }
 
@@ -227,7 +263,7 @@ export async function reproduce(
   }
   const facts = await factsOf(recorded);
   options.onFacts?.(facts);
-  await checkData(recorded.data, options);
+  const laidApart = await checkData(recorded.data, options);
   await checkStart(recorded, options);
   if (isThere) await rm(output, { recursive: true });
   const { config, platform } = recorded;
@@ -236,6 +272,7 @@ export async function reproduce(
     { ...config, train: { ...config.train, output } },
     {
       threads: platform.threads,
+      laidApart,
       ...(onEvent && { onEvent }),
       ...(onDownload && { onDownload }),
       ...(sources && { sources }),

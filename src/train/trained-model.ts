@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
+import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
 import { writeAdapter } from "../model/checkpoint/adapter.js";
@@ -25,6 +26,13 @@ export interface FileHash {
   readonly sha256: string;
 }
 
+/** Data a run learned from, and which version of it that was where it is versioned. */
+export interface DataFile extends FileHash {
+  readonly dvc?: DataVersion | undefined;
+  /** Of a file that was not versioned then: the name that its content gets where it is versioned later. */
+  readonly md5?: string | undefined;
+}
+
 /** What decides a run's weights, and what came of it. */
 export interface RunRecord {
   readonly version: 1;
@@ -32,7 +40,7 @@ export interface RunRecord {
   readonly config: RunConfig;
   /** Of everything that decides the weights: the same hash, machine and thread count give the same weights. */
   readonly runHash: string;
-  readonly data: readonly FileHash[];
+  readonly data: readonly DataFile[];
   /** The registered version the run started from, where it was one. */
   readonly parent?: RegisteredVersion;
   /** Hash of the files the run started from: weights, config and tokenizer, or the tokenizer alone. */

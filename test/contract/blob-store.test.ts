@@ -297,6 +297,34 @@ it("a large blob whose upload to S3 was cut off goes on with the parts that are 
   }
 });
 
+it("a large blob whose upload to Azure was cut off goes on with the blocks that are there", async () => {
+  const cloud = await startFakeAzure();
+  const AZURE_STORAGE_CONNECTION_STRING = `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=${Buffer.from("key").toString("base64")};BlobEndpoint=${cloud.url}/account;`;
+  const store = await open("azure://bucket/p", {}, { AZURE_STORAGE_CONNECTION_STRING });
+  try {
+    const bytes = randomBytes(40 << 20);
+    let opened = 0;
+    const failing = {
+      ...source(bytes),
+      async *open(start = 0, end = bytes.length) {
+        opened++;
+        if (opened === 3) throw new Error("the network went away");
+        yield bytes.subarray(start, end);
+      },
+    };
+    const blocks = () => cloud.requests.filter((each) => /^PUT .*comp=block&/.test(each)).length;
+    await expect(store.put("large", failing)).rejects.toMatchObject({ code: "BLOB_UNAVAILABLE" });
+    expect(blocks()).toBe(2);
+    expect(await store.head("large")).toBeUndefined();
+    await store.put("large", source(bytes));
+    expect(blocks()).toBe(3);
+    expect((await read(store, "large")).equals(bytes)).toBe(true);
+  } finally {
+    await store.close();
+    await cloud.close();
+  }
+});
+
 describe("a web server", () => {
   let web: FakeCloud;
   beforeAll(async () => {

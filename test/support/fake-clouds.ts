@@ -315,6 +315,19 @@ export async function startFakeAzure(bucket = "bucket"): Promise<FakeCloud> {
         headers: { "content-type": "application/xml" },
       };
     }
+    if (method === "GET" && comp === "blocklist") {
+      const begun = [...blocks].filter(([name]) => name.startsWith(`${key}\0`));
+      if (begun.length === 0) return refuse(404, "BlobNotFound");
+      const listed = begun.map(
+        ([name, { length }]) =>
+          `<Block><Name>${name.slice(key.length + 1)}</Name><Size>${length}</Size></Block>`,
+      );
+      return {
+        status: 200,
+        body: `<?xml version="1.0"?><BlockList><UncommittedBlocks>${listed.join("")}</UncommittedBlocks></BlockList>`,
+        headers: { "content-type": "application/xml" },
+      };
+    }
     if (method === "PUT" && comp === "block") {
       blocks.set(`${key}\0${query.get("blockid")}`, body);
       return { status: 201 };
@@ -328,6 +341,7 @@ export async function startFakeAzure(bucket = "bucket"): Promise<FakeCloud> {
           ? Buffer.concat(ids.map((id) => blocks.get(`${key}\0${id}`) ?? Buffer.alloc(0)))
           : body;
       blobs.set(key, whole);
+      for (const name of blocks.keys()) if (name.startsWith(`${key}\0`)) blocks.delete(name);
       return { status: 201, headers: { etag: etag(whole) } };
     }
     const bytes = blobs.get(key);

@@ -1,7 +1,7 @@
 // Azure Blob Storage as a blob store, through its client, which users install when they need it.
 
-import { Readable } from "node:stream";
-import type { ContainerClient } from "@azure/storage-blob";
+import { createHash } from "node:crypto";
+import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { BridleError } from "../../errors/error.js";
 import type {
   BlobInfo,
@@ -15,6 +15,7 @@ import { bucketPlace, collect, httpFailure, reasonOf } from "./cloud.js";
 
 const singleBytes = 8 << 20;
 const blockBytes = 16 << 20;
+const blocksAtOnce = 2;
 
 const login =
   "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN";
@@ -109,11 +110,42 @@ class AzureBlobStore implements BlobStore {
       if (source.sizeBytes <= singleBytes) {
         const bytes = await collect(source, 0, source.sizeBytes);
         await blob.upload(bytes, bytes.length, abortable(request));
-      } else
-        await blob.uploadStream(Readable.from(source.open()), blockBytes, 2, abortable(request));
+      } else await this.putBlocks(blob, source, request);
     } catch (thrown) {
       throw this.failure(thrown, key, "writing");
     }
+  }
+
+  /** In blocks named by their content: those that an upload of the same blob that was cut off has are not sent again. */
+  private async putBlocks(
+    blob: BlockBlobClient,
+    source: BlobSource,
+    request: BlobRequest,
+  ): Promise<void> {
+    const sent = await sentBlocks(blob, request);
+    const ids: string[] = new Array(Math.ceil(source.sizeBytes / blockBytes));
+    let next = 0;
+    const lane = async () => {
+      while (next < ids.length) {
+        const index = next++;
+        const start = index * blockBytes;
+        const end = Math.min(start + blockBytes, source.sizeBytes);
+        const bytes = await collect(source, start, end);
+        const md5 = createHash("md5").update(bytes).digest();
+        const id = Buffer.from(md5.toString("hex") + String(index).padStart(16, "0"));
+        const name = id.toString("base64");
+        if (sent.get(name) !== bytes.length) {
+          const checked = { ...abortable(request), transactionalContentMD5: md5 };
+          await blob.stageBlock(name, bytes, bytes.length, checked);
+        }
+        ids[index] = name;
+      }
+    };
+    // None is under way any more when this ends, so that a next try finds what was sent.
+    const outcomes = await Promise.allSettled(Array.from({ length: blocksAtOnce }, lane));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    await blob.commitBlockList(ids, abortable(request));
   }
 
   async *list(prefix: string, request: BlobRequest = {}): AsyncIterable<BlobInfo> {
@@ -138,6 +170,19 @@ class AzureBlobStore implements BlobStore {
   async close(): Promise<void> {
     // Its connections end by themselves.
   }
+}
+
+/** Sizes of the blocks that were sent of a blob and are no part of it yet. */
+async function sentBlocks(
+  blob: BlockBlobClient,
+  request: BlobRequest,
+): Promise<ReadonlyMap<string, number>> {
+  // Of a blob that nobody began there is no such list; where it is refused, all is sent.
+  const answer = await blob
+    .getBlockList("uncommitted", abortable(request))
+    .catch(() => ({ uncommittedBlocks: [] }));
+  const blocks = answer.uncommittedBlocks ?? [];
+  return new Map(blocks.map(({ name, size }) => [name, size]));
 }
 
 function abortable({ signal }: BlobRequest): { readonly abortSignal?: AbortSignal } {

@@ -45,6 +45,19 @@ async function run(...rules: string[]) {
 }
 
 describe("tests of data", () => {
+  it("over no rows fail, unless how many there must be is asked", async () => {
+    const nothing = path.join(folder, "nothing.jsonl");
+    await writeFile(nothing, "");
+    const of = async (rule: string) => {
+      await writeFile(tests, `tests:\n  - file: ${nothing}\n    ${rule}\n`);
+      return (await runDataTests(tests)).failures.map(({ rule: name, message }) => [name, message]);
+    };
+    const told = `${nothing} has no rows, so that no rule was looked at`;
+    expect(await of("columns: [document]")).toEqual([["rows", told]]);
+    expect(await of("unique: [document]\n    rows: {max: 5}")).toEqual([]);
+    expect(await of("sizeBytes: 0")).toEqual([]);
+  });
+
   it.each([
     ["rows: 3"],
     ["rows: {min: 2, max: 5}"],

@@ -161,7 +161,7 @@ const placesKept = 10_000;
 
 /**
  * Runs the tests of a file, in their order. Memory holds 32 bytes a row for each column that is to be unique.
- * @throws FILE_NOT_FOUND, FILE_INVALID and DATA_TESTS_INVALID for the tests' file, CANCELLED. What is wrong with the data is a
+ * @throws FILE_NOT_FOUND, YAML_INVALID and DATA_TESTS_INVALID for the tests' file, CANCELLED. What is wrong with the data is a
  *   failure.
  */
 export async function runDataTests(
@@ -200,6 +200,10 @@ async function runTest(read: ReadDataTest, options: RunTestsOptions): Promise<Te
       if (!(thrown instanceof BridleError) || thrown.code === "CANCELLED") throw thrown;
       fail("file", each, thrown.message);
     }
+  }
+  // Rules over no rows would pass, whatever they ask; how many there must be is a rule of its own.
+  if (rows === 0 && test.rows === undefined && rules.length > 0 && failures.length === 0) {
+    fail("rows", name, `${name} has no rows, so that no rule was looked at`);
   }
   const count = test.rows && outside(rows, test.rows);
   if (count) fail("rows", name, `${name} has ${rows} rows; ${count}`);

@@ -83,7 +83,7 @@ export async function addPaths(
       for (const target of targets) added.push(await addOne(repository, target, options));
       return added;
     },
-    options,
+    { ...options, againstDvc: true },
   );
 }
 

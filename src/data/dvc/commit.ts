@@ -47,7 +47,7 @@ export async function commitStages(
     }
     return { stages: changed, files };
   };
-  return await repository.locked("bridle data commit", work, options);
+  return await repository.locked("bridle data commit", work, { ...options, againstDvc: true });
 }
 
 async function entryOf(

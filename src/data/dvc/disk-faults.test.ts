@@ -84,7 +84,7 @@ describe.skipIf(!canMount)(`on a small disk${skipped}`, () => {
     await expect(add("a.bin")).rejects.toMatchObject({
       code: "DVC_DISK_FULL",
       message: expect.stringMatching(/cache has \d+ MB free; keeping 1 files needs 5 MB/),
-      hint: expect.stringContaining("bridle data gc --workspace"),
+      hint: expect.stringContaining("bridle data gc --all-commits --dry-run"),
     });
     expect(project.read("a.bin.dvc")).toBe(before);
     expectWhole();

@@ -52,7 +52,16 @@ export async function fetchUnlocked(
   scope: VersionScope,
   options: TransferOptions,
 ): Promise<{ readonly fetched: number; readonly missing: readonly string[] }> {
-  const used = await usedOutputs(repository, scope);
+  return await fetchUsed(repository, openStore, await usedOutputs(repository, scope), options);
+}
+
+/** As fetchUnlocked, for objects that are known without looking at what the .dvc and dvc.lock files say. */
+export async function fetchUsed(
+  repository: DvcRepository,
+  openStore: OpenBlobStore,
+  used: readonly UsedObject[],
+  options: TransferOptions,
+): Promise<{ readonly fetched: number; readonly missing: readonly string[] }> {
   let fetched = 0;
   const missing: string[] = [];
   for (const { location, used: group } of byRemote(repository, used, options).values()) {

@@ -21,6 +21,11 @@ export interface GcOptions extends StepOptions {
    * Go on where the list of a tracked folder is neither here nor at a remote, so that its files cannot be known.
    */
   readonly allowMissing?: boolean | undefined;
+  /**
+   * Objects of the cache that came so recently stay: somebody may be about to name them in a .dvc file. Default: 0 where
+   * dvc's own lock can be taken, so that no dvc is adding, else ten minutes.
+   */
+  readonly graceMs?: number | undefined;
   readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
@@ -32,11 +37,16 @@ export interface GcResult {
   readonly deletedInRemote: number;
   /** Objects that stay because a version needs them. */
   readonly kept: number;
+  /** Objects that no version needs and that stay because they came within the time of grace. */
+  readonly young: number;
 }
+
+const graceWithDvcMs = 600_000;
 
 /**
  * Deletes what no root reaches.
- * @throws DVC_GC_NEEDS_ROOTS where no version is named; DVC_OBJECT_MISSING where a folder's list is nowhere
+ * @throws DVC_REPO_BUSY while another process, dvc's too, changes the repository; DVC_GC_NEEDS_ROOTS where no version is named; DVC_OBJECT_MISSING where a folder's list is nowhere; DVC_REMOTE_*
+ *   and BLOB_* where the remote that may have it does not give it
  */
 export async function collectGarbage(
   repository: DvcRepository,
@@ -48,18 +58,20 @@ export async function collectGarbage(
   if (!workspace && !allBranches && !allTags && !allCommits && revisions.length === 0) {
     throw new BridleError("DVC_GC_NEEDS_ROOTS");
   }
-  const work = async (): Promise<GcResult> => {
+  const work = async (isDvcOut: boolean): Promise<GcResult> => {
+    const { graceMs = isDvcOut ? 0 : graceWithDvcMs } = options;
     const live = await liveKeys(
       repository,
       openStore,
-      { ...roots, workspace: workspace ?? false },
+      // As with dvc, what the working folder names stays whatever else is named: it may not be committed yet.
+      { ...roots, workspace: true },
       options,
     );
-    const fromCache = await sweepCache(repository, live, options);
+    const fromCache = await sweepCache(repository, live, graceMs, options);
     const deletedInRemote = await sweepRemote(repository, openStore, live, options);
     return { ...fromCache, deletedInRemote, kept: live.size };
   };
-  return await repository.locked("bridle data gc", work, options);
+  return await repository.locked("bridle data gc", work, { ...options, againstDvc: true });
 }
 
 /** Keys of all that must stay. */
@@ -77,8 +89,10 @@ async function liveKeys(
   let found = await filesOf(repository, used);
   if (found.unread.length > 0) {
     // A list that is not here may be at the remote: without it nobody can tell what it keeps.
-    await fetchLists(repository, openStore, roots, { signal, env });
+    const failure = await fetchLists(repository, openStore, roots, { signal, env });
     found = await filesOf(repository, used);
+    // A remote that refuses or does not answer may well have it: that is told, and nothing is deleted.
+    if (found.unread.length > 0 && failure !== undefined) throw failure;
   }
   const [first] = found.unread;
   if (first !== undefined && !allowMissing) {
@@ -88,6 +102,15 @@ async function liveKeys(
   return new Set([...found.files, ...found.lists].map(({ ref }) => objectKey(ref)));
 }
 
+/** What says that there is no such list to be had, rather than that nobody could be asked. */
+const nowhere: ReadonlySet<string> = new Set([
+  "DVC_REMOTE_NOT_SET",
+  "DVC_REMOTE_OBJECT_MISSING",
+  "BLOB_NOT_FOUND",
+  "BLOB_STORE_MISSING",
+]);
+
+/** @returns why a remote could not be asked */
 async function fetchLists(
   repository: DvcRepository,
   openStore: OpenBlobStore,
@@ -96,31 +119,40 @@ async function fetchLists(
     readonly signal?: AbortSignal | undefined;
     readonly env?: NodeJS.ProcessEnv | undefined;
   },
-): Promise<void> {
+): Promise<BridleError | undefined> {
   try {
     await fetchUnlocked(repository, openStore, roots, {
       ...options,
       allowMissing: true,
       listsOnly: true,
     });
+    return undefined;
   } catch (thrown) {
-    // Without a remote, or one that answers, the list stays missing, which is told as such.
     const isTold = thrown instanceof BridleError && /^(DVC_REMOTE|BLOB)_/.test(thrown.code);
     if (!isTold) throw thrown;
+    return nowhere.has(thrown.code) ? undefined : thrown;
   }
 }
 
 async function sweepCache(
   { cache }: DvcRepository,
   live: ReadonlySet<string>,
+  graceMs: number,
   { dryRun, signal, onProgress }: GcOptions,
-): Promise<{ readonly deleted: number; readonly freedBytes: number }> {
+): Promise<Pick<GcResult, "deleted" | "freedBytes" | "young">> {
   let deleted = 0;
   let freedBytes = 0;
+  let young = 0;
+  const now = Date.now();
   for await (const { ref, place } of cache.list()) {
     if (live.has(objectKey(ref))) continue;
     if (signal?.aborted) throw new BridleError("CANCELLED", {}, { cause: signal.reason });
     const found = await stat(place).catch(() => undefined);
+    // When it came under its name: as another name of an old file it has that file's time of change.
+    if (found !== undefined && graceMs > 0 && found.ctimeMs > now - graceMs) {
+      young++;
+      continue;
+    }
     if (!dryRun) {
       await rm(place, { force: true }).catch((thrown) => {
         throw writeError(thrown, place);
@@ -132,7 +164,7 @@ async function sweepCache(
     onProgress?.({ step: "delete", files: deleted, fileCount: deleted, ...bytes });
   }
   cache.forget();
-  return { deleted, freedBytes };
+  return { deleted, freedBytes, young };
 }
 
 async function sweepRemote(

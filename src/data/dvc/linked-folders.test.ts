@@ -44,7 +44,7 @@ describe("a folder that is a link", () => {
     for (const name of ["link/x", "link/sub", "link/sub/y"]) {
       await expect(add(name)).rejects.toMatchObject({
         code: "DVC_PATH_UNFIT",
-        message: `${name} cannot be added: link is a symbolic link to a folder.`,
+        message: `${name} cannot be versioned: link is a symbolic link to a folder.`,
       });
     }
     expect(fs.readdirSync(project.at("link"))).toEqual(["sub", "x"]);

@@ -6,6 +6,7 @@ import { DvcProject } from "../../../test/support/dvc-project.js";
 import { type FakeCloud, startFakeS3 } from "../../../test/support/fake-clouds.js";
 import { openBlobStore } from "../../../test/support/s3-store.js";
 import { addPaths } from "./add.js";
+import { collectGarbage } from "./gc.js";
 import { pull } from "./pull.js";
 import { push } from "./push.js";
 import { status } from "./status.js";
@@ -178,4 +179,22 @@ describe("a pull", () => {
     cloud.faults.push("cut", 503, "cut");
     expect(await pulling()).toMatchObject({ fetched: 13 });
   });
+});
+
+it("a gc whose remote refuses the credentials says so, in place of a list that is nowhere, and deletes nothing", async () => {
+  await pushing();
+  const list = keys().find((each) => each.endsWith(".dir")) ?? "";
+  await rm(project.at(`.dvc/cache/${list.replace("data/", "")}`));
+  for (const allowMissing of [false, true]) {
+    cloud.faults.push(...Array.from({ length: 60 }, () => ({ status: 400, code: "ExpiredToken" })));
+    const collecting = project.open((repository) =>
+      collectGarbage(repository, openBlobStore, { workspace: true }, { env, allowMissing }),
+    );
+    await expect(collecting).rejects.toMatchObject({ code: "BLOB_UNAUTHENTICATED" });
+    cloud.faults.splice(0);
+  }
+  await pulling();
+  expect(await project.open((repository) => status(repository))).toEqual({});
+  const gets = cloud.requests.filter((each) => /^GET .*\/files\//.test(each));
+  expect(new Set(gets.map((each) => each.split("?")[0]?.slice(-36))).size).toBe(1);
 });

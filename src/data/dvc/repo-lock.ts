@@ -1,6 +1,6 @@
 // One process at a time changes a repository; who was killed while doing so is not waited for.
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,21 +17,23 @@ interface Holder {
   readonly command: string;
 }
 
+export interface LockOptions {
+  /** How long another's work is waited for. */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 const pollMs = 50;
 
 /**
  * Runs work while nobody else holds the lock.
- * @param waitMs how long another's work is waited for
  * @throws DVC_REPO_BUSY, FILE_NOT_WRITABLE, CANCELLED, and what the work throws
  */
 export async function withRepoLock<Result>(
   file: string,
   command: string,
   work: () => Promise<Result>,
-  {
-    waitMs = 5000,
-    signal,
-  }: { readonly waitMs?: number; readonly signal?: AbortSignal | undefined } = {},
+  { waitMs = 5000, signal }: LockOptions = {},
 ): Promise<Result> {
   const token = await acquire(file, command, waitMs, signal);
   try {
@@ -63,7 +65,7 @@ async function acquire(
       if (isNoted ? await place(own, file) : await placeShort(me, file)) return token;
       const holder = await read(file);
       if (holder === undefined) continue;
-      if (hasEnded(holder)) await takeAway(file, holder.token);
+      if (hasEnded(holder)) await takeAway(file, holder, command, { waitMs, signal });
       else if (performance.now() - started >= waitMs) {
         const { pid, host, command: theirs } = holder;
         throw new BridleError("DVC_REPO_BUSY", { pid, host, command: theirs, file });
@@ -173,17 +175,20 @@ function hasEnded(holder: Holder): boolean {
   return holder.sinceMs < Date.now() - process.uptime() * 1000 - 1000;
 }
 
-/** Moves a lock away before deleting it, so that of several who wait only one does. */
-async function takeAway(file: string, token: string): Promise<void> {
-  const aside = `${file}.${randomBytes(8).toString("hex")}`;
-  try {
-    await rename(file, aside);
-  } catch (thrown) {
-    if (systemCode(thrown) === "ENOENT") return;
-    throw thrown;
-  }
-  const moved = await read(aside);
-  // Another had taken over in between: it gets its lock back.
-  if (moved !== undefined && moved.token !== token) await rename(aside, file);
-  else await rm(aside, { force: true });
+/**
+ * Takes away a lock whose holder is gone. Of several who wait only one may, who holds a lock named for the one that is gone:
+ * a lock that another has placed meanwhile has another token, and is never touched. Should that one die too, its lock is
+ * taken away in the same manner.
+ */
+async function takeAway(
+  file: string,
+  { token }: Holder,
+  command: string,
+  options: LockOptions,
+): Promise<void> {
+  const right = `${file}.${token || "unread"}.gone`;
+  const take = async () => {
+    if ((await read(file))?.token === token) await rm(file, { force: true });
+  };
+  await withRepoLock(right, command, take, options);
 }

@@ -1,7 +1,8 @@
 // Tests a repository over its whole life: add, status, diff, checkout, push, pull and gc, with what can go wrong.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
-import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -11,6 +12,7 @@ import { addPaths } from "./add.js";
 import { checkout } from "./checkout.js";
 import { dataStatus } from "./data-status.js";
 import { diffTrees } from "./diff.js";
+import { takeDvcLock } from "./dvc-lock.js";
 import { collectGarbage } from "./gc.js";
 import { objectKey } from "./object-hash.js";
 import { pull } from "./pull.js";
@@ -287,6 +289,65 @@ describe("versions", () => {
     await expect(gc({ allTags: true })).rejects.toMatchObject({ code: "DVC_OBJECT_MISSING" });
     await gc({ allTags: true }, { allowMissing: true });
     expect(await project.open((repository) => status(repository))).toEqual({});
+  });
+
+  it("that only the working folder names stay beside those of commits", async () => {
+    await project.commit("v2");
+    await project.write("fresh", "fresh");
+    await add("fresh");
+    const kept = await project.open((repository) =>
+      collectGarbage(repository, openBlobStore, { allTags: true }),
+    );
+    expect(kept.deleted).toBe(0);
+    expect(fs.existsSync(cached("fresh"))).toBe(true);
+  });
+
+  it("that came only just stay for as long as gc is told, whatever the file they came from says", async () => {
+    const old = new Date("2001-01-01");
+    await project.write("late", "late");
+    await utimes(project.at("late"), old, old);
+    await project.write(".dvc/config", "[cache]\n    type = hardlink\n");
+    await add("late");
+    await rm(project.at("late.dvc"));
+    const gc = (options: object) =>
+      project.open((repository) =>
+        collectGarbage(repository, openBlobStore, { workspace: true, allTags: true }, options),
+      );
+    expect(await gc({ graceMs: 60_000 })).toMatchObject({ deleted: 0, young: 1 });
+    expect(fs.existsSync(cached("late"))).toBe(true);
+    expect(await gc({ graceMs: 0 })).toMatchObject({ deleted: 1, young: 0 });
+    expect(fs.existsSync(cached("late"))).toBe(false);
+  });
+
+  const hasFlock = spawnSync("flock", ["--version"]).status === 0;
+  it.skipIf(!hasFlock)("are not added to nor collected while dvc works", async () => {
+    await mkdir(project.at(".dvc/tmp"), { recursive: true });
+    const dvc = await takeDvcLock(project.at(".dvc/tmp/lock"));
+    await project.write("more", "more");
+    const impatient = { lockWaitMs: 0 };
+    const scope = { workspace: true };
+    const busy = { code: "DVC_REPO_BUSY", message: expect.stringContaining("`dvc`") };
+    const collecting = project.open(
+      (repository) => collectGarbage(repository, openBlobStore, scope),
+      impatient,
+    );
+    await expect(collecting).rejects.toMatchObject(busy);
+    const adding = project.open((repository) => addPaths(repository, ["more"]), impatient);
+    await expect(adding).rejects.toMatchObject(busy);
+    await dvc?.release();
+    await add("more");
+  });
+
+  it("are given time where dvc cannot be kept out", async () => {
+    await project.write(".dvc/config", "[core]\n    hardlink_lock = true\n");
+    await project.write("late", "late");
+    await add("late");
+    await rm(project.at("late.dvc"));
+    const collecting = project.open((repository) =>
+      collectGarbage(repository, openBlobStore, { workspace: true, allTags: true }),
+    );
+    expect((await collecting).young).toBeGreaterThan(0);
+    expect(fs.existsSync(cached("late"))).toBe(true);
   });
 });
 

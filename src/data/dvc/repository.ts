@@ -5,6 +5,7 @@ import { BridleError } from "../../errors/error.js";
 import { folderError, writeError } from "../../errors/file-errors.js";
 import { booleanOption, type DvcConfig, loadConfig } from "./config-file.js";
 import { diskError } from "./disk-errors.js";
+import { type DvcLock, takeDvcLock } from "./dvc-lock.js";
 import { GitRepository } from "./git-tree.js";
 import { HashMemory } from "./hash-memory.js";
 import { IgnoreRules } from "./ignore-rules.js";
@@ -207,17 +208,44 @@ export class DvcRepository {
     return path;
   }
 
-  /** Runs work that changes the repository while nobody else does. @throws DVC_REPO_BUSY, DVC_DISK_FULL, DVC_NOT_WRITABLE */
+  private async keepDvcOut(
+    waiting: Parameters<typeof takeDvcLock>[1],
+  ): Promise<DvcLock | undefined> {
+    // With this setting dvc's lock is the file itself and not a lock on it.
+    if (booleanOption(this.config, "core", "hardlink_lock", false)) return undefined;
+    return await takeDvcLock(nodePath.join(this.root, ".dvc", "tmp", "lock"), waiting);
+  }
+
+  /**
+   * Runs work that changes the repository while no other Bridle does.
+   * @param againstDvc keep dvc out too, where its lock can be taken; the work is told whether it is
+   * @throws DVC_REPO_BUSY, DVC_DISK_FULL, DVC_NOT_WRITABLE
+   */
   async locked<Result>(
     command: string,
-    work: () => Promise<Result>,
-    { signal }: Pick<WorkOptions, "signal"> = {},
+    work: (isDvcOut: boolean) => Promise<Result>,
+    {
+      signal,
+      againstDvc = false,
+    }: Pick<WorkOptions, "signal"> & { readonly againstDvc?: boolean } = {},
   ): Promise<Result> {
     const file = nodePath.join(this.root, ".dvc", "tmp", "bridle", "lock");
     const { lockWaitMs } = this.options;
     const waiting = lockWaitMs === undefined ? { signal } : { signal, waitMs: lockWaitMs };
     try {
-      return await withRepoLock(file, command, work, waiting);
+      return await withRepoLock(
+        file,
+        command,
+        async () => {
+          const dvc = againstDvc ? await this.keepDvcOut(waiting) : undefined;
+          try {
+            return await work(dvc !== undefined);
+          } finally {
+            await dvc?.release();
+          }
+        },
+        waiting,
+      );
     } catch (thrown) {
       throw diskError(thrown, command, this.root);
     } finally {

@@ -27,7 +27,7 @@ export async function makeScratch(folder: string): Promise<void> {
     });
     for (const name of await readdir(folder)) {
       const file = nodePath.join(folder, name);
-      if (await isLeft(name, file)) await rm(file, { force: true });
+      if (await isLeft(name, file)) await rm(file, { recursive: true, force: true });
     }
   } catch (thrown) {
     throw writeError(thrown, folder);

@@ -179,17 +179,30 @@ export function checkFolders(path: string, { root }: Pick<LookOptions, "root">):
     target = fs.realpathSync(nodePath.join(root, folder));
     inside = nodePath.relative(fs.realpathSync(root), target);
   } catch (cause) {
-    const details = { path: place, target: "another place", reason: "which is not there" };
-    throw new BridleError("DVC_LINK_UNFIT", details, { cause });
+    throw linkUnfit(place, undefined, "which is not there", cause);
   }
   const [first = ""] = inside.split(nodePath.sep);
   if (first !== ".." && !nodePath.isAbsolute(inside) && first !== ".git" && first !== ".dvc")
     return;
-  const reason =
-    first === ".." || nodePath.isAbsolute(inside)
-      ? "outside the repository"
-      : "where DVC and Git keep their own files";
-  throw new BridleError("DVC_LINK_UNFIT", { path: place, target, reason });
+  if (first === ".." || nodePath.isAbsolute(inside)) {
+    throw linkUnfit(place, target, "outside the repository");
+  }
+  throw linkUnfit(place, undefined, "where DVC and Git keep their own files");
+}
+
+/** @param target what could be copied in the link's place; undefined where nothing could */
+function linkUnfit(
+  path: string,
+  target: string | undefined,
+  reason: string,
+  cause?: unknown,
+): BridleError {
+  const mend =
+    target === undefined
+      ? `Take it away: \`rm '${path}'\`; or let it lead to what is there.`
+      : `Put a copy of what it leads to in its place: \`rm '${path}' && cp -R '${target}' '${path}'\`.`;
+  const details = { path, target: target ?? "another place", reason, mend };
+  return new BridleError("DVC_LINK_UNFIT", details, { cause });
 }
 
 /** A link may lead to what is inside the repository or its cache. */
@@ -200,19 +213,14 @@ async function checkLink(place: string, { root, cache }: LookOptions): Promise<v
   } catch (cause) {
     const reason =
       systemCode(cause) === "ELOOP" ? "which leads back to itself" : "which is not there";
-    throw new BridleError(
-      "DVC_LINK_UNFIT",
-      { path: place, target: "another place", reason },
-      { cause },
-    );
+    throw linkUnfit(place, undefined, reason, cause);
   }
   const inside = await Promise.all(
     [root, cache].map((folder) => realpath(folder).catch(() => folder)),
   );
   if (inside.some((folder) => target === folder || target.startsWith(folder + nodePath.sep)))
     return;
-  const reason = "outside the repository";
-  throw new BridleError("DVC_LINK_UNFIT", { path: place, target, reason });
+  throw linkUnfit(place, target, "outside the repository");
 }
 
 /** What is hashed, and with what. */

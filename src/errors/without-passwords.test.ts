@@ -1,6 +1,6 @@
-// Tests what is kept of a run's command line.
+// Tests what is kept and shown of addresses with passwords.
 import { expect, it } from "vitest";
-import { withoutPasswords } from "./record-training.js";
+import { withoutPasswords } from "./without-passwords.js";
 
 it.each([
   ["postgres://me:secret@h:5432/x", "postgres://me@h:5432/x"],
