@@ -10,7 +10,9 @@ import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { prepare } from "./build.mjs";
+import { writeToyProject } from "./toy-data.mjs";
 import { toyRuns } from "./toy-runs.mjs";
+import { writeToySweep } from "./toy-sweep.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = path.join(root, "docs", "images");
@@ -18,6 +20,7 @@ const folder = path.join(root, "docs", "images");
 const mostBytes = 300_000;
 const size = { width: 1200, height: 750 };
 const compared = { width: 1320, height: 740 };
+const searched = { width: 1200, height: 920 };
 const [neural] = process.argv.slice(2);
 const models = ["extractive", ...(neural === undefined ? [] : [path.resolve(neural)])];
 
@@ -30,6 +33,8 @@ if (executablePath === undefined) {
   process.exit(8);
 }
 const home = mkdtempSync(path.join(tmpdir(), "bridle-screenshot-"));
+const project = path.join(home, "project");
+writeToyProject(project);
 const runIds = await recordRuns();
 const server = spawn(
   process.execPath,
@@ -38,7 +43,11 @@ const server = spawn(
     ...["serve", "--port", "0", "--log-level", "warn"],
     ...models.flatMap((model) => ["--model", model]),
   ],
-  { env: { ...process.env, BRIDLE_HOME: home }, stdio: ["ignore", "pipe", "inherit"] },
+  {
+    cwd: project,
+    env: { ...process.env, BRIDLE_HOME: home },
+    stdio: ["ignore", "pipe", "inherit"],
+  },
 );
 try {
   const url = await readAddress();
@@ -54,7 +63,8 @@ try {
   const take = async (colorScheme, viewport, name, address, set) => {
     const page = await browser.newPage({
       viewport,
-      deviceScaleFactor: 1.25,
+      // Many fine lines of many colours take room.
+      deviceScaleFactor: viewport === searched ? 1 : 1.25,
       colorScheme,
       reducedMotion: "reduce",
     });
@@ -99,6 +109,21 @@ try {
       await canvas.waitFor();
       await canvas.hover({ position: { x: 190, y: 120 } });
     });
+    await take(scheme, searched, "sweep", "/sweeps/rates", async (page) => {
+      await page.getByRole("application").first().waitFor();
+      // The trials that came out well.
+      const slider = page.getByRole("slider", { name: "loss, to" });
+      for (let step = 0; step < 7; step += 1) await slider.press("PageDown");
+      await page.getByRole("status").filter({ hasText: "chosen" }).waitFor();
+      await slider.blur();
+      const chart = await page.getByRole("region", { name: "Best loss so far" }).boundingBox();
+      await page.mouse.wheel(0, (chart?.y ?? 0) - 76);
+      await page.waitForTimeout(300);
+    });
+    await take(scheme, size, "data", "/data", async (page) => {
+      await page.getByRole("link", { name: "data/train.jsonl" }).first().click();
+      await page.getByRole("img", { name: /^Documents/ }).waitFor();
+    });
   }
   await browser.close();
 } finally {
@@ -113,6 +138,12 @@ async function recordRuns() {
   const database = await openRuns(undefined, { BRIDLE_HOME: home });
   const runs = toyRuns(Date.now());
   for (const { run, events } of runs) await writeEvents(database, run, events);
+  // What is compiled may be older than what is written, until prepare() has run.
+  const compiled = /** @type {unknown} */ (await import("../dist/loop/sweep/sweep-store.js"));
+  const store = /** @type {typeof import("../src/loop/sweep/sweep-store.js")} */ (compiled);
+  await writeToySweep(store, database, Date.now(), {
+    runs: runs.slice(2, 8).map(({ run }) => run.id),
+  });
   await database.close();
   return runs.map(({ run }) => run.id);
 }

@@ -1,5 +1,6 @@
 // Runs that nobody trained, for pictures, tests and benches of the page: events as a training tells them, the same every time.
 // @ts-check
+import { toyTrain, toyValidation } from "./toy-data.mjs";
 
 /** @typedef {import("../src/ports/event-sink.js").RunEvent} RunEvent */
 /** @typedef {import("../src/ports/event-sink.js").RunIdentity} RunIdentity */
@@ -87,6 +88,11 @@ export function toyPoints(index, startedAt, steps, firstStep = 0) {
   return { type: "points", points };
 }
 
+/** The version of the training rows that a run had. @param {number} index @param {number} [count] */
+export function toyDataOf(index, count = 24) {
+  return /** @type {import("./toy-data.mjs").ToyFile} */ (toyTrain[index < count / 4 ? 0 : 1]);
+}
+
 /**
  * @param {number} now milliseconds since 1970; runs began in the days before it, and the last ones go on
  * @param {number} [count]
@@ -101,6 +107,7 @@ export function toyRuns(now, count = 24) {
     const end = startedAt + steps * 900;
     const rate = ["0.0001", "0.0003", "0.001"][index % 3] ?? "";
     const hasFailed = index % 11 === 4;
+    const train = toyDataOf(index, count);
     /** @type {RunEvent[]} */
     const events = [
       { type: "start", run, fromStep: 0 },
@@ -108,8 +115,14 @@ export function toyRuns(now, count = 24) {
         type: "params",
         values: {
           "model.name": index % 3 === 2 ? "google/pegasus-xsum" : "google/pegasus-cnn_dailymail",
-          "data.train": "data/train.jsonl",
-          "data.rows.train": "18400",
+          "data.train": train.file,
+          "data.rows.train": String(train.rows),
+          "data.sha256.train": train.sha256,
+          "data.sizeBytes.train": String(train.text.length),
+          "data.validation": toyValidation.file,
+          "data.rows.validation": String(toyValidation.rows),
+          "data.sha256.validation": toyValidation.sha256,
+          "data.sizeBytes.validation": String(toyValidation.text.length),
           "train.learningRate": rate,
           "train.seed": String(index % 5),
           "train.epochs": "2",

@@ -22,6 +22,7 @@ import { type SinkKind, sinkSettings } from "./config/sinks.js";
 import { databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
+import { findProjectFolder, openProjectData, type ProjectData } from "./data/project-data.js";
 import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
@@ -91,6 +92,8 @@ export interface Service {
   readonly runs?: () => Promise<RunRecords | undefined>;
   /** Durable batches, which are in the database. They are closed with the service. */
   readonly batches?: KeptBatches;
+  /** Data of the folder it runs in; undefined where that is nobody's project. It is closed with the service. */
+  readonly project?: ProjectData | undefined;
   /** Makes the first request to every model as quick as the next ones. */
   warmUp(): Promise<void>;
   /** Ends every thread; work still under way is cancelled. */
@@ -154,10 +157,12 @@ export async function compose(
   const registry = keepRegistry(places);
   const records = keepRunRecords(places);
   const batches = keepDurableBatches(places, summarizers, config.maxOpenBatchLines);
+  const project = openProject();
   const close = async (): Promise<void> => {
     // They give back what they are at, while there is who can be told to stop.
     await batches.close();
-    await Promise.all([reader, records, ...summarizers.values()].map((part) => part.close()));
+    const parts = [reader, records, ...(project ? [project] : []), ...summarizers.values()];
+    await Promise.all(parts.map((part) => part.close()));
     await registry.close();
   };
   const { device = "auto", dtype, registryPollMs = 2000 } = config;
@@ -200,11 +205,18 @@ export async function compose(
     onModelChange: (listener) => void listeners.add(listener),
     runs: records.find,
     batches,
+    project,
     async warmUp() {
       for (const summarizer of summarizers.values()) await summarizer.warmUp();
     },
     close,
   };
+}
+
+/** The data of the project that a folder belongs to, the one this runs in unless said; undefined where it is no project's. */
+export function openProject(folder = process.cwd()): ProjectData | undefined {
+  const found = findProjectFolder(folder);
+  return found === undefined ? undefined : openProjectData(found);
 }
 
 /** Where rows and files of runs and models lie, as far as that was said. */

@@ -186,6 +186,11 @@ export const codes = {
     message: "{file} was changed while it was in use, so that its rows are not where they were.",
     hint: "Start again; leave data alone while a run reads it, or give the run a copy.",
   },
+  DATA_VERSION_NOT_FOUND: {
+    kind: "missing",
+    message: "There is no version of data {id} here.",
+    hint: "GET /v1/data lists those that runs, registered versions, evaluations and .dvc files name.",
+  },
   TOKEN_MISSING: {
     kind: "invalid",
     message:

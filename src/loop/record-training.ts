@@ -367,12 +367,21 @@ function recordEvent(recorder: Recorder, event: TrainEvent): void {
         "train.totalSteps": String(event.totalSteps),
       });
       return;
-    case "data":
-      recorder.params({
-        [`data.rows.${event.report.split}`]: String(event.report.rows),
-        [`data.lostTokens.${event.report.split}`]: String(event.report.lostTokens),
-      });
+    case "data": {
+      const { split, rows, lostTokens, files } = event.report;
+      // One file stands by itself, several as a list, as the configuration has their names.
+      const each = (value: (file: (typeof files)[number]) => string | number) =>
+        files.length === 1 ? files.map(value)[0] : files.map(value);
+      recorder.params(
+        flattenParams({
+          [`data.rows.${split}`]: rows,
+          [`data.lostTokens.${split}`]: lostTokens,
+          [`data.sha256.${split}`]: each(({ sha256 }) => sha256),
+          [`data.sizeBytes.${split}`]: each(({ sizeBytes }) => sizeBytes),
+        }),
+      );
       return;
+    }
     case "step":
       recorder.metrics(
         {

@@ -41,6 +41,8 @@ import {
   type RegisteredModel,
   type RegistryContext,
   readAliases,
+  readAllEvaluations,
+  readAllVersions,
   readEvaluations,
   readLineage,
   readMoves,
@@ -70,6 +72,10 @@ export interface Registry {
   getModel(name: string): Promise<ModelDetail>;
   /** @throws MODEL_NOT_REGISTERED, MODEL_VERSION_NOT_FOUND */
   getVersion(name: VersionName): Promise<ModelVersion>;
+  /** Every version of every model, the newest of each first. */
+  listVersions(): Promise<ModelVersion[]>;
+  /** Every evaluation of every version, the newest of each first. */
+  listEvaluations(): ReturnType<typeof readAllEvaluations>;
   /** The versions of a package. */
   findByDigest(digest: string): Promise<ModelVersion[]>;
   /**
@@ -135,6 +141,8 @@ export function openRegistry({ database, store, cache, now = Date.now }: Registr
         gates: await readGates(sql, name),
       })),
     getVersion: find,
+    listVersions: () => reading(readAllVersions),
+    listEvaluations: () => readAllEvaluations(database),
     findByDigest: (digest) => reading((sql) => findByDigest(sql, digest)),
     async findVersion(text) {
       const name = parseVersionName(text);

@@ -220,6 +220,18 @@ export async function readVersions(sql: SqlClient, model: string): Promise<Model
   return rows.map((row) => versionOf(row, aliases));
 }
 
+/** Every version there ever was, by model, the newest first. */
+export async function readAllVersions(sql: SqlClient): Promise<ModelVersion[]> {
+  const { rows } = await sql.query<VersionRow>(
+    "SELECT * FROM registry_version ORDER BY model, version DESC",
+  );
+  const aliases = new Map<string, readonly AliasState[]>();
+  for (const model of new Set(rows.map((row) => row.model))) {
+    aliases.set(model, await readAliases(sql, model));
+  }
+  return rows.map((row) => versionOf(row, aliases.get(row.model) ?? []));
+}
+
 /** @throws MODEL_NOT_REGISTERED, MODEL_VERSION_NOT_FOUND */
 export async function getVersion(
   sql: SqlClient,
@@ -349,5 +361,29 @@ export async function readEvaluations(
     ...(JSON.parse(record) as EvaluationRecord),
     recordedAt: isoOf(created_at),
     recordedBy: created_by,
+  }));
+}
+
+/** What is recorded of every version, by model and version, the newest first. */
+export async function readAllEvaluations(sql: SqlClient): Promise<
+  {
+    readonly model: string;
+    readonly version: number;
+    readonly recordedAt: number;
+    readonly record: EvaluationRecord;
+  }[]
+> {
+  const { rows } = await sql.query<{
+    model: string;
+    version: number;
+    record: string;
+    created_at: number;
+  }>(
+    `SELECT model, version, record, created_at FROM registry_evaluation
+     ORDER BY model, version DESC, number DESC`,
+  );
+  return rows.map(({ model, version, record, created_at: recordedAt }) => ({
+    ...{ model, version, recordedAt },
+    record: JSON.parse(record) as EvaluationRecord,
   }));
 }

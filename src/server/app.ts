@@ -7,6 +7,7 @@ import { originalRoutes } from "./bert.js";
 import type { App, Env, RequestContext, ServerContext } from "./context.js";
 import { cors } from "./cors.js";
 import { dashboardRoutes } from "./dashboard.js";
+import { dataRoutes } from "./data.js";
 import { documentRoutes } from "./documents.js";
 import { answerError, shapeOf } from "./error-answer.js";
 import { findOriginalRedirect } from "./fastapi/redirects.js";
@@ -61,6 +62,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...registryRoutes(server),
     ...runRoutes(server),
     ...sweepRoutes(server),
+    ...dataRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

@@ -19,7 +19,7 @@ const contentSecurityPolicy = [
 ].join("; ");
 
 /** Addresses that the page itself makes sense of (dashboard/src/shell/pages.ts), to be sent to somebody, kept and reloaded. */
-const pagePaths = ["/configure", "/registry", "/runs", "/system"];
+const pagePaths = ["/configure", "/data", "/registry", "/runs", "/sweeps", "/system"];
 
 /** @param folder where the built page lies; without it, / says how to build it */
 export async function dashboardRoutes(server: ServerContext, folder: string): Promise<RouteTable> {

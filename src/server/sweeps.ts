@@ -1,9 +1,15 @@
 // Sweeps over HTTP, to be read: each in a line, and one with its trials, its ranking and what decides the objective.
 import { z } from "@hono/zod-openapi";
-import { BridleError } from "../errors/error.js";
-import { describeSweep, summarizeSweeps } from "../loop/sweep/sweep-view.js";
+import { BridleError, toBridleError } from "../errors/error.js";
+import {
+  describeSweep,
+  findRegisteredTrials,
+  type SweepDetails,
+  summarizeSweeps,
+} from "../loop/sweep/sweep-view.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
+import { describeFailure } from "./log.js";
 import { findErrors, operatorAccess, type RouteTable, readErrors } from "./routes.js";
 import { guardLook } from "./runs.js";
 
@@ -65,6 +71,16 @@ const SweepSchema = z
     importance: z.record(z.string(), z.number()).nullable().openapi({
       description: "How much of the objective's variance each key explains; together 1.",
     }),
+    registered: z
+      .array(
+        z.object({
+          trial: count,
+          model: z.string(),
+          version: z.int().min(1),
+          aliases: z.array(z.string()),
+        }),
+      )
+      .openapi({ description: "Registered versions that its trials became." }),
   })
   .openapi("Sweep");
 
@@ -105,7 +121,7 @@ export function sweepRoutes(server: ServerContext): RouteTable {
         const found = database && (await describeSweep(database, name));
         if (found === undefined)
           throw new BridleError("SWEEP_NOT_RECORDED", { name: name.slice(0, 200) });
-        return Response.json(found);
+        return Response.json({ ...found, registered: await registeredOf(server, found) });
       },
       describe: {
         documentedPath: "/v1/sweeps/{sweep}",
@@ -125,4 +141,15 @@ export function sweepRoutes(server: ServerContext): RouteTable {
       },
     },
   ];
+}
+
+/** A registry that does not answer keeps nobody from looking at a sweep. */
+async function registeredOf({ service, log }: ServerContext, { trials }: SweepDetails) {
+  try {
+    const registry = await service.registry?.();
+    return registry === undefined ? [] : await findRegisteredTrials(registry, trials);
+  } catch (thrown) {
+    log.error(describeFailure(toBridleError(thrown)), "The registry does not answer");
+    return [];
+  }
 }

@@ -11,6 +11,12 @@ export interface HardwareReading {
 
 export interface DataReport {
   readonly split: "train" | "validation";
+  /** What it was read from, byte for byte. */
+  readonly files: readonly {
+    readonly file: string;
+    readonly sizeBytes: number;
+    readonly sha256: string;
+  }[];
   readonly rows: number;
   /** Rows left out because a text was empty. */
   readonly emptyRows: number;

@@ -187,6 +187,7 @@ async function openRun(
       type: "data",
       report: {
         split: name,
+        files: rows.report.files,
         rows: rows.rows,
         emptyRows: rows.report.empty.rows,
         truncatedDocuments: documents,

@@ -35,9 +35,12 @@ export function describePage(name: string, tests: () => void): void {
  */
 export function startPages({
   env = {},
+  cwd,
   models = async () => [],
 }: {
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder that the server is started in; this one's unless said. */
+  readonly cwd?: string;
   /** Makes what is to be served beside, or in place of, the default. */
   readonly models?: () => Promise<readonly string[]>;
 } = {}) {
@@ -49,7 +52,10 @@ export function startPages({
   beforeAll(async () => {
     if (executablePath === undefined) throw new Error(chromiumMissing);
     const served = await models();
-    [server, browser] = await Promise.all([serveBridle(env, served), openChromium(executablePath)]);
+    [server, browser] = await Promise.all([
+      serveBridle(env, served, [], cwd),
+      openChromium(executablePath),
+    ]);
   });
 
   afterEach(async () => {

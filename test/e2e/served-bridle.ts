@@ -16,11 +16,13 @@ export interface ServedBridle {
  * @param env what to add to this process's environment, which counts without its own BRIDLE_ and PORT names
  * @param models what to serve, unless it is what is served by default
  * @param flags of `bridle serve` besides
+ * @param cwd the folder it is started in; this process's unless said
  */
 export async function serveBridle(
   env: Readonly<Record<string, string>> = {},
   models: readonly string[] = [],
   flags: readonly string[] = [],
+  cwd = process.cwd(),
 ): Promise<ServedBridle> {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(BRIDLE_|PORT$|NODE_OPTIONS$|VITEST)/.test(name),
@@ -28,6 +30,7 @@ export async function serveBridle(
   const args = ["serve", "--port", "0", "--log-level", "warn", ...flags];
   for (const model of models) args.push("--model", model);
   const child = spawn(process.execPath, [binary, ...args], {
+    cwd,
     env: { ...Object.fromEntries(kept), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,7 +1,10 @@
 // A home with runs and registered models in it, as a team has it after some weeks, for tests that look at pages.
 import path from "node:path";
-import { toyRuns } from "../../scripts/toy-runs.mjs";
+import { toyTrain, toyValidation } from "../../scripts/toy-data.mjs";
+import { toyDataOf, toyRuns } from "../../scripts/toy-runs.mjs";
+import { writeToySweep } from "../../scripts/toy-sweep.mjs";
 import { openArtifacts, openRegistry, openRuns } from "../../src/compose.js";
+import * as sweepStore from "../../src/loop/sweep/sweep-store.js";
 import { toEvaluationRecords } from "../../src/package/evaluation-record.js";
 import { packModel } from "../../src/package/pack-model.js";
 import type { Registry } from "../../src/registry/registry.js";
@@ -50,6 +53,27 @@ export async function recordToyRuns(home: string, now = Date.now()): Promise<rea
   }
 }
 
+/** The id of the training rows that later runs had, by which their page goes. */
+export const toyDataId = toyTrain[1]?.sha256.slice(0, 16) ?? "";
+
+/** What the record of a run says that it learned from. */
+function toyRecordData(index: number): readonly { file: string; sha256: string }[] {
+  return [toyDataOf(index), toyValidation].map(({ file, sha256 }) => ({ file, sha256 }));
+}
+
+/** A sweep that goes on, whose best trials are runs, the best of all the one that `registerToyModels` makes `news:4` of. */
+export async function recordToySweep(home: string, runIds: readonly string[] = []): Promise<void> {
+  const database = await openRuns(undefined, { BRIDLE_HOME: home });
+  try {
+    const best = runIds[6];
+    const runs =
+      best === undefined ? [] : [best, ...runIds.filter((id) => id !== best).slice(0, 4)];
+    await writeToySweep(sweepStore, database, Date.now(), { runs });
+  } finally {
+    await database.close();
+  }
+}
+
 /**
  * `news` with five versions, of which the second was rolled back and the third is in production, and `sport`, trained
  * from `news:3`. Version 4 is better by its evaluation, version 5 worse.
@@ -63,7 +87,7 @@ export async function registerToyModels(
   try {
     const parents = [undefined, "news:1", "news:1", "news:3", "news:3"];
     for (const [index, parent] of parents.entries()) {
-      const more = { runId: runIds[index * 2], seed: 7 + index };
+      const more = { runId: runIds[index * 2], seed: 7 + index, data: toyRecordData(index * 2) };
       await add(registry, "news", path.join(models, `news-${index + 1}`), index + 1, parent, more);
     }
     await add(registry, "sport", path.join(models, "sport-1"), 9, "news:3", {});

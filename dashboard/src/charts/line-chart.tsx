@@ -4,9 +4,16 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react"
 import uPlot from "uplot";
 import { value } from "../shell/format.js";
 import { lookOf, useChartColors } from "./colors.js";
-import { nearest, type XKind } from "./curves.js";
+import { nearest } from "./curves.js";
 import classes from "./line-chart.module.css";
-import { type Curve, plotOptions, type Table, tableOf, xText } from "./plot-options.js";
+import {
+  type AxisKind,
+  type Curve,
+  plotOptions,
+  type Table,
+  tableOf,
+  xText,
+} from "./plot-options.js";
 
 export type Range = readonly [number, number];
 
@@ -14,7 +21,7 @@ export interface LineChartProps {
   /** What it shows, for who does not see it. */
   readonly label: string;
   readonly curves: readonly Curve[];
-  readonly xKind: XKind | "clock";
+  readonly xKind: AxisKind;
   readonly isLog?: boolean;
   readonly height?: number;
   /** The part of the axis that is shown; all of it where undefined. */
@@ -64,7 +71,7 @@ export function LineChart({
 
   // A chart is made anew when what it is made of changes, and only then: new points are put into the one there is.
   const shape = JSON.stringify([
-    curves.map(({ id, label: name, color }) => [id, name, color]),
+    curves.map(({ id, label: name, color, drawnAs }) => [id, name, color, drawnAs]),
     table.columns,
     curves.some(({ line }) => line.xs.length === 1),
   ]);
@@ -173,9 +180,11 @@ function readAt(
   if (x === undefined) return { heading: "", rows: [], more: 0 };
   const all = table.columns.flatMap(({ curve, part }, column) => {
     if (part !== "main") return [];
-    const { label = "", color = 0, line, smoothed } = curves[curve] ?? {};
+    const { label = "", color = 0, line, smoothed, drawnAs } = curves[curve] ?? {};
     if (line === undefined) return [];
     const place = nearest(line.xs, x);
+    // Dots stand for themselves alone.
+    if (drawnAs === "dots" && line.xs[place] !== x) return [];
     const y = (smoothed ?? line.ys)[place];
     if (typeof y !== "number") return [];
     const inFocus =
@@ -187,7 +196,7 @@ function readAt(
   // Those around the one in focus where there are too many.
   const start = Math.max(0, Math.min(focused - shownAtOnce / 2, all.length - shownAtOnce));
   const rows = all.slice(start, start + shownAtOnce);
-  const name = { step: "Step ", epoch: "Epoch ", time: "", clock: "" }[xKind];
+  const name = { step: "Step ", epoch: "Epoch ", time: "", clock: "", trial: "Trial " }[xKind];
   return { heading: `${name}${xText(x, xKind)}`, rows, more: all.length - rows.length };
 }
 

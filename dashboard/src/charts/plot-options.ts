@@ -13,7 +13,12 @@ export interface Curve {
   readonly line: Line;
   /** What is drawn in full; the line itself stays behind it, faint. */
   readonly smoothed?: readonly (number | null)[];
+  /** Points that nothing joins, or a line that goes on level until its next point; a line from point to point unless said. */
+  readonly drawnAs?: "dots" | "steps";
 }
+
+/** What stands on the axis: a place in a training, a time, or the number of a trial. */
+export type AxisKind = XKind | "clock" | "trial";
 
 export type Values = readonly (number | null | undefined)[];
 
@@ -62,7 +67,7 @@ export interface PlotSettings {
   readonly columns: readonly Column[];
   readonly colors: ChartColors;
   readonly isLog: boolean;
-  readonly xKind: XKind | "clock";
+  readonly xKind: AxisKind;
   readonly yText: (value: number) => string;
   readonly size: { readonly width: number; readonly height: number };
   readonly range: readonly [number, number] | undefined;
@@ -131,7 +136,14 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
         if (part === "raw") return { ...shared, stroke: `${hue}48`, width: 1 };
         const look = lookOf(curves[curve]?.color ?? 0);
         const single = (curves[curve]?.line.xs.length ?? 0) === 1;
+        const drawnAs = curves[curve]?.drawnAs;
+        if (drawnAs === "dots") {
+          const points = { show: true, size: 7, fill: hue, width: 0 };
+          return { label: curves[curve]?.label ?? "", stroke: hue, paths: () => null, points };
+        }
         return {
+          ...(drawnAs === "steps" &&
+            uPlot.paths.stepped && { paths: uPlot.paths.stepped({ align: 1 }) }),
           label: curves[curve]?.label ?? "",
           stroke: hue,
           width: curves.length > 8 ? 1.5 : 2,
@@ -170,7 +182,7 @@ function widthOf(plot: uPlot, texts: readonly string[] | null): number {
 
 const thousands = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
 
-export function xText(x: number, kind: XKind | "clock"): string {
+export function xText(x: number, kind: AxisKind): string {
   if (kind === "clock") return clock(x * 1000);
   if (kind === "time") return elapsed(x);
   if (kind === "step") return x < 10_000 ? value(x) : thousands.format(x);

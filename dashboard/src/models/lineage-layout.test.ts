@@ -13,7 +13,7 @@ const node = (name: string, version: number | null = null): LineageNode => ({
   commit: null,
   aliases: [],
 });
-const at = (layout: ReturnType<typeof layOut>, name: string) =>
+const at = (layout: ReturnType<typeof layOut<LineageNode>>, name: string) =>
   layout.placed.find((each) => each.node.name === name);
 
 describe("layOut", () => {

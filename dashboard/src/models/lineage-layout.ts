@@ -1,23 +1,34 @@
 // Where each model of a family stands on the picture of it: parents left of what was trained from them, lines seldom crossed.
-import type { Lineage, LineageNode } from "../api/registry.js";
 
-export interface Placed {
-  readonly node: LineageNode;
+/** What stands on such a picture; its name is its own. */
+export interface GraphNode {
+  readonly name: string;
+  readonly version?: number | null;
+}
+
+export interface Graph<Node extends GraphNode> {
+  readonly nodes: readonly Node[];
+  /** From what came first to what came of it, by name. */
+  readonly edges: readonly { readonly from: string; readonly to: string }[];
+}
+
+export interface Placed<Node extends GraphNode> {
+  readonly node: Node;
   /** From 0 on, from left to right. */
   readonly column: number;
   /** From 0 on, from top to bottom, of its column. */
   readonly row: number;
 }
 
-export interface LineageLayout {
-  readonly placed: readonly Placed[];
-  readonly edges: readonly { readonly from: Placed; readonly to: Placed }[];
+export interface GraphLayout<Node extends GraphNode> {
+  readonly placed: readonly Placed<Node>[];
+  readonly edges: readonly { readonly from: Placed<Node>; readonly to: Placed<Node> }[];
   readonly columns: number;
   readonly rows: number;
 }
 
 /** Each node stands one column after the last of its parents. Rings, which no training makes, are cut where they close. */
-export function layOut({ nodes, edges }: Lineage): LineageLayout {
+export function layOut<Node extends GraphNode>({ nodes, edges }: Graph<Node>): GraphLayout<Node> {
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const known = edges.filter(({ from, to }) => byName.has(from) && byName.has(to) && from !== to);
   const parentsOf = (name: string) => known.filter(({ to }) => to === name).map(({ from }) => from);
@@ -35,7 +46,7 @@ export function layOut({ nodes, edges }: Lineage): LineageLayout {
   };
   for (const { name } of nodes) place(name);
 
-  const placed = new Map<string, Placed>();
+  const placed = new Map<string, Placed<Node>>();
   const columns = nodes.length === 0 ? 0 : 1 + Math.max(...columnOf.values());
   let rows = 0;
   for (let column = 0; column < columns; column += 1) {
@@ -62,7 +73,10 @@ export function layOut({ nodes, edges }: Lineage): LineageLayout {
 }
 
 /** The mean row of some nodes, so that a child stands beside its parents. */
-function middleOf(names: readonly string[], placed: ReadonlyMap<string, Placed>): number {
+function middleOf(
+  names: readonly string[],
+  placed: ReadonlyMap<string, Placed<GraphNode>>,
+): number {
   const rows = names.flatMap((name) => placed.get(name)?.row ?? []);
   return rows.length === 0 ? 0 : rows.reduce((sum, row) => sum + row, 0) / rows.length;
 }

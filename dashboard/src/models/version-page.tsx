@@ -23,6 +23,7 @@ import { useResource } from "../shell/use-resource.js";
 import { AliasMark } from "./alias-mark.js";
 import { LineageGraph } from "./lineage-graph.js";
 import { MoveDialog, type PlannedMove } from "./move-dialog.js";
+import { OriginGraph } from "./origin-graph.js";
 import classes from "./version-page.module.css";
 
 const scoreNames = [
@@ -138,6 +139,9 @@ function Found({ of }: { readonly of: Version }) {
           <Facts of={originsOf(of)} />
         </Card>
       </div>
+      <Card title="How it came to be" isFlush>
+        <OriginGraph of={of} />
+      </Card>
       <Card title="Lineage" isFlush>
         <LineageGraph of={lineage} here={`${of.model}:${of.version}`} />
       </Card>
@@ -273,7 +277,7 @@ function originsOf({ card, digest }: Version): readonly Fact[] {
     commit !== null && { name: "Commit", value: mono(commit) },
     ...card.data.map(({ file, sha256 }) => ({
       name: "Data",
-      value: file,
+      value: <Link href={`/data/${sha256.slice(0, 16)}`}>{file}</Link>,
       note: mono(`sha256 ${sha256}`),
     })),
     { name: "Architecture", value: card.model.architecture },

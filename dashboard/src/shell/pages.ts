@@ -28,9 +28,13 @@ const pages: readonly Page[] = [
   page("/runs", () => import("../runs/runs-page.js")),
   page("/runs/compare", () => import("../runs/compare-page.js")),
   page("/runs/:id", () => import("../runs/run-page.js")),
+  page("/sweeps", () => import("../sweeps/sweeps-page.js")),
+  page("/sweeps/:name", () => import("../sweeps/sweep-page.js")),
   page("/registry", () => import("../models/models-page.js")),
   page("/registry/:name", () => import("../models/model-page.js")),
   page("/registry/:name/:version", () => import("../models/version-page.js")),
+  page("/data", () => import("../data/data-page.js")),
+  page("/data/:id", () => import("../data/version-page.js")),
   page("/system", () => import("../system/system-page.js")),
 ];
 

@@ -2,7 +2,9 @@
 import {
   Boxes,
   ChartSpline,
+  Database,
   type LucideIcon,
+  Radar,
   Server,
   SlidersHorizontal,
   TextQuote,
@@ -21,7 +23,9 @@ export const sections: readonly Section[] = [
   { path: "/", label: "Playground", icon: TextQuote, letter: "p" },
   { path: "/configure", label: "Configure", icon: SlidersHorizontal, letter: "c" },
   { path: "/runs", label: "Runs", icon: ChartSpline, letter: "r" },
+  { path: "/sweeps", label: "Sweeps", icon: Radar, letter: "s" },
   { path: "/registry", label: "Models", icon: Boxes, letter: "m" },
+  { path: "/data", label: "Data", icon: Database, letter: "d" },
   { path: "/system", label: "System", icon: Server, letter: "y" },
 ];
 

@@ -2,6 +2,7 @@
 
 import type { SearchSpace } from "../../config/sweep-space.js";
 import type { Database } from "../../ports/database.js";
+import type { Registry } from "../../registry/registry.js";
 import { openSpace } from "./dimension.js";
 import { importances } from "./importance/fanova.js";
 import type { SweepPlan } from "./plan.js";
@@ -123,6 +124,28 @@ export async function describeSweep(
     best: ranked[0] ?? null,
     importance: importanceOf(sweep, trials) ?? null,
   };
+}
+
+export interface RegisteredTrial {
+  readonly trial: number;
+  readonly model: string;
+  readonly version: number;
+  readonly aliases: readonly string[];
+}
+
+/** Registered versions that were trained by runs of these trials. */
+export async function findRegisteredTrials(
+  registry: Pick<Registry, "listVersions">,
+  trials: readonly StoredTrial[],
+): Promise<RegisteredTrial[]> {
+  const trialOf = new Map(
+    trials.flatMap(({ run, number }) => (run === null ? [] : [[run, number]])),
+  );
+  if (trialOf.size === 0) return [];
+  return (await registry.listVersions()).flatMap(({ model, version, aliases, card }) => {
+    const trial = trialOf.get(card.lineage.runId ?? "");
+    return trial === undefined ? [] : [{ trial, model, version, aliases }];
+  });
 }
 
 type Importance = Readonly<Record<string, number>> | undefined;

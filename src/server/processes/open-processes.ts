@@ -3,6 +3,7 @@ import {
   keepDurableBatches,
   keepRegistry,
   keepRunRecords,
+  openProject,
   prepareModels,
   type Service,
 } from "../../compose.js";
@@ -65,6 +66,7 @@ export async function openProcesses(
   });
   const places = { db: config.db, store: config.store, env: process.env };
   const [registry, records] = [keepRegistry(places), keepRunRecords(places)];
+  const project = openProject();
   let retries = 0;
   const summarizers = new Map(
     supervisor.models.map(({ name }) => [
@@ -96,10 +98,12 @@ export async function openProcesses(
     registry: registry.find,
     runs: records.find,
     batches,
+    project,
     warmUp: () => supervisor.warm,
     async close() {
       await batches.close();
-      const parts = [reader, registry, records].map((part) => part.close());
+      const kept = [reader, registry, records, ...(project ? [project] : [])];
+      const parts = kept.map((part) => part.close());
       await Promise.all([supervisor.close(closeMs), ...parts]);
     },
   };
