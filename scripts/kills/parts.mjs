@@ -268,7 +268,7 @@ export async function createSweeping({
   return sweeping;
 }
 
-const documents = 1500;
+const documents = 2500;
 
 /** @param {Scene} scene @returns {Promise<Part & {serve(): Promise<void>, stop(): Promise<void>}>} */
 export async function createServing({ project, between, expect, start }) {
@@ -307,6 +307,10 @@ export async function createServing({ project, between, expect, start }) {
       expect(answer.status === 200, `batch ${id} is answered ${answer.status}`);
       return await answer.json();
     },
+    async isRunning() {
+      const last = [...this.batches.keys()].at(-1);
+      return last !== undefined && (await this.look(last)).state !== "done";
+    },
     /** @param {string} id */
     async results(id) {
       const text = await (await fetch(`${this.url}/v1/batches/${id}/results`)).text();
@@ -329,10 +333,12 @@ export async function createServing({ project, between, expect, start }) {
       return lines;
     },
     async kill() {
-      const last = [...this.batches.keys()].at(-1);
-      if (last === undefined || (await this.look(last)).state === "done") await this.send();
+      if (!(await this.isRunning())) await this.send();
       await sleep(between(0, 1500));
-      for (const id of this.batches.keys()) await this.results(id);
+      // It is killed in the middle of a batch.
+      if (!(await this.isRunning())) await this.send();
+      const open = [...this.batches.keys()].at(-1);
+      if (open !== undefined) await this.results(open);
       this.server?.child.kill("SIGKILL");
       await this.server?.ended;
       await this.serve();

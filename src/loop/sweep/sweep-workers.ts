@@ -39,7 +39,8 @@ export function isWorkedOn(
   workers: readonly SweepWorker[],
   now: number,
 ): boolean {
-  return now - beganAtMs < beginningMs || workers.some((worker) => isAlive(worker, now));
+  if (workers.length === 0) return now - beganAtMs < beginningMs;
+  return workers.some((worker) => isAlive(worker, now));
 }
 
 /** Who is written down as working, by sweep; whoever was killed is among them. */
