@@ -27,7 +27,7 @@ afterEach(async () => {
 
 async function makeSweep(name: string): Promise<void> {
   const plan = {
-    ...{ name, file: "/work/my rates.yaml", words: ["train.maxSteps=5"], trials: 4 },
+    ...{ name, file: "/project/my rates.yaml", words: ["train.maxSteps=5"], trials: 4 },
     config: { objective: { metric: "loss", goal: "minimize" } },
   } as unknown as SweepPlan;
   const how = { resume: false, areTrialsSaid: false };
@@ -61,7 +61,7 @@ describe("the doctor", () => {
       status: "warn",
       message:
         "the sweep rates is not done, and nobody works on it: 1 of 4 trials ended, 1 was under way",
-      next: "Go on with the sweep: bridle sweep '/work/my rates.yaml' train.maxSteps=5 --name rates --resume",
+      next: "Go on with the sweep: bridle sweep '/project/my rates.yaml' train.maxSteps=5 --name rates --resume",
     });
     // The same id belongs to somebody else by now.
     await database.query("UPDATE sweep_worker SET pid = $1, start = 'earlier/1'", [process.pid]);
