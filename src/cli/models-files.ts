@@ -29,7 +29,10 @@ export function addModelsFilesCommands(models: Command, terminal: Terminal): voi
     )
     .argument("<version>", "news:3 or news@champion")
     .argument("<target>", "a folder, or a file that ends in .tar")
-    .option("--overwrite", "replace what is there");
+    .option(
+      "--overwrite",
+      "replace a file, or a folder that holds a model and nothing else of yours",
+    );
   addJsonOption(addRegistryFlags(out));
   addExamples(out, [
     [

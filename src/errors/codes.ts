@@ -340,6 +340,12 @@ export const codes = {
     message: "Nothing says which versions must stay.",
     hint: "Name them: `bridle data gc --all-commits` keeps what any commit needs, --all-branches and --all-tags less, --workspace what the working folder needs alone; --dry-run tells what would go.",
   },
+  REGISTRY_NOT_ASKED: {
+    kind: "missing",
+    message:
+      "Nobody can tell what data registered models were trained on, and nothing was deleted: {reasons}.",
+    hint: "Name the registry: `bridle data gc --db URL`, once for each, or BRIDLE_DB. Where it is gone for good, --allow-unasked goes on; what its models were trained on may be deleted then.",
+  },
   BLOB_NOT_FOUND: {
     kind: "missing",
     message: "{store} has no {key}.",
@@ -1048,6 +1054,11 @@ export const codes = {
     message: "{file} is there already.",
     hint: "Name another --output, or add --overwrite to replace it.",
   },
+  OUTPUT_NOT_REPLACEABLE: {
+    kind: "conflict",
+    message: "{folder} is not replaced: {reason}.",
+    hint: "Name a folder that is not there yet, or one with a model alone; if all of this one may go, delete it by hand first.",
+  },
   CORPUS_EMPTY: {
     kind: "invalid",
     message: "There is nothing to learn a vocabulary from: {reason}.",
@@ -1149,6 +1160,11 @@ export const codes = {
     kind: "invalid",
     message: "{name} is no {what}: {reason}.",
     hint: "Use small letters, digits and . _ -, such as news, news:3 or news@champion.",
+  },
+  MODEL_NAME_TOO_NARROW: {
+    kind: "invalid",
+    message: "{name} names {what}, where a model is asked for.",
+    hint: "{next} docs/guides/registry.md says what names mean.",
   },
   MODEL_NOT_REGISTERED: {
     kind: "missing",

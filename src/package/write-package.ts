@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { systemCode, writeError } from "../errors/file-errors.js";
+import { checkReplaceable } from "../model/checkpoint/replaceable-folder.js";
 import { manifestFile } from "./manifest.js";
 import {
   checkedBytes,
@@ -14,7 +15,7 @@ import {
 } from "./model-package.js";
 
 export interface WritePackageOptions extends PackageWork {
-  /** Replaces what is there. */
+  /** Replaces a package or a model that is there; any other folder stays. */
   readonly overwrite?: boolean | undefined;
 }
 
@@ -37,7 +38,7 @@ export async function writeFileFrom(file: string, bytes: AsyncIterable<Uint8Arra
 
 /**
  * Every byte is held against the manifest on its way. The folder gets its name when all is there.
- * @throws OUTPUT_EXISTS; PACKAGE_ALTERED; FILE_NOT_WRITABLE; CANCELLED
+ * @throws OUTPUT_EXISTS; OUTPUT_NOT_REPLACEABLE where what is there is no model's folder alone; PACKAGE_ALTERED; FILE_NOT_WRITABLE; CANCELLED
  */
 export async function writePackage(
   from: ModelPackage,
@@ -48,6 +49,7 @@ export async function writePackage(
   if (!options.overwrite && (await isTaken(folder))) {
     throw new BridleError("OUTPUT_EXISTS", { file: target });
   }
+  if (options.overwrite) await checkReplaceable(folder, [manifestFile]);
   const above = dirname(folder);
   const draft = join(above, `.${basename(folder)}.${randomUUID()}.tmp`);
   const count = createCount(from.manifest, options);
@@ -100,6 +102,8 @@ async function put(draft: string, folder: string): Promise<void> {
 
 /** Gives a draft its name; what was there goes when the new one stands in its place. */
 async function replace(draft: string, folder: string): Promise<void> {
+  // Somebody may have put something else there while the package was written.
+  await checkReplaceable(folder, [manifestFile]);
   const aside = `${draft}.old`;
   const moved = await rename(folder, aside).then(
     () => true,

@@ -8,6 +8,7 @@ import { checkRunConfig } from "../config/load.js";
 import { bridleVersion } from "../config/version.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
+import { checkReplaceable } from "../model/checkpoint/replaceable-folder.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { readFloat32 } from "../model/checkpoint/stored.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
@@ -244,7 +245,7 @@ async function differencesBetween(
  * the recorded hashes, which do for versions whose weights are not there. A reproduction that was interrupted goes on.
  * @param version folder with a bridle.json; paths in it are from the folder the process runs in, as they were in training
  * @throws VERSION_NOT_FOUND, FILE_INVALID, REPRODUCE_INPUT_MISSING, REPRODUCE_INPUT_CHANGED, REPRODUCE_NOTHING_RECORDED,
- *   OUTPUT_EXISTS, and what training throws. Weights that differ are a result, not an error.
+ *   OUTPUT_EXISTS, OUTPUT_NOT_REPLACEABLE, and what training throws. Weights that differ are a result, not an error.
  */
 export async function reproduce(
   version: string,
@@ -261,6 +262,7 @@ export async function reproduce(
   if (isVersion || (isThere && !options.overwrite)) {
     throw new BridleError("OUTPUT_EXISTS", { file: output });
   }
+  if (isThere) await checkReplaceable(output, []);
   const facts = await factsOf(recorded);
   options.onFacts?.(facts);
   const laidApart = await checkData(recorded.data, options);
