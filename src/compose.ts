@@ -19,7 +19,7 @@ import { createMlflowModels } from "./adapters/track/mlflow-models.js";
 import { listMlflowRuns } from "./adapters/track/mlflow-runs.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { type SinkKind, sinkSettings } from "./config/sinks.js";
-import { databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
+import { databaseFile, databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
 import { findProjectFolder, openProjectData, type ProjectData } from "./data/project-data.js";
@@ -277,8 +277,7 @@ export function keepRegistry(places: StatePlaces): {
 
 /** False where the database would be a file that is not there. */
 function hasDatabase({ db, env }: StatePlaces): boolean {
-  const url = databaseUrl(db, env);
-  const file = /^(?:sqlite:(?:\/\/(?=\/))?)?((?![a-z][a-z0-9+.-]+:).*)$/is.exec(url)?.[1];
+  const file = databaseFile(databaseUrl(db, env));
   return file === undefined || existsSync(file);
 }
 
@@ -329,15 +328,15 @@ export async function prepareModels(
   }
 }
 
+/** How a model is come by: where its name may lead, and who is told of a download. */
+type FindingModels = Pick<CreateSummarizerOptions, "onDownload" | "signal" | "sources">;
+
 /**
  * The folder of a model's newest version, downloaded where it is not here.
  * @throws what resolveModel throws
  */
-export async function pullModel(
-  name: string,
-  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
-): Promise<string> {
-  return await resolveModel(name, { needs: ["model", "tokenizer"], refresh: true, ...downloading });
+export async function pullModel(name: string, finding: FindingModels = {}): Promise<string> {
+  return await resolveModel(name, { needs: ["model", "tokenizer"], refresh: true, ...finding });
 }
 
 /**
@@ -348,9 +347,9 @@ export async function quantizeModel(
   name: string,
   folder: string,
   options: SaveQuantizedOptions,
-  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+  finding: FindingModels = {},
 ): Promise<SavedQuantized> {
-  const source = await resolveModel(name, { needs: ["model", "tokenizer"], ...downloading });
+  const source = await resolveModel(name, { needs: ["model", "tokenizer"], ...finding });
   const { saveQuantized } = await import("./model/quantization/save.js");
   return await saveQuantized(source, folder, options);
 }
@@ -363,8 +362,9 @@ export async function compareLogitsOf(
   name: string,
   dtype: "int8" | "int4",
   pairs: AsyncIterable<Pair>,
+  finding: FindingModels = {},
 ): Promise<LogitsCompared> {
-  const folder = await resolveModel(name, { needs: ["model", "tokenizer"] });
+  const folder = await resolveModel(name, { needs: ["model", "tokenizer"], ...finding });
   const { compareLogits } = await import("./evaluate/compare-dtypes.js");
   return await compareLogits(folder, dtype, pairs);
 }

@@ -40,13 +40,17 @@ export function addApiKeyCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(options: CreateOptions, terminal: Terminal): Promise<void> {
-  const [{ addApiKey, scopes }, { mkdir }, path, { writeError }] = await Promise.all([
-    import("../server/api-keys.js"),
-    import("node:fs/promises"),
-    import("node:path"),
-    import("../errors/file-errors.js"),
-  ]);
-  const file = options.file ?? (terminal.env.BRIDLE_API_KEYS_FILE || ".bridle/api-keys.json");
+  const [{ addApiKey, scopes }, { mkdir }, path, { writeError }, { stateFolder }] =
+    await Promise.all([
+      import("../server/api-keys.js"),
+      import("node:fs/promises"),
+      import("node:path"),
+      import("../errors/file-errors.js"),
+      import("../config/state.js"),
+    ]);
+  const file =
+    options.file ??
+    (terminal.env.BRIDLE_API_KEYS_FILE || path.join(stateFolder(terminal.env), "api-keys.json"));
   const { name, expiresInDays } = options;
   const wanted = {
     name,

@@ -7,6 +7,8 @@ import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Flags extends VersionFlags {
+  readonly db?: readonly string[];
+  readonly allowUnasked?: boolean;
   readonly workspace?: boolean;
   readonly dryRun?: boolean;
   readonly cloud?: boolean;
@@ -22,7 +24,9 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
     .summary("delete data that no version needs")
     .description(
       "Deletes from the cache all that none of the named versions needs. At least one must be named. What a version " +
-        "needs is never deleted, nor what a registered model was trained on; where that cannot be told, nothing is.",
+        "needs is never deleted, nor what a registered model was trained on: every registry is asked that the environment " +
+        "names, that lies in a .bridle folder above or below, or that this repository's models are known to be in. Where one " +
+        "cannot be asked, nothing is deleted.",
     )
     .option(
       "-w, --workspace",
@@ -39,6 +43,15 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
       "go on where the list of a tracked folder is nowhere to be had, whose files cannot be kept then",
     )
     .option(
+      "--db <url>",
+      "a registry of models to ask beside $BRIDLE_DB and those that are found: a path or postgres://; may be repeated",
+      (url: string, before: readonly string[] = []) => [...before, url],
+    )
+    .option(
+      "--allow-unasked",
+      "go on where a registry cannot be asked, whose models' data cannot be kept then",
+    )
+    .option(
       "--grace <minutes>",
       "leave what came into the cache within so many minutes (default: 0; 10 where dvc cannot be kept from adding meanwhile)",
       wholeNumber("--grace", 0),
@@ -47,29 +60,37 @@ export function addDataGcCommand(data: Command, terminal: Terminal): void {
   addExamples(command, [
     ["bridle data gc --workspace --dry-run", "how much only older versions need"],
     ["bridle data gc --all-branches --all-tags", "keep what branches and tags need"],
+    [
+      "bridle data gc --workspace --db postgres://user@host/bridle",
+      "and what models of a team's registry were trained on",
+    ],
   ]).action((flags: Flags) => run(flags, terminal));
 }
 
 async function run(flags: Flags, terminal: Terminal): Promise<void> {
-  const [{ collectGarbage }, { findRegistry, openBlobStore }] = await Promise.all([
-    import("../data/dvc/gc.js"),
-    import("../compose.js"),
-  ]);
-  const { workspace, dryRun, cloud, remote, allowMissing, grace } = flags;
-  // A registry that is there and does not answer ends the work before anything is deleted.
-  const registry = await findRegistry({ env: terminal.env });
-  const ids = registry && (await registry.dataObjects().finally(() => registry.close()));
-  const done = await withRepository(terminal, async ({ repository, steps, env }) => {
+  const [{ collectGarbage }, { findDataRoots }, { openBlobStore, openDatabase }] =
+    await Promise.all([
+      import("../data/dvc/gc.js"),
+      import("../loop/data-roots.js"),
+      import("../compose.js"),
+    ]);
+  const { workspace, dryRun, cloud, remote, allowMissing, allowUnasked, grace, db } = flags;
+  const { asked, unasked, ...done } = await withRepository(terminal, async (open) => {
+    const { repository, folder, steps, env } = open;
+    const roots = await findDataRoots(repository.root, {
+      ...{ from: folder, named: db, env, allowUnasked },
+      openDatabase,
+    });
     // What registered versions were trained on stays, so that they can be reproduced.
     const extraRoots: ObjectRef[] = [];
-    for (const id of ids ?? []) {
+    for (const id of roots.ids) {
       // Text that DVC 2 hashed has the same digits where its lines end in \n.
       for (const hashName of ["md5", "md5-dos2unix"] as const) {
         const ref = { id, hashName };
         if (cloud || (await repository.cache.has(ref))) extraRoots.push(ref);
       }
     }
-    return await collectGarbage(
+    const collected = await collectGarbage(
       repository,
       openBlobStore,
       { ...versionsOf(flags), workspace: workspace ?? false },
@@ -80,9 +101,13 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
         graceMs: grace === undefined ? undefined : grace * 60_000,
       },
     );
+    return { ...collected, asked: roots.asked, unasked: roots.unasked };
   });
+  for (const reason of unasked) {
+    terminal.stderr.write(`note: ${reason}; what its models were trained on was not kept\n`);
+  }
   if (flags.json) {
-    await printJson(terminal, { ...done, dryRun: dryRun ?? false });
+    await printJson(terminal, { ...done, dryRun: dryRun ?? false, registries: asked });
     return;
   }
   const verb = dryRun ? "would be deleted" : "deleted";
@@ -97,4 +122,9 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
     );
   }
   if (cloud) await printLine(terminal, `${done.deletedInRemote} ${verb} from the remote.`);
+  if (asked.length === 0) {
+    terminal.stderr.write(
+      "note: no registry of models was found here; --db names one, so that what its models were trained on is kept\n",
+    );
+  }
 }

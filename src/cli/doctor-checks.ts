@@ -10,6 +10,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { thisMachine } from "../config/machine.js";
+import { databaseFile, databaseUrl, stateFolder } from "../config/state.js";
 import { bridleVersion } from "../config/version.js";
 import { toBridleError } from "../errors/error.js";
 import { checkRemotes } from "./doctor-remotes.js";
@@ -173,7 +174,7 @@ function checkPort(port: number): Promise<Finding> {
 }
 
 async function checkState({ env }: Surroundings): Promise<Finding> {
-  const folder = path.resolve(env.BRIDLE_HOME || ".bridle");
+  const folder = stateFolder(env);
   const file = path.join(folder, `doctor-${process.pid}`);
   try {
     // The first folder that had to be made, so that it can be taken away again.
@@ -194,11 +195,8 @@ async function checkState({ env }: Surroundings): Promise<Finding> {
 
 /** Opens the database where there is one, and looks for what is inconsistent in it and in the files it names. */
 async function checkDatabase({ env }: Surroundings): Promise<Finding> {
-  const [{ databaseUrl }, { findDatabaseFaults }] = await Promise.all([
-    import("../config/state.js"),
-    import("../compose.js"),
-  ]);
-  const file = /^sqlite:(.*)$/i.exec(databaseUrl(undefined, env))?.[1];
+  const { findDatabaseFaults } = await import("../compose.js");
+  const file = databaseFile(databaseUrl(undefined, env));
   if (file !== undefined && !existsSync(file)) {
     return { status: "ok", message: "nothing is recorded here yet" };
   }

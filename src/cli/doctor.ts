@@ -2,11 +2,11 @@
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
+import { addRegistryFlags, type RegistryFlags } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
-interface Options {
+interface Options extends RegistryFlags {
   readonly port?: number;
-  readonly json?: boolean;
 }
 
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const;
@@ -20,10 +20,11 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
         "Ends with exit code 8 if something fails; a warning does not fail it.",
     )
     .option("--port <n>", "port to look at (default: $PORT, else 8000)", wholeNumber("--port", 0));
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle doctor", "check everything"],
     ["bridle doctor --json", "the same for a program or a report"],
+    ["bridle doctor --db postgres://user@host/bridle", "with a team's runs and registry"],
   ]).action((options: Options) => run(options, terminal));
 }
 
@@ -31,7 +32,13 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   const { runChecks } = await import("./doctor-checks.js");
   const port = options.port ?? (Number(terminal.env.PORT) || 8000);
   const checks = [];
-  for await (const check of runChecks({ port, env: terminal.env })) {
+  const { db, store } = options;
+  const env = {
+    ...terminal.env,
+    ...(db !== undefined && { BRIDLE_DB: db }),
+    ...(store !== undefined && { BRIDLE_STORE: store }),
+  };
+  for await (const check of runChecks({ port, env })) {
     checks.push(check);
     if (options.json) continue;
     await printLine(terminal, `${marks[check.status]}  ${check.name}: ${check.message}`);

@@ -1,11 +1,46 @@
 // Where a project's state lies: runs, the registry, queues and caches.
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The folder of everything Bridle keeps: BRIDLE_HOME, else `.bridle` of the folder it runs in. */
-export function stateFolder(env: Environment): string {
-  return path.resolve(env.BRIDLE_HOME || ".bridle");
+/** What the folder is called in which a project's state lies. */
+export const stateFolderName = ".bridle";
+
+/**
+ * The folder of everything Bridle keeps: BRIDLE_HOME, else the project's, which is the nearest `.bridle` at or above the
+ * folder that a command runs in; where there is none yet, `.bridle` of that folder, which is not made here.
+ */
+export function stateFolder(env: Environment, from = process.cwd()): string {
+  if (env.BRIDLE_HOME) return path.resolve(env.BRIDLE_HOME);
+  return findStateFolder(from) ?? path.resolve(from, stateFolderName);
+}
+
+/**
+ * The nearest `.bridle` at or above a folder, as `.dvc` and `.git` are found. A project ends where its Git repository does:
+ * nothing is looked for above the first folder that holds `.git`, else above the file system's root.
+ */
+export function findStateFolder(from: string): string | undefined {
+  for (let folder = path.resolve(from); ; folder = path.dirname(folder)) {
+    const found = path.join(folder, stateFolderName);
+    if (isFolder(found)) return found;
+    const isEnd = existsSync(path.join(folder, ".git")) || path.dirname(folder) === folder;
+    if (isEnd) return undefined;
+  }
+}
+
+function isFolder(place: string): boolean {
+  try {
+    return statSync(place).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The file of a database that is one, `sqlite:FILE` or a bare path; undefined for what is asked over a network. */
+export function databaseFile(url: string): string | undefined {
+  const file = /^(?:sqlite:(?:\/\/(?=\/))?)?((?![a-z][a-z0-9+.-]+:).*)$/is.exec(url)?.[1];
+  return file === undefined ? undefined : path.resolve(file);
 }
 
 /**

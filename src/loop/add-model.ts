@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDirectoryId } from "../data/dvc/object-hash.js";
 import { BridleError } from "../errors/error.js";
 import { systemCode } from "../errors/file-errors.js";
 import { readArchive } from "../package/archive.js";
@@ -15,9 +16,11 @@ import {
   type PackageWork,
 } from "../package/model-package.js";
 import { packModel, readPackageCard } from "../package/pack-model.js";
+import { type RecordedData, readRecordedData } from "../package/training-record.js";
 import { verifyPackage } from "../package/verify-package.js";
 import type { AddedVersion, AddVersionOptions } from "../registry/add-version.js";
 import type { Registry } from "../registry/registry.js";
+import { noteRegistry } from "./data-roots.js";
 
 export interface AddModelOptions extends PackageWork {
   /** Who adds it. */
@@ -49,13 +52,30 @@ export async function addModel(
     ...{ facts, evaluations, runId, signal, onProgress },
     licenceOf: (parent) => licenceOf(registry, parent),
   });
-  const { ids, missing } = await findDataObjects(packed.card.data, signal);
+  const { ids, missing } = await keepData(registry, packed, packed.card, signal);
   const added = await registry.add(model, packed, {
     ...options,
     ...{ card: packed.card, dataObjects: ids, evaluations },
     checkUnchanged: packed.checkUnchanged,
   });
   return { ...added, unkeptData: missing };
+}
+
+/** What of its data a version names, so that a clean-up keeps it; the repositories it lies in are told of the registry. */
+async function keepData(
+  registry: Registry,
+  from: ModelPackage,
+  { data }: ModelCard,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly ids: readonly string[]; readonly missing: readonly string[] }> {
+  const recorded = data.length === 0 ? [] : await readRecordedData(from);
+  const { ids, missing } = await findDataObjects(data, recorded, signal);
+  // Before anybody can see the version, so that no clean-up in between passes it over.
+  if (ids.length > 0) {
+    const here = data.map(({ file }) => file).filter((file) => !missing.includes(file));
+    await noteRegistry(here, registry.name);
+  }
+  return { ids, missing };
 }
 
 /** The licence on the card of a registered parent. */
@@ -68,19 +88,30 @@ async function licenceOf(
   return parent?.card.licence.id ?? null;
 }
 
-/** DVC's ids of files that still are what was trained on: a file's id is the MD5 of its bytes. */
+/**
+ * DVC's ids of the data: of files that still are what was trained on, by their bytes; of others by the record of the training.
+ * They stand in the order of the files; lists of folders come after them.
+ */
 async function findDataObjects(
-  data: readonly { readonly file: string; readonly sha256: string }[],
+  data: ModelCard["data"],
+  recorded: readonly RecordedData[],
   signal: AbortSignal | undefined,
 ): Promise<{ ids: string[]; missing: string[] }> {
-  const ids: string[] = [];
+  const files: string[] = [];
+  const lists: string[] = [];
   const missing: string[] = [];
   for (const { file, sha256 } of data) {
-    const id = await idOf(file, sha256, signal);
-    if (id === undefined) missing.push(file);
-    else ids.push(id);
+    const known = recorded.find((each) => each.file === file && each.sha256 === sha256);
+    const found = await idOf(file, sha256, signal);
+    const version = known?.dvc?.md5;
+    const isList = version !== undefined && isDirectoryId(version);
+    if (isList) lists.push(version);
+    const id = found ?? known?.md5 ?? (isList ? undefined : version);
+    if (id !== undefined) files.push(id);
+    // What was versioned when it was trained on is kept wherever it is; of other data the file must be there.
+    if (found === undefined && version === undefined) missing.push(file);
   }
-  return { ids: [...new Set(ids)], missing };
+  return { ids: [...new Set([...files, ...lists])], missing };
 }
 
 async function idOf(
@@ -90,6 +121,8 @@ async function idOf(
 ): Promise<string | undefined> {
   const [hash, id] = [createHash("sha256"), createHash("md5")];
   try {
+    // A package from elsewhere may name a pipe, or a device without an end.
+    if (!(await stat(file)).isFile()) return undefined;
     for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) {
       if (signal?.aborted) throw new BridleError("CANCELLED", {}, { cause: signal.reason });
       hash.update(piece);
@@ -165,6 +198,7 @@ async function addPackage(
   options: AddModelOptions & Pick<AddVersionOptions, "checkUnchanged">,
 ): Promise<AddedModel> {
   const card = await readPackageCard(from);
-  const added = await registry.add(model, from, { ...options, card });
-  return { ...added, unkeptData: [] };
+  const { ids, missing } = await keepData(registry, from, card, options.signal);
+  const added = await registry.add(model, from, { ...options, card, dataObjects: ids });
+  return { ...added, unkeptData: missing };
 }

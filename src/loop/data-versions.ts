@@ -1,4 +1,5 @@
 // Versions of data: what runs, registered versions, evaluations and .dvc files name, told apart by what is in them.
+import { isDirectoryId } from "../data/dvc/object-hash.js";
 import type { ProjectData } from "../data/project-data.js";
 import type { Database } from "../ports/database.js";
 import type { Registry } from "../registry/registry.js";
@@ -94,7 +95,8 @@ export async function listDataVersions({
   for (const { model, version, aliases, createdAt, card, dataObjects } of versions) {
     const { runId } = card.lineage;
     // DVC's ids stand in the order of the files, unless some of them were not there any more.
-    const ids = dataObjects.length === card.data.length ? dataObjects : [];
+    const files = dataObjects.filter((id) => !isDirectoryId(id));
+    const ids = files.length === card.data.length ? files : [];
     for (const [at, { file, sha256 }] of card.data.entries()) {
       if (runId !== null) hashOf.set(`${runId} ${file}`, sha256);
       const as = roleIn(used, runId, file);

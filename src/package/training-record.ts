@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { BridleError } from "../errors/error.js";
 import { readJson } from "../model/checkpoint/folder.js";
+import { type ModelPackage, readPackageFile } from "./model-package.js";
 
 /** Name of the record in a trained model's folder. */
 export const trainingRecordFile = "bridle.json";
@@ -59,6 +60,42 @@ export interface TrainingRecord {
     readonly loss: number | null;
     readonly rouge: Readonly<globalThis.Record<string, number>> | null;
   } | null;
+}
+
+/** Data a run learned from, and how a clean-up of data knows it where that was recorded. */
+export interface RecordedData {
+  readonly file: string;
+  readonly sha256: string;
+  readonly md5?: string | undefined;
+  /** Its version in DVC, of the file or of the folder it lay in. */
+  readonly dvc?: { readonly md5: string } | undefined;
+}
+
+const mostRecordBytes = 64 * 1024 * 1024;
+const objectId = z.string().regex(/^[0-9a-f]{32}(\.dir)?$/);
+
+const Data = z.object({
+  data: z.array(
+    z.object({
+      file: z.string(),
+      sha256: hash,
+      md5: objectId.optional(),
+      dvc: z.object({ md5: objectId }).optional(),
+    }),
+  ),
+});
+
+/** The data that a package's record of training names; none where it has no such record. @throws PACKAGE_ALTERED */
+export async function readRecordedData(from: ModelPackage): Promise<readonly RecordedData[]> {
+  if (!from.manifest.files.some(({ path }) => path === trainingRecordFile)) return [];
+  const bytes = await readPackageFile(from, trainingRecordFile, mostRecordBytes);
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return [];
+  }
+  return Data.safeParse(json).data?.data ?? [];
 }
 
 /** The record of a folder; undefined where Bridle did not train it. @throws FILE_INVALID */

@@ -167,11 +167,32 @@ async function makeVisible(
           ...[JSON.stringify(card), JSON.stringify(dataObjects), note ?? null, at, by],
         ],
       );
-    }
+    } else await mergeDataObjects(sql, model, version, dataObjects);
     for (const record of evaluations) await insertEvaluation(sql, model, version, record, at, by);
     const found = await getVersion(sql, context, { model, at: { version } });
     return { ...found, isNew: known === undefined };
   });
+}
+
+/** Data that were elsewhere when a version was added, and are there now, are kept from now on; none is forgotten. */
+async function mergeDataObjects(
+  sql: SqlClient,
+  model: string,
+  version: number,
+  ids: readonly string[],
+): Promise<void> {
+  const { rows } = await sql.query<{ data_objects: string }>(
+    "SELECT data_objects FROM registry_version WHERE model = $1 AND version = $2",
+    [model, version],
+  );
+  const before = JSON.parse(rows[0]?.data_objects ?? "[]") as string[];
+  if (ids.every((id) => before.includes(id))) return;
+  // In the order of the files, where all of them are known now.
+  const all = ids.length < before.length ? [...before, ...ids] : [...ids, ...before];
+  await sql.query(
+    "UPDATE registry_version SET data_objects = $3 WHERE model = $1 AND version = $2",
+    [model, version, JSON.stringify([...new Set(all)])],
+  );
 }
 
 async function nextVersion(sql: SqlClient, model: string, at: number, by: string): Promise<number> {

@@ -43,6 +43,7 @@ import {
   readAliases,
   readAllEvaluations,
   readAllVersions,
+  readDataObjects,
   readEvaluations,
   readLineage,
   readMoves,
@@ -177,12 +178,7 @@ export function openRegistry({ database, store, cache, now = Date.now }: Registr
     promote: (model, version, options) => promote(context, model, version, options),
     rollback: (model, options) => rollback(context, model, options),
     collectGarbage: (options) => collectGarbage(context, options),
-    async dataObjects() {
-      const { rows } = await database.query<{ data_objects: string }>(
-        "SELECT data_objects FROM registry_version WHERE collected_at IS NULL",
-      );
-      return new Set(rows.flatMap(({ data_objects }) => JSON.parse(data_objects) as string[]));
-    },
+    dataObjects: () => readDataObjects(database),
     check: (work) => checkRegistry(context, work),
     async close() {
       await packages.close();

@@ -269,6 +269,14 @@ export async function findByDigest(sql: SqlClient, digest: string): Promise<Mode
   return found;
 }
 
+/** DVC's ids of the data that versions which are there were trained on. */
+export async function readDataObjects(sql: SqlClient): Promise<Set<string>> {
+  const { rows } = await sql.query<{ data_objects: string }>(
+    "SELECT data_objects FROM registry_version WHERE collected_at IS NULL",
+  );
+  return new Set(rows.flatMap(({ data_objects }) => JSON.parse(data_objects) as string[]));
+}
+
 /** A version among what it comes from and what came of it. */
 export interface LineageNode {
   /** `news:3`, or the name by which a model that is not registered was started from. */

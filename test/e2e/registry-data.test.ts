@@ -69,6 +69,10 @@ it("is kept by data gc for as long as the version is there, and told by doctor",
   // Each of them, though other commands stop at the first.
   for (const name of files) expect(found?.message).toContain(`news:1: ${name}`);
   await rm(env.BRIDLE_HOME, { recursive: true });
-  await bridle(["data", "gc", "--workspace"]);
+  const refused = await runBridle(["data", "gc", "--workspace"], { cwd: project.root, env });
+  expect(refused.code).toBe(4);
+  expect(refused.stderr).toContain("Nobody can tell what data registered models were trained on");
+  expect(project.has(objectOf(trainedOn))).toBe(true);
+  await bridle(["data", "gc", "--workspace", "--allow-unasked"]);
   expect(project.has(objectOf(trainedOn))).toBe(false);
 });

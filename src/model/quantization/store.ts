@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
+import { stateFolder } from "../../config/state.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
@@ -33,9 +34,9 @@ export interface QuantizedWeights {
 /** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
 export const quantizedFile = (dtype: QuantizedDType) => `model.${dtype}.safetensors`;
 
-/** Where quantized copies are kept: under BRIDLE_HOME, else `.bridle` of the project. */
+/** Where quantized copies are kept: with the rest of the project's state. */
 export function quantizedCache(env: NodeJS.ProcessEnv = process.env): string {
-  return join(resolve(env.BRIDLE_HOME || ".bridle"), "cache", "quantized");
+  return join(stateFolder(env), "cache", "quantized");
 }
 
 /** SHA-256 of files one after the other, in hex. */
