@@ -10,9 +10,10 @@ import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, oneOf, share, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal, write } from "./terminal.js";
 
-interface Options extends DataFlags {
+interface Options extends DataFlags, RegistryFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
   readonly dtype?: ModelDType;
@@ -33,7 +34,6 @@ interface Options extends DataFlags {
   readonly seed?: number;
   readonly concurrency?: number;
   readonly markdown?: boolean;
-  readonly json?: boolean;
 }
 
 /** One file's figures. */
@@ -102,7 +102,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
     .option("--concurrency <n>", "documents in work at once", wholeNumber("--concurrency"))
     .option("--markdown", "print the table as Markdown");
   addGenerateFlags(addDeviceFlag(addDataFlags(command)), ["seed"]);
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     [
       "bridle evaluate test.jsonl.gz --sentences reference",
@@ -217,16 +217,17 @@ async function evaluateAll(
     import("../data/fingerprint.js"),
   ]);
   const { model = "extractive", against = [], device, dtype, compareDtype } = options;
+  const sources = await sourcesOf(options, terminal);
   const opened: Summarizer[] = [];
   try {
     for (const name of [model, ...against]) {
       const summarizer = await showDownloads(terminal, (downloading) =>
-        createSummarizer({ model: name, ...defined({ device, dtype }), ...downloading }),
+        createSummarizer({ model: name, sources, ...defined({ device, dtype }), ...downloading }),
       );
       opened.push(summarizer);
     }
     if (compareDtype !== undefined) {
-      const rounded = await createSummarizer({ model, dtype: compareDtype });
+      const rounded = await createSummarizer({ model, sources, dtype: compareDtype });
       opened.push({ ...rounded, model: `${model} in ${compareDtype}` });
     }
     const [summarizer, ...rivals] = opened as [Summarizer, ...Summarizer[]];
@@ -236,7 +237,8 @@ async function evaluateAll(
       const { sha256: dataSha256 } = await fingerprintOf(file, terminal.signal);
       const compared = { rivals, ...defined({ onRow }) };
       const evaluation = await evaluateFile(file, summarizer, compared, options, terminal);
-      const logits = compareDtype && (await compareDtypes(model, compareDtype, file, options));
+      const logits =
+        compareDtype && (await compareDtypes(model, compareDtype, file, sources, options));
       evaluations.push({ data: file, dataSha256, ...evaluation, ...(logits && { logits }) });
     }
     return evaluations;
@@ -252,6 +254,7 @@ async function compareDtypes(
   model: string,
   dtype: "int8" | "int4",
   file: string,
+  sources: Awaited<ReturnType<typeof sourcesOf>>,
   options: Options,
 ): Promise<LogitsCompared> {
   const { compareLogitsOf } = await import("../compose.js");
@@ -266,6 +269,7 @@ async function compareDtypes(
       ...defined({ every }),
       limit: Math.min(limit, comparedRows),
     }),
+    { sources },
   );
 }
 

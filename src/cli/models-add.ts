@@ -1,16 +1,20 @@
 // `bridle models add` and `import`: a trained model, or a package from elsewhere, becomes a model's next version.
 import type { Command } from "commander";
+import { type BridleError, toBridleError } from "../errors/error.js";
+import type { AddedModel } from "../loop/add-model.js";
 import type { EvaluationRecord } from "../package/evaluation-record.js";
+import type { Moved } from "../registry/promote.js";
 import { sizeText } from "./data-repository.js";
 import { addExamples, addJsonOption } from "./options.js";
 import {
   addRegistryFlags,
   type RegistryFlags,
   showPackageWork,
+  sourcesOf,
   whoIs,
   withRegistry,
 } from "./registry-flags.js";
-import { printJson, printLine, type Terminal } from "./terminal.js";
+import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options extends RegistryFlags {
   readonly name: string;
@@ -25,6 +29,13 @@ interface Options extends RegistryFlags {
   readonly note?: string;
   readonly alias?: string;
   readonly by?: string;
+}
+
+/** What came of it: the alias points at the new version, or may not. */
+interface Added {
+  readonly added: AddedModel;
+  readonly moved?: Moved;
+  readonly refused?: BridleError;
 }
 
 const several = (value: string, before: readonly string[] = []) => [...before, value];
@@ -100,11 +111,13 @@ async function run(
     { addModel, importModel },
     { readEvaluationFile },
     { checkCardFacts, readCardFacts },
+    { checkAliasName },
     state,
   ] = await Promise.all([
     import("../loop/add-model.js"),
     import("../package/evaluation-record.js"),
     import("../package/card.js"),
+    import("../registry/version-name.js"),
     import("../config/state.js"),
   ]);
   const file = options.card === undefined ? {} : await readCardFacts(options.card);
@@ -121,27 +134,40 @@ async function run(
     evaluations.push(...(await readEvaluationFile(each)));
   const by = whoIs(options.by);
   const { name, note, run: runId, alias } = options;
-  const { added, moved } = await withRegistry(options, terminal, async (registry) => {
+  if (alias !== undefined) checkAliasName(alias);
+  const result: Added = await withRegistry(options, terminal, async (registry) => {
     const found = await showPackageWork(terminal, async (steps) => {
       const work = { ...steps, by, note, facts, evaluations, runId };
       if (verb === "add")
-        return await addModel(registry, name, await folderOf(source, terminal), work);
+        return await addModel(registry, name, await folderOf(source, options, terminal), work);
       return await importModel(registry, name, source, state.scratchFolder(terminal.env), work);
     });
-    const moved =
-      alias === undefined ? undefined : await registry.promote(name, found.version, { alias, by });
-    return { added: found, moved };
+    if (alias === undefined) return { added: found };
+    // The version is there whether or not the alias may point at it: that is told in any case.
+    return await registry.promote(name, found.version, { alias, by }).then(
+      (moved) => ({ added: found, moved }),
+      (thrown: unknown) => ({ added: found, refused: toBridleError(thrown) }),
+    );
   });
-  for (const missing of added.unkeptData) {
+  const { added, moved, refused } = result;
+  for (const missing of verb === "add" ? added.unkeptData : []) {
     terminal.stderr.write(
       `note: ${missing} is not what was trained on any more; data gc cannot keep it\n`,
     );
   }
+  if (verb === "import" && added.unkeptData.length > 0) {
+    terminal.stderr.write(
+      `note: ${added.unkeptData.join(", ")}: not here as trained on; data gc cannot keep it\n`,
+    );
+  }
   if (options.json) {
-    return await printJson(terminal, {
+    await printJson(terminal, {
       ...added,
       ...(moved && { aliases: [...new Set([...added.aliases, moved.alias])] }),
+      ...(refused && { error: errorOf(refused) }),
     });
+    if (refused !== undefined) throw markTold(refused);
+    return;
   }
   const what = `${name}:${added.version}`;
   const told = added.isNew
@@ -152,15 +178,19 @@ async function run(
     terminal.stderr.write("note: no licence is stated; say one with --licence\n");
   }
   if (moved) await printLine(terminal, `${name}@${moved.alias} is version ${moved.version} now.`);
+  if (refused !== undefined) throw refused;
 }
 
+const errorOf = ({ code, kind, message, hint }: BridleError) => ({ code, kind, message, hint });
+
 /** A folder as typed, or the one of a model on the hub. */
-async function folderOf(model: string, terminal: Terminal): Promise<string> {
+async function folderOf(model: string, flags: RegistryFlags, terminal: Terminal): Promise<string> {
   const [{ resolveModel }, { showDownloads }] = await Promise.all([
     import("../compose.js"),
     import("./download-progress.js"),
   ]);
+  const sources = await sourcesOf(flags, terminal);
   return await showDownloads(terminal, (downloading) =>
-    resolveModel(model, { needs: ["model", "tokenizer"], ...downloading }),
+    resolveModel(model, { needs: ["model", "tokenizer"], sources, ...downloading }),
   );
 }

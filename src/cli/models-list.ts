@@ -43,11 +43,11 @@ export function addModelsListCommands(models: Command, terminal: Terminal): void
     .description(
       "Lists every move of a model's aliases, the newest first, with its gates and reason.",
     )
-    .argument("<model>", "name of a registered model")
+    .argument("<model>", "name of a registered model, or news@champion for one alias")
     .option("--alias <name>", "of this alias alone");
   addJsonOption(addRegistryFlags(history));
   addExamples(history, [["bridle models history news", "what was in production when"]]).action(
-    (model: string, options: HistoryOptions) => runHistory(model, options, terminal),
+    (name: string, options: HistoryOptions) => runHistory(name, options, terminal),
   );
 }
 
@@ -147,13 +147,20 @@ async function readSignature({ packages }: Registry, { digest }: ModelVersion) {
 }
 
 async function runHistory(
-  model: string,
+  name: string,
   options: HistoryOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const moves = await withRegistry(options, terminal, (registry) =>
-    registry.history(model, options.alias),
+  const { readModelName } = await import("../registry/version-name.js");
+  const { model, alias } = readModelName(
+    name,
+    {
+      ofVersion: (named, version) =>
+        `\`bridle models history ${named}\` lists every move; \`bridle models show ${named}:${version}\` tells of the version.`,
+    },
+    options.alias,
   );
+  const moves = await withRegistry(options, terminal, (registry) => registry.history(model, alias));
   if (options.json) return await printJson(terminal, { model, moves });
   if (moves.length === 0) return await printLine(terminal, `No alias of ${model} was ever set.`);
   const rows = moves.map(

@@ -9,7 +9,7 @@ import { addRegistryFlags, type RegistryFlags, whoIs, withRegistry } from "./reg
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 interface MoveFlags extends RegistryFlags {
-  readonly alias?: string;
+  readonly alias?: string | undefined;
   readonly expect?: number;
   readonly reason?: string;
   readonly by?: string;
@@ -78,14 +78,17 @@ export function addModelsMoveCommands(models: Command, terminal: Terminal): void
     .description(
       "Points an alias back at what it pointed at before; again, at what was there before that.",
     )
-    .argument("<model>", "name of a registered model");
+    .argument(
+      "<model>",
+      "name of a registered model, or news@candidate for another alias than champion",
+    );
   addJsonOption(addRegistryFlags(addMoveFlags(rollback)));
   addExamples(rollback, [
     [
       "bridle models rollback news --reason 'repeats itself'",
       "in production again: what was before",
     ],
-  ]).action((model: string, options: MoveFlags) => runRollback(model, options, terminal));
+  ]).action((name: string, options: MoveFlags) => runRollback(name, options, terminal));
 
   const gates = models
     .command("gates")
@@ -99,7 +102,7 @@ export function addModelsMoveCommands(models: Command, terminal: Terminal): void
     .option("--by <name>", "who sets them (default: user@machine)");
   addJsonOption(addRegistryFlags(gates));
   addExamples(gates, [["bridle models gates news --set gates.yaml", "from now on"]]).action(
-    (model: string, options: GatesFlags) => runGates(model, options, terminal),
+    (name: string, options: GatesFlags) => runGates(name, options, terminal),
   );
 }
 
@@ -188,15 +191,30 @@ async function evaluateNow(
   }
 }
 
-async function runRollback(model: string, options: MoveFlags, terminal: Terminal): Promise<void> {
+async function runRollback(name: string, options: MoveFlags, terminal: Terminal): Promise<void> {
+  const { readModelName } = await import("../registry/version-name.js");
+  const { model, alias } = readModelName(
+    name,
+    {
+      ofVersion: (named, version) =>
+        `A rollback goes to what was before; to go to this one: \`bridle models promote ${named}:${version}\`.`,
+    },
+    options.alias,
+  );
   const moved = await withRegistry(options, terminal, (registry) =>
-    registry.rollback(model, movingOf(options)),
+    registry.rollback(model, movingOf({ ...options, alias })),
   );
   await tell(moved, options, terminal);
 }
 
-async function runGates(model: string, options: GatesFlags, terminal: Terminal): Promise<void> {
-  const { readGatesFile } = await import("../registry/gates.js");
+async function runGates(name: string, options: GatesFlags, terminal: Terminal): Promise<void> {
+  const [{ readGatesFile }, { readModelName }] = await Promise.all([
+    import("../registry/gates.js"),
+    import("../registry/version-name.js"),
+  ]);
+  const next = (named: string) =>
+    `Gates are a model's, \`bridle models gates ${named}\`; \`aliases\` in them says which aliases they guard.`;
+  const { model } = readModelName(name, { ofVersion: next, ofAlias: next });
   const asked = options.set === undefined ? undefined : await readGatesFile(options.set);
   const gates = await withRegistry(options, terminal, async (registry) => {
     if (asked !== undefined) await registry.setGates(model, asked, whoIs(options.by));

@@ -34,12 +34,16 @@ export function addModelsSyncCommand(models: Command, terminal: Terminal): void 
   ]).action((names: readonly string[], options: Options) => run(names, options, terminal));
 }
 
-async function run(names: readonly string[], options: Options, terminal: Terminal): Promise<void> {
-  const [{ openModelSinks }, { tellModels }, { getRuns }] = await Promise.all([
+async function run(typed: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+  const [{ openModelSinks }, { tellModels }, { getRuns }, { readModelName }] = await Promise.all([
     import("../compose.js"),
     import("../loop/tell-models.js"),
     import("../track/read.js"),
+    import("../registry/version-name.js"),
   ]);
+  const next = (model: string) =>
+    `A model is told of with all its versions and aliases: \`bridle models sync ${model}\`.`;
+  const names = typed.map((name) => readModelName(name, { ofVersion: next, ofAlias: next }).model);
   const sinks = openModelSinks(options.sink, terminal.env);
   if (sinks.length === 0) throw new BridleError("SINK_NONE");
   const findRun = async (id: string): Promise<Pick<RunIdentity, "id" | "experiment"> | undefined> =>

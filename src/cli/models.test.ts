@@ -1,6 +1,6 @@
 // `bridle models` from the first version to a rollback, as somebody types it, and what is said to who types it wrongly.
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createMemoryTerminal } from "../../test/support/memory-terminal.js";
@@ -205,6 +205,64 @@ describe("the registry on the command line", () => {
     expect(lineage.edges).toContainEqual({ from: "news:2", to: "news:3" });
   });
 
+  describe("in the registry that --db and --store name", () => {
+    const team = () => ["--db", at("team.db"), "--store", at("team-store")];
+
+    beforeAll(async () => {
+      await bridle("models", "add", at("m3"), "--name", "wire", ...team());
+      await bridle("models", "add", at("m3"), "--name", "news", ...team());
+    });
+
+    it.each([
+      ["summarize", "DOC", "--model", "NAME"],
+      ["evaluate", "ROWS", "--model", "NAME"],
+      ["evaluate", "ROWS", "--against", "NAME"],
+      ["tokenize", "--text", "a", "--model", "NAME"],
+      ["profile", "summarize", "DOC", "--model", "NAME"],
+      ["profile", "train", "model.name=NAME", "data.train=ROWS", "train.maxSteps=1"],
+      ["quantize", "NAME", "--output", "OUT"],
+      ["train", "model.name=NAME", "data.train=ROWS", "train.maxSteps=1", "train.output=OUT"],
+      ["models", "add", "NAME", "--name", "other"],
+      ["models", "pull", "NAME"],
+    ])("looks up what %j names", async (...words) => {
+      const places = { DOC: at("doc.txt"), ROWS: at("train.jsonl"), OUT: at("nothing") };
+      const typed = (name: string) =>
+        words.map((word) =>
+          Object.entries({ ...places, NAME: name }).reduce(
+            (text, [key, value]) => text.replace(key, value),
+            word,
+          ),
+        );
+      // Only a registry that has the model can say which versions it has not.
+      await expect(bridle(...typed("wire:9"), ...team())).rejects.toMatchObject({
+        code: "MODEL_VERSION_NOT_FOUND",
+      });
+      await expect(bridle(...typed("wire:9"))).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+    });
+
+    it("looks up what every run of several starts from", async () => {
+      const typed = ["train", "-m", "model.name=wire:9", `data.train=${at("train.jsonl")}`];
+      const runs = [...typed, "train.seed=1,2", `train.output=${at("several")}`];
+      await expect(bridle(...runs, ...team())).rejects.toMatchObject({
+        message: expect.stringContaining("The model wire has no version 9"),
+      });
+    });
+
+    it("starts a training there, and does it again, and takes a version as another model", async () => {
+      const { digest } = await told("models", "show", "news:1", ...team());
+      expect(digest).not.toBe((await told("models", "show", "news:1")).digest);
+      await bridle(
+        ...["train", "model.name=news:1", `data.train=${at("train.jsonl")}`, "train.maxSteps=1"],
+        ...[`train.output=${at("of-team")}`, "train.device=cpu", ...team()],
+      );
+      const record = JSON.parse(await readFile(at("of-team", "bridle.json"), "utf8"));
+      expect(record.parent).toEqual({ name: "news", version: 1, digest });
+      expect(await told("reproduce", at("of-team"), ...team())).toMatchObject({ same: true });
+      const added = await told("models", "add", "news:1", "--name", "copy", ...team());
+      expect(added).toMatchObject({ model: "copy", digest });
+    });
+  });
+
   it("exports to a folder and a file, and takes both back as the same package", async () => {
     expect((await bridle("models", "export", "news:2", at("out"))).out).toContain("news:2 is in");
     await bridle("models", "export", "news:2", at("out.tar"));
@@ -212,6 +270,19 @@ describe("the registry on the command line", () => {
       code: "OUTPUT_EXISTS",
     });
     await bridle("models", "export", "news:2", at("out.tar"), "--overwrite");
+    await bridle("models", "export", "news:3", at("out"), "--overwrite");
+    await bridle("models", "export", "news:2", at("out"), "--overwrite");
+    await mkdir(at("project", "src"), { recursive: true });
+    await writeFile(at("project", "notes.md"), "a year's work");
+    await expect(
+      bridle("models", "export", "news:2", at("project"), "--overwrite"),
+    ).rejects.toMatchObject({
+      code: "OUTPUT_NOT_REPLACEABLE",
+      message: expect.stringContaining("notes.md"),
+      hint: expect.stringContaining("delete it by hand"),
+    });
+    expect(await readFile(at("project", "notes.md"), "utf8")).toBe("a year's work");
+    expect((await readdir(at("."))).filter((name) => name.includes(".tmp"))).toEqual([]);
     const { digest } = await told("models", "show", "news:2");
     for (const source of [at("out"), at("out.tar")]) {
       const taken = await told("models", "import", source, "--name", "other");
@@ -235,6 +306,52 @@ describe("the registry on the command line", () => {
     await bridle("models", "promote", "news:3", "--alias", "candidate");
     const { out } = await bridle("models", "gc", "--keep", "1");
     expect(out).toMatch(/^0 packages deleted/);
+  });
+
+  it("takes an alias in a name where a model is asked for, and says what to do about a version", async () => {
+    const moves = await told("models", "history", "news@candidate");
+    expect(moves).toEqual(await told("models", "history", "news", "--alias", "candidate"));
+    expect(moves.moves.map(({ version }: { version: number }) => version)).toEqual([3, 2]);
+    expect(await told("models", "rollback", "news@candidate")).toMatchObject({
+      ...{ model: "news", alias: "candidate", version: 2 },
+    });
+    const refused = { code: "MODEL_NAME_TOO_NARROW" };
+    for (const [words, hint] of [
+      [["rollback", "news:3"], "`bridle models promote news:3`"],
+      [["rollback", "news@candidate", "--alias", "champion"], "news@candidate or news@champion"],
+      [["history", "news:3"], "`bridle models show news:3`"],
+      [["gates", "news@champion"], "`bridle models gates news`"],
+      [["gates", "news:3"], "`bridle models gates news`"],
+      [["sync", "news:3"], "`bridle models sync news`"],
+    ] as const) {
+      await expect(bridle("models", ...words), words.join(" ")).rejects.toMatchObject({
+        ...refused,
+        hint: expect.stringContaining(hint),
+      });
+    }
+  });
+
+  it("tells of a version that was added though its gates keep it from the alias", async () => {
+    const add = async (...more: string[]) => {
+      const terminal = createMemoryTerminal({ env: { BRIDLE_HOME: at("home") } });
+      const words = ["models", "add", at("m1"), "--name", "gated", "--alias", "champion", ...more];
+      await expect(runProgram(words, terminal)).rejects.toMatchObject({
+        code: "PROMOTION_GATES_FAILED",
+      });
+      return terminal.out();
+    };
+    expect(await add()).toMatch(/^Added gated:1, /);
+    expect(JSON.parse(await add("--json"))).toMatchObject({
+      ...{ model: "gated", version: 1, isNew: false, aliases: [] },
+      error: { code: "PROMOTION_GATES_FAILED", kind: "gate-failed" },
+    });
+    // An alias that cannot be is refused before anything is added.
+    await expect(
+      bridle("models", "add", at("m1"), "--name", "unadded", "--alias", "4"),
+    ).rejects.toMatchObject({ code: "MODEL_NAME_INVALID" });
+    await expect(bridle("models", "show", "unadded")).rejects.toMatchObject({
+      code: "MODEL_NOT_REGISTERED",
+    });
   });
 
   it.each([

@@ -7,6 +7,7 @@ import { addModelsListCommands } from "./models-list.js";
 import { addModelsMoveCommands } from "./models-move.js";
 import { addModelsSyncCommand } from "./models-sync.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 export function addModelsCommand(program: Command, terminal: Terminal): void {
@@ -31,17 +32,20 @@ export function addModelsCommand(program: Command, terminal: Terminal): void {
         "from then on use what they have; this one looks for a newer version.",
     )
     .argument("<model>", "owner/name, or owner/name@revision: a branch, a tag or a commit");
-  addJsonOption(pull);
+  addJsonOption(addRegistryFlags(pull));
   addExamples(pull, [
     ["bridle models pull google/pegasus-xsum", "the newest version"],
     ["bridle models pull google/pegasus-xsum@refs/pr/1", "that of a branch"],
     ["HF_HOME=/models bridle models pull google/pegasus-xsum", "into a cache elsewhere"],
-  ]).action((model: string, options: { json?: boolean }) => run(model, options, terminal));
+  ]).action((model: string, options: RegistryFlags) => run(model, options, terminal));
 }
 
-async function run(model: string, options: { json?: boolean }, terminal: Terminal): Promise<void> {
+async function run(model: string, options: RegistryFlags, terminal: Terminal): Promise<void> {
   const { pullModel } = await import("../compose.js");
-  const folder = await showDownloads(terminal, (downloading) => pullModel(model, downloading));
+  const sources = await sourcesOf(options, terminal);
+  const folder = await showDownloads(terminal, (downloading) =>
+    pullModel(model, { sources, ...downloading }),
+  );
   if (options.json) await printJson(terminal, { model, folder });
   else await printLine(terminal, folder);
 }

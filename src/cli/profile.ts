@@ -10,13 +10,13 @@ import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-f
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
 import { readDocument } from "./read-document.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { splitWords } from "./run-words.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
-interface Options {
+interface Options extends RegistryFlags {
   readonly trace?: string;
   readonly warmUp: number;
-  readonly json?: boolean;
 }
 
 interface TrainOptions extends Options {
@@ -56,7 +56,7 @@ function addTraining(program: Command, terminal: Terminal): void {
     .option("--steps <n>", "steps that are measured", wholeNumber("--steps"), 5)
     .option("--warm-up <n>", "steps before them", wholeNumber("--warm-up"), 2);
   addTraceFlag(command);
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle profile train params.yaml", "five steps, after two to warm up"],
     ["bridle profile train params.yaml train.microBatchTokens=8192", "with larger micro-batches"],
@@ -84,7 +84,7 @@ function addSummaries(program: Command, terminal: Terminal): void {
     .option("--threads <n>", "threads of one operator", wholeNumber("--threads"));
   addTraceFlag(command);
   addGenerateFlags(addDeviceFlag(command));
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle profile summarize report.txt --model ./news", "five summaries, after two to warm up"],
     ["bridle profile summarize report.txt --model ./news --dtype int8", "with whole numbers"],
@@ -103,18 +103,18 @@ function addTraceFlag(command: Command): void {
 
 async function runTraining(
   words: readonly string[],
-  { steps, warmUp, trace: file, json }: TrainOptions,
+  { steps, warmUp, trace: file, json, ...flags }: TrainOptions,
   terminal: Terminal,
 ): Promise<void> {
   const { file: params, overrides } = await splitWords(words, "bridle profile train");
   const { loadRunConfig } = await import("../config/load.js");
   const { profileTraining } = await import("../train/profile.js");
-  const { modelSources } = await import("../compose.js");
+  const sources = await sourcesOf(flags, terminal);
   const config = await loadRunConfig(params, overrides);
   const progress = await openProgress(terminal, "steps");
   const { trace, ...profile } = await showDownloads(terminal, (downloading) =>
     profileTraining(config, {
-      ...{ ...downloading, steps, warmUp, sources: modelSources({ env: terminal.env }) },
+      ...{ ...downloading, steps, warmUp, sources },
       onEvent(event) {
         if (event.type !== "step") return;
         const { step: done } = event;
@@ -144,8 +144,9 @@ async function runSummaries(
   for (const warning of warnings) terminal.stderr.write(`note: ${warning}\n`);
   const { resolveModel } = await import("../compose.js");
   const { profileSummary } = await import("../summarize/profile.js");
+  const sources = await sourcesOf(options, terminal);
   const folder = await showDownloads(terminal, (downloading) =>
-    resolveModel(model, { needs: ["model", "tokenizer"], ...downloading }),
+    resolveModel(model, { needs: ["model", "tokenizer"], sources, ...downloading }),
   );
   const progress = await openProgress(terminal, "summaries");
   const { trace, ...profile } = await profileSummary(folder, text, {

@@ -3,17 +3,17 @@ import { type Command, Option } from "commander";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 const dtypes = ["int8", "int4"] as const;
 
-interface Options extends DataFlags {
+interface Options extends DataFlags, RegistryFlags {
   readonly dtype?: (typeof dtypes)[number];
   readonly output: string;
   readonly calibration?: string;
   readonly limit?: number;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
 }
 
 /** Documents that are enough to measure layers on. */
@@ -48,7 +48,7 @@ export function addQuantizeCommand(program: Command, terminal: Terminal): void {
       wholeNumber("--limit"),
     )
     .option("--overwrite", "replace a copy that is in the folder");
-  addJsonOption(addDataFlags(command));
+  addJsonOption(addRegistryFlags(addDataFlags(command)));
   addExamples(command, [
     ["bridle quantize google/pegasus-xsum --output xsum-int8", "a copy to serve"],
     [
@@ -65,6 +65,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 async function run(model: string, options: Options, terminal: Terminal): Promise<void> {
   const { quantizeModel } = await import("../compose.js");
   const { dtype = "int8", output, calibration, limit = defaultDocuments, overwrite } = options;
+  const sources = await sourcesOf(options, terminal);
   const documents =
     calibration === undefined ? undefined : await readDocuments(calibration, limit, options);
   const saved = await showDownloads(terminal, (downloading) =>
@@ -72,7 +73,7 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
       model,
       output,
       { dtype, ...(documents && { documents }), ...(overwrite && { overwrite }) },
-      downloading,
+      { sources, ...downloading },
     ),
   );
   if (options.json) return await printJson(terminal, { model, output, dtype, ...saved });

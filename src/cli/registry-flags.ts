@@ -24,6 +24,15 @@ export function addRegistryFlags(command: Command): Command {
     );
 }
 
+/** Where names of models lead for a command: to the registry that its flags name, before folders of the hub. */
+export async function sourcesOf(
+  { db, store }: RegistryFlags,
+  terminal: Terminal,
+): Promise<ReturnType<typeof import("../compose.js")["modelSources"]>> {
+  const { modelSources } = await import("../compose.js");
+  return modelSources({ db, store, env: terminal.env });
+}
+
 /** Who a command's change is written down for: what `--by` says, else the user of this machine. */
 export function whoIs(by: string | undefined): string {
   if (by !== undefined && by.trim() !== "") return by.trim().slice(0, 200);

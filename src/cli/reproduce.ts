@@ -8,13 +8,13 @@ import type { Fact, FetchRecorded, Reproduction, TensorDifference } from "../tra
 import { type OpenRepository, withRepository } from "./data-repository.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 import { openDisplay } from "./train-display.js";
 
-interface Options {
+interface Options extends RegistryFlags {
   readonly output?: string;
   readonly overwrite?: boolean;
-  readonly json?: boolean;
 }
 
 export function addReproduceCommand(program: Command, terminal: Terminal): void {
@@ -29,7 +29,7 @@ export function addReproduceCommand(program: Command, terminal: Terminal): void 
     .argument("<version>", "folder with the bridle.json of a trained model")
     .option("--output <folder>", "folder of the retrained model (default: VERSION-reproduced)")
     .option("--overwrite", "remove an earlier reproduction there");
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle reproduce model", "exit code 0 where every bit is the same, 6 where not"],
     ["bridle reproduce model --output again --json", "the same for a program"],
@@ -38,8 +38,8 @@ export function addReproduceCommand(program: Command, terminal: Terminal): void 
 
 async function run(version: string, options: Options, terminal: Terminal): Promise<void> {
   const { reproduce } = await import("../train/reproduce.js");
-  const { modelSources } = await import("../compose.js");
   const { output, overwrite = false, json } = options;
+  const sources = await sourcesOf(options, terminal);
   const display = await openDisplay(terminal);
   const recorded = openRecordedData(terminal);
   const result = await showDownloads(terminal, (downloading) =>
@@ -48,7 +48,7 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
       ...(output !== undefined && { output }),
       overwrite,
       fetchRecorded: recorded.fetchRecorded,
-      sources: modelSources({ env: terminal.env }),
+      sources,
       onEvent: display.show,
       onFacts: (facts) => {
         for (const fact of facts) {

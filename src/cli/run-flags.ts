@@ -13,14 +13,14 @@ export interface PlaceFlags {
 export function addDatabaseFlag(command: Command): Command {
   return command.option(
     "--db <url>",
-    "the database of runs: sqlite:FILE or postgres://… (default: $BRIDLE_DB, else .bridle/bridle.db)",
+    "the database of runs and registered models: sqlite:FILE or postgres://… (default: $BRIDLE_DB, else .bridle/bridle.db)",
   );
 }
 
 export function addStoreFlag(command: Command): Command {
   return command.option(
     "--store <url>",
-    "where files of runs are kept: a folder, s3://…, gs://…, azure://… (default: $BRIDLE_STORE, else .bridle/store)",
+    "where files of runs and models are kept: a folder, s3://…, gs://…, azure://… (default: $BRIDLE_STORE, else .bridle/store)",
   );
 }
 

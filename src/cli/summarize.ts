@@ -10,9 +10,10 @@ import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-f
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { formatDuration, openProgress } from "./progress.js";
 import { readDocument, refuseUrl } from "./read-document.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
-interface Options extends DataFlags {
+interface Options extends DataFlags, RegistryFlags {
   readonly model?: string;
   readonly device?: "auto" | "cpu" | "webgpu" | "cuda";
   readonly dtype?: ModelDType;
@@ -25,7 +26,6 @@ interface Options extends DataFlags {
   readonly concurrency?: number;
   readonly overwrite?: boolean;
   readonly strict?: boolean;
-  readonly json?: boolean;
 }
 
 /** Options that only a batch takes. */
@@ -69,7 +69,7 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
     .option("--overwrite", "batch: begin anew, losing what the output holds")
     .option("--strict", "batch: exit code 6 if any row has an error in place of a summary");
   addGenerateFlags(addDeviceFlag(addDataFlags(command)));
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle summarize report.pdf --sentences 3", "three sentences of a PDF"],
     ["cat notes.txt | bridle summarize --ratio 20%", "a fifth of the sentences of standard input"],
@@ -92,12 +92,13 @@ async function run(file: string | undefined, options: Options, terminal: Termina
 
   const { createSummarizer } = await import("../compose.js");
   const { model, device, dtype } = options;
+  const sources = await sourcesOf(options, terminal);
   const summarizer = await showDownloads(terminal, (downloading) =>
     createSummarizer({
       ...(model === undefined ? {} : { model }),
       ...(device === undefined ? {} : { device }),
       ...(dtype === undefined ? {} : { dtype }),
-      ...downloading,
+      ...{ sources, ...downloading },
     }),
   );
   try {

@@ -7,12 +7,13 @@ import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
 import { openProgress } from "./progress.js";
 import { isStandardInput, readDocument, readInput, refuseUrl } from "./read-document.js";
+import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 import { type EncodingFlags, encodeText, printTokens, toJson } from "./tokens.js";
 
 const paddings = ["longest", "max-length"] as const;
 
-interface Options extends DataFlags, EncodingFlags {
+interface Options extends DataFlags, EncodingFlags, RegistryFlags {
   readonly model: string;
   readonly text?: string;
   readonly raw?: boolean;
@@ -21,7 +22,6 @@ interface Options extends DataFlags, EncodingFlags {
   readonly decode?: boolean;
   readonly skipSpecialTokens?: boolean;
   readonly cleanUp?: boolean;
-  readonly json?: boolean;
 }
 
 export function addTokenizeCommand(program: Command, terminal: Terminal): void {
@@ -66,8 +66,7 @@ export function addTokenizeCommand(program: Command, terminal: Terminal): void {
     .option("--no-special-tokens", "leave out the end token")
     .option("--skip-special-tokens", "with --decode: leave special tokens out of the text")
     .option("--clean-up", "with --decode: take out spaces before punctuation");
-  addDataFlags(command);
-  addJsonOption(command);
+  addJsonOption(addRegistryFlags(addDataFlags(command)));
   addExamples(command, [
     ["bridle tokenize --model google/pegasus-xsum --text 'Ships unloaded.'", "ids, pieces, places"],
     ["bridle tokenize report.pdf --model ./pegasus --count", "how long a document is to a model"],
@@ -115,7 +114,7 @@ function check(file: string | undefined, options: Options): void {
 
 async function run(file: string | undefined, options: Options, terminal: Terminal): Promise<void> {
   check(file, options);
-  const tokenizer = await openTokenizer(options.model, terminal);
+  const tokenizer = await openTokenizer(options, terminal);
   if (options.input !== undefined) {
     if (options.decode) await decodeRows(tokenizer, options.input, options, terminal);
     else await encodeRows(tokenizer, options.input, options, terminal);
@@ -137,13 +136,17 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   else await printTokens(terminal, text, encoded);
 }
 
-async function openTokenizer(model: string, terminal: Terminal): Promise<Tokenizer> {
+async function openTokenizer(
+  { model, ...flags }: RegistryFlags & { readonly model: string },
+  terminal: Terminal,
+): Promise<Tokenizer> {
   const [{ resolveModel }, { loadTokenizer }] = await Promise.all([
     import("../compose.js"),
     import("../text/tokenizers/load.js"),
   ]);
+  const sources = await sourcesOf(flags, terminal);
   const folder = await showDownloads(terminal, (downloading) =>
-    resolveModel(model, { needs: ["tokenizer"], ...downloading }),
+    resolveModel(model, { needs: ["tokenizer"], sources, ...downloading }),
   );
   return await loadTokenizer(folder);
 }

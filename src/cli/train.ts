@@ -7,6 +7,7 @@ import type { TrainEvent } from "../train/events.js";
 import type { TrainResult } from "../train/loop.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { sourcesOf } from "./registry-flags.js";
 import {
   addDatabaseFlag,
   addSinkFlag,
@@ -94,8 +95,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
   const { loadRunConfig } = await import("../config/load.js");
   const { trainIn } = await import("../train/loop.js");
   const { openRunFolder } = await import("../train/run-folder.js");
-  const { modelSources } = await import("../compose.js");
-  const places = { env: terminal.env };
+  const sources = await sourcesOf(options, terminal);
   const config = await loadRunConfig(file, overrides);
   // Taken before anything is recorded: a run that another trainer is at is not told as one of its own.
   const held = await openRunFolder(config.train.output);
@@ -111,7 +111,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
       showDownloads(terminal, (downloading) =>
         trainIn(held, config, {
           ...downloading,
-          sources: modelSources(places),
+          sources,
           onEvent,
           beforeCheckpoint: record?.keep,
         }),
@@ -165,14 +165,14 @@ async function runSeveral(
   terminal: Terminal,
 ): Promise<void> {
   const { trainSeveral } = await import("../train/multirun.js");
-  const { modelSources } = await import("../compose.js");
+  const sources = await sourcesOf(options, terminal);
   let display: Awaited<ReturnType<typeof openDisplay>> | undefined;
   let tracked: TrainingRecord | undefined;
   const record = await withTracking(options, terminal, (parts) =>
     showDownloads(terminal, (downloading) =>
       trainSeveral(file, words, {
         ...downloading,
-        sources: modelSources({ env: terminal.env }),
+        sources,
         onRun: async ({ number, words: own, status, error, config }, result) => {
           display?.close();
           display = undefined;

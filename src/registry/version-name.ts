@@ -64,6 +64,48 @@ export function checkAliasName(alias: string): string {
   );
 }
 
+/** What a command that is about a whole model, or about one of its aliases, makes of the name it was given. */
+export interface NamedModel {
+  readonly model: string;
+  /** The alias that stands in the name or was said beside it. */
+  readonly alias?: string;
+}
+
+/**
+ * Reads the name of a model, `news`, or `news@candidate` where an alias is meant.
+ * @param said the alias that was said beside the name
+ * @param instead what to do for a version, and for an alias where none is meant, for hints
+ * @throws MODEL_NAME_INVALID for what names nothing that is registered; MODEL_NAME_TOO_NARROW for `news:3`, for two aliases,
+ *   and for any alias where none is taken
+ */
+export function readModelName(
+  text: string,
+  instead: {
+    readonly ofVersion: (model: string, version: number) => string;
+    readonly ofAlias?: (model: string, alias: string) => string;
+  },
+  said?: string,
+): NamedModel {
+  const named = readVersionName(text);
+  const { model, at } = named;
+  const tooNarrow = (what: string, next: string) =>
+    new BridleError("MODEL_NAME_TOO_NARROW", { name: text, what, next });
+  if ("version" in at) {
+    throw tooNarrow(`the one version ${at.version}`, instead.ofVersion(model, at.version));
+  }
+  if (!text.includes("@")) return said === undefined ? { model } : { model, alias: said };
+  if (instead.ofAlias !== undefined) {
+    throw tooNarrow(`the alias ${at.alias}`, instead.ofAlias(model, at.alias));
+  }
+  if (said !== undefined && said !== at.alias) {
+    throw tooNarrow(
+      `the alias ${at.alias}`,
+      `Say one alias: ${model}@${at.alias} or ${model}@${said}.`,
+    );
+  }
+  return { model, alias: at.alias };
+}
+
 /** @throws MODEL_NAME_INVALID for what names no registered version */
 export function readVersionName(text: string): VersionName {
   const found = parseVersionName(text);
