@@ -190,6 +190,27 @@ describe("ONNX bytes", () => {
     expect(uses.sort()).toEqual(["table", "table~2"]);
   });
 
+  it("make what is only given another name under that name, for those too who read it inside", () => {
+    const g = new GraphBuilder();
+    const past = g.input("past", "float32", [4, 2]);
+    const at = g.input("at", "int64", [1, 1]);
+    const next = g.output("next", scatterNd(g, past, at, g.input("fresh", "float32", [1, 2])));
+    const same = g.output("same", past);
+    const twice = g.output("twice", next);
+    const graph = g.finish([next, g.output("y", relu(g, next)), same, twice]);
+    const told = lower(graph).nodes.map(({ opType, inputs, outputs }) => [opType, inputs, outputs]);
+    expect(told).toEqual([
+      ["ScatterND", ["past", "at", "fresh"], ["next"]],
+      ["Identity", ["past"], ["same"]],
+      ["Identity", ["next"], ["twice"]],
+      ["Relu", ["next"], ["y"]],
+    ]);
+    const trained = lower(graph, { target: "training" }).nodes.filter(
+      ({ opType }) => opType === "Identity",
+    );
+    expect(trained).toHaveLength(4);
+  });
+
   it("refuse damage by name", () => {
     const bytes = encodeModel(lower(build()));
     expect(() => decodeModel(bytes.subarray(0, bytes.length - 3))).toThrow(/cut off/);

@@ -50,9 +50,15 @@ export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
     mapped.push({ ...own, data: use.data });
     return own;
   };
+  // Training's order of execution goes by the nodes that only name outputs.
+  const named = options.target === "training" ? new Map<Value, Value>() : namedWhereMade(graph);
+  const asNamed = (value: Value) => named.get(value) ?? value;
   for (const node of graph.nodes) {
-    const inputs = options.separateUses === true ? node.inputs.map(separate) : node.inputs;
-    ops[node.op]?.emit(emitter, { ...node, inputs });
+    const [output] = node.outputs;
+    if (node.op === "identity" && output && named.get(node.inputs[0] as Value) === output) continue;
+    const given = node.inputs.map((input) => input && asNamed(input));
+    const inputs = options.separateUses === true ? given.map(separate) : given;
+    ops[node.op]?.emit(emitter, { ...node, inputs, outputs: node.outputs.map(asNamed) });
   }
   const constants = graph.constants.map(({ value, data }) => ({ ...value, data }));
   return {
@@ -62,6 +68,23 @@ export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
     initializers: [...mapped, ...constants, ...emitter.initializers],
     nodes: options.target === "training" ? leavesLast(emitter.nodes, graph) : emitter.nodes,
   };
+}
+
+/**
+ * Values that a node makes and an output only gives another name, with that output: made under its name, such a value lies
+ * where the caller wants it. A cache that is fed and fetched in one place is then written in that place, and not copied.
+ */
+function namedWhereMade({ nodes, outputs }: Graph): ReadonlyMap<Value, Value> {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const isOutput = new Set(outputs);
+  const named = new Map<Value, Value>();
+  for (const node of nodes) {
+    const [value, output] = [node.inputs[0], node.outputs[0]];
+    if (node.op !== "identity" || value === undefined || output === undefined) continue;
+    if (!isOutput.has(output) || !made.has(value)) continue;
+    if (!isOutput.has(value) && !named.has(value)) named.set(value, output);
+  }
+  return named;
 }
 
 /**

@@ -329,6 +329,27 @@ describe("gradients agree with finite differences", () => {
     },
   );
 
+  it("adds a vocabulary's scores up as precisely as float32 holds the sum, and finds what is no number", async () => {
+    const size = 96_103;
+    const g = new GraphBuilder();
+    const x = g.input("x", "float32", ["rows", size]);
+    const graph = g.finish([g.output("y", ops.logSumExp(g, x))]);
+    const session = await openSession(graph, new Map(), { threads: 1 });
+    const rows = [1, 8, 30].map((spread, seed) =>
+      Float32Array.from({ length: size }, (_, i) => spread * Math.sin((i + 1) * (seed + 0.37))),
+    );
+    const bad = [Number.NaN, Infinity].map((value) => rows[0]!.with(size - 1, value));
+    const data = new Float32Array([...rows, ...bad].flatMap((row) => [...row]));
+    const { y } = await session.run({ x: float32(data, [5, size]) });
+    await session.close();
+    for (const [i, row] of rows.entries()) {
+      const most = row.reduce((a, b) => Math.max(a, b));
+      const exact = most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
+      expect(Math.abs(Number(y!.data[i]) - exact) / exact).toBeLessThan(1e-6);
+    }
+    expect([y!.data[3], y!.data[4]]).toEqual([Number.NaN, Number.NaN]);
+  });
+
   it("covers every op that has a gradient", () => {
     const differentiable = Object.entries(table).flatMap(([op, { vjp }]) =>
       typeof vjp === "function" && op !== "stopGradient" ? [op] : [],

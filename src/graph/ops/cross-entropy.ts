@@ -4,6 +4,7 @@ import type { Emitter } from "../emitter.js";
 import { type Cotangent, cotangentOf, mismatch, type OpTable, required } from "../op.js";
 import type { Node, Value } from "../value.js";
 import { mul } from "./elementwise.js";
+import { emitLogSumExp } from "./norm.js";
 
 const op = "linearCrossEntropy";
 
@@ -76,9 +77,8 @@ class CrossEntropyEmission {
       const scores = e.node("Gemm", [rows.h, this.table.name, this.after(toTable)], {
         attributes: { transB: 1 },
       });
-      losses.push(this.loss(rows, scores));
-      if (!e.isUsed(outputs.toHidden) && !e.isUsed(outputs.toTable)) continue;
       const p = e.node("Softmax", [scores], { attributes: { axis: -1 } });
+      losses.push(this.loss(rows, scores, p));
       if (e.isUsed(outputs.toHidden)) toHidden.push(this.toHidden(rows, p));
       if (e.isUsed(outputs.toTable))
         toTable = this.toTable(rows, p, toTable ?? this.spread(weighted));
@@ -114,10 +114,10 @@ class CrossEntropyEmission {
   }
 
   /** Σ w·(log Σ exp z − (1 − ε)·z[label] − ε·mean z) */
-  private loss(rows: Rows, scores: string): string {
+  private loss(rows: Rows, scores: string, p: string): string {
     const { e, smoothing } = this;
     const attributes = { keepdims: 1 };
-    const logSum = e.node("ReduceLogSumExp", [scores, e.ints([-1])], { attributes });
+    const logSum = emitLogSumExp(e, scores, p);
     const ofLabel = e.node("GatherElements", [scores, rows.labels], { attributes: { axis: 1 } });
     const likely = e.node("Mul", [ofLabel, e.scalar(1 - smoothing)]);
     let each = e.node("Sub", [logSum, likely]);
