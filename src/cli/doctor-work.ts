@@ -1,9 +1,10 @@
 // The doctor's look at what was begun and is not done: sweeps, batches and jobs that nobody goes on with.
 import type { UnfinishedWork } from "../compose.js";
+import { shellWord } from "../config/shell-words.js";
 import { toBridleError } from "../errors/error.js";
 import type { LeftSweep } from "../loop/sweep/left-sweeps.js";
+import { resumeCommand } from "../loop/sweep/resume-command.js";
 import type { Finding } from "./doctor-checks.js";
-import { shellWord } from "./shell-words.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,7 +30,7 @@ export function describeWork({
   const findings = [
     ...sweeps.left.map((sweep) => ({
       message: describeSweep(sweep),
-      next: `Go on with the sweep: ${resumeCommand(sweep)}`,
+      next: `Go on with the sweep: ${resumeCommand(sweep.plan)}`,
     })),
     ...leftBatches.map(({ model, batches, documents, answered }) => ({
       message: `${several(batches, "batch", "batches")} of ${model} ${batches === 1 ? "is" : "are"} not done, and no server works on ${batches === 1 ? "it" : "them"}: ${answered} of ${several(documents, "document")} answered`,
@@ -74,13 +75,4 @@ function describeSweep({ plan, ended, open, aliveAtMs }: LeftSweep): string {
     aliveAtMs === null ? "" : `, the last sign of it is of ${new Date(aliveAtMs).toISOString()}`;
   const begun = open === 0 ? "" : `, ${open} ${open === 1 ? "was" : "were"} under way`;
   return `the sweep ${plan.name} is not done, and nobody works on it: ${ended} of ${several(plan.trials, "trial")} ended${begun}${since}`;
-}
-
-function resumeCommand({ plan: { file, name, words } }: LeftSweep): string {
-  return [
-    "bridle sweep",
-    shellWord(file ?? "FILE"),
-    ...words.map(shellWord),
-    ...["--name", shellWord(name), "--resume"],
-  ].join(" ");
 }

@@ -1,6 +1,9 @@
 // `bridle sweep`: searches a space of configurations over several workers, and says which was best and why.
+import { createHash } from "node:crypto";
 import path from "node:path";
 import type { Command } from "commander";
+import { overrideWord, shellWord } from "../config/shell-words.js";
+import { type BridleError, toBridleError } from "../errors/error.js";
 import type { AddedModel } from "../loop/add-model.js";
 import type { SweepPlan } from "../loop/sweep/plan.js";
 import type { SweepResult } from "../loop/sweep/run-sweep.js";
@@ -8,9 +11,8 @@ import type { StoredTrial } from "../loop/sweep/sweep-store.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { addRegistryFlags, type RegistryFlags, whoIs } from "./registry-flags.js";
 import { addSinkFlag } from "./run-flags.js";
-import { overrideWord, shellWord } from "./shell-words.js";
 import { openSweepDisplay } from "./sweep-display.js";
-import { printJson, printLine, type Terminal } from "./terminal.js";
+import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options extends RegistryFlags {
   readonly workers: number;
@@ -109,6 +111,8 @@ async function run(
     ...(name !== undefined && { name }),
   });
   const { plan } = sweep;
+  // Hours of training are not to end with a name that no model can have.
+  const model = await modelOf(plan, options);
   for (const note of sweep.notes) terminal.stderr.write(`note: ${note}\n`);
   const folder = path.resolve(
     options.output ?? path.join(stateFolder(terminal.env), "sweeps", plan.name),
@@ -135,45 +139,94 @@ async function run(
     await queue.close();
     await database.close();
   }
-  const registered = await register(result, options, terminal);
-  if (json) return await printJson(terminal, toJson(result, registered));
-  await tell(result, registered, terminal);
+  // What was found out is told first: it is there, whether the registry takes it or not.
+  if (!json) await tell(result, terminal);
+  let registered: Registered | undefined;
+  try {
+    registered = await register(result, model, options, terminal);
+  } catch (thrown) {
+    terminal.stderr.write(`${addLater(result, model, options)}\n`);
+    if (!json) throw thrown;
+    const failure = toBridleError(thrown);
+    await printJson(terminal, toJson(result, undefined, failure));
+    throw markTold(failure);
+  }
+  if (json) await printJson(terminal, toJson(result, registered));
+  else if (registered !== undefined) await tellRegistered(registered, terminal);
+}
+
+/** The registered model that the best trial becomes a version of. @throws MODEL_NAME_INVALID */
+async function modelOf(
+  { name }: SweepPlan,
+  { register: asked }: Options,
+): Promise<string | undefined> {
+  if (asked === false) return undefined;
+  const { checkModelName } = await import("../registry/version-name.js");
+  return checkModelName(asked ?? modelNameOf(name));
+}
+
+interface Registered {
+  readonly name: string;
+  readonly added: AddedModel;
 }
 
 /** Adds the best trial's model to the registry. */
 async function register(
   { plan, folder, best }: SweepResult,
-  { register: model, ...flags }: Options,
+  model: string | undefined,
+  flags: Options,
   terminal: Terminal,
-): Promise<{ readonly name: string; readonly added: AddedModel } | undefined> {
-  if (model === false || best === undefined) return undefined;
+): Promise<Registered | undefined> {
+  if (model === undefined || best === undefined) return undefined;
   const [{ addModel }, { withRegistry }] = await Promise.all([
     import("../loop/add-model.js"),
     import("./registry-flags.js"),
   ]);
-  const name = model ?? modelNameOf(plan.name);
   const added = await withRegistry(flags, terminal, (registry) =>
-    addModel(registry, name, path.join(folder, String(best.number)), {
+    addModel(registry, model, path.join(folder, String(best.number)), {
       by: whoIs(undefined),
       ...(best.run !== null && { runId: best.run }),
       note: `best of ${plan.trials} trials of the sweep ${plan.name}: trial ${best.number}, ${plan.config.objective.metric} ${best.value}`,
       signal: terminal.signal,
     }),
   );
-  return { name, added };
+  return { name: model, added };
 }
 
-/** A sweep's name as one of a registered model: lower case, digits and hyphens. */
-function modelNameOf(sweep: string): string {
-  const plain = sweep.normalize("NFKD").toLowerCase();
-  return plain.replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "") || "sweep";
+/** How the best model is registered once the registry takes it. Addresses may hold passwords, and are not repeated. */
+function addLater(
+  { folder, best }: SweepResult,
+  model: string | undefined,
+  { db, store }: Options,
+): string {
+  const place = shellWord(path.join(folder, String(best?.number)));
+  const also = db === undefined && store === undefined ? "" : ", with the same --db and --store";
+  return `The sweep is done, and only its best model is not registered. Register it later: bridle models add ${place} --name ${model}${also}`;
+}
+
+const longestModelName = 63;
+
+/**
+ * A sweep's name as one of a registered model: lower case, digits and hyphens. What loses letters by that, is too long or
+ * means something else gets eight digits of its hash, so that two sweeps do not become versions of one model.
+ */
+export function modelNameOf(sweep: string): string {
+  const letters = sweep.normalize("NFKD").toLowerCase().replaceAll(/\p{M}/gu, "");
+  const plain = letters.replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "");
+  const isWhole = !/(?![a-z0-9])[\p{L}\p{N}]/u.test(letters);
+  if (isWhole && plain !== "extractive" && plain !== "" && plain.length <= longestModelName)
+    return plain;
+  const digits = createHash("sha256").update(sweep).digest("hex").slice(0, 8);
+  const room = longestModelName - digits.length - 1;
+  return `${plain.slice(0, room).replace(/-+$/, "") || "sweep"}-${digits}`;
 }
 
 const trialJson = ({ reports: _, ...trial }: StoredTrial) => trial;
 
 function toJson(
   { plan, folder, trials, ranked, best, importance, reachedTarget }: SweepResult,
-  registered: Awaited<ReturnType<typeof register>>,
+  registered: Registered | undefined,
+  failure?: BridleError,
 ) {
   return {
     name: plan.name,
@@ -191,15 +244,14 @@ function toJson(
       registered === undefined
         ? null
         : { model: registered.name, version: registered.added.version },
+    ...(failure !== undefined && {
+      registrationError: { code: failure.code, message: failure.message },
+    }),
     trials,
   };
 }
 
-async function tell(
-  result: SweepResult,
-  registered: Awaited<ReturnType<typeof register>>,
-  terminal: Terminal,
-): Promise<void> {
+async function tell(result: SweepResult, terminal: Terminal): Promise<void> {
   const { rankedTable, importanceLines } = await import("./sweep-display.js");
   for (const line of rankedTable(result)) await printLine(terminal, line);
   for (const line of importanceLines(result)) await printLine(terminal, line);
@@ -210,13 +262,13 @@ async function tell(
     `The best, trial ${best.number}, is in ${path.join(folder, String(best.number))}.`,
   );
   await printLine(terminal, `Train it by itself: ${trainCommand(plan, best)}`);
-  if (registered !== undefined) {
-    const { name, added } = registered;
-    await printLine(
-      terminal,
-      `It is registered as ${name}:${added.version}. Serve it with: bridle serve --model ${name}:${added.version}`,
-    );
-  }
+}
+
+async function tellRegistered({ name, added }: Registered, terminal: Terminal): Promise<void> {
+  await printLine(
+    terminal,
+    `It is registered as ${name}:${added.version}. Serve it with: bridle serve --model ${name}:${added.version}`,
+  );
 }
 
 /** The command that trains a trial by itself: what every trial starts from, the sweep's own words, and what was tried. */

@@ -136,6 +136,21 @@ parameters:
   });
 
   it.each([
+    ["bert-lr (v2)", "bert-lr-v2", "bert-lr (v2)"],
+    ["lr: first", "lr-first", "lr: first"],
+    ["sweep #1", "sweep-1", "sweep #1"],
+    ["rates", "rates", undefined],
+    ["???", undefined, "???"],
+    ["", undefined, undefined],
+  ])("takes %j as a name, whatever a folder can be called", async (given, name, title) => {
+    const { config, notes } = await read(
+      `name: ${JSON.stringify(given)}\nmethod: random\nparameters: {train.seed: {values: [1, 2]}}\n`,
+    );
+    expect([config.name, config.title]).toEqual([name, title]);
+    expect(notes.some((note) => note.startsWith("name: "))).toBe(title !== undefined);
+  });
+
+  it.each([
     ["val_loss", "loss", "minimize"],
     ["eval/rouge_l", "rougeL", "maximize"],
     ["validation.rouge1", "rouge1", "maximize"],
@@ -175,6 +190,10 @@ describe("mistakes", () => {
       "train.output cannot be tried: each trial has a folder of its own",
     ],
     ["space: {train: [1, 2]}", "train cannot be tried: name one of its keys"],
+    [
+      "space: {evaluate.metric: [loss, rouge1], train.seed: [1, 2]}",
+      "evaluate.metric cannot be tried: it is what trials are compared by; name it as the objective",
+    ],
     ["space: {}", "space is to hold"],
     ["trials: 3", "space is to hold the keys to try"],
     ["space: {train.seed: 3}", "every key has one value"],

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { BridleError } from "../errors/error.js";
 import { nearestName } from "./nearest-name.js";
 import { describeKeys, isKey } from "./schema-keys.js";
+import { isSweepName, toSweepName } from "./sweep-name.js";
 import { readSpace, type SearchSpace } from "./sweep-space.js";
 import { isRecord, type KeyPath, type Plain, readYamlFile } from "./yaml-file.js";
 
@@ -96,6 +97,12 @@ const Constraint = z.union([z.string().min(1), Forbidden]);
 
 const OwnSweep = z.strictObject({
   name: z.string().min(1).optional().describe("what the sweep is called; its file's name else"),
+  title: z
+    .string()
+    .min(1)
+    .max(500)
+    .optional()
+    .describe("what is shown beside its name, in any letters"),
   run: z
     .string()
     .min(1)
@@ -209,6 +216,7 @@ function fromWandb(content: Plain, problem: Problem, notes: string[]): Plain {
       "method bayes: by a tree-structured Parzen estimator (TPE), not by a Gaussian process",
     );
   }
+  nameFromWandb(made, notes);
   if ("run_cap" in content) made.trials = content.run_cap;
   if (isRecord(content.metric)) {
     const { name, goal, target, ...rest } = content.metric;
@@ -236,6 +244,20 @@ function fromWandb(content: Plain, problem: Problem, notes: string[]): Plain {
   if ("early_terminate" in content) made.pruner = bandsOf(content.early_terminate, problem);
   made.space = content.parameters;
   return made;
+}
+
+/** W&B's name is any text: what of it cannot be a name here is kept as what is shown. */
+function nameFromWandb(made: Plain, notes: string[]): void {
+  const { name: given } = made;
+  if (typeof given !== "string" || isSweepName(given)) return;
+  const name = toSweepName(given);
+  if (name === undefined) delete made.name;
+  else made.name = name;
+  if (given.trim() === "") return;
+  made.title ??= given.trim().slice(0, 500);
+  notes.push(
+    `name: ${JSON.stringify(given)} is kept as the title; the sweep is called ${name === undefined ? "like its file" : JSON.stringify(name)}, as folders and commands need it`,
+  );
 }
 
 /** W&B's early_terminate, which only knows bands. */
@@ -280,12 +302,18 @@ function meant(typed: string, names: readonly string[]): string {
 
 const bare = (key: string) => key.split(".").at(-1)!.replaceAll(/[_-]/g, "").toLowerCase();
 
+/** Keys that a sweep sets itself, and why they cannot be tried. */
+const ownOfSweep: Readonly<Record<string, string>> = {
+  "train.output": "each trial has a folder of its own",
+  "evaluate.metric": "it is what trials are compared by; name it as the objective",
+};
+const sections = ["model", "data", "train", "evaluate", "generate"];
+
 /** What is wrong with a key of a space; names of other trainers (`learning_rate`) are told Bridle's. */
 export function checkSpaceKey(key: string): string | undefined {
   if (isKey(key.split("."))) {
-    return ["train.output", "model", "data", "train", "evaluate", "generate"].includes(key)
-      ? `${key} cannot be tried: ${key === "train.output" ? "each trial has a folder of its own" : "name one of its keys"}`
-      : undefined;
+    const reason = sections.includes(key) ? "name one of its keys" : ownOfSweep[key];
+    return reason === undefined ? undefined : `${key} cannot be tried: ${reason}`;
   }
   const names = describeKeys().map((row) => row.key);
   const nearest =

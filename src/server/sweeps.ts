@@ -19,6 +19,9 @@ const time = z.int().nullable().openapi({ description: "Milliseconds since 1970.
 
 const head = {
   name: z.string(),
+  title: z.string().nullable().openapi({
+    description: "What its file calls it where a name cannot hold that.",
+  }),
   state: z.enum(["running", "interrupted", "done"]).openapi({
     description: "interrupted: it is not done, and nobody works on it.",
   }),
@@ -62,6 +65,9 @@ const SweepSchema = z
   .object({
     ...head,
     folder: z.string(),
+    resume: z.string().openapi({
+      description: "The command that goes on with it, for the folder it was begun in.",
+    }),
     space: z.record(z.string(), z.looseObject({ kind: z.string() })).openapi({
       description: "What is tried of each key: a constant, a choice of values, or a distribution.",
     }),

@@ -23,6 +23,7 @@ type Body = any;
 
 async function makeSweep(database: Database, name: string, goal: "minimize" | "maximize") {
   const config = {
+    ...(name === "rates" && { title: "rates (of all)" }),
     space: {
       "train.learningRate": { kind: "uniform", low: 1e-4, high: 1e-2, log: true },
       "train.seed": { kind: "choice", values: [1, 2] },
@@ -31,7 +32,8 @@ async function makeSweep(database: Database, name: string, goal: "minimize" | "m
     sampler: { name: "random" },
     pruner: { name: "median" },
   };
-  const plan = { name, config, trials: 8 } as unknown as SweepPlan;
+  const said = { file: "/far/my rates.yaml", words: ["train.maxSteps=5"] };
+  const plan = { name, config, trials: 8, ...said } as unknown as SweepPlan;
   const how = { resume: false, areTrialsSaid: false };
   await beginSweep(database, { plan, planSha256: "a", folder: `/far/${name}` }, how);
   for (let number = 0; number < 7; number++) {
@@ -104,6 +106,8 @@ describeEachDatabase("sweeps over HTTP", (place) => {
       objective: { metric: "loss", goal: "minimize" },
       ranked: [3, 2, 1, 0],
       best: { number: 3, value: 2 },
+      title: "rates (of all)",
+      resume: "bridle sweep '/far/my rates.yaml' train.maxSteps=5 --name rates --resume",
       space: { "train.seed": { kind: "choice", values: [1, 2] } },
     });
     expect(body.trials).toHaveLength(7);

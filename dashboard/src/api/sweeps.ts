@@ -8,6 +8,8 @@ export type Goal = "minimize" | "maximize";
 /** Times are milliseconds since 1970. */
 interface SweepHead {
   readonly name: string;
+  /** What its file calls it where a name cannot hold that. */
+  readonly title: string | null;
   /** `interrupted`: it is not done, and nobody works on it. */
   readonly state: SweepState;
   readonly objective: { readonly metric: string; readonly goal: Goal; readonly target?: number };
@@ -54,6 +56,8 @@ export interface Trial {
 
 export interface Sweep extends SweepHead {
   readonly folder: string;
+  /** The command that goes on with it. */
+  readonly resume: string;
   readonly space: Readonly<Record<string, Distribution>>;
   readonly trials: readonly Trial[];
   /** Numbers of complete trials, the best first. */

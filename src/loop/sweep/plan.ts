@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { resolveRunConfig, valuesOf } from "../../config/load.js";
 import type { RunConfig } from "../../config/run-config.js";
 import { readSweepConfig, type SweepConfig } from "../../config/sweep-config.js";
+import { isSweepName, toSweepName } from "../../config/sweep-name.js";
 import { BridleError } from "../../errors/error.js";
 import { type Allows, createConstraints } from "./constraints.js";
 import { type Dimension, type NumberDimension, openSpace, type Parameters } from "./dimension.js";
@@ -89,10 +90,11 @@ export async function openSweep(
     asked ?? sampler.size ?? defaultTrials,
     sampler.size ?? Number.POSITIVE_INFINITY,
   );
-  const called = name ?? config.name ?? basename(file).replace(/\.ya?ml$/, "");
-  if (!/^[\p{L}\p{N}][\p{L}\p{N}._ -]{0,99}$/u.test(called)) {
+  const fileName = basename(file).replace(/\.ya?ml$/, "");
+  const called = name ?? config.name ?? toSweepName(fileName) ?? fileName;
+  if (!isSweepName(called)) {
     throw invalid(
-      `${JSON.stringify(called)} is no name of a sweep; give one with letters, digits, . _ - alone`,
+      `${JSON.stringify(called)} is no name of a sweep; give one of up to 100 letters, digits, blanks and . _ -, and any other text as the title`,
     );
   }
   const plan: SweepPlan = {
@@ -119,7 +121,7 @@ export async function openSweep(
 
 /** Everything that decides what trials try and come to. How many there are, when it is enough, and how long each may take can change later. */
 function hashOf({ config, base }: SweepPlan): string {
-  const left = { name: undefined, run: undefined, trials: undefined };
+  const left = { name: undefined, title: undefined, run: undefined, trials: undefined };
   const objective = { ...config.objective, target: undefined };
   const decisive = { ...config, ...left, objective, trialTimeoutMs: undefined, retries: undefined };
   const run = { ...base, train: { ...base.train, output: undefined } };

@@ -7,6 +7,7 @@ import { openSpace } from "./dimension.js";
 import { importances } from "./importance/fanova.js";
 import type { SweepPlan } from "./plan.js";
 import { rank } from "./rank.js";
+import { resumeCommand } from "./resume-command.js";
 import {
   findSweep,
   listSweeps,
@@ -20,6 +21,8 @@ import { isWorkedOn, readWorkers, type SweepWorker } from "./sweep-workers.js";
 
 export interface SweepSummary {
   readonly name: string;
+  /** What its file calls it in any letters; null where that is its name. */
+  readonly title: string | null;
   /** `interrupted`: it is not done, and nobody works on it. */
   readonly state: "running" | "interrupted" | "done";
   readonly objective: SweepPlan["config"]["objective"];
@@ -36,6 +39,8 @@ export interface SweepSummary {
 
 export interface SweepDetails extends Omit<SweepSummary, "trials" | "best"> {
   readonly folder: string;
+  /** The command that goes on with it. */
+  readonly resume: string;
   readonly space: SearchSpace;
   readonly trials: readonly StoredTrial[];
   /** Numbers of the complete trials, the best first. */
@@ -47,10 +52,10 @@ export interface SweepDetails extends Omit<SweepSummary, "trials" | "best"> {
 
 function head(sweep: StoredSweep, workers: readonly SweepWorker[], now: number) {
   const { name, plan, state, beganAtMs, endedAtMs } = sweep;
-  const { objective, sampler, pruner } = plan.config;
+  const { title = null, objective, sampler, pruner } = plan.config;
   const isLeft = state === "running" && !isWorkedOn(sweep, workers, now);
   return {
-    ...{ name, objective, sampler: sampler.name, pruner: pruner.name, planned: plan.trials },
+    ...{ name, title, objective, sampler: sampler.name, pruner: pruner.name, planned: plan.trials },
     state: isLeft ? ("interrupted" as const) : state,
     ...{ beganAtMs, endedAtMs },
   };
@@ -119,7 +124,7 @@ export async function describeSweep(
   const ranked = rank(trials, goal);
   return {
     ...head(sweep, workers, now),
-    ...{ folder: sweep.folder, space: config.space, trials },
+    ...{ folder: sweep.folder, resume: resumeCommand(sweep.plan), space: config.space, trials },
     ranked: ranked.map(({ number }) => number),
     best: ranked[0] ?? null,
     importance: importanceOf(sweep, trials) ?? null,
