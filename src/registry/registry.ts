@@ -27,6 +27,7 @@ import {
   setGates,
   sight,
 } from "./promote.js";
+import { readRegistryMarks } from "./registry-marks.js";
 import { parseVersionName, type VersionName } from "./version-name.js";
 import {
   type AliasState,
@@ -109,6 +110,8 @@ export interface Registry {
   promote(model: string, version: number, options: PromoteOptions): Promise<Moved>;
   rollback(model: string, options: MoveOptions): Promise<Moved>;
   collectGarbage(options?: CollectOptions): Promise<Collected>;
+  /** By model, a text that is another as soon as anything of it is. */
+  listMarks(): Promise<ReadonlyMap<string, string>>;
   /** DVC's ids of the data that versions which are there were trained on. */
   dataObjects(): Promise<Set<string>>;
   check(work?: Pick<PackageWork, "signal">): ReturnType<typeof checkRegistry>;
@@ -178,6 +181,7 @@ export function openRegistry({ database, store, cache, now = Date.now }: Registr
     promote: (model, version, options) => promote(context, model, version, options),
     rollback: (model, options) => rollback(context, model, options),
     collectGarbage: (options) => collectGarbage(context, options),
+    listMarks: () => readRegistryMarks(database),
     dataObjects: () => readDataObjects(database),
     check: (work) => checkRegistry(context, work),
     async close() {

@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { kinds } from "../errors/codes.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { alignmentRoutes } from "./alignments.js";
 import { batchRoutes } from "./batches.js";
 import { originalRoutes } from "./bert.js";
 import type { App, Env, RequestContext, ServerContext } from "./context.js";
@@ -10,6 +11,7 @@ import { dashboardRoutes } from "./dashboard.js";
 import { dataRoutes } from "./data.js";
 import { documentRoutes } from "./documents.js";
 import { answerError, shapeOf } from "./error-answer.js";
+import { eventRoutes } from "./events.js";
 import { findOriginalRedirect } from "./fastapi/redirects.js";
 import { huggingFaceRoutes } from "./huggingface.js";
 import { describeFailure, logRequest, logSlow } from "./log.js";
@@ -55,6 +57,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
 
   const apiRoutes: RouteTable = [
     ...summaryRoutes(server),
+    ...alignmentRoutes(server),
     ...batchRoutes(server),
     ...documentRoutes(server),
     ...modelRoutes(server),
@@ -63,6 +66,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
     ...runRoutes(server),
     ...sweepRoutes(server),
     ...dataRoutes(server),
+    ...eventRoutes(server),
     ...originalRoutes(server),
     ...huggingFaceRoutes(server),
     ...probeRoutes(server),

@@ -400,6 +400,7 @@ describe("what can be asked about the service", () => {
     expect(Object.keys(document.paths)).toEqual([
       "/v1/summaries",
       "/v1/summaries:batch",
+      "/v1/summaries:align",
       "/v1/batches",
       "/v1/batches/{batch}",
       "/v1/batches/{batch}/results",
@@ -430,6 +431,7 @@ describe("what can be asked about the service", () => {
       "/v1/data",
       "/v1/data/{id}",
       "/v1/data/{id}/statistics",
+      "/v1/events",
       "/bert",
       "/bert-file/",
       "/models/{model}",

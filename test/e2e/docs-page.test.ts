@@ -37,7 +37,7 @@ describe.skipIf(executable === undefined)(
       });
       await page.goto(`${server.url}/docs`);
       await page.locator("#operations-Original-bert").waitFor();
-      expect(await page.locator(".opblock").count()).toBe(40);
+      expect(await page.locator(".opblock").count()).toBe(42);
       expect(await page.locator(".info .title").textContent()).toContain("Bridle");
 
       await page.locator("#operations-Original-bert .opblock-summary").click();

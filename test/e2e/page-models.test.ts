@@ -203,6 +203,40 @@ describePage("the page with several models", () => {
     expect(await page.locator("mark").count()).toBe(0);
   });
 
+  it("leads from sentences that a model wrote to those of the document that share their words", async () => {
+    const page = await open();
+    await paste(page, text);
+    await pick(page, /^tiny/);
+    const written = `${story[1]} Nobody in Lisbon has ever praised this.\nDivers found two cracked piers, and the bridge over the Arle was closed.`;
+    const answer = {
+      ...{ id: "sum_1", summary: written, model: folder, version: "1", finishReason: "stop" },
+      ...{ truncated: false, sources: [{ start: 0, end: text.length }], timingsMs: { total: 1 } },
+      usage: { inputTokens: 9, usedTokens: 9, outputTokens: 3, chunks: 1 },
+    };
+    await page.route("**/v1/summaries", (route) =>
+      route.fulfill({
+        status: 200,
+        contentType: "text/event-stream",
+        body: `event: summary\ndata: ${JSON.stringify(answer)}\n\n`,
+      }),
+    );
+    await press(page);
+    await page.getByText("not what the model looked at").waitFor();
+    await page.getByText("1 sentence of the summary shares too little with any.").waitFor();
+    expect((await marked(page)).map((each) => each.trim())).toEqual([story[0], story[1]]);
+    expect(await page.locator("#summary-2").count()).toBe(0);
+    await page.hover("#summary-1");
+    await page.locator("#source-1[data-on]").waitFor();
+    expect(await page.locator("#source-1").textContent()).toContain(story[1]);
+    await page.locator("#summary-1").focus();
+    await page.keyboard.press("ArrowDown");
+    await page.waitForFunction(() => document.activeElement?.id === "summary-3");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.activeElement?.id === "source-3");
+    expect(await page.locator("#source-3").textContent()).toContain(story[0]);
+    expect(await barriers(page)).toEqual([]);
+  });
+
   it("leaves unread what it is told to, and says so", async () => {
     const page = await open();
     await paste(page, long);

@@ -2,7 +2,14 @@
 import { readEvents } from "./events.js";
 import { fetchOnce, get, readJson, send } from "./http.js";
 import { cutOff, Problem, toProblem, unreachable } from "./problem.js";
-import type { ExtractedDocument, Model, Summary, SummaryEvent, SummaryRequest } from "./types.js";
+import type {
+  Alignment,
+  ExtractedDocument,
+  Model,
+  Summary,
+  SummaryEvent,
+  SummaryRequest,
+} from "./types.js";
 
 /** @throws Problem; the signal's reason when aborted. */
 export async function summarize(request: SummaryRequest, signal: AbortSignal): Promise<Summary> {
@@ -47,6 +54,21 @@ export async function streamSummary(
   }
   if (summary === undefined) throw cutOff();
   return summary;
+}
+
+/** Which sentences of a document a summary's share most words with. @throws Problem; the signal's reason when aborted. */
+export async function alignSummary(
+  document: string,
+  summary: string,
+  signal: AbortSignal,
+): Promise<Alignment> {
+  const response = await send("/v1/summaries:align", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ document, summary }),
+    signal,
+  });
+  return await readJson<Alignment>(response, signal);
 }
 
 /** Text out of a txt, md, html, pdf or docx file. @throws Problem; the signal's reason when aborted. */

@@ -1,7 +1,6 @@
 // Experiments and their runs: lists, one run with all it told, its charts and lines, and news of those that go on.
-import { readEvents } from "./events.js";
-import { get, getResponse, withQuery } from "./http.js";
-import { Problem, toProblem, unreachable } from "./problem.js";
+import { follow } from "./follow.js";
+import { get, withQuery } from "./http.js";
 
 export type RunStatus = "running" | "finished" | "failed" | "stopped" | "interrupted";
 
@@ -226,23 +225,4 @@ export async function followRun(
       onNews({ type: name, ...(data as object) } as RunNews);
     }
   });
-}
-
-async function follow(
-  path: string,
-  signal: AbortSignal,
-  onEvent: (name: string, data: unknown) => void,
-): Promise<void> {
-  const response = await getResponse(path, signal);
-  if (response.body === null) throw unreachable(undefined);
-  try {
-    for await (const { name, data } of readEvents(response.body)) {
-      const told: unknown = JSON.parse(data);
-      if (name === "error") throw toProblem(told);
-      onEvent(name, told);
-    }
-  } catch (thrown) {
-    signal.throwIfAborted();
-    throw thrown instanceof Problem ? thrown : unreachable(thrown);
-  }
 }

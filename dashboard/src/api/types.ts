@@ -49,6 +49,17 @@ export interface Summary {
   readonly timingsMs: { readonly total: number; readonly generate?: number };
 }
 
+/** Where a summary's sentences most likely come from, by the words they share. */
+export interface Alignment {
+  readonly sentences: readonly AlignedSentence[];
+}
+
+/** A sentence of the summary, by its place in it. */
+export interface AlignedSentence extends Span {
+  /** Sentences of the document, in its order; none where too little is shared. */
+  readonly sources: readonly (Span & { readonly score: number })[];
+}
+
 /** What a stream tells before the summary is whole. */
 export type SummaryEvent = PartEvent | TokenEvent;
 

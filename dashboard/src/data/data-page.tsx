@@ -8,10 +8,10 @@ import { Empty, Shown } from "../shell/states.js";
 import { useResource } from "../shell/use-resource.js";
 import { DataRows } from "./data-rows.js";
 
-const everyMs = 15_000;
+const about = ["data"] as const;
 
 export default function DataPage() {
-  const found = useResource("data", listData, { everyMs });
+  const found = useResource("data", listData, { about });
   return (
     <PageFrame
       title="Data"

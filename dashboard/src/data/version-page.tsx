@@ -25,12 +25,13 @@ import { DataRows, Places, roleNames, shortHash } from "./data-rows.js";
 import { Statistics } from "./statistics.js";
 
 const crumbs = [{ label: "Data", href: "/data" }];
+const about = ["data"] as const;
 /** While they are being computed. */
 const soonMs = 1500;
 
 export default function DataVersionPage({ params }: PageProps) {
   const id = params.id ?? "";
-  const found = useResource(`data ${id}`, (signal) => getData(id, signal));
+  const found = useResource(`data ${id}`, (signal) => getData(id, signal), { about });
   const { data: version } = found;
   return (
     <PageFrame

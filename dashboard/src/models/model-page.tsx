@@ -28,13 +28,17 @@ import { MoveDialog, type PlannedMove } from "./move-dialog.js";
 import { production, waysBack } from "./moves.js";
 
 const crumbs = [{ label: "Models", href: "/registry" }];
-const everyMs = 10_000;
+/** Versions of other models may come from this one's. */
+const family = ["models"] as const;
 
 export default function ModelPage({ params }: PageProps) {
   const name = params.name ?? "";
-  const model = useResource(`model ${name}`, (signal) => getModel(name, signal), { everyMs });
-  const lineage = useResource(`lineage ${name}`, (signal) => getLineage(name, signal));
-  const history = useResource(`history ${name}`, (signal) => getHistory(name, signal), { everyMs });
+  const about = [`models/${name}`] as const;
+  const model = useResource(`model ${name}`, (signal) => getModel(name, signal), { about });
+  const lineage = useResource(`lineage ${name}`, (signal) => getLineage(name, signal), {
+    about: family,
+  });
+  const history = useResource(`history ${name}`, (signal) => getHistory(name, signal), { about });
   const [planned, setPlanned] = useState<PlannedMove>();
   const reload = () => {
     model.reload();

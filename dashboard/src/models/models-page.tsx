@@ -11,10 +11,10 @@ import table from "../shell/table.module.css";
 import { useResource } from "../shell/use-resource.js";
 import { AliasMark } from "./alias-mark.js";
 
-const everyMs = 10_000;
+const about = ["models"] as const;
 
 export default function ModelsPage() {
-  const found = useResource("registered models", listRegistered, { everyMs });
+  const found = useResource("registered models", listRegistered, { about });
   return (
     <PageFrame
       title="Models"

@@ -1,7 +1,7 @@
 // One contender: its model and settings, and below them the summary it wrote, writes, or could not write.
 import { ActionIcon, Button, Tooltip } from "@mantine/core";
 import { Copy, Highlighter, Square, SquareTerminal, TriangleAlert, X } from "lucide-react";
-import { type ReactNode, type Ref, useRef } from "react";
+import { Fragment, type ReactNode, type Ref, useRef } from "react";
 import { getKey } from "../api/key.js";
 import type { Model } from "../api/types.js";
 import { copyText, saveFile } from "../shell/clipboard.js";
@@ -13,6 +13,7 @@ import { DraftView } from "./draft-view.js";
 import { EmptySummary } from "./empty-summary.js";
 import { GenerationControl } from "./generation-control.js";
 import { LengthControl } from "./length-control.js";
+import { overlapOf } from "./marked-document.js";
 import { ModelPicker } from "./model-picker.js";
 import pane from "./pane.module.css";
 import { ReadAccount } from "./read-account.js";
@@ -167,7 +168,9 @@ function Words({
   if (sentences === undefined) {
     return (
       <div ref={box} className={classes.body}>
-        <p className={classes.whole}>{summary.answer.summary}</p>
+        <p className={classes.whole}>
+          <WrittenWords summary={summary} link={link} />
+        </p>
       </div>
     );
   }
@@ -195,6 +198,47 @@ function Words({
         </div>
       )}
     </div>
+  );
+}
+
+/** What a model wrote, its sentences leading to those of the document that share most words with them. */
+function WrittenWords({
+  summary,
+  link,
+}: {
+  readonly summary: FinishedSummary;
+  readonly link: SentenceLink;
+}) {
+  const { answer, alignment } = summary;
+  const overlap = overlapOf(summary);
+  if (alignment === undefined || overlap === undefined) return answer.summary;
+  let at = 0;
+  const words = alignment.sentences.map(({ start, end, sources }, index): ReactNode => {
+    const before = answer.summary.slice(at, start);
+    const sentence = answer.summary.slice(start, end);
+    at = end;
+    if (sources.length === 0) return before + sentence;
+    // White space at its end is not underlined with it.
+    const length = sentence.trimEnd().length;
+    return (
+      <Fragment key={start}>
+        {before}
+        <a
+          {...sentenceProps(link, "summary", index, overlap.linked)}
+          className={classes.written}
+          data-number={index + 1}
+        >
+          {sentence.slice(0, length)}
+        </a>
+        {sentence.slice(length)}
+      </Fragment>
+    );
+  });
+  return (
+    <>
+      {words}
+      {answer.summary.slice(at)}
+    </>
   );
 }
 

@@ -25,9 +25,7 @@ export function useLink(slot: number): SentenceLink {
   const [focused, focus] = useState<Pointed>();
   const follow = useCallback(
     (from: Pointed) => {
-      const target = document.getElementById(
-        sentenceId(from.side === "summary" ? "source" : "summary", from.index, slot),
-      );
+      const target = findSentence(from.side === "summary" ? "source" : "summary", from.index, slot);
       if (target === null) return;
       hover(undefined);
       target.focus({ preventScroll: true });
@@ -56,6 +54,13 @@ export function sentenceId(side: Side, index: number, slot: number): string {
   return `${side}-${index + 1}${side === "summary" && slot > 0 ? `-${slot + 1}` : ""}`;
 }
 
+/** Where a sentence of the summary leads to; one of the document may be that of several. */
+function findSentence(side: Side, index: number, slot: number): HTMLElement | null {
+  const own = document.getElementById(sentenceId(side, index, slot));
+  if (own !== null || side === "summary") return own;
+  return document.querySelector<HTMLElement>(`[data-of~="${index + 1}"]`);
+}
+
 /** Scrolls `pane`, and nothing else, to the sentence that is pointed at on the other side. */
 export function useFollowing(
   pane: RefObject<HTMLElement | null>,
@@ -64,7 +69,7 @@ export function useFollowing(
 ): void {
   useEffect(() => {
     if (pointed === undefined || pointed.side === side) return;
-    scrollTo(pane.current, document.getElementById(sentenceId(side, pointed.index, slot)));
+    scrollTo(pane.current, findSentence(side, pointed.index, slot));
   }, [pane, side, pointed, slot]);
 }
 
@@ -78,10 +83,19 @@ export function scrollTo(pane: HTMLElement | null, target: HTMLElement | null): 
   pane.scrollBy({ top: middle, behavior: scrollBehavior() });
 }
 
-/** Handlers and attributes of one sentence; the sentences of a side are one tab stop, arrow keys go between them. */
-export function sentenceProps(link: SentenceLink, side: Side, index: number, count: number) {
+/**
+ * Handlers and attributes of one sentence; the sentences of a side are one tab stop, arrow keys go between them.
+ * @param among how many there are, or the places of those that lead anywhere
+ */
+export function sentenceProps(
+  link: SentenceLink,
+  side: Side,
+  index: number,
+  among: number | readonly number[],
+) {
   const me: Pointed = { index, side };
-  const stop = link.pointed?.side === side ? link.pointed.index : 0;
+  const places = typeof among === "number" ? undefined : among;
+  const stop = link.pointed?.side === side ? link.pointed.index : (places?.[0] ?? 0);
   return {
     id: sentenceId(side, index, link.slot),
     href: `#${sentenceId(side === "summary" ? "source" : "summary", index, link.slot)}`,
@@ -98,10 +112,11 @@ export function sentenceProps(link: SentenceLink, side: Side, index: number, cou
       if (window.getSelection()?.isCollapsed !== false) link.follow(me);
     },
     onKeyDown: (event: KeyboardEvent) => {
-      const next = nextIndex(event.key, index, count);
+      const here = places === undefined ? index : places.indexOf(index);
+      const next = nextIndex(event.key, here, places?.length ?? (among as number));
       if (next === undefined) return;
       event.preventDefault();
-      document.getElementById(sentenceId(side, next, link.slot))?.focus();
+      findSentence(side, places?.[next] ?? next, link.slot)?.focus();
     },
   };
 }

@@ -1,8 +1,15 @@
 // The summaries of one document, one for each contender: asked for one after another, streamed, stopped, kept.
 import { useCallback, useRef, useState } from "react";
-import { streamSummary, summarize } from "../api/client.js";
+import { alignSummary, streamSummary, summarize } from "../api/client.js";
 import { Problem } from "../api/problem.js";
-import type { PartEvent, Span, Summary, SummaryEvent, SummaryRequest } from "../api/types.js";
+import type {
+  Alignment,
+  PartEvent,
+  Span,
+  Summary,
+  SummaryEvent,
+  SummaryRequest,
+} from "../api/types.js";
 import { splitBySource } from "./sentences.js";
 
 export interface FinishedSummary {
@@ -10,7 +17,12 @@ export interface FinishedSummary {
   readonly answer: Summary;
   /** One per source, or undefined where the summary is not made of the document's own sentences. */
   readonly sentences: readonly string[] | undefined;
+  /** Of one that a model wrote: the document's sentences that share its words. Undefined until it is there. */
+  readonly alignment?: Alignment;
 }
+
+/** Without it a summary is whole all the same. */
+const longestAlignmentMs = 60_000;
 
 /** As much of a summary as has come. */
 export interface Draft {
@@ -104,6 +116,18 @@ export function useRuns(): RunControl {
     [abort],
   );
 
+  const align = useCallback(
+    async (id: number, { document }: SummaryRequest, answer: Summary) => {
+      const signal = AbortSignal.timeout(longestAlignmentMs);
+      const alignment = await alignSummary(document, answer.summary, signal).catch(() => undefined);
+      if (alignment === undefined) return;
+      update(id, (before) =>
+        before.kind === "done" && before.answer === answer ? { ...before, alignment } : before,
+      );
+    },
+    [update],
+  );
+
   const start = useCallback<RunControl["start"]>(
     async (jobs) => {
       abort(undefined);
@@ -131,6 +155,7 @@ export function useRuns(): RunControl {
             : await summarize(request, signal);
           const sentences = splitBySource(answer.summary, request.document, answer.sources);
           update(id, () => ({ kind: "done", request, answer, sentences }));
+          if (sentences === undefined) void align(id, request, answer);
         } catch (thrown) {
           if (signal.aborted) continue;
           const problem = asProblem(thrown);
@@ -142,7 +167,7 @@ export function useRuns(): RunControl {
         }
       }
     },
-    [abort, stop, update],
+    [abort, stop, update, align],
   );
 
   return {

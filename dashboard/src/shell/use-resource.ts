@@ -1,8 +1,10 @@
-// Something the server has, as a page shows it: looked up, kept while it is looked up again, and thrown away with the key.
+// Something the server has, as a page shows it: looked up, looked up again when it changes, and thrown away with the key.
 import { useCallback, useEffect, useRef, useState } from "react";
+import { concerns, type Subject } from "../api/changes.js";
 import { asProblem } from "../api/http.js";
 import { subscribeToKey } from "../api/key.js";
 import type { Problem } from "../api/problem.js";
+import { isListening, subscribeToChanges } from "./changes.js";
 
 export interface Resource<T> {
   /** What came last; undefined until something has. */
@@ -50,9 +52,18 @@ function begin(key: string | undefined): State {
   return { key, data: found?.data, problem: undefined, isLoading: key !== undefined };
 }
 
+/** What is told of changes need not be asked for; what stands beside, such as "2 minutes ago", grows old all the same. */
+const whileToldMs = 60_000;
+/** Without the stream of changes. */
+const untoldMs = 15_000;
+/** Changes that come one after another make one new look, not one each. */
+const leastBetweenMs = 1000;
+
 export interface ResourceOptions {
   /** Looks again so often while the page is seen. */
   readonly everyMs?: number | undefined;
+  /** Looks again when something of this has changed. */
+  readonly about?: readonly Subject[];
   /** Shows what an earlier key had until the new one's is there, for tables whose filter is changed. */
   readonly holdsOver?: boolean;
 }
@@ -64,7 +75,7 @@ export interface ResourceOptions {
 export function useResource<T>(
   key: string | undefined,
   load: (signal: AbortSignal) => Promise<T>,
-  { everyMs, holdsOver = false }: ResourceOptions = {},
+  { everyMs, about, holdsOver = false }: ResourceOptions = {},
 ): Resource<T> {
   const [state, setState] = useState(() => begin(key));
   const [turn, setTurn] = useState(0);
@@ -81,17 +92,25 @@ export function useResource<T>(
     setState(shown);
   }
 
+  const subjects = about?.join("\n");
   // biome-ignore lint/correctness/useExhaustiveDependencies: turn is the trigger
   useEffect(() => {
     if (key === undefined) return undefined;
+    const told = subjects?.split("\n") as readonly Subject[] | undefined;
     let controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let lookedAt = 0;
+    let isLooking = false;
+    let hasChanged = false;
     const look = async () => {
       clearTimeout(timer);
       // What is still on its way was asked for earlier, and maybe with another key.
       controller.abort();
       controller = new AbortController();
       const { signal } = controller;
+      lookedAt = performance.now();
+      isLooking = true;
+      hasChanged = false;
       setState((before) => (before.key === key ? { ...before, isLoading: true } : before));
       try {
         const data = await latest.current(signal);
@@ -103,25 +122,43 @@ export function useResource<T>(
         const problem = asProblem(thrown);
         setState((before) => ({ ...before, key, problem, isLoading: false }));
       }
-      if (everyMs !== undefined) timer = setTimeout(lookIfSeen, everyMs);
+      isLooking = false;
+      const pause = told === undefined ? everyMs : isListening() ? whileToldMs : untoldMs;
+      if (hasChanged) lookSoon();
+      else if (pause !== undefined) timer = setTimeout(lookIfSeen, pause);
     };
     const lookIfSeen = () => {
       if (document.visibilityState === "visible") void look();
+    };
+    const lookSoon = () => {
+      clearTimeout(timer);
+      timer = setTimeout(lookIfSeen, Math.max(0, lookedAt + leastBetweenMs - performance.now()));
     };
     const onKey = () => {
       setState(begin(key));
       void look();
     };
     void look();
-    const unsubscribe = subscribeToKey(onKey);
-    if (everyMs !== undefined) document.addEventListener("visibilitychange", lookIfSeen);
+    const unsubscribe = [subscribeToKey(onKey)];
+    if (told !== undefined) {
+      unsubscribe.push(
+        subscribeToChanges((changes) => {
+          if (!concerns(changes, told)) return;
+          // What is on its way may have been read before the change.
+          if (isLooking) hasChanged = true;
+          else lookSoon();
+        }),
+      );
+    } else if (everyMs !== undefined) {
+      document.addEventListener("visibilitychange", lookIfSeen);
+    }
     return () => {
       controller.abort();
       clearTimeout(timer);
-      unsubscribe();
+      for (const each of unsubscribe) each();
       document.removeEventListener("visibilitychange", lookIfSeen);
     };
-  }, [key, everyMs, turn]);
+  }, [key, everyMs, subjects, turn]);
 
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   const update = useCallback(

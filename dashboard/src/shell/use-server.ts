@@ -1,9 +1,11 @@
-// What the server behind the page serves and whether it is ready, looked at again and again while the page is seen.
+// What the server behind the page serves and whether it is ready, looked at again when it changes, and now and then.
 import { createContext, useContext, useEffect, useState } from "react";
+import { concerns } from "../api/changes.js";
 import { listModels, readiness } from "../api/client.js";
 import { subscribeToKey } from "../api/key.js";
 import { Problem } from "../api/problem.js";
 import type { Model } from "../api/types.js";
+import { subscribeToChanges } from "./changes.js";
 
 const whenReadyMs = 30_000;
 const whenNotMs = 2_000;
@@ -43,10 +45,17 @@ export function useServerWatch(): ServerState {
     void look();
     document.addEventListener("visibilitychange", lookIfSeen);
     const unsubscribe = subscribeToKey(() => void look());
+    // The first time it is heard that somebody listens, the answer is on its way already.
+    let hasBegun = false;
+    const unsubscribeFromChanges = subscribeToChanges((changes) => {
+      if (concerns(changes, ["served"]) && hasBegun) void look();
+      hasBegun = true;
+    });
     return () => {
       controller.abort();
       clearTimeout(timer);
       unsubscribe();
+      unsubscribeFromChanges();
       document.removeEventListener("visibilitychange", lookIfSeen);
     };
   }, []);

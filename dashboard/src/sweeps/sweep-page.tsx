@@ -27,19 +27,16 @@ import { TrialsBar } from "./trials-bar.js";
 import { TrialsTable } from "./trials-table.js";
 
 const crumbs = [{ label: "Sweeps", href: "/sweeps" }];
-const everyMs = 2500;
 /** So many of the best are compared by one press. */
 const mostCompared = 5;
 
 export default function SweepPage({ params }: PageProps) {
   const name = params.name ?? "";
-  const [isOver, setOver] = useState(false);
   const found = useResource(`sweep ${name}`, (signal) => getSweep(name, signal), {
-    everyMs: isOver ? undefined : everyMs,
+    // Trials become versions of any model.
+    about: [`sweeps/${name}`, "models"],
   });
   const { data: sweep } = found;
-  // One that is done may be gone on with; looking at it now and then is left to a reload.
-  if (sweep !== undefined && (sweep.state === "done") !== isOver) setOver(sweep.state === "done");
   if (sweep === undefined) {
     return (
       <PageFrame title={name} crumbs={crumbs}>
@@ -61,6 +58,7 @@ export default function SweepPage({ params }: PageProps) {
       }
       about={
         <>
+          {sweep.title !== null && <>{sweep.title} · </>}
           {sweep.objective.goal} {sweep.objective.metric} · begun {moment(sweep.beganAtMs)}
         </>
       }
@@ -75,7 +73,6 @@ function Actions({ sweep }: { readonly sweep: Sweep }) {
   const best = sweep.ranked
     .flatMap((number) => sweep.trials.find((trial) => trial.number === number)?.run ?? [])
     .slice(0, mostCompared);
-  const resume = `bridle sweep sweep.yaml --resume --name ${quoted(sweep.name)}`;
   return (
     <>
       {sweep.state === "interrupted" && (
@@ -83,7 +80,7 @@ function Actions({ sweep }: { readonly sweep: Sweep }) {
           <Button
             variant="default"
             leftSection={<Copy size={16} />}
-            onClick={() => void copyText(resume, "The command is on the clipboard.")}
+            onClick={() => void copyText(sweep.resume, resumeNote(sweep.resume))}
           >
             Resume
           </Button>
@@ -111,7 +108,11 @@ function Actions({ sweep }: { readonly sweep: Sweep }) {
   );
 }
 
-const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : `'${text}'`);
+function resumeNote(command: string): string {
+  const where = "The command is on the clipboard. Run it in the folder where the sweep began.";
+  // Sweeps that earlier versions began do not know their file.
+  return command.startsWith("bridle sweep FILE ") ? `${where} FILE is the sweep's file.` : where;
+}
 
 function Found({ sweep }: { readonly sweep: Sweep }) {
   const { trials, objective, ranked, registered } = sweep;

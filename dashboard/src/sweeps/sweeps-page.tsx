@@ -13,10 +13,10 @@ import { StateMark } from "./state-mark.js";
 import classes from "./sweeps-page.module.css";
 import { TrialsBar } from "./trials-bar.js";
 
-const everyMs = 4000;
+const about = ["sweeps"] as const;
 
 export default function SweepsPage() {
-  const found = useResource("sweeps", listSweeps, { everyMs });
+  const found = useResource("sweeps", listSweeps, { about });
   return (
     <PageFrame
       title="Sweeps"
