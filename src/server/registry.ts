@@ -15,6 +15,7 @@ import {
   type RouteDescription,
   type RouteTable,
 } from "./routes.js";
+import { signatureOf } from "./version-signature.js";
 
 const count = z.int().min(1).max(1_000_000_000);
 const text = z.string().min(1).max(2000);
@@ -146,7 +147,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
       "/v1/models/{name}/versions/{version}",
       {
         operationId: "getVersion",
-        summary: "A version with its card, its evaluations and its lineage",
+        summary: "A version with its card, its evaluations, its lineage and its signature",
         params: z.object({
           name,
           version: z.string().openapi({ description: "A number, or an alias's name." }),
@@ -163,6 +164,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
           ...version,
           evaluations: await registry.evaluations(model, version.version),
           lineage: await registry.lineage(version),
+          signature: await signatureOf(server, registry, version),
         };
       },
     ),

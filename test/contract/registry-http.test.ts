@@ -75,6 +75,11 @@ describe("reading the registry", () => {
     for (const named of ["1", "live"]) {
       const { body } = await send(`${url}/v1/models/news/versions/${named}`);
       expect(body).toMatchObject({ version: 1, card: { lineage: { seed: 7 } }, evaluations: [] });
+      expect(body.card.training).toMatchObject({ step: 20, loss: 2.5 });
+      expect(body.signature).toMatchObject({
+        inputs: [{ name: "document", required: true }, { name: "parameters" }],
+        limits: { vocabularySize: expect.any(Number) },
+      });
     }
     const lineage = await send(`${url}/v1/models/news/lineage`);
     expect(lineage.body.edges).toContainEqual({ from: "google/pegasus-xsum", to: "news:3" });

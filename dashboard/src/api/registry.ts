@@ -87,6 +87,36 @@ export interface Lineage {
   readonly edges: readonly { readonly from: string; readonly to: string }[];
 }
 
+/** What goes into a model and what comes out. */
+export interface Signature {
+  readonly inputs: readonly SignatureField[];
+  readonly outputs: readonly SignatureField[];
+  readonly limits: {
+    readonly maxInputTokens: number | null;
+    readonly maxNewTokens: number | null;
+    readonly vocabularySize: number;
+  };
+  /** Generation options where a caller says nothing. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+  readonly tensors: {
+    readonly inputs: readonly TensorField[];
+    readonly outputs: readonly TensorField[];
+  };
+}
+
+export interface SignatureField {
+  readonly name: string;
+  readonly type: string;
+  readonly required?: boolean;
+}
+
+export interface TensorField {
+  readonly name: string;
+  readonly dtype: string;
+  /** -1 is any length. */
+  readonly shape: readonly number[];
+}
+
 export interface Version extends Omit<BriefVersion, "licence" | "runId" | "architecture"> {
   readonly card: {
     readonly description: string | null;
@@ -109,9 +139,25 @@ export interface Version extends Omit<BriefVersion, "licence" | "runId" | "archi
       readonly trainedAt: string | null;
     };
     readonly data: readonly { readonly file: string; readonly sha256: string }[];
+    /** The evaluation that ended training, on validation rows. */
+    readonly training: {
+      readonly step: number;
+      readonly loss: number | null;
+      /** F-measures in 0..1. */
+      readonly rouge: Readonly<Record<string, number>> | null;
+    } | null;
+    /** What was known of it when its package was made. */
+    readonly evaluations: readonly {
+      readonly data: string;
+      readonly dataSha256: string | null;
+      readonly rows: number;
+      readonly scores: Scores;
+    }[];
   };
   readonly evaluations: readonly Evaluation[];
   readonly lineage: Lineage;
+  /** Null where its package cannot be read. */
+  readonly signature: Signature | null;
 }
 
 export interface GateResult {

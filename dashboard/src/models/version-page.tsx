@@ -2,14 +2,7 @@
 import { Button } from "@mantine/core";
 import { ArrowUp } from "lucide-react";
 import { useState } from "react";
-import {
-  type Evaluation,
-  getModel,
-  getVersion,
-  type Interval,
-  type ModelDetail,
-  type Version,
-} from "../api/registry.js";
+import { getModel, getVersion, type ModelDetail, type Version } from "../api/registry.js";
 import { type Fact, Facts, Figures } from "../shell/facts.js";
 import { count, roughly } from "../shell/figures.js";
 import { ago, bytes, moment } from "../shell/format.js";
@@ -17,28 +10,28 @@ import { Link } from "../shell/link.js";
 import { Card, PageFrame } from "../shell/page-frame.js";
 import type { PageProps } from "../shell/pages.js";
 import { Shown, Waiting } from "../shell/states.js";
-import { Table } from "../shell/table.js";
-import table from "../shell/table.module.css";
 import { useResource } from "../shell/use-resource.js";
 import { AliasMark } from "./alias-mark.js";
+import { HowGood } from "./evaluations.js";
 import { LineageGraph } from "./lineage-graph.js";
 import { MoveDialog, type PlannedMove } from "./move-dialog.js";
 import { OriginGraph } from "./origin-graph.js";
+import { SignatureView } from "./signature-view.js";
 import classes from "./version-page.module.css";
 
-const scoreNames = [
-  ["rouge1", "ROUGE-1"],
-  ["rouge2", "ROUGE-2"],
-  ["rougeL", "ROUGE-L"],
-  ["rougeLsum", "ROUGE-Lsum"],
-] as const;
+/** What came of it may be a version of another model. */
+const family = ["models"] as const;
 
 export default function VersionPage({ params }: PageProps) {
   const { name = "", version: asked = "" } = params;
-  const version = useResource(`version ${name} ${asked}`, (signal) =>
-    getVersion(name, asked, signal),
+  const version = useResource(
+    `version ${name} ${asked}`,
+    (signal) => getVersion(name, asked, signal),
+    { about: family },
   );
-  const model = useResource(`model ${name}`, (signal) => getModel(name, signal));
+  const model = useResource(`model ${name}`, (signal) => getModel(name, signal), {
+    about: [`models/${name}`],
+  });
   const [planned, setPlanned] = useState<PlannedMove>();
   const shown = `${name}:${version.data?.version ?? asked}`;
   const reload = () => {
@@ -97,7 +90,7 @@ function Made({ of: { createdAt, createdBy, note } }: { readonly of: Version }) 
 }
 
 function Found({ of }: { readonly of: Version }) {
-  const { card, evaluations, lineage, sizeBytes, collectedAt } = of;
+  const { card, lineage, signature, sizeBytes, collectedAt } = of;
   return (
     <>
       <Figures
@@ -123,7 +116,7 @@ function Found({ of }: { readonly of: Version }) {
         ]}
       />
       <Card title="How good it is" isFlush>
-        <Evaluations of={evaluations} />
+        <HowGood of={of} />
       </Card>
       <div className={classes.pair}>
         <Card title="What it is for">
@@ -139,6 +132,11 @@ function Found({ of }: { readonly of: Version }) {
           <Facts of={originsOf(of)} />
         </Card>
       </div>
+      {signature !== null && (
+        <Card title="Inputs and outputs">
+          <SignatureView of={signature} />
+        </Card>
+      )}
       <Card title="How it came to be" isFlush>
         <OriginGraph of={of} />
       </Card>
@@ -154,103 +152,6 @@ const licenceNotes: Readonly<Record<string, string>> = {
   model: "said by the model's own files",
   parent: "that of the model it was trained from",
 };
-
-function Evaluations({ of }: { readonly of: readonly Evaluation[] }) {
-  if (of.length === 0) {
-    return (
-      <p className={classes.none}>
-        Nothing is known yet: <code>bridle models promote --data test.jsonl</code> evaluates it.
-      </p>
-    );
-  }
-  return (
-    <Table label="Evaluations">
-      <thead>
-        <tr>
-          <th scope="col">Data</th>
-          <th scope="col" className={table.number}>
-            Rows
-          </th>
-          {scoreNames.map(([name, label]) => (
-            <th key={name} scope="col" className={table.number}>
-              {label}
-            </th>
-          ))}
-          <th scope="col">Recorded</th>
-        </tr>
-      </thead>
-      <tbody>
-        {of.map((evaluation) => (
-          <EvaluationRows key={`${evaluation.recordedAt} ${evaluation.data}`} of={evaluation} />
-        ))}
-      </tbody>
-    </Table>
-  );
-}
-
-function EvaluationRows({ of }: { readonly of: Evaluation }) {
-  const { data, dataSha256, rows, scores, rivals, recordedAt, recordedBy } = of;
-  return (
-    <>
-      <tr>
-        <th scope="row" title={dataSha256 ?? undefined}>
-          {data}
-        </th>
-        <td className={table.number}>
-          {count(rows.scored)}
-          {rows.failed > 0 && <span className={classes.failed}>{count(rows.failed)} failed</span>}
-        </td>
-        {scoreNames.map(([name]) => (
-          <td key={name} className={table.number}>
-            <Score of={scores[name]} />
-          </td>
-        ))}
-        <td title={moment(Date.parse(recordedAt))}>
-          {ago(Date.parse(recordedAt))} by {recordedBy}
-        </td>
-      </tr>
-      {rivals.map(({ model, version, difference }) => (
-        <tr key={`${model} ${version}`}>
-          <th scope="row">
-            <span className={classes.rival}>
-              against {model.includes(":") ? model : `${model} ${version}`}
-            </span>
-          </th>
-          <td />
-          {scoreNames.map(([name]) => (
-            <td key={name} className={table.number}>
-              <Score of={difference[name]} isDifference />
-            </td>
-          ))}
-          <td />
-        </tr>
-      ))}
-    </>
-  );
-}
-
-/** In points, with the interval that the mean lies in. */
-function Score({
-  of: { mean, low, high },
-  isDifference = false,
-}: {
-  readonly of: Interval;
-  readonly isDifference?: boolean;
-}) {
-  const points = (share: number) => (100 * share).toFixed(2).replace("-", "−");
-  const sign = (share: number) => `${isDifference && share > 0 ? "+" : ""}${points(share)}`;
-  const standing = !isDifference ? undefined : low > 0 ? "better" : high < 0 ? "worse" : "even";
-  return (
-    <>
-      <span className={classes.mean} data-standing={standing}>
-        {sign(mean)}
-      </span>
-      <span className={classes.interval}>
-        {sign(low)} to {sign(high)}
-      </span>
-    </>
-  );
-}
 
 function originsOf({ card, digest }: Version): readonly Fact[] {
   const { parent, runId, commit, seed, step, trainedAt } = card.lineage;
