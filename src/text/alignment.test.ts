@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { ratesOf } from "../../scripts/alignment-rates.mjs";
+import { ratesOf } from "../../test/support/alignment-rates.mjs";
 import { alignSummary } from "./alignment.js";
 import { seededRandom } from "./seeded-random.js";
 import { splitSentences } from "./sentences.js";

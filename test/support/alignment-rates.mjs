@@ -1,14 +1,14 @@
 // How often a sentence that was made of a document's own leads back to it, and how often one of another text leads nowhere.
-// node scripts/alignment-rates.mjs
+// node test/support/alignment-rates.mjs
 // @ts-check
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** @typedef {{ start: number, end: number }} Span */
-/** @typedef {typeof import("../src/text/alignment.js")} Alignment */
-/** @typedef {typeof import("../src/text/sentences.js")} Sentences */
-/** @typedef {typeof import("../src/text/seeded-random.js")} SeededRandom */
+/** @typedef {typeof import("../../src/text/alignment.js")} Alignment */
+/** @typedef {typeof import("../../src/text/sentences.js")} Sentences */
+/** @typedef {typeof import("../../src/text/seeded-random.js")} SeededRandom */
 /** @typedef {Pick<Alignment, "alignSummary"> & Pick<Sentences, "splitSentences"> & Pick<SeededRandom, "seededRandom">} Tools */
 
 /** Shorter ones are hardly what a summary is made of. */
@@ -75,11 +75,11 @@ export async function ratesOf(documents, { alignSummary, splitSentences, seededR
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [{ alignSummary }, { splitSentences }, { seededRandom }] = await Promise.all([
-    import("../dist/text/alignment.js"),
-    import("../dist/text/sentences.js"),
-    import("../dist/text/seeded-random.js"),
+    import("../../dist/text/alignment.js"),
+    import("../../dist/text/sentences.js"),
+    import("../../dist/text/seeded-random.js"),
   ]);
-  const folder = fileURLToPath(new URL("../docs/decisions", import.meta.url));
+  const folder = fileURLToPath(new URL("../../docs/decisions", import.meta.url));
   const documents = readdirSync(folder).map((name) =>
     readFileSync(path.join(folder, name), "utf8")
       .replaceAll(/[*`]/g, "")
