@@ -74,11 +74,11 @@ export async function ratesOf(documents, { alignSummary, splitSentences, seededR
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [{ alignSummary }, { splitSentences }, { seededRandom }] = await Promise.all([
-    import("../../dist/text/alignment.js"),
-    import("../../dist/text/sentences.js"),
-    import("../../dist/text/seeded-random.js"),
-  ]);
+  /** Not there before a build, so that types cannot know it. @param {string} name */
+  const load = (name) => import(new URL(`../../dist/text/${name}.js`, import.meta.url).href);
+  const [{ alignSummary }, { splitSentences }, { seededRandom }] = await Promise.all(
+    ["alignment", "sentences", "seeded-random"].map(load),
+  );
   const folder = fileURLToPath(new URL("../../docs/decisions", import.meta.url));
   const documents = readdirSync(folder).map((name) =>
     readFileSync(path.join(folder, name), "utf8")
