@@ -3,21 +3,34 @@ import { execFile } from "node:child_process";
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { promisify } from "node:util";
+import { systemCode } from "../errors/file-errors.js";
 
 const run = promisify(execFile);
-const smiMs = 5000;
+/** So often in a row a program that never told of a card may fail before it is asked no more. */
+const mostFailures = 3;
 
 export type SystemReading = Readonly<Record<string, number>>;
+
+/** What tells of NVIDIA's cards. */
+export interface CardProgram {
+  /** Default: nvidia-smi. */
+  readonly program?: string;
+  /** So long it may take for an answer. Default 5,000. */
+  readonly timeoutMs?: number;
+}
 
 /**
  * A reader whose every call tells of the time since the one before.
  * @param folder whose disk is looked at
  */
-export function createSystemReader(folder: string): () => Promise<SystemReading> {
+export function createSystemReader(
+  folder: string,
+  cardProgram: CardProgram = {},
+): () => Promise<SystemReading> {
+  const readCards = createCardReader(cardProgram);
   let usage = process.cpuUsage();
   let at = performance.now();
   let times = machineTimes();
-  let hasCards = true;
   return async () => {
     const now = performance.now();
     const { user, system } = process.cpuUsage(usage);
@@ -29,8 +42,7 @@ export function createSystemReader(folder: string): () => Promise<SystemReading>
     const busy = all > 0 ? (machine.busy - times.busy) / all : 0;
     times = machine;
     const disk = await statfs(folder).catch(() => undefined);
-    const cards = hasCards ? await readCards() : undefined;
-    hasCards = cards !== undefined;
+    const cards = await readCards();
     return {
       "system/process_cpu_cores": cores,
       "system/cpu_percent": busy * 100,
@@ -53,19 +65,35 @@ function machineTimes(): { readonly all: number; readonly busy: number } {
   return { all, busy };
 }
 
-/** Undefined where there is no card, or nothing that tells of it. */
-async function readCards(): Promise<SystemReading | undefined> {
+/**
+ * Reads the cards; nothing where there are none, or where they cannot be read just now: a driver under load answers late and
+ * one that is reset not at all. Where the program is not there, or fails from the start, it is not asked again.
+ */
+function createCardReader({
+  program = "nvidia-smi",
+  timeoutMs = 5000,
+}: CardProgram): () => Promise<SystemReading> {
   const query = "index,utilization.gpu,memory.used,temperature.gpu,power.draw";
-  try {
-    const { stdout } = await run(
-      "nvidia-smi",
-      [`--query-gpu=${query}`, "--format=csv,noheader,nounits"],
-      { timeout: smiMs, windowsHide: true },
-    );
-    return parseCards(stdout);
-  } catch {
-    return undefined;
-  }
+  let hasTold = false;
+  let failures = 0;
+  return async () => {
+    if (!hasTold && failures >= mostFailures) return {};
+    try {
+      const { stdout } = await run(
+        program,
+        [`--query-gpu=${query}`, "--format=csv,noheader,nounits"],
+        // One that hangs in the driver hears of nothing else.
+        { timeout: timeoutMs, killSignal: "SIGKILL", windowsHide: true },
+      );
+      const cards = parseCards(stdout);
+      hasTold ||= Object.keys(cards).length > 0;
+      failures = hasTold ? 0 : failures + 1;
+      return cards;
+    } catch (thrown) {
+      failures = systemCode(thrown) === "ENOENT" ? mostFailures : failures + 1;
+      return {};
+    }
+  };
 }
 
 /** Reads what nvidia-smi prints; what a card does not tell (`[N/A]`) is left out. */
