@@ -11,6 +11,9 @@ import { closedLoop, percentile, post, residentBytes } from "./load.mjs";
 const deadlineMs = 60_000;
 /** What a loaded machine may add to it on the way. */
 const slackMs = 5_000;
+/** Whoever is refused later than this was let in first, and told at its turn that it would not be done. */
+const atOnceMs = 2_000;
+const inVain = "let in, and told at its turn that it would not be done in time";
 /** Accepted, and not answered in time. */
 const tooLate = "told that the deadline has passed";
 
@@ -93,7 +96,8 @@ export async function soak(settings) {
     }
     const code = /"code":"(\w+)"/.exec(text)?.[1];
     const isBusy = code === "BUSY" || code === "DEADLINE_OUT_OF_REACH";
-    if (status === 429 && Number(retryAfter) >= 1 && isBusy) tell(`told to come later (${code})`);
+    if (status === 429 && Number(retryAfter) >= 1 && isBusy)
+      tell(ms > atOnceMs ? inVain : `told to come later (${code})`);
     else if (status === 504 && code === "DEADLINE_EXCEEDED") tell(tooLate);
     else fail(`${status} ${text.slice(0, 200)}`);
   }
@@ -289,7 +293,7 @@ export async function soak(settings) {
     [
       "latency of the accepted within its deadline",
       latencies.length > 0 && percentile(latencies, 1) <= deadlineMs && !outcomes.has(tooLate),
-      `${outcomes.get(tooLate) ?? 0} too late; p50 ${(percentile(latencies, 0.5) / 1000).toFixed(1)} s, p99 ${(percentile(latencies, 0.99) / 1000).toFixed(1)} s, the longest ${(percentile(latencies, 1) / 1000).toFixed(1)} s of ${deadlineMs / 1000} s`,
+      `${outcomes.get(tooLate) ?? 0} too late, ${outcomes.get(inVain) ?? 0} told so before; p50 ${(percentile(latencies, 0.5) / 1000).toFixed(1)} s, p99 ${(percentile(latencies, 0.99) / 1000).toFixed(1)} s, the longest ${(percentile(latencies, 1) / 1000).toFixed(1)} s of ${deadlineMs / 1000} s`,
     ],
   ];
   console.log(`\nMachine: ${started}. ${shapeName}, int8; ${sent} requests in ${seconds} s.`);

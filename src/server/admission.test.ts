@@ -44,9 +44,9 @@ describe("admission", () => {
       () => clock,
     );
     for (let round = 0; round < 3; round += 1) {
-      await admission.run(never, async () => {
-        clock += 8000;
-      });
+      const places = [admission.enter(never), admission.enter(never)];
+      clock += 8000;
+      for (const place of places) place.leave();
     }
     admission.enter(never);
     admission.enter(never);
@@ -89,6 +89,60 @@ describe("admission", () => {
     expect(admission.waiting).toBe(1);
     for (const place of [...working, waiting]) place.leave();
     admission.enter(never, 1).leave();
+  });
+
+  it("takes what one piece took alone for less than it takes with others, and for more than nothing", () => {
+    let clock = 0;
+    const limits = { concurrency: 4, queueLimit: 10, maxBufferedBytes: 10 };
+    const admission = createAdmission(limits, () => clock);
+    const alone = admission.enter(never);
+    clock += 8000;
+    alone.leave();
+    for (let i = 0; i < 4; i += 1) admission.enter(never);
+    // In nobody's way it would be 8 s again, on one processor 32 s: 16 s, of which the first in line waits for a quarter.
+    expect(() => admission.enter(never, 19_000)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ neededS: 20 }) }),
+    );
+    admission.enter(never, 20_000);
+  });
+
+  it("believes those at work more than those that were, once they take longer", () => {
+    let clock = 0;
+    const limits = { concurrency: 2, queueLimit: 10, maxBufferedBytes: 10 };
+    const admission = createAdmission(limits, () => clock);
+    const quick = [admission.enter(never), admission.enter(never)];
+    clock += 1000;
+    for (const place of quick) place.leave();
+    for (let i = 0; i < 2; i += 1) admission.enter(never);
+    admission.enter(never, 1500);
+    clock += 30_000;
+    expect(() => admission.enter(never, 59_000)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ neededS: 60 }) }),
+    );
+  });
+
+  it("tells who can no longer be done in time at its turn, and takes the next", async () => {
+    let clock = 0;
+    const limits = { concurrency: 1, queueLimit: 10, maxBufferedBytes: 10 };
+    const admission = createAdmission(limits, () => clock);
+    for (let round = 0; round < 3; round += 1) {
+      const place = admission.enter(never);
+      clock += 8000;
+      place.leave();
+    }
+    const slow = admission.enter(never);
+    const [hopeless, patient] = [admission.enter(never, 16_000), admission.enter(never, 60_000)];
+    clock += 12_000;
+    slow.leave();
+    await expect(hopeless.turn).rejects.toMatchObject({
+      code: "DEADLINE_OUT_OF_REACH",
+      details: { neededS: 6, leftS: 4, retryAfterS: 18 },
+    });
+    await patient.turn;
+    hopeless.leave();
+    expect([admission.active, admission.waiting]).toEqual([1, 0]);
+    patient.leave();
+    expect(admission.active).toBe(0);
   });
 
   it("gives the place back when work fails", async () => {

@@ -1,6 +1,7 @@
 // Who may work now, who waits and who is sent away: bounded concurrency, a bounded queue and a bound on held bytes.
 import { BridleError } from "../errors/error.js";
 import { createDeferred } from "./deferred.js";
+import { type Begun, createWorkTimes } from "./work-times.js";
 
 export interface AdmissionLimits {
   /** Documents worked on at once, 1 or more. */
@@ -13,7 +14,10 @@ export interface AdmissionLimits {
 
 /** A place among the working or the waiting. */
 export interface Place {
-  /** Resolves when it is this place's turn; rejects with the signal's reason when that comes first. */
+  /**
+   * Resolves when it is this place's turn; rejects with the signal's reason when that comes first, with
+   * DEADLINE_OUT_OF_REACH where the turn comes too late for even quick work.
+   */
   readonly turn: Promise<void>;
   /** Gives the place up; the next in line moves on. Calling it again does nothing. */
   leave(): void;
@@ -27,7 +31,7 @@ export interface Admission {
   checkRoom(): void;
   /**
    * Takes a place, working or waiting.
-   * @param leftMs how soon it must be done; whoever would wait in vain, by the rate measured so far, is told at once
+   * @param leftMs how soon it must be done; whoever might wait in vain, by what was measured so far, is told at once
    * @throws BUSY when the queue is full, DEADLINE_OUT_OF_REACH
    */
   enter(signal: AbortSignal, leftMs?: number): Place;
@@ -40,25 +44,23 @@ export interface Admission {
 }
 
 interface Waiter {
-  readonly start: () => void;
+  /** @returns false where its turn comes too late, which it is told */
+  readonly start: () => boolean;
 }
 
-/** Weight of the newest measurement in the running mean of how long one piece of work takes. */
-const newestWeight = 0.1;
 const mostRetryAfterS = 300;
 
 /** @param now milliseconds of a clock that never goes back */
 export function createAdmission(limits: AdmissionLimits, now = () => performance.now()): Admission {
   const line = new Set<Waiter>();
-  let active = 0;
+  const times = createWorkTimes(limits.concurrency, now);
   let bufferedBytes = 0;
-  let meanMs: number | undefined;
+
+  const inSeconds = (ms: number) => Math.min(mostRetryAfterS, Math.max(1, Math.ceil(ms / 1000)));
 
   /** Seconds until the line as it stands has been worked off, at the rate measured so far. */
-  function retryAfterS(): number {
-    const wholeLineMs = ((line.size + active + 1) * (meanMs ?? 1000)) / limits.concurrency;
-    return Math.min(mostRetryAfterS, Math.max(1, Math.ceil(wholeLineMs / 1000)));
-  }
+  const retryAfterS = () =>
+    inSeconds(((line.size + times.active + 1) * (times.pieceMs() ?? 1000)) / limits.concurrency);
 
   function busy(): BridleError {
     return new BridleError("BUSY", {
@@ -69,49 +71,66 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
   }
 
   function checkRoom(): void {
-    if (active >= limits.concurrency && line.size >= limits.queueLimit) throw busy();
+    if (times.active >= limits.concurrency && line.size >= limits.queueLimit) throw busy();
   }
 
-  /** Refuses whoever has to wait and would not be done in time. @throws DEADLINE_OUT_OF_REACH */
-  function checkReach(leftMs: number): void {
-    if (meanMs === undefined || (active < limits.concurrency && line.size === 0)) return;
-    const neededMs = meanMs * ((line.size + 1) / limits.concurrency + 1);
-    if (neededMs <= leftMs) return;
-    throw new BridleError("DEADLINE_OUT_OF_REACH", {
+  const hasFreePlace = () => times.active < limits.concurrency && line.size === 0;
+
+  function outOfReach(neededMs: number, leftMs: number, retryAfterS: number): BridleError {
+    return new BridleError("DEADLINE_OUT_OF_REACH", {
       neededS: Math.ceil(neededMs / 1000),
       leftS: Math.max(0, Math.round(leftMs / 100) / 10),
-      // By then the line is short enough.
-      retryAfterS: Math.min(mostRetryAfterS, Math.max(1, Math.ceil((neededMs - leftMs) / 1000))),
+      retryAfterS,
     });
+  }
+
+  /**
+   * Refuses whoever has to wait and might not be done in time.
+   * @returns what it is expected to take; undefined where nothing is known yet
+   * @throws DEADLINE_OUT_OF_REACH
+   */
+  function checkReach(leftMs: number): number | undefined {
+    const expectedMs = times.expectMs(line.size + 1);
+    if (expectedMs === undefined) return undefined;
+    const neededMs = expectedMs * times.margin;
+    // So much later the line is short enough.
+    if (neededMs > leftMs) throw outOfReach(neededMs, leftMs, inSeconds(neededMs - leftMs));
+    return expectedMs;
+  }
+
+  /** The next in line that can still be done in time takes the place of one that has ended. */
+  function callNext(): void {
+    for (const next of line) {
+      line.delete(next);
+      if (next.start()) return;
+    }
   }
 
   function enter(signal: AbortSignal, leftMs = Number.POSITIVE_INFINITY): Place {
     signal.throwIfAborted();
     checkRoom();
-    checkReach(leftMs);
-    let startedAt: number | undefined;
+    let begun: Begun | undefined;
     let left = false;
-    const start = (): void => {
-      active += 1;
-      startedAt = now();
+    const mustWait = !hasFreePlace();
+    const expectedMs = mustWait ? checkReach(leftMs) : times.expectMs(0);
+    const enteredAt = now();
+    /** Whoever has gone by himself would have taken nobody knows how long. */
+    const learn = (): void => {
+      if (expectedMs === undefined || (signal.aborted && !isTimeOut(signal.reason))) return;
+      times.learn(expectedMs, now() - enteredAt);
     };
-    const finish = (): void => {
-      active -= 1;
-      const tookMs = now() - (startedAt ?? now());
-      meanMs = meanMs === undefined ? tookMs : meanMs + newestWeight * (tookMs - meanMs);
-      for (const next of line) {
-        line.delete(next);
-        next.start();
-        break;
-      }
+    const finish = (from: Begun): void => {
+      learn();
+      times.end(from, !signal.aborted);
+      callNext();
     };
 
-    if (active < limits.concurrency && line.size === 0) {
-      start();
+    if (!mustWait) {
+      const from = times.begin();
       return {
         turn: Promise.resolve(),
         leave() {
-          if (!left) finish();
+          if (!left) finish(from);
           left = true;
         },
       };
@@ -121,12 +140,22 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     const waiter: Waiter = {
       start() {
         signal.removeEventListener("abort", giveUp);
-        start();
+        const stillMs = enteredAt + leftMs - now();
+        const leastMs = times.leastMs() ?? 0;
+        if (leastMs > stillMs) {
+          left = true;
+          learn();
+          reject(outOfReach(leastMs, stillMs, retryAfterS()));
+          return false;
+        }
+        begun = times.begin();
         resolve();
+        return true;
       },
     };
     const giveUp = (): void => {
       line.delete(waiter);
+      learn();
       reject(signal.reason);
     };
     line.add(waiter);
@@ -136,16 +165,19 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       leave() {
         if (left) return;
         left = true;
-        if (startedAt !== undefined) finish();
-        else line.delete(waiter);
         signal.removeEventListener("abort", giveUp);
+        if (begun === undefined) {
+          line.delete(waiter);
+          return;
+        }
+        finish(begun);
       },
     };
   }
 
   return {
     get active() {
-      return active;
+      return times.active;
     },
     get waiting() {
       return line.size;
@@ -177,4 +209,8 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       bufferedBytes -= bytes;
     },
   };
+}
+
+function isTimeOut(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === "TimeoutError";
 }
