@@ -4,7 +4,8 @@ import { BridleError, toBridleError } from "../errors/error.js";
 import type { FoundModel } from "../model/resolve-model.js";
 import type { Registry } from "../registry/registry.js";
 import type { AliasState } from "../registry/versions.js";
-import type { Summarizer } from "../summarize/summarizer.js";
+import { addLoads, leftOfLoad } from "../summarize/engine-load.js";
+import type { EngineLoad, Summarizer } from "../summarize/summarizer.js";
 
 /** What became of an alias that moved. */
 export type SwapEvent =
@@ -70,6 +71,9 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
   const { name, model, alias, registry, open, freeBytes, pollMs, onEvent } = options;
   const stop = new AbortController();
   const closing = new Set<Promise<void>>();
+  /** Versions that end what they began, and what those have done that have ended: it counts on. */
+  const retired = new Set<Summarizer>();
+  let gone: EngineLoad | undefined;
   let pending: ServedAlias["pending"];
   let refreshing: Promise<void> | undefined;
 
@@ -110,7 +114,13 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
       // Closing ends what is under way, whatever it runs on.
       stop.signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    const done = idle.then(() => old.summarizer.close());
+    retired.add(old.summarizer);
+    const done = idle
+      .then(() => old.summarizer.close())
+      .finally(() => {
+        gone = addLoads(gone, leftOfLoad(old.summarizer.load?.()));
+        retired.delete(old.summarizer);
+      });
     const told = done.catch((thrown) => {
       const version = Number.parseInt(old.summarizer.version, 10);
       onEvent?.({ type: "failed", name, version, error: toBridleError(thrown) });
@@ -230,7 +240,11 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
         if (serving.running === 0) serving.onIdle?.();
       }
     },
-    load: () => current.summarizer.load?.(),
+    load: () =>
+      [current.summarizer, ...retired].reduce(
+        (sum, summarizer) => addLoads(sum, summarizer.load?.()),
+        gone,
+      ),
     warmUp: () => current.summarizer.warmUp(),
     async close() {
       stop.abort();

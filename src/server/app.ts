@@ -46,6 +46,9 @@ const defaultHeaders = {
   "cache-control": "no-store",
 } as const;
 
+/** How long a slow request's line waits for a model that was cut off to tell where its time went: some steps. */
+const tellWithinMs = 5000;
+
 export async function createApp(server: ServerContext, files: BuiltFiles): Promise<App> {
   const app: App = new OpenAPIHono<Env>();
   app.use(async (c, next) => {
@@ -109,8 +112,12 @@ function openScope(server: ServerContext, c: RequestContext): void {
     server.metrics.countRequest(scope.route, incoming.method ?? "", status, durationMs);
     const isSlow = durationMs >= server.config.slowRequestMs;
     if (isSlow && !scope.isProbe && !scope.isOpenEnded) {
-      const { id: requestId, route, requestBytes, code, account } = scope;
-      logSlow(server.log, { requestId, route, status, durationMs, requestBytes, code, account });
+      const { id: requestId, route, requestBytes, code } = scope;
+      const slow = { requestId, route, status, durationMs, requestBytes, code };
+      void settled(scope.account.told, tellWithinMs).then(() => {
+        const { told: _, ...account } = scope.account;
+        logSlow(server.log, { ...slow, account });
+      });
     }
     logRequest(server.log, server.config, {
       requestId: scope.id,
@@ -129,6 +136,16 @@ function openScope(server: ServerContext, c: RequestContext): void {
       trace: scope.trace,
     });
   });
+}
+
+/** Waits until a promise has settled, but no longer than so many ms. */
+async function settled(promise: Promise<void> | undefined, mostMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, mostMs);
+  });
+  await Promise.race([promise, enough]);
+  clearTimeout(timer);
 }
 
 function finishHeaders(server: ServerContext, c: RequestContext): void {

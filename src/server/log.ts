@@ -145,7 +145,7 @@ export interface SlowRequest {
   readonly durationMs: number;
   readonly requestBytes: number;
   readonly code?: string | undefined;
-  readonly account: WorkAccount;
+  readonly account: Omit<WorkAccount, "told">;
 }
 
 /** Writes one line for a request that took longer than operators want, with where its time went. */

@@ -22,6 +22,8 @@ export interface Metrics {
   countCache(outcome: CacheOutcome): void;
   /** @param code a row of the error table */
   countFailure(model: string, code: string): void;
+  /** Where the time went of a document, by phase in ms. */
+  countPhases(model: string, timingsMs: SummaryResult["timingsMs"]): void;
   close(): void;
 }
 
@@ -93,11 +95,17 @@ export function createMetrics(
   });
   const phaseSeconds = new Histogram({
     name: "bridle_phase_seconds",
-    help: "Where a neural model's time for one document went: queue, encode (reading), decode (writing).",
+    help: "Where a neural model's time for one document went, whether a summary came of it or not: queue, encode (reading), decode (writing).",
     labelNames: ["model", "phase"],
     buckets: secondsBuckets,
     registers,
   });
+  const countPhases: Metrics["countPhases"] = (model, timingsMs) => {
+    for (const phase of phases) {
+      const ms = timingsMs[phase];
+      if (ms !== undefined) phaseSeconds.observe({ model, phase }, ms / 1000);
+    }
+  };
   const inputTokens = new Histogram({
     name: "bridle_document_tokens",
     help: "Length of documents in the model's tokens (extractive: words).",
@@ -187,13 +195,11 @@ export function createMetrics(
       // No model took any time for it, nor read it.
       if (cached === true) return;
       summarySeconds.observe({ model }, timingsMs.total / 1000);
-      for (const phase of phases) {
-        const ms = timingsMs[phase];
-        if (ms !== undefined) phaseSeconds.observe({ model, phase }, ms / 1000);
-      }
+      countPhases(model, timingsMs);
       inputTokens.observe({ model }, usage.inputTokens);
       unread.inc({ model }, Math.max(0, usage.inputTokens - usage.usedTokens));
     },
+    countPhases,
     countFailure(model, code) {
       documents.inc({ model, outcome: code });
     },

@@ -41,8 +41,10 @@ export interface WorkAccount {
   chunks: number;
   /** Milliseconds until its turn came among all requests. */
   waitedMs?: number;
-  /** Milliseconds by phase, as the summarizer tells them. */
+  /** Milliseconds by phase, as the summarizer tells them, also of what no summary came of. */
   phasesMs?: Record<string, number>;
+  /** Settles when it is known where the time went, which of work that is cut off is told later. */
+  told?: Promise<void>;
   /** Documents that shared a neural model's steps, on average, of the document that shared them with most. */
   occupancy?: number;
 }

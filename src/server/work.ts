@@ -9,7 +9,8 @@ import type {
   SummaryResult,
 } from "../summarize/summarizer.js";
 import type { ServerContext } from "./context.js";
-import { abortError, type RequestScope, withinScope } from "./request-scope.js";
+import { createDeferred } from "./deferred.js";
+import { abortError, type RequestScope, type WorkAccount, withinScope } from "./request-scope.js";
 
 export interface Work {
   readonly document: string;
@@ -66,27 +67,39 @@ export async function summarize(
   { document, model, parameters, onEvent, priority }: Work,
 ): Promise<SummaryResult> {
   const summarizer = getSummarizer(server.service, model);
+  const { account } = scope;
+  const told = createDeferred();
+  account.told = Promise.all([account.told, told.promise]).then(() => {});
   const options: SummarizeOptions = {
     signal: scope.signal,
+    onFailure(timingsMs) {
+      server.metrics.countPhases(summarizer.model, timingsMs);
+      addPhases(account, timingsMs);
+      told.resolve();
+    },
     ...(parameters && { parameters }),
     ...(onEvent && { onEvent }),
     ...(priority && { priority }),
   };
   try {
-    scope.account.model = summarizer.model;
+    account.model = summarizer.model;
     if (server.cache === undefined) {
       const made = await summarizer.summarize(document, options);
       count(server, scope, made);
+      told.resolve();
       return made;
     }
     const { result, outcome } = await server.cache.summarize(summarizer, document, options);
     server.metrics.countCache(outcome);
     count(server, scope, result);
+    told.resolve();
     scope.cache = outcome;
     return result;
   } catch (thrown) {
     const error = scope.signal.aborted ? abortError(scope) : toBridleError(thrown);
     server.metrics.countFailure(summarizer.model, error.code);
+    // A model that was cut off ends a step later, and tells then.
+    if (summarizer.traits.kind !== "neural" || !scope.signal.aborted) told.resolve();
     throw error;
   }
 }
@@ -99,10 +112,14 @@ function count(server: ServerContext, { account }: RequestScope, result: Summary
   account.inputTokens += usage.inputTokens;
   account.outputTokens += usage.outputTokens;
   account.chunks += usage.chunks;
+  addPhases(account, timingsMs);
+  if (occupancy !== undefined) account.occupancy = Math.max(account.occupancy ?? 0, occupancy);
+}
+
+function addPhases(account: WorkAccount, timingsMs: SummaryResult["timingsMs"]): void {
   account.phasesMs ??= {};
   for (const [phase, ms] of Object.entries(timingsMs))
     account.phasesMs[phase] = (account.phasesMs[phase] ?? 0) + ms;
-  if (occupancy !== undefined) account.occupancy = Math.max(account.occupancy ?? 0, occupancy);
 }
 
 /**

@@ -21,7 +21,7 @@ export interface LongDocumentOptions {
   /** Called when the turn of a part has come. */
   readonly onStart?: (() => void) | undefined;
   readonly onEvent?: ((event: SummaryEvent) => void) | undefined;
-  /** Called when a part is done, with where its time went. */
+  /** Called when a part is done, or has failed, with where its time went. */
   readonly onPhases?: ((phases: JobPhases) => void) | undefined;
 }
 

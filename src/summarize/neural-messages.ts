@@ -2,10 +2,11 @@
 import type { GenerateOptions } from "../config/generate-options.js";
 import type { ModelDType } from "../config/model-dtypes.js";
 import type { ErrorData } from "../errors/error.js";
-import type { EngineLoad, JobPhases, Priority } from "../generate/scheduler.js";
+import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
 import type { LongDocumentResult } from "./long-document.js";
+import type { WorkTimes } from "./phase-times.js";
 import type { ModelTraits, SummaryEvent } from "./summarizer.js";
 
 export interface WorkerSettings {
@@ -41,13 +42,10 @@ export type FromWorker =
   | ({ readonly type: "ready" } & OpenedModel)
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
-  | {
+  | ({
       readonly type: "done";
       readonly id: number;
       readonly result: LongDocumentResult;
-      readonly workMs: number;
-      /** Sums over all parts. */
-      readonly phases: JobPhases;
-    }
+    } & WorkTimes)
   | { readonly type: "load"; readonly load: EngineLoad }
-  | { readonly type: "error"; readonly id: number; readonly error: ErrorData };
+  | ({ readonly type: "error"; readonly id: number; readonly error: ErrorData } & WorkTimes);

@@ -8,6 +8,7 @@ import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";
 import type { FromWorker, ToWorker, WorkerSettings } from "./neural-messages.js";
+import { addPart, noPhases, type WorkTimes } from "./phase-times.js";
 import type { ModelTraits } from "./summarizer.js";
 
 const port = parentPort;
@@ -26,7 +27,11 @@ async function work(
   const controller = new AbortController();
   running.set(id, controller);
   let started: number | undefined;
-  let phases: JobPhases = { queueMs: 0, encodeMs: 0, decodeMs: 0, steps: 0, stepDocuments: 0 };
+  let phases: JobPhases | undefined;
+  const times = (): WorkTimes => {
+    const now = performance.now();
+    return { workMs: now - (started ?? now), phases: phases ?? noPhases };
+  };
   try {
     const result = await summarizeLongDocument(model, tokenizer, document, {
       generate,
@@ -39,17 +44,12 @@ async function work(
       },
       onEvent: (event) => tell({ type: "event", id, event }),
       onPhases: (part) => {
-        phases = {
-          ...{ queueMs: phases.queueMs + part.queueMs, encodeMs: phases.encodeMs + part.encodeMs },
-          ...{ decodeMs: phases.decodeMs + part.decodeMs, steps: phases.steps + part.steps },
-          stepDocuments: phases.stepDocuments + part.stepDocuments,
-        };
+        phases = addPart(phases, part);
       },
     });
-    const workMs = performance.now() - (started ?? performance.now());
-    tell({ type: "done", id, result, workMs, phases });
+    tell({ type: "done", id, result, ...times() });
   } catch (thrown) {
-    tell({ type: "error", id, error: toErrorData(thrown) });
+    tell({ type: "error", id, error: toErrorData(thrown), ...times() });
   } finally {
     running.delete(id);
     tellLoad(model);

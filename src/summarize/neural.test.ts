@@ -152,13 +152,20 @@ describe("a neural summarizer", () => {
     expect((await summarizer.summarize(short)).usage.chunks).toBe(1);
   });
 
-  it("stops when it is told to, and goes on with the next request", async () => {
+  it("stops when it is told to, tells where the time went, and goes on with the next request", async () => {
     const controller = new AbortController();
+    const told: object[] = [];
     const work = summarizer.summarize(long.repeat(50), {
       signal: controller.signal,
-      onEvent: () => controller.abort(),
+      onEvent: ({ type }) => type === "token" && controller.abort(),
+      onFailure: (timingsMs) => told.push(timingsMs),
     });
     await expect(work).rejects.toMatchObject({ code: "CANCELLED" });
+    const number = expect.any(Number);
+    expect(told).toEqual([
+      { queue: number, encode: number, decode: number, generate: number, total: number },
+    ]);
+    expect(told[0]).not.toMatchObject({ encode: 0 });
     await expect(
       summarizer.summarize(short, { signal: AbortSignal.abort() }),
     ).rejects.toMatchObject({ code: "CANCELLED" });

@@ -9,7 +9,9 @@ import { overDefaults } from "../generate/options.js";
 import type { EngineLoad } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
 import { checkDocument } from "./check-document.js";
+import { addLoads, leftOfLoad } from "./engine-load.js";
 import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
+import { timesOf } from "./phase-times.js";
 import type {
   SummarizeOptions,
   Summarizer,
@@ -47,6 +49,7 @@ const supported: readonly string[] = [
 interface Pending {
   readonly resolve: (message: FromWorker & { type: "done" }) => void;
   readonly reject: (error: unknown) => void;
+  readonly onFailure: (message: FromWorker & { type: "error" }) => void;
   readonly onEvent: SummarizeOptions["onEvent"];
   readonly cancel: () => void;
 }
@@ -76,6 +79,8 @@ export async function createNeuralSummarizer(
     maxCacheBytes: options.maxCacheBytes,
   };
   let engine: Engine | undefined;
+  /** What threads have done that are gone. */
+  let gone: EngineLoad | undefined;
   let nextId = 0;
   let closed = false;
 
@@ -85,6 +90,7 @@ export async function createNeuralSummarizer(
     if (engine !== undefined) return engine;
     const started = startEngine(settings);
     started.worker.once("exit", () => {
+      gone = addLoads(gone, leftOfLoad(started.load));
       if (engine === started) engine = undefined;
     });
     // A failure to start reaches whoever waits for it; this keeps it from being unhandled besides.
@@ -104,7 +110,7 @@ export async function createNeuralSummarizer(
 
   async function run(
     document: string,
-    { parameters = {}, signal, onEvent, priority }: SummarizeOptions,
+    { parameters = {}, signal, onEvent, onFailure, priority }: SummarizeOptions,
   ): Promise<SummaryResult> {
     const started = performance.now();
     checkParameters(parameters, options.name);
@@ -120,7 +126,10 @@ export async function createNeuralSummarizer(
     try {
       const { result, workMs, phases } = await new Promise<FromWorker & { type: "done" }>(
         (resolve, reject) => {
-          using.pending.set(id, { resolve, reject, onEvent, cancel });
+          using.pending.set(id, {
+            ...{ resolve, reject, onEvent, cancel },
+            onFailure: (told) => onFailure?.(timesOf(told, performance.now() - started)),
+          });
           using.worker.ref();
           signal?.addEventListener("abort", cancel, { once: true });
           say({
@@ -139,10 +148,7 @@ export async function createNeuralSummarizer(
         model: options.name,
         version,
         ...(phases.steps > 0 && { occupancy: phases.stepDocuments / phases.steps }),
-        timingsMs: {
-          ...{ queue: Math.max(0, total - workMs), encode: phases.encodeMs },
-          ...{ decode: phases.decodeMs, generate: workMs, total },
-        },
+        timingsMs: timesOf({ workMs, phases }, total),
       };
     } catch (error) {
       throw signal?.aborted ? abortError(signal, started) : error;
@@ -166,7 +172,7 @@ export async function createNeuralSummarizer(
       if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
       return run(document, summarizeOptions);
     },
-    load: () => engine?.load,
+    load: () => addLoads(gone, engine?.load),
     async warmUp() {
       await run("This sentence makes the first request as quick as the next ones.", {
         parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
@@ -222,7 +228,7 @@ function startEngine(settings: WorkerSettings): Engine {
         const request = pending.get(message.id);
         if (message.type === "event") tellEvent(request, message.event);
         else if (message.type === "done") request?.resolve(message);
-        else request?.reject(fromErrorData(message.error));
+        else if (request !== undefined) tellFailure(request, message);
       }
     });
     worker.on("error", (cause) =>
@@ -234,6 +240,16 @@ function startEngine(settings: WorkerSettings): Engine {
   });
   const engine: Engine = { worker, ready, pending, load: undefined };
   return engine;
+}
+
+/** Tells where the time of a document without a summary went, and why there is none. */
+function tellFailure(request: Pending, message: FromWorker & { type: "error" }): void {
+  try {
+    request.onFailure(message);
+    request.reject(fromErrorData(message.error));
+  } catch (thrown) {
+    request.reject(thrown);
+  }
 }
 
 /** What a listener throws ends its own request, and neither the process nor anybody else's. */

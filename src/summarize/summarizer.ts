@@ -87,6 +87,11 @@ export interface SummarizeOptions {
   /** Aborting it frees what the work holds and rejects with CANCELLED, or DEADLINE_EXCEEDED for a TimeoutError reason. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: SummaryEvent) => void;
+  /**
+   * Told where a neural model's time went, by phase in ms, where no summary comes of it. It may be told after the promise has
+   * been rejected, and not at all where whoever did the work is lost.
+   */
+  readonly onFailure?: (timingsMs: SummaryResult["timingsMs"]) => void;
   /** Whether somebody waits for the answer ("interactive", unless said) or it belongs to a pile of work. */
   readonly priority?: Priority;
 }

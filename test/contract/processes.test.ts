@@ -107,12 +107,19 @@ describe("work", () => {
   });
 
   it("is left before its end when its caller goes or its time is over", async () => {
+    const counted = async () => {
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      return Number(/^bridle_phase_seconds_count\{.*phase="queue"\} (\d+)/m.exec(text)?.[1] ?? 0);
+    };
+    const before = await counted();
     const late = await post(
       "/v1/summaries",
       { document: long(1, 4000) },
       { "x-timeout-ms": "200" },
     );
     expect(late.status).toBe(504);
+    // Where its time went is told after it has been answered.
+    await until(async () => (await counted()) === before + 1);
     const leaving = new AbortController();
     const left = fetch(`${server.url}/v1/summaries`, {
       method: "POST",

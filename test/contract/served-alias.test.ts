@@ -12,7 +12,7 @@ import type { FoundModel } from "../../src/model/resolve-model.js";
 import { type PackedModel, packModel } from "../../src/package/pack-model.js";
 import type { Registry } from "../../src/registry/registry.js";
 import { extractiveTraits } from "../../src/summarize/extractive/parameters.js";
-import type { Summarizer, SummaryResult } from "../../src/summarize/summarizer.js";
+import type { EngineLoad, Summarizer, SummaryResult } from "../../src/summarize/summarizer.js";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
@@ -39,6 +39,7 @@ class Toy implements Summarizer {
   readonly defaults = {};
   warm = false;
   closed = false;
+  written = 0;
   private readonly held: (() => void)[] = [];
 
   constructor({ registered }: FoundModel) {
@@ -49,7 +50,15 @@ class Toy implements Summarizer {
   async summarize(document: string): Promise<SummaryResult> {
     if (document === "hold") await new Promise<void>((resolve) => this.held.push(resolve));
     if (this.closed) throw new BridleError("CANCELLED");
+    this.written += 10;
     return { model: this.model, version: this.version } as SummaryResult;
+  }
+
+  load(): EngineLoad {
+    return {
+      ...{ waiting: 0, running: this.held.length, rows: this.held.length, cacheBytes: 0 },
+      ...{ steps: 0, stepRows: 0, tokens: this.written, encodeMs: 0, stepMs: 0 },
+    };
   }
 
   release(): void {
@@ -130,6 +139,31 @@ describe("a served alias", () => {
     expect((await after).version).toBe("2");
     await served.refresh();
     expect(toys[0]?.closed).toBe(true);
+    await stop();
+  });
+
+  it("counts on with what versions have done that have left, and with what they end", async () => {
+    const { served, toys, move, stop } = await start();
+    await served.summarize("now");
+    const waiting = served.summarize("hold");
+    const counted = [served.load?.()];
+    await move(2);
+    await served.refresh();
+    await served.summarize("now");
+    counted.push(served.load?.());
+    toys[0]?.release();
+    await waiting;
+    while (toys[0]?.closed !== true) await new Promise((resolve) => setTimeout(resolve, 5));
+    counted.push(served.load?.());
+    await move(3);
+    await served.refresh();
+    counted.push(served.load?.());
+    expect(counted.map((load) => [load?.tokens, load?.running])).toEqual([
+      [10, 1],
+      [20, 1],
+      [30, 0],
+      [30, 0],
+    ]);
     await stop();
   });
 

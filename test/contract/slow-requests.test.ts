@@ -91,7 +91,13 @@ describe("a slow request", () => {
       headers,
     );
     expect(response.status).toBe(504);
-    expect(await slowLine("late")).toMatchObject({ code: "DEADLINE_EXCEEDED", documents: 0 });
+    expect(await slowLine("late")).toMatchObject({
+      ...{ code: "DEADLINE_EXCEEDED", documents: 0 },
+      phasesMs: {
+        ...{ queue: expect.any(Number), encode: expect.any(Number), decode: expect.any(Number) },
+        ...{ generate: expect.any(Number), total: expect.any(Number) },
+      },
+    });
     expect(lines.join("")).not.toContain(secret);
   });
 

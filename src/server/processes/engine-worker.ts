@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { compose, getSummarizer, type Service } from "../../compose.js";
 import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
+import type { SummaryResult } from "../../summarize/summarizer.js";
 import { describeFailure, type Logger, logModelChange, openLog } from "../log.js";
 import type { FromProcess, OpenedSummarizer, ProcessConfig, ToProcess } from "./messages.js";
 
@@ -67,9 +68,13 @@ async function summarize(
 ): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
+  let timingsMs: SummaryResult["timingsMs"] | undefined;
   try {
     const result = await getSummarizer(opened, model).summarize(document, {
       signal: controller.signal,
+      onFailure: (times) => {
+        timingsMs = times;
+      },
       ...(parameters && { parameters }),
       ...(priority && { priority }),
       ...(wantsEvents && { onEvent: (event) => tell({ type: "event", id, event }) }),
@@ -78,7 +83,7 @@ async function summarize(
   } catch (thrown) {
     const error = toBridleError(thrown);
     if (error.kind === "bug") log?.error(describeFailure(error), "A request failed on a bug");
-    tell({ type: "error", id, error: toErrorData(error) });
+    tell({ type: "error", id, error: toErrorData(error), timingsMs });
   } finally {
     running.delete(id);
   }

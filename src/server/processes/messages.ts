@@ -68,6 +68,12 @@ export type FromProcess =
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
   | { readonly type: "done"; readonly id: number; readonly result: SummaryResult }
-  | { readonly type: "error"; readonly id: number; readonly error: ErrorData }
+  | {
+      readonly type: "error";
+      readonly id: number;
+      readonly error: ErrorData;
+      /** Where the time went, where a model tells. */
+      readonly timingsMs: SummaryResult["timingsMs"] | undefined;
+    }
   | { readonly type: "loads"; readonly loads: readonly (readonly [string, EngineLoad])[] }
   | { readonly type: "metrics"; readonly id: number; readonly metrics: ProcessMetrics };

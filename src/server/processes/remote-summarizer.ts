@@ -23,7 +23,7 @@ export function createRemoteSummarizer(
 ): Summarizer {
   async function attempt(
     document: string,
-    { parameters, priority, signal }: SummarizeOptions,
+    { parameters, priority, signal, onFailure }: SummarizeOptions,
     onEvent: SummarizeOptions["onEvent"],
     not: WorkerProcess | undefined,
   ): Promise<
@@ -32,7 +32,7 @@ export function createRemoteSummarizer(
     const process = await supervisor.pick(signal, not);
     try {
       const request = { model: name, document, parameters, priority };
-      return { result: await process.summarize(request, signal, onEvent) };
+      return { result: await process.summarize(request, signal, onEvent, onFailure) };
     } catch (thrown) {
       if (!lost.has(toBridleError(thrown).code)) throw thrown;
       return { lost: process, error: thrown };

@@ -2,6 +2,7 @@
 import type { ProcessState } from "../../compose.js";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError, toBridleError } from "../../errors/error.js";
+import { addLoads, leftOfLoad } from "../../summarize/engine-load.js";
 import type { EngineLoad } from "../../summarize/summarizer.js";
 import { createDeferred } from "../deferred.js";
 import type { Logger } from "../log.js";
@@ -50,25 +51,6 @@ interface Place {
   restarts: number;
   /** How many died soon, one after the other. */
   soon: number;
-}
-
-/** What only grows: it must not shrink when a process dies. */
-const totals = [
-  ...(["steps", "stepRows", "tokens", "encodeMs", "stepMs"] as const),
-] satisfies (keyof EngineLoad)[];
-
-function plus(a: EngineLoad | undefined, b: EngineLoad): EngineLoad {
-  if (a === undefined) return b;
-  const sum = { ...a } as Record<keyof EngineLoad, number>;
-  for (const name of Object.keys(b) as (keyof EngineLoad)[]) sum[name] = (a[name] ?? 0) + b[name];
-  return sum;
-}
-
-/** What is left of a process that is gone: what it has done, and nothing under way. */
-function remains(load: EngineLoad): EngineLoad {
-  const left = Object.fromEntries(Object.keys(load).map((name) => [name, 0]));
-  for (const name of totals) left[name] = load[name];
-  return left as unknown as EngineLoad;
 }
 
 /**
@@ -149,7 +131,8 @@ export async function openSupervisor(
       place.process = undefined;
       place.isReady = false;
       for (const [name, load] of process.loads) {
-        gone.set(name, plus(gone.get(name), remains(load)));
+        const all = addLoads(gone.get(name), leftOfLoad(load));
+        if (all !== undefined) gone.set(name, all);
       }
       // The very first is its opener's to report.
       if (closed || models === undefined) return;
@@ -243,10 +226,7 @@ export async function openSupervisor(
     },
     load(model) {
       let sum = gone.get(model);
-      for (const { process } of places) {
-        const load = process?.loads.get(model);
-        if (load !== undefined) sum = plus(sum, load);
-      }
+      for (const { process } of places) sum = addLoads(sum, process?.loads.get(model));
       return sum;
     },
     async metrics(withinMs) {

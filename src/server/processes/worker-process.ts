@@ -3,7 +3,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { abortError } from "../../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../../errors/error.js";
-import type { EngineLoad, SummaryEvent, SummaryResult } from "../../summarize/summarizer.js";
+import type {
+  EngineLoad,
+  SummarizeOptions,
+  SummaryEvent,
+  SummaryResult,
+} from "../../summarize/summarizer.js";
 import { createDeferred } from "../deferred.js";
 import type {
   FromProcess,
@@ -48,6 +53,7 @@ export interface WorkerProcess {
     request: Omit<RemoteRequest, "wantsEvents">,
     signal: AbortSignal | undefined,
     onEvent: ((event: SummaryEvent) => void) | undefined,
+    onFailure?: SummarizeOptions["onFailure"],
   ): Promise<SummaryResult>;
   /** What it counts of itself; undefined where it does not answer in time. */
   metrics(withinMs: number): Promise<ProcessMetrics | undefined>;
@@ -67,6 +73,8 @@ export function startWorkerProcess(config: ProcessConfig): WorkerProcess {
 
 function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   const pending = new Map<number, Pending>();
+  /** Who wants to know where the time went of what fails; also of what nobody waits for any more. */
+  const failing = new Map<number, NonNullable<SummarizeOptions["onFailure"]>>();
   const counting = new Map<number, (metrics: ProcessMetrics) => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
   let told: ToldModels | undefined;
@@ -89,6 +97,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
     warm.reject(error);
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
+    failing.clear();
     counting.clear();
     ended.resolve(how);
   };
@@ -116,9 +125,12 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
         tellEvent(message.id, message.event);
         break;
       case "done":
+        failing.delete(message.id);
         pending.get(message.id)?.resolve(message.result);
         break;
       case "error":
+        if (message.timingsMs !== undefined) failing.get(message.id)?.(message.timingsMs);
+        failing.delete(message.id);
         pending.get(message.id)?.reject(fromErrorData(message.error));
         break;
       case "loads":
@@ -157,7 +169,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
     get loads() {
       return loads;
     },
-    async summarize(request, signal, onEvent) {
+    async summarize(request, signal, onEvent, onFailure) {
       const startedAt = performance.now();
       if (signal?.aborted) throw abortError(signal, startedAt);
       const id = nextId++;
@@ -172,6 +184,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
           };
           signal?.addEventListener("abort", stop, { once: true });
           pending.set(id, { resolve, reject, onEvent });
+          if (onFailure !== undefined) failing.set(id, onFailure);
           send({ type: "summarize", id, ...request, wantsEvents: onEvent !== undefined });
         });
       } finally {
