@@ -6,11 +6,11 @@ import { openSession, type SessionOptions } from "../runtime/session.js";
 import { int64, int64Rows } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
+import type { Allocate } from "./buffer-pool.js";
 import { cacheInputs, encoderGraph, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
 import { createGreedySearch } from "./greedy.js";
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
-import type { Allocate } from "./running-batch.js";
 import {
   type BatchLimits,
   checkAborted,
@@ -46,7 +46,7 @@ export interface GenerateHooks {
   readonly signal?: AbortSignal | undefined;
   /** Called after every step with the tokens of the first document that can no longer change. */
   readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
-  /** Called when it is done, with where its time went. */
+  /** Called when it is done, or has failed, with where its time went. */
   readonly onPhases?: ((phases: JobPhases) => void) | undefined;
 }
 

@@ -1,16 +1,16 @@
 // The documents whose searches advance together: their keys and values, and which of them each row may see.
 import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
+import { BufferPool } from "./buffer-pool.js";
 import { written } from "./cache.js";
 import type { Search } from "./search.js";
 
 /** Steps by which the room for a document's own past grows. */
 const growth = 16;
+/** How many times as many places are made where there are too few, so that not every document moves all others. */
+const spare = 1.5;
 
-/** Memory for so many numbers, all zero. @throws RangeError where there is none left */
-export type Allocate = (length: number) => Float32Array;
-
-export const allocateNew: Allocate = (length) => new Float32Array(length);
+type Take = BufferPool["take"];
 
 export interface BatchShape {
   /** Rows of each document. */
@@ -30,6 +30,8 @@ export interface Member {
   readonly search: Search;
   /** The step of the batch at which it began. */
   readonly start: number;
+  /** Tokens of its source, padding included. */
+  readonly source: number;
   /** For each row, the slot taken at each step so far. */
   pasts: readonly (readonly number[])[];
 }
@@ -57,7 +59,7 @@ export class RunningBatch {
   readonly members: Member[] = [];
   private readonly shape: BatchShape;
   private readonly inputs: CacheInputs;
-  private readonly allocate: Allocate;
+  private readonly pool: BufferPool;
   private own = new Map<string, Float32Array>();
   private cross = new Map<string, Float32Array>();
   private mask: Float32Array = new Float32Array(0);
@@ -69,8 +71,8 @@ export class RunningBatch {
   private window = 0;
   private step = 0;
 
-  constructor(inputs: CacheInputs, shape: BatchShape, allocate: Allocate = allocateNew) {
-    this.allocate = allocate;
+  constructor(inputs: CacheInputs, shape: BatchShape, pool = new BufferPool()) {
+    this.pool = pool;
     this.inputs = inputs;
     this.shape = shape;
   }
@@ -79,9 +81,9 @@ export class RunningBatch {
     return this.members.length;
   }
 
-  /** Longest source it has room for without moving anything. */
+  /** Tokens of the longest source of its documents. */
   get sourceTokens(): number {
-    return this.source;
+    return Math.max(0, ...this.members.map(({ source }) => source));
   }
 
   /** Bytes held. */
@@ -105,7 +107,8 @@ export class RunningBatch {
   ): void {
     const [, , , length = 0] = mask.shape;
     const { heads, headWidth } = this.shape;
-    this.makeRoom(this.size + searches.length, Math.max(length, this.source));
+    this.narrow();
+    this.makeRoom(this.size + searches.length, Math.max(length, this.sourceTokens));
     for (const [n, search] of searches.entries()) {
       const place = this.size;
       for (const [name, data] of this.cross) {
@@ -122,7 +125,7 @@ export class RunningBatch {
       row.fill(dropped);
       row.set(mask.data.subarray(n * length, (n + 1) * length));
       const pasts = Array.from({ length: this.shape.width }, () => []);
-      this.members.push({ search, start: this.step, pasts });
+      this.members.push({ search, start: this.step, source: length, pasts });
     }
   }
 
@@ -147,7 +150,9 @@ export class RunningBatch {
 
   /** Nobody is left: the next documents find room of their own size. */
   private release(): void {
-    this.own = new Map();
+    this.replaceOwn(new Map());
+    this.giveAll(this.cross.values());
+    this.pool.give(this.mask);
     this.cross = new Map();
     this.mask = new Float32Array(0);
     this.places = 0;
@@ -165,47 +170,82 @@ export class RunningBatch {
     return this.shape.heads * source * this.shape.headWidth;
   }
 
-  /** Copies what is held into larger tensors where it does not fit. @throws RangeError, and nothing has changed */
+  /**
+   * Copies what is held into other tensors where it does not fit, or where half of their room would do: those who made it so
+   * large have gone.
+   * @throws RangeError, and nothing has changed
+   */
   private makeRoom(places: number, source: number): void {
-    if (places > this.places || source > this.source) {
-      const room =
-        places > this.places && this.places > 0
-          ? Math.max(places, 2 * this.places)
-          : Math.max(places, this.places);
+    const fits = places <= this.places && source <= this.source;
+    if (fits && 2 * places > this.places && 2 * source > this.source) return;
+    const more = Math.ceil(spare * this.places);
+    const isAmple = places <= this.places && 2 * places > this.places;
+    const room = isAmple ? this.places : places > this.places ? Math.max(places, more) : places;
+    const { cross, mask, own } = this.taking((take) => {
       const moved = new Map<string, Float32Array>();
       for (const name of this.inputs.cross) {
-        const data = this.allocate(room * this.crossWidth(source));
+        const data = take(room * this.crossWidth(source));
         const before = this.cross.get(name);
         if (before !== undefined) this.moveSlices(before, this.source, data, source);
         moved.set(name, data);
       }
-      const mask = this.allocate(room * source).fill(dropped);
+      const shown = take(room * source).fill(dropped);
       for (let place = 0; place < this.size; place++) {
         const start = place * this.source;
-        mask.set(this.mask.subarray(start, start + this.source), place * source);
+        const kept = Math.min(this.source, source);
+        shown.set(this.mask.subarray(start, start + kept), place * source);
       }
-      if (room > this.places) this.own = this.resizedOwn(room, this.window);
-      this.cross = moved;
-      this.mask = mask;
-      this.places = room;
-      this.source = source;
+      const resized = room !== this.places ? this.resizedOwn(take, room, this.window) : undefined;
+      return { cross: moved, mask: shown, own: resized };
+    });
+    if (own !== undefined) this.replaceOwn(own);
+    this.giveAll(this.cross.values());
+    this.pool.give(this.mask);
+    this.cross = cross;
+    this.mask = mask;
+    this.places = room;
+    this.source = source;
+  }
+
+  /** Does what takes memory; where there is not enough for all of it, what it took is given back. */
+  private taking<T>(work: (take: Take) => T): T {
+    const taken: Float32Array[] = [];
+    try {
+      return work((length) => {
+        const data = this.pool.take(length);
+        taken.push(data);
+        return data;
+      });
+    } catch (thrown) {
+      this.giveAll(taken);
+      throw thrown;
     }
   }
 
-  /** Moves [size·H] slices of one length into slices of another. */
+  private giveAll(buffers: Iterable<Float32Array>): void {
+    for (const buffer of buffers) this.pool.give(buffer);
+  }
+
+  private replaceOwn(own: Map<string, Float32Array>): void {
+    this.giveAll(this.own.values());
+    this.own = own;
+  }
+
+  /** Moves [size·H] slices of one length into slices of another, as much of each as both have room for. */
   private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
     const { heads, headWidth } = this.shape;
+    const kept = Math.min(before, after) * headWidth;
     for (let i = 0; i < this.size * heads; i++) {
       const start = i * before * headWidth;
-      to.set(from.subarray(start, start + before * headWidth), i * after * headWidth);
+      to.set(from.subarray(start, start + kept), i * after * headWidth);
     }
   }
 
-  private resizedOwn(places: number, window: number): Map<string, Float32Array> {
+  private resizedOwn(take: Take, places: number, window: number): Map<string, Float32Array> {
     const { width } = this.shape;
     const moved = new Map<string, Float32Array>();
     for (const name of this.inputs.own) {
-      const data = this.allocate(places * this.ownWidth(window));
+      const data = take(places * this.ownWidth(window));
       const before = this.own.get(name);
       if (before !== undefined) this.moveSlices(before, this.window * width, data, window * width);
       moved.set(name, data);
@@ -229,8 +269,20 @@ export class RunningBatch {
     // Slots are a step's number modulo the window: they keep their places only while the window has not come round.
     const window = this.window + growth;
     if (this.step > this.window) this.unwind();
-    this.own = this.resizedOwn(this.places, window);
+    this.replaceOwn(this.taking((take) => this.resizedOwn(take, this.places, window)));
     this.window = window;
+  }
+
+  /** Narrows what documents can look back where half of it would do. @throws RangeError, and nothing is lost */
+  private narrow(): void {
+    if (this.size === 0) return;
+    const oldest = Math.min(...this.members.map(({ start }) => start));
+    const needed = Math.ceil((this.step - oldest + 1) / growth) * growth;
+    if (2 * needed > this.window) return;
+    // Counted anew from the oldest, what anybody needs lies at the beginning.
+    this.unwind();
+    this.replaceOwn(this.taking((take) => this.resizedOwn(take, this.places, needed)));
+    this.window = needed;
   }
 
   /** Counts steps anew from the oldest document, and moves everybody's slots to where the new count has them. */

@@ -10,10 +10,10 @@ import { readJson, readWeights } from "../model/checkpoint/folder.js";
 import { findFamily } from "../model/families.js";
 import { forwardGraph } from "../model/forward.js";
 import { initialWeights } from "../model/initial-weights.js";
+import type { Allocate } from "./buffer-pool.js";
 import { type Generator, openGenerator } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
-import type { Allocate } from "./running-batch.js";
-import type { BatchLimits } from "./scheduler.js";
+import type { BatchLimits, JobPhases } from "./scheduler.js";
 
 const longest = 60;
 let root: string;
@@ -128,6 +128,35 @@ describe("a call", () => {
     expect(pegasus.load().rows).toBe(1);
     expect((await staying).sequences).toEqual(alone.sequences);
     expect(steps).toBe(3);
+  });
+
+  it("that is cut off tells where its time went until then", async () => {
+    const told: [string, JobPhases][] = [];
+    const stop = { first: new AbortController(), second: new AbortController() };
+    let steps = 0;
+    const hooks = (name: "first" | "second") => ({
+      signal: stop[name].signal,
+      onPhases: (phases: JobPhases) => told.push([name, phases]),
+    });
+    const first = narrow.generate({ inputIds: rows(4) }, long, {
+      ...hooks("first"),
+      onTokens: () => {
+        steps += 1;
+        if (steps === 2) stop.second.abort();
+        if (steps === 4) stop.first.abort();
+      },
+    });
+    const second = narrow.generate({ inputIds: rows(4) }, long, hooks("second"));
+    await expect(second).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(first).rejects.toMatchObject({ code: "CANCELLED" });
+    // There was no room for the second: it has waited and nothing else.
+    expect(told).toEqual([
+      ["second", expect.objectContaining({ encodeMs: 0, decodeMs: 0, steps: 0 })],
+      ["first", expect.objectContaining({ steps: 4, stepDocuments: 16 })],
+    ]);
+    for (const [, phases] of told) expect(phases.queueMs).toBeGreaterThanOrEqual(0);
+    expect(told[0]?.[1].queueMs).toBeGreaterThan(0);
+    expect(told[1]?.[1].decodeMs).toBeGreaterThan(0);
   });
 
   it("whose listener throws fails alone", async () => {

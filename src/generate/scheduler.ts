@@ -6,7 +6,9 @@ import type { ModelConfig } from "../model/family.js";
 import { checkLogits } from "../model/loss.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
-import { type Allocate, type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
+import { type Allocate, BufferPool } from "./buffer-pool.js";
+import { OutputBuffers } from "./output-buffers.js";
+import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Candidates, Search } from "./search.js";
 
 /** Whether somebody waits for the answer, or it belongs to a pile of work. */
@@ -60,7 +62,7 @@ export interface Job {
     readonly signal?: AbortSignal | undefined;
     readonly onStart?: (() => void) | undefined;
     readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
-    /** Called when it is done. */
+    /** Called when it is done, or has failed. */
     readonly onPhases?: ((phases: JobPhases) => void) | undefined;
   };
 }
@@ -72,8 +74,8 @@ interface Pending extends Job {
   readonly eachBytes: number;
   /** When it came, when its turn came, and when it had been read, in ms of `performance.now()`. */
   readonly cameAt: number;
-  startedAt: number;
-  readAt: number;
+  startedAt: number | undefined;
+  readAt: number | undefined;
   steps: number;
   stepDocuments: number;
   /** Searches that are not done. */
@@ -114,6 +116,8 @@ const sourceOf = ({ feeds }: Job) => feeds.ids.shape[1] ?? 0;
 export class Scheduler {
   private readonly parts: EngineParts;
   private readonly limits: Required<BatchLimits>;
+  private readonly outputs: OutputBuffers;
+  private readonly pool: BufferPool;
   private readonly waiting: Record<Priority, Pending[]> = { interactive: [], batch: [] };
   private groups: Group[] = [];
   private readonly owners = new Map<Search, Pending>();
@@ -125,6 +129,8 @@ export class Scheduler {
 
   constructor(parts: EngineParts, limits: BatchLimits = {}) {
     this.parts = parts;
+    this.outputs = new OutputBuffers(parts.allocate);
+    this.pool = new BufferPool(parts.allocate);
     const maxCacheBytes = limits.maxCacheBytes ?? Math.floor(thisMachine().memoryBytes / 4);
     this.limits = { maxRows: limits.maxRows ?? 64, maxCacheBytes };
   }
@@ -143,8 +149,9 @@ export class Scheduler {
     }
     return new Promise((resolve, reject) => {
       const cameAt = performance.now();
-      const times = { cameAt, startedAt: cameAt, readAt: cameAt, steps: 0, stepDocuments: 0 };
-      const rest = { eachBytes, ...times, left: job.searches.length, ended: false };
+      const times = { cameAt, startedAt: undefined, readAt: undefined };
+      const counts = { steps: 0, stepDocuments: 0, left: job.searches.length };
+      const rest = { eachBytes, ...times, ...counts, ended: false };
       const pending = { ...job, ...rest, resolve, reject };
       this.waiting[job.hooks.priority ?? "interactive"].push(pending);
       if (!this.looping) this.work = this.loop();
@@ -185,6 +192,7 @@ export class Scheduler {
       for (const job of this.jobs()) this.end(job, thrown);
     } finally {
       this.looping = false;
+      this.pool.rest();
     }
     // Who came just as the last turn ended found the loop still at work.
     if (!this.closed && this.load().waiting > 0) await this.loop();
@@ -228,17 +236,15 @@ export class Scheduler {
       }
     }
     for (const search of job.searches) this.owners.delete(search);
-    if (error !== undefined) {
-      job.reject(error);
-      return;
-    }
+    let failure = error;
     try {
       tellPhases(job);
-      job.resolve();
     } catch (thrown) {
       // A listener that throws ends its own job alone.
-      job.reject(thrown);
+      failure ??= thrown;
     }
+    if (failure === undefined) job.resolve();
+    else job.reject(failure);
   }
 
   /** Encodes the next job, if there is room for it. One at a turn, so that those on their way are not held up for long. */
@@ -251,7 +257,10 @@ export class Scheduler {
       next.hooks.onStart?.();
       const began = performance.now();
       next.startedAt = began;
-      const memory = await this.parts.encoder.run(next.feeds);
+      const { decoderHeads: heads, headWidth } = this.parts.config;
+      const shape = [next.searches.length, heads, sourceOf(next), headWidth];
+      const into = this.outputs.memory(this.parts.inputs.cross, shape);
+      const memory = await this.parts.encoder.run(next.feeds, into);
       next.readAt = performance.now();
       this.done.encodeMs += next.readAt - began;
       // Meanwhile it was in no list that closing or cancelling looks through.
@@ -309,7 +318,7 @@ export class Scheduler {
     const width = job.searches[0]?.width ?? 1;
     const { decoderHeads: heads, headWidth } = this.parts.config;
     const shape = { width, heads, headWidth };
-    const batch = new RunningBatch(this.parts.inputs, shape, this.parts.allocate);
+    const batch = new RunningBatch(this.parts.inputs, shape, this.pool);
     const group = { width, batch };
     this.groups.push(group);
     return group;
@@ -325,15 +334,18 @@ export class Scheduler {
     const count = Math.max(1, ...needs.map((need) => need ?? 1));
     const { feeds, fetches } = next;
     const fed = { ...feeds, count: int64([count], [1]) };
-    const unwanted = needs.includes(undefined) ? [] : ["logits"];
+    const wantsAll = needs.includes(undefined);
     let answer: Record<string, Tensor>;
     const began = performance.now();
     try {
-      answer = await this.parts.decoder.run(fed, fetches, unwanted);
+      const all = wantsAll ? this.parts.config.vocabSize : undefined;
+      const into = { ...fetches, ...this.outputs.scores([members.length, width], count, all) };
+      answer = await this.parts.decoder.run(fed, into, wantsAll ? [] : ["logits"]);
     } catch (thrown) {
       for (const { search } of members) {
         const owner = this.owners.get(search);
-        if (owner !== undefined) this.end(owner, thrown);
+        if (owner !== undefined)
+          this.end(owner, isOutOfMemory(thrown) ? memoryShort(owner) : thrown);
       }
       return;
     }
@@ -404,10 +416,13 @@ export class Scheduler {
   }
 }
 
-function tellPhases({ hooks, cameAt, startedAt, readAt, steps, stepDocuments }: Pending): void {
+/** Where the time went until now: what a job never came to took none. */
+function tellPhases({ hooks, steps, stepDocuments, ...at }: Pending): void {
+  const now = performance.now();
+  const { cameAt, startedAt = now, readAt = now } = at;
   hooks.onPhases?.({
     ...{ queueMs: startedAt - cameAt, encodeMs: readAt - startedAt },
-    ...{ decodeMs: performance.now() - readAt, steps, stepDocuments },
+    ...{ decodeMs: now - readAt, steps, stepDocuments },
   });
 }
 

@@ -188,8 +188,8 @@ export async function openSession(
     logSeverityLevel: 3,
     ...(watch !== undefined && { enableProfiling: true, profileFilePrefix: watch.prefix }),
     ...(handed.length > 0 && { externalData: handed }),
-    // A training graph's shapes change from batch to batch, so that planned memory would not fit.
-    enableMemPattern: !training,
+    // Shapes change from run to run: memory planned for each of them would be one piece a shape, kept for ever.
+    enableMemPattern: false,
     extra: {
       session: {
         // Threads that wait by spinning take the processor from whoever works; a step has hundreds of such waits.

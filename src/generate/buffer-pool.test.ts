@@ -1,0 +1,70 @@
+// Memory given back is taken again, and no more is kept than was in use at one time.
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { BufferPool } from "./buffer-pool.js";
+
+it("what was given back is taken again where it fits well, and is zero", () => {
+  const pool = new BufferPool();
+  const [small, large] = [pool.take(10), pool.take(100)];
+  large.fill(7);
+  pool.give(large);
+  pool.give(small);
+  expect(pool.freeBytes).toBe(440);
+  const again = pool.take(60);
+  expect(again === large).toBe(true);
+  expect(again.subarray(0, 60).every((value) => value === 0)).toBe(true);
+  expect(pool.take(7) === small).toBe(true);
+  expect(pool.freeBytes).toBe(0);
+  pool.give(again);
+  // Nine tenths of it would lie idle.
+  expect(pool.take(10) === large).toBe(false);
+});
+
+it("never holds more, used and unused, than was once used at a time", () => {
+  const step = fc.record({ length: fc.integer({ min: 1, max: 1000 }), gives: fc.nat(3) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const pool = new BufferPool();
+      const used: Float32Array[] = [];
+      let most = 0;
+      const usedBytes = () => used.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      for (const { length, gives } of steps) {
+        used.push(pool.take(length));
+        expect(used.at(-1)?.length).toBeGreaterThanOrEqual(length);
+        most = Math.max(most, usedBytes());
+        expect(pool.freeBytes + usedBytes()).toBeLessThanOrEqual(most);
+        for (let i = 0; i < gives && used.length > 0; i++) {
+          pool.give(used.shift() as Float32Array);
+          expect(pool.freeBytes + usedBytes()).toBeLessThanOrEqual(most);
+        }
+      }
+      expect(new Set(used).size).toBe(used.length);
+    }),
+    { seed: 3 },
+  );
+});
+
+it("keeps for the next time what the last one took, and not what one long ago did", () => {
+  const pool = new BufferPool();
+  const use = (count: number) => {
+    const taken = Array.from({ length: count }, () => pool.take(100));
+    for (const one of taken) pool.give(one);
+    pool.rest();
+    return pool.freeBytes;
+  };
+  expect([use(10), use(1), use(10)]).toEqual([4000, 400, 4000]);
+});
+
+it("lets go of what it keeps before it says that memory is short", () => {
+  let left = 100;
+  const pool = new BufferPool((length) => {
+    if (length > left) throw new RangeError("Array buffer allocation failed");
+    return new Float32Array(length);
+  });
+  pool.give(pool.take(40));
+  pool.give(pool.take(90));
+  left = 10;
+  expect(() => pool.take(30)).toThrow(RangeError);
+  expect(pool.freeBytes).toBe(0);
+  expect(pool.take(10)).toHaveLength(10);
+});

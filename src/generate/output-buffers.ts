@@ -1,0 +1,64 @@
+// Memory that a session's outputs are written into, used again by the next run.
+import { size, type Tensor } from "../runtime/tensor.js";
+import { type Allocate, allocateNew } from "./buffer-pool.js";
+
+/**
+ * What a session makes by itself lies among its working memory until V8 has collected the array around it, which may be
+ * hundreds of runs later: the free memory between such pieces is never again one piece, and the session asks for more.
+ * Here each output has one array, as long as the longest that was asked for, whose beginning the next run takes.
+ */
+export class OutputBuffers {
+  private readonly allocate: Allocate;
+  private readonly numbers = new Map<string, Float32Array>();
+  private readonly ids = new Map<string, BigInt64Array>();
+
+  constructor(allocate: Allocate = allocateNew) {
+    this.allocate = allocate;
+  }
+
+  /** For keys and values of cross-attention, all of one shape, until a batch has copied them. */
+  memory(names: readonly string[], shape: readonly number[]): Record<string, Tensor> {
+    return Object.fromEntries(names.map((name) => [name, this.float32(name, shape)]));
+  }
+
+  /**
+   * For the scores of a step, until searches have read them: of each row the best, and all where a vocabulary is given.
+   * @param rows documents, and rows of each
+   */
+  scores(
+    rows: readonly [number, number],
+    count: number,
+    vocabulary: number | undefined,
+  ): Record<string, Tensor> {
+    return {
+      ...(vocabulary !== undefined && { logits: this.float32("logits", [...rows, vocabulary]) }),
+      best: this.float32("best", [...rows, count]),
+      tokens: this.int64("tokens", [...rows, count]),
+      logSum: this.float32("logSum", [...rows, 1]),
+    };
+  }
+
+  /** Holds what the output was last time, until a run has written into it. @throws RangeError where memory is short */
+  float32(name: string, shape: readonly number[]): Tensor<"float32"> {
+    const length = size(shape);
+    let held = this.numbers.get(name);
+    if (held === undefined || held.length < length) {
+      // Let go first: both need not be there at once.
+      this.numbers.delete(name);
+      held = this.allocate(length);
+      this.numbers.set(name, held);
+    }
+    return { dtype: "float32", shape, data: held.subarray(0, length) };
+  }
+
+  /** The same of whole numbers. */
+  int64(name: string, shape: readonly number[]): Tensor<"int64"> {
+    const length = size(shape);
+    let held = this.ids.get(name);
+    if (held === undefined || held.length < length) {
+      held = new BigInt64Array(length);
+      this.ids.set(name, held);
+    }
+    return { dtype: "int64", shape, data: held.subarray(0, length) };
+  }
+}

@@ -1,0 +1,97 @@
+// The room that documents have in a batch: as much as those need that are there, and what they hold stays theirs.
+import { expect, it } from "vitest";
+import { float32, type Tensor } from "../runtime/tensor.js";
+import { RunningBatch } from "./running-batch.js";
+import type { Search } from "./search.js";
+
+const shape = { width: 1, heads: 2, headWidth: 2 };
+const search = () => ({ width: 1, rows: [{ token: 5, parent: 0 }] }) as unknown as Search;
+
+/** Adds a document whose keys are all one number; answers its search. */
+function add(batch: RunningBatch, source: number, value: number): Search {
+  const one = search();
+  const keys = new Float32Array(2 * source * 2).fill(value);
+  const mask = new Float32Array(source) as Float32Array;
+  batch.add(
+    [one],
+    { "cross.k": float32(keys, [1, 2, source, 2]) },
+    float32(mask, [1, 1, 1, source]),
+  );
+  return one;
+}
+
+const open = () => new RunningBatch({ own: ["own.k"], cross: ["cross.k"] }, shape);
+const place = (batch: RunningBatch, one: Search) =>
+  batch.members.findIndex((member) => member.search === one);
+
+/** Runs so many steps, each of which writes its number where it is told to. */
+function steps(batch: RunningBatch, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const { feeds } = batch.next();
+    const own = feeds["own.k"] as Tensor<"float32">;
+    const at = (feeds.slots as Tensor<"int64">).data;
+    const [now] = (feeds.now as Tensor<"int64">).data;
+    for (let j = 0; j < at.length; j += 3) {
+      const [b, h, slot] = [Number(at[j]), Number(at[j + 1]), Number(at[j + 2])];
+      const start = ((b * 2 + h) * (own.shape[2] as number) + slot) * 2;
+      own.data.fill(1000 * (b + 1) + Number(now), start, start + 2);
+    }
+  }
+}
+
+it("gives back the room of long and many documents once short and few are left", () => {
+  const batch = open();
+  const long = [add(batch, 160, 1), add(batch, 160, 2), add(batch, 160, 3), add(batch, 160, 4)];
+  steps(batch, 70);
+  const short = add(batch, 16, 9);
+  const full = batch.sizeBytes;
+  for (const one of long) batch.remove(place(batch, one));
+  steps(batch, 5);
+  const next = add(batch, 32, 8);
+  expect(batch.sourceTokens).toBe(32);
+  const fresh = open();
+  add(fresh, 16, 9);
+  steps(fresh, 5);
+  add(fresh, 32, 8);
+  fresh.next();
+  const { feeds } = batch.next();
+  expect(batch.sizeBytes).toBeLessThan(full / 8);
+  // What is kept for the next ones may be longer than what is used.
+  expect(batch.sizeBytes).toBeLessThanOrEqual(2 * fresh.sizeBytes);
+  const cross = feeds["cross.k"] as Tensor<"float32">;
+  expect(cross.shape).toEqual([2, 2, 32, 2]);
+  const valuesOf = (one: Search, tokens: number) => {
+    const start = place(batch, one) * 2 * 32 * 2;
+    return new Set(cross.data.subarray(start, start + tokens * 2));
+  };
+  expect([valuesOf(short, 16), valuesOf(next, 32)]).toEqual([new Set([9]), new Set([8])]);
+  const mask = feeds.mask as Tensor<"float32">;
+  const seen = [short, next].map((one) => {
+    const start = place(batch, one) * 32;
+    return mask.data.subarray(start, start + 32).filter((value) => value === 0).length;
+  });
+  expect(seen).toEqual([16, 32]);
+});
+
+it("keeps what a document has written, wherever it is moved", () => {
+  const batch = open();
+  const old = add(batch, 16, 1);
+  steps(batch, 90);
+  const young = add(batch, 16, 2);
+  steps(batch, 6);
+  batch.remove(place(batch, old));
+  // Its steps are counted anew, in a narrower window.
+  add(batch, 16, 3);
+  const { feeds } = batch.next();
+  const own = feeds["own.k"] as Tensor<"float32">;
+  expect(own.shape[2]).toBe(16);
+  const ancestors = (feeds.ancestors as Tensor<"float32">).data;
+  const row = place(batch, young);
+  const visible = Array.from({ length: 16 }, (_, slot) => slot).filter(
+    (slot) => ancestors[row * 16 + slot] === 0,
+  );
+  const written = visible.map((slot) => own.data[(row * 2 * 16 + slot) * 2]);
+  // It was second of two when it wrote, at the batch's steps 90 to 95; this step's slot is not written yet.
+  expect(written.slice(0, 6)).toEqual([2090, 2091, 2092, 2093, 2094, 2095]);
+  expect(written).toHaveLength(7);
+});
