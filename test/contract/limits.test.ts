@@ -140,16 +140,21 @@ describe("the deadline", () => {
   );
 
   it("ends a wait in the queue too", async () => {
-    const first = post("/bert", slow);
-    await until(() => server.service.running === 1);
-    const second = await post(
-      "/bert",
-      { content: "Quick. One." },
-      { headers: { "x-timeout-ms": "40" } },
-    );
+    // One that has measured nothing yet: else it says at once that 40 ms will not do.
+    const fresh = await startToy({ concurrency: 1 });
+    const ask = (body: object, headers: Record<string, string> = {}) =>
+      fetch(`${fresh.url}/bert`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      });
+    const first = ask(slow);
+    await until(() => fresh.service.running === 1);
+    const second = await ask({ content: "Quick. One." }, { "x-timeout-ms": "40" });
     expect(second.status).toBe(504);
-    server.service.release();
+    fresh.service.release();
     expect((await first).status).toBe(200);
+    await fresh.close();
   });
 
   it("ends a stream that has begun with an error event", async () => {
