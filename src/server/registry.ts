@@ -2,9 +2,11 @@
 import { z } from "@hono/zod-openapi";
 import { BridleError } from "../errors/error.js";
 import type { Registry } from "../registry/registry.js";
+import type { NamedModel } from "../registry/version-name.js";
 import type { ModelVersion } from "../registry/versions.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
+import { modelOfPath, versionOfBody } from "./model-names.js";
 import { readJson } from "./request-body.js";
 import {
   adminAccess,
@@ -28,7 +30,9 @@ const MoveRequest = z.strictObject({
   reason: text.optional().openapi({ description: "Why, for the history." }),
 });
 const PromoteRequest = MoveRequest.extend({
-  version: count.openapi({ description: "The version to point the alias at." }),
+  version: z.union([count, z.string().min(1).max(200)]).openapi({
+    description: "The version to point the alias at: its number, or an alias such as candidate.",
+  }),
   force: z.boolean().optional().openapi({
     description: "Pass over gates that fail; needs a reason, and is kept in the history.",
   }),
@@ -69,7 +73,6 @@ function actorOf(c: RequestContext): string {
 }
 
 export function registryRoutes(server: ServerContext): RouteTable {
-  const modelName = (c: RequestContext) => c.req.param("name") ?? "";
   const look = (
     path: string,
     documentedPath: string,
@@ -78,14 +81,15 @@ export function registryRoutes(server: ServerContext): RouteTable {
       summary,
       params = z.object({ name }),
     }: { operationId: string; summary: string; params?: z.ZodObject },
-    handle: (registry: Registry, model: string, c: RequestContext) => Promise<object>,
+    handle: (registry: Registry, named: NamedModel, c: RequestContext) => Promise<object>,
+    aliasOf: (c: RequestContext) => string | undefined | null = () => null,
   ): Route => ({
     method: "GET",
     path,
     access: lookAccess,
     handle: async (c) => {
-      const model = modelName(c);
-      return Response.json(await handle(await registryOf(server, model), model, c));
+      const named = modelOfPath(c, aliasOf(c));
+      return Response.json(await handle(await registryOf(server, named.model), named, c));
     },
     describe: {
       ...{ documentedPath, operationId, summary, tags: ["Models"] },
@@ -97,15 +101,21 @@ export function registryRoutes(server: ServerContext): RouteTable {
     verb: string,
     schema: S,
     summary: string,
-    handle: (registry: Registry, model: string, body: z.output<S>, by: string) => Promise<object>,
+    handle: (
+      registry: Registry,
+      named: NamedModel,
+      body: z.output<S>,
+      by: string,
+    ) => Promise<object>,
+    aliasOf: (body: z.output<S>) => string | undefined | null = () => null,
   ): Route => ({
     method: "POST",
     path: `/v1/models/:name/${verb}`,
     access: adminAccess,
     handle: async (c) => {
       const body = checkFields(schema, await readJson(server, c));
-      const model = modelName(c);
-      const moved = await handle(await registryOf(server, model), model, body, actorOf(c));
+      const named = modelOfPath(c, aliasOf(body));
+      const moved = await handle(await registryOf(server, named.model), named, body, actorOf(c));
       // Whoever is told that it is done gets the new version's answers from here on, where it could be opened.
       await server.service.refreshModels?.();
       return Response.json(moved);
@@ -129,7 +139,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
       "/v1/models/:name",
       "/v1/models/{name}",
       { operationId: "getModel", summary: "A registered model" },
-      async (registry, model) => {
+      async (registry, { model }) => {
         const { versions, ...rest } = await registry.getModel(model);
         return { ...rest, versions: versions.map(briefOf) };
       },
@@ -138,7 +148,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
       "/v1/models/:name/versions",
       "/v1/models/{name}/versions",
       { operationId: "listVersions", summary: "A model's versions, the newest first" },
-      async (registry, model) => ({
+      async (registry, { model }) => ({
         versions: (await registry.getModel(model)).versions.map(briefOf),
       }),
     ),
@@ -153,7 +163,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
           version: z.string().openapi({ description: "A number, or an alias's name." }),
         }),
       },
-      async (registry, model, c) => {
+      async (registry, { model }, c) => {
         const { version: asked = "" } = c.req.param() as { version?: string };
         const isNumber = /^[1-9]\d{0,8}$/.test(asked);
         const version = await registry.getVersion({
@@ -175,7 +185,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
         operationId: "getLineage",
         summary: "Where a model's versions come from and what came of them",
       },
-      async (registry, model) => {
+      async (registry, { model }) => {
         const { versions } = await registry.getModel(model);
         const nodes = new Map<string, object>();
         const edges = new Map<string, object>();
@@ -191,16 +201,16 @@ export function registryRoutes(server: ServerContext): RouteTable {
       "/v1/models/:name/history",
       "/v1/models/{name}/history",
       { operationId: "getHistory", summary: "What the aliases pointed at when, the newest first" },
-      async (registry, model, c) => ({
-        moves: await registry.history(model, c.req.query("alias")),
-      }),
+      async (registry, { model, alias }) => ({ moves: await registry.history(model, alias) }),
+      (c) => c.req.query("alias"),
     ),
     act(
       "promote",
       PromoteRequest,
       "Put a version into production",
-      async (registry, model, body, by) => {
-        const { version, alias, expected, reason, force } = body;
+      async (registry, { model }, body, by) => {
+        const { alias, expected, reason, force } = body;
+        const { version } = await registry.getVersion(versionOfBody(model, body.version));
         return await registry.promote(model, version, { alias, expected, reason, force, by });
       },
     ),
@@ -208,10 +218,11 @@ export function registryRoutes(server: ServerContext): RouteTable {
       "rollback",
       RollbackRequest,
       "Go back to the version before",
-      async (registry, model, body, by) => {
-        const { alias, expected, reason } = body;
+      async (registry, { model, alias }, body, by) => {
+        const { expected, reason } = body;
         return await registry.rollback(model, { alias, expected, reason, by });
       },
+      ({ alias }) => alias,
     ),
     {
       method: "GET",

@@ -84,6 +84,7 @@ describe("reading the registry", () => {
     const lineage = await send(`${url}/v1/models/news/lineage`);
     expect(lineage.body.edges).toContainEqual({ from: "google/pegasus-xsum", to: "news:3" });
     const history = await send(`${url}/v1/models/news/history?alias=live`);
+    expect(await send(`${url}/v1/models/news@live/history`)).toEqual(history);
     expect(history.body.moves).toMatchObject([{ version: 1, movedBy: "alice", action: "promote" }]);
   });
 
@@ -99,6 +100,17 @@ describe("reading the registry", () => {
       expect(await send(`${url}/v1/models/${rest}`), rest).toMatchObject({
         status: 404,
         body: { code },
+      });
+    }
+    for (const [rest, next] of [
+      ["news:1", "/v1/models/news/versions/1."],
+      ["news@live", "/v1/models/news/versions/live."],
+      ["news:2/history", "/v1/models/news/versions/2."],
+      ["news@live/history?alias=other", "news@live or news@other"],
+    ]) {
+      expect(await send(`${url}/v1/models/${rest}`), rest).toMatchObject({
+        status: 400,
+        body: { code: "MODEL_NAME_TOO_NARROW", hint: expect.stringContaining(next as string) },
       });
     }
     expect((await send(`${url}/v1/models/news/promote`)).status).toBe(405);
@@ -131,6 +143,28 @@ describe("acting without keys, on loopback", () => {
       status: 200,
       body: { version: 1, action: "rollback" },
     });
+    // A version by its alias, and an alias by its name in the path, as commands take them.
+    for (const [version, changed] of [
+      ["live", true],
+      ["news@live", false],
+      ["news:1", false],
+    ]) {
+      expect(await post(promote, { version, alias: "copy" }, token)).toMatchObject({
+        ...{ status: 200, body: { version: 1, alias: "copy", changed } },
+      });
+    }
+    await post(promote, { version: 2, alias: "copy" }, token);
+    expect(await post(`${url}/v1/models/news@copy/rollback`, {}, token)).toMatchObject({
+      ...{ status: 200, body: { alias: "copy", version: 1 } },
+    });
+    for (const [version, code] of [
+      ["sport:1", "INVALID_PARAMETER"],
+      ["a/b", "MODEL_NAME_INVALID"],
+    ]) {
+      expect(await post(promote, { version, alias: "copy" }, token)).toMatchObject({
+        ...{ status: 400, body: { code } },
+      });
+    }
   });
 
   it("is refused to pages of other sites, and under names that are not this machine's", async () => {
