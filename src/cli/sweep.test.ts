@@ -29,6 +29,10 @@ it("names the command that trains a trial by itself, with the sweep's own words,
     "bridle train 'my runs/params.yaml' model=tiny 'data.train=[a, b]' evaluate.metric=rougeL train.learningRate=0.0012 " +
       "train.optimizer.name=adafactor 'data.prefix=\"summarize: it'\\''s \"' train.maxGradNorm=null",
   );
+  const places = { db: "postgres://me:secret@host/team", store: "s3://models of us" };
+  expect(trainCommand({ ...plan, run: null, words: [] }, { parameters: {} }, places)).toBe(
+    "bridle train evaluate.metric=rougeL --db postgres://me@host/team --store 's3://models of us'",
+  );
   expect(trainCommand({ ...plan, run: null, words: [] }, { parameters: {} })).toBe(
     "bridle train evaluate.metric=rougeL",
   );

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { overrideWord, shellWord } from "../config/shell-words.js";
 import { type BridleError, toBridleError } from "../errors/error.js";
+import { withoutPasswords } from "../errors/without-passwords.js";
 import type { AddedModel } from "../loop/add-model.js";
 import type { SweepPlan } from "../loop/sweep/plan.js";
 import type { SweepResult } from "../loop/sweep/run-sweep.js";
@@ -140,7 +141,7 @@ async function run(
     await database.close();
   }
   // What was found out is told first: it is there, whether the registry takes it or not.
-  if (!json) await tell(result, terminal);
+  if (!json) await tell(result, options, terminal);
   let registered: Registered | undefined;
   try {
     registered = await register(result, model, options, terminal);
@@ -251,7 +252,7 @@ function toJson(
   };
 }
 
-async function tell(result: SweepResult, terminal: Terminal): Promise<void> {
+async function tell(result: SweepResult, places: RegistryFlags, terminal: Terminal): Promise<void> {
   const { rankedTable, importanceLines } = await import("./sweep-display.js");
   for (const line of rankedTable(result)) await printLine(terminal, line);
   for (const line of importanceLines(result)) await printLine(terminal, line);
@@ -261,7 +262,7 @@ async function tell(result: SweepResult, terminal: Terminal): Promise<void> {
     terminal,
     `The best, trial ${best.number}, is in ${path.join(folder, String(best.number))}.`,
   );
-  await printLine(terminal, `Train it by itself: ${trainCommand(plan, best)}`);
+  await printLine(terminal, `Train it by itself: ${trainCommand(plan, best, places)}`);
 }
 
 async function tellRegistered({ name, added }: Registered, terminal: Terminal): Promise<void> {
@@ -271,10 +272,14 @@ async function tellRegistered({ name, added }: Registered, terminal: Terminal): 
   );
 }
 
-/** The command that trains a trial by itself: what every trial starts from, the sweep's own words, and what was tried. */
+/**
+ * The command that trains a trial by itself: what every trial starts from, the sweep's own words, and what was tried.
+ * @param places where the sweep was told to look names of models up, shown without passwords
+ */
 export function trainCommand(
   { run, words, config }: Pick<SweepPlan, "run" | "words" | "config">,
   { parameters }: Pick<StoredTrial, "parameters">,
+  { db, store }: RegistryFlags = {},
 ): string {
   return [
     "bridle train",
@@ -282,5 +287,7 @@ export function trainCommand(
     ...words.map(shellWord),
     overrideWord("evaluate.metric", config.objective.metric),
     ...Object.entries(parameters).map(([key, value]) => overrideWord(key, value)),
+    ...(db === undefined ? [] : ["--db", shellWord(withoutPasswords(db))]),
+    ...(store === undefined ? [] : ["--store", shellWord(withoutPasswords(store))]),
   ].join(" ");
 }
