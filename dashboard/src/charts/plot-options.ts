@@ -4,6 +4,7 @@ import { clock, value } from "../shell/format.js";
 import type { ChartColors } from "./colors.js";
 import { lookOf } from "./colors.js";
 import type { Line, XKind } from "./curves.js";
+import { createRawLayer } from "./raw-layer.js";
 
 export interface Curve {
   readonly id: string;
@@ -38,8 +39,9 @@ interface Column {
 export function tableOf(curves: readonly Curve[], isLog: boolean): Table {
   const columns: Column[] = [];
   const tables: [number[], ...(number | null)[][]][] = [];
+  // What is not changed stays the same list, so that whoever draws it can tell.
   const drawable = (ys: readonly (number | null)[]) =>
-    isLog ? ys.map((y) => (y !== null && y > 0 ? y : null)) : [...ys];
+    isLog ? ys.map((y) => (y !== null && y > 0 ? y : null)) : (ys as (number | null)[]);
   for (const [curve, { line, smoothed }] of curves.entries()) {
     const own: (number | null)[][] = [];
     const add = (part: Column["part"], ys: readonly (number | null)[]) => {
@@ -53,7 +55,7 @@ export function tableOf(curves: readonly Curve[], isLog: boolean): Table {
     }
     if (smoothed !== undefined) add("raw", line.ys);
     add("main", smoothed ?? line.ys);
-    tables.push([[...line.xs], ...own]);
+    tables.push([line.xs as number[], ...own]);
   }
   if (tables.length === 0) return { data: [[]], columns };
   const data = tables.length === 1 ? tables[0] : uPlot.join(tables);
@@ -80,6 +82,9 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
   const { colors, columns, curves, isLog, xKind, yText, size, range, onRange } = settings;
   const bands = columns[0]?.part === "high" ? [{ series: [1, 2], fill: "" }] : [];
   const hueOf = (curve: number) => colors.curves[lookOf(curves[curve]?.color ?? 0).hue] ?? "";
+  const raw = columns.flatMap(({ curve, part }, index) =>
+    part === "raw" ? [{ column: index + 1, color: `${hueOf(curve)}48` }] : [],
+  );
   return {
     ...size,
     padding: [12, 14, 0, 2],
@@ -133,7 +138,8 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
         const hue = hueOf(curve);
         const shared = { spanGaps: true, points: { show: false } } as const;
         if (part === "low" || part === "high") return { ...shared, stroke: `${hue}00`, width: 0 };
-        if (part === "raw") return { ...shared, stroke: `${hue}48`, width: 1 };
+        // Drawn by the layer below: here it only has its part in the range of the axis.
+        if (part === "raw") return { ...shared, paths: () => null };
         const look = lookOf(curves[curve]?.color ?? 0);
         const single = (curves[curve]?.line.xs.length ?? 0) === 1;
         const drawnAs = curves[curve]?.drawnAs;
@@ -167,6 +173,7 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
         },
       ],
       setCursor: [settings.onCursor],
+      ...(raw.length > 0 && { drawAxes: [createRawLayer(raw)] }),
     },
   };
 }

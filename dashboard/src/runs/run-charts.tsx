@@ -1,5 +1,5 @@
 // Charts of one run or of several: one a metric, zoomed together, looked up again at the fineness that is seen.
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { memo, useCallback, useDeferredValue, useEffect, useMemo, useState } from "react";
 import type { Chart, ChartQuery } from "../api/runs.js";
 import { ChartCard } from "../charts/chart-card.js";
 import {
@@ -47,15 +47,17 @@ export function RunCharts(props: RunChartsProps) {
   const { runs, keys, resourceKey, load, isSystem = false, stream, turn = 0 } = props;
   const [settings, setSettings] = useChartSettings();
   const [range, setRange] = useState<Range>();
-  const shown: ChartSettings = isSystem ? { ...settings, xKind: "time", isLog: false } : settings;
+  // The slider goes on while curves are drawn, which take what it says by then.
+  const smoothing = useDeferredValue(settings.smoothing);
+  const { xKind, isLog } = isSystem ? systemSettings : settings;
   const all = useResource(
     keys.length === 0 ? undefined : `${resourceKey} ${keys.join(" ")}`,
     (signal) => load({ keys, points: chartPoints }, signal),
     { holdsOver: true },
   );
   const steps = useMemo(
-    () => (range === undefined ? undefined : stepsOf(all.data ?? [], runs, shown.xKind, range)),
-    [all.data, runs, shown.xKind, range],
+    () => (range === undefined ? undefined : stepsOf(all.data ?? [], runs, xKind, range)),
+    [all.data, runs, xKind, range],
   );
   const finer = useResource(
     steps === undefined ? undefined : `${resourceKey} ${keys.join(" ")} ${steps.join("-")}`,
@@ -63,6 +65,20 @@ export function RunCharts(props: RunChartsProps) {
       load({ keys, points: chartPoints, fromStep: steps?.[0], toStep: steps?.[1] }, signal),
   );
   const tail = useTail(all, stream, turn);
+  const drawn = finer.data ?? all.data ?? none;
+  const byKey = useMemo(
+    () =>
+      new Map(
+        keys.map((key) => [
+          key,
+          withTail(
+            drawn.filter((chart) => chart.key === key),
+            tail,
+          ),
+        ]),
+      ),
+    [keys, drawn, tail],
+  );
   const onRange = useCallback((asked: Range | undefined) => setRange(asked), []);
   const change = (next: ChartSettings) => {
     // A part of one axis is no part of another.
@@ -73,15 +89,17 @@ export function RunCharts(props: RunChartsProps) {
     <>
       {!isSystem && <ChartSettingsBar settings={settings} onChange={change} />}
       <Shown of={all} waiting={<Waiting lines={6} />}>
-        {(charts) => (
+        {() => (
           <div className={classes.grid}>
             {keys.map((key) => (
               <OneChart
                 key={key}
                 metric={key}
-                charts={pick(charts, finer, key, tail)}
+                charts={byKey.get(key) ?? none}
                 runs={runs}
-                settings={shown}
+                xKind={xKind}
+                smoothing={smoothing}
+                isLog={isLog}
                 range={range}
                 onRange={onRange}
                 isLoading={steps !== undefined && finer.isLoading}
@@ -92,19 +110,6 @@ export function RunCharts(props: RunChartsProps) {
         )}
       </Shown>
     </>
-  );
-}
-
-/** The finer points once they are there, the others until then. */
-function pick(
-  charts: readonly Chart[],
-  finer: Resource<readonly Chart[]>,
-  key: string,
-  tail: Tail,
-): readonly Chart[] {
-  return withTail(
-    (finer.data ?? charts).filter((chart) => chart.key === key),
-    tail,
   );
 }
 
@@ -134,6 +139,7 @@ function useTail(
 }
 
 const none: readonly Chart[] = [];
+const systemSettings = { xKind: "time", isLog: false } as const;
 
 /** Steps that lie in a range of the axis in any of the charts. */
 function stepsOf(
@@ -152,11 +158,13 @@ function stepsOf(
   return found;
 }
 
-function OneChart({
+const OneChart = memo(function OneChart({
   metric,
   charts,
   runs,
-  settings,
+  xKind,
+  smoothing,
+  isLog,
   range,
   onRange,
   isLoading,
@@ -165,17 +173,28 @@ function OneChart({
   readonly metric: string;
   readonly charts: readonly Chart[];
   readonly runs: readonly ChartedRun[];
-  readonly settings: ChartSettings;
+  readonly xKind: XKind;
+  readonly smoothing: number;
+  readonly isLog: boolean;
   readonly range: Range | undefined;
   readonly onRange: (range: Range | undefined) => void;
   readonly isLoading: boolean;
   readonly syncKey: string;
 }) {
-  const { xKind, smoothing, isLog } = settings;
+  const onlyLabel = runs.length === 1 ? metric : undefined;
+  const lines = useMemo(
+    () => curvesOf(charts, runs, xKind, onlyLabel),
+    [charts, runs, xKind, onlyLabel],
+  );
   const curves = useMemo(
     () =>
-      curvesOf(charts, runs, { xKind, smoothing, isLog }, runs.length === 1 ? metric : undefined),
-    [charts, runs, xKind, smoothing, isLog, metric],
+      smoothing === 0
+        ? lines
+        : lines.map((curve) => {
+            const { xs, ys } = curve.line;
+            return { ...curve, smoothed: smooth(xs, ys, smoothing) };
+          }),
+    [lines, smoothing],
   );
   const odd = charts.reduce(
     (sum, { points }) => sum + points.reduce((own, { notFinite }) => own + notFinite, 0),
@@ -199,21 +218,19 @@ function OneChart({
       note={odd > 0 ? `${counted(odd, "value")} NaN or infinite, not drawn.` : undefined}
     />
   );
-}
+});
 
 function curvesOf(
   charts: readonly Chart[],
   runs: readonly ChartedRun[],
-  { xKind, smoothing }: ChartSettings,
+  xKind: XKind,
   onlyLabel: string | undefined,
 ): readonly Curve[] {
   return runs.flatMap(({ id, name, startedAt, color }): readonly Curve[] => {
     const chart = charts.find(({ runId }) => runId === id);
     if (chart === undefined) return [];
     const line = lineOf(chart.points, xKind, startedAt);
-    const label = onlyLabel ?? name;
-    if (smoothing === 0) return [{ id, label, color, line }];
-    return [{ id, label, color, line, smoothed: smooth(line.xs, line.ys, smoothing) }];
+    return [{ id, label: onlyLabel ?? name, color, line }];
   });
 }
 
