@@ -24,12 +24,16 @@ const sizes = {
 } as const;
 
 const [one, other] = [toyRunId(0), toyRunId(1)];
-/** Each page with a heading that is there once the page is. */
+/** Each page with a heading, or something named, that is there once the page is. */
 const pages = [
   ["/", "Document"],
   ["/configure", "params.yaml"],
   ["/runs", "Runs"],
   [`/runs/${one}`, "train/loss"],
+  [`/runs/${one}?tab=system`, "system/cpu_percent"],
+  [`/runs/${one}?tab=parameters`, "Parameters"],
+  [`/runs/${one}?tab=logs`, "Lines of the run"],
+  [`/runs/${one}?tab=files`, "Files"],
   [`/runs/${other}?tab=code`, "Environment"],
   [`/runs/compare?run=${one}&run=${other}`, "train/loss"],
   ["/sweeps", "Sweeps"],
@@ -65,7 +69,11 @@ describePage("a walk through the pages", () => {
 
   it.each(cases)("%s, %s, in light and dark", async (address, size, sight) => {
     const page = await open({ colorScheme: "light", ...sizes[size] }, address);
-    await page.getByRole("heading", { name: sight, exact: true }).waitFor();
+    const named = page.getByRole("heading", { name: sight, exact: true });
+    await named
+      .or(page.getByLabel(sight, { exact: true }))
+      .first()
+      .waitFor();
     const overflow = () =>
       page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     for (const colorScheme of ["light", "dark"] as const) {
