@@ -202,6 +202,7 @@ async function buildInto(fresh, root, log, lock) {
     );
   }
   copyDocsAssets(root, path.join(fresh, "server", "docs-assets"));
+  await writeCharsmap(path.join(fresh, "text", "tokenizers", "train"));
   const binary = path.join(fresh, "cli", "main.js");
   if (existsSync(binary)) chmodSync(binary, 0o755);
   writeFileSync(path.join(fresh, ".stamp"), hash);
@@ -229,6 +230,17 @@ function copyDocsAssets(root, to) {
   ]) {
     cpSync(path.join(from, name), path.join(to, name));
   }
+}
+
+/**
+ * The normalization table of tokenizers unless they ask for another, which takes more than a second to make.
+ * @param {string} folder of the compiled file that makes it, and looks for it there
+ */
+async function writeCharsmap(folder) {
+  const maker = path.join(folder, "charsmap.js");
+  if (!existsSync(maker)) return;
+  const { buildCharsmap } = await import(pathToFileURL(maker).href);
+  writeFileSync(path.join(folder, "nmt_nfkc.charsmap"), buildCharsmap("nmt_nfkc"));
 }
 
 /** A hash over every file that decides what dist/ holds, by name and content. @param {string} root */

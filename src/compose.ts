@@ -22,7 +22,7 @@ import { type SinkKind, sinkSettings } from "./config/sinks.js";
 import { databaseFile, databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
-import { findProjectFolder, openProjectData, type ProjectData } from "./data/project-data.js";
+import type { ProjectData } from "./data/project-data.js";
 import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
@@ -32,11 +32,7 @@ import { findLeftSweeps } from "./loop/sweep/left-sweeps.js";
 import { findSweepFaults } from "./loop/sweep/sweep-faults.js";
 import { queueOf } from "./loop/sweep/sweep-store.js";
 import type { SavedQuantized, SaveQuantizedOptions } from "./model/quantization/save.js";
-import {
-  type ModelSource,
-  type ResolveOptions,
-  resolveModel as resolveAnyModel,
-} from "./model/resolve-model.js";
+import type { ModelSource, ResolveOptions } from "./model/resolve-model.js";
 import {
   type BlobLocation,
   type BlobReader,
@@ -56,13 +52,10 @@ import {
 import { batchQueue } from "./summarize/batches/batches.js";
 import { type KeptBatches, keepBatches } from "./summarize/batches/kept-batches.js";
 import { batchMigrations } from "./summarize/batches/migrations.js";
-import {
-  type CreateSummarizerOptions,
-  createSummarizer as createAnySummarizer,
-} from "./summarize/create-summarizer.js";
+import type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 import { extractiveModel } from "./summarize/extractive/parameters.js";
 import type { Summarizer } from "./summarize/summarizer.js";
-import { createDocumentReader, type DocumentReader } from "./text/files/reader.js";
+import type { DocumentReader } from "./text/files/reader.js";
 import { findTrackingFaults } from "./track/check.js";
 import { markIfPossible } from "./track/interrupted.js";
 import { trackMigrations } from "./track/migrations.js";
@@ -150,6 +143,7 @@ export async function compose(
   const followed = new Map<string, ServedAlias>();
   const listeners = new Set<(event: SwapEvent) => void>();
   const places = { db: config.db, store: config.store, env };
+  const { createDocumentReader } = await import("./text/files/reader.js");
   const reader = createDocumentReader({
     threads: config.threads,
     limits: { maxBytes: config.maxBodyBytes },
@@ -157,7 +151,7 @@ export async function compose(
   const registry = keepRegistry(places);
   const records = keepRunRecords(places);
   const batches = keepDurableBatches(places, summarizers, config.maxOpenBatchLines);
-  const project = openProject();
+  const project = await openProject();
   const close = async (): Promise<void> => {
     // They give back what they are at, while there is who can be told to stop.
     await batches.close();
@@ -183,11 +177,14 @@ export async function compose(
         },
       });
       if (alias !== undefined) followed.set(model, alias);
-      const sources = modelSources(places);
-      summarizers.set(
-        model,
-        alias ?? (await createAnySummarizer({ model, sources, ...options, ...downloading })),
-      );
+      const summarizer =
+        alias ??
+        (await createSummarizer({
+          ...{ model, sources: modelSources(places) },
+          ...options,
+          ...downloading,
+        }));
+      summarizers.set(model, summarizer);
     }
   } catch (thrown) {
     await close();
@@ -214,7 +211,8 @@ export async function compose(
 }
 
 /** The data of the project that a folder belongs to, the one this runs in unless said; undefined where it is no project's. */
-export function openProject(folder = process.cwd()): ProjectData | undefined {
+export async function openProject(folder = process.cwd()): Promise<ProjectData | undefined> {
+  const { findProjectFolder, openProjectData } = await import("./data/project-data.js");
   const found = findProjectFolder(folder);
   return found === undefined ? undefined : openProjectData(found);
 }
@@ -303,12 +301,14 @@ export function modelSources(places: StatePlaces = { env: process.env }): readon
 
 /** As `createSummarizer` of summarize/, with the registry's names. @throws what that throws */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
-  return await createAnySummarizer({ sources: modelSources(), ...options });
+  const { createSummarizer: create } = await import("./summarize/create-summarizer.js");
+  return await create({ sources: modelSources(), ...options });
 }
 
 /** As `resolveModel` of model/, with the registry's names. @throws what that throws */
 export async function resolveModel(name: string, options: ResolveOptions): Promise<string> {
-  return await resolveAnyModel(name, { sources: modelSources(), ...options });
+  const { resolveModel: resolve } = await import("./model/resolve-model.js");
+  return await resolve(name, { sources: modelSources(), ...options });
 }
 
 /**

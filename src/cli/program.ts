@@ -1,25 +1,38 @@
 // The commands put together; parsing them throws BridleErrors and never ends the process.
 import { Command, CommanderError } from "commander";
 import { bridleVersion } from "../config/version.js";
-import { addApiKeyCommand } from "./api-key.js";
 import { fromCommanderError, withHelpOf } from "./command-line-errors.js";
-import { addConfigCommand } from "./config.js";
-import { addDataCommand } from "./data.js";
-import { addDoctorCommand } from "./doctor.js";
-import { addEvaluateCommand } from "./evaluate.js";
-import { addModelsCommand } from "./models.js";
-import { addProfileCommand } from "./profile.js";
-import { addQuantizeCommand } from "./quantize.js";
-import { addReproduceCommand } from "./reproduce.js";
-import { addRougeCommand } from "./rouge.js";
-import { addRunsCommand } from "./runs.js";
-import { addServeCommand } from "./serve.js";
-import { addSummarizeCommand } from "./summarize.js";
-import { addSweepCommand } from "./sweep.js";
 import type { Terminal } from "./terminal.js";
-import { addTokenizeCommand } from "./tokenize.js";
-import { addTokenizerCommand } from "./tokenizer.js";
-import { addTrainCommand } from "./train.js";
+
+/** @param isAsked whether the command's name is among the words, so that its own help may be wanted */
+type AddCommand = (program: Command, terminal: Terminal, isAsked: boolean) => void | Promise<void>;
+
+/** Every command in the order of the help. A command line starts sooner for not loading what belongs to the others. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  serve: async () => (await import("./serve.js")).addServeCommand,
+  summarize: async () => (await import("./summarize.js")).addSummarizeCommand,
+  tokenize: async () => (await import("./tokenize.js")).addTokenizeCommand,
+  rouge: async () => (await import("./rouge.js")).addRougeCommand,
+  evaluate: async () => (await import("./evaluate.js")).addEvaluateCommand,
+  tokenizer: async () => (await import("./tokenizer.js")).addTokenizerCommand,
+  data: async () => (await import("./data.js")).addDataCommand,
+  models: async () => (await import("./models.js")).addModelsCommand,
+  quantize: async () => (await import("./quantize.js")).addQuantizeCommand,
+  profile: async () => (await import("./profile.js")).addProfileCommand,
+  train: async () => (await import("./train.js")).addTrainCommand,
+  sweep: async () => (await import("./sweep.js")).addSweepCommand,
+  runs: async () => (await import("./runs.js")).addRunsCommand,
+  config: async () => (await import("./config.js")).addConfigCommand,
+  reproduce: async () => (await import("./reproduce.js")).addReproduceCommand,
+  doctor: async () => (await import("./doctor.js")).addDoctorCommand,
+  "api-key": async () => (await import("./api-key.js")).addApiKeyCommand,
+};
+
+/** Names of the commands that a command line needs: the one it begins with; all where it begins with none, as for help. */
+function neededCommands([first = ""]: readonly string[]): readonly string[] {
+  if (Object.hasOwn(commands, first)) return [first];
+  return ["-V", "--version"].includes(first) ? [] : Object.keys(commands);
+}
 
 /**
  * Runs one command line.
@@ -54,23 +67,10 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
       writeErr: () => {},
     })
     .exitOverride();
-  await addServeCommand(program, terminal, args.includes("serve"));
-  addSummarizeCommand(program, terminal);
-  addTokenizeCommand(program, terminal);
-  addRougeCommand(program, terminal);
-  addEvaluateCommand(program, terminal);
-  addTokenizerCommand(program, terminal);
-  addDataCommand(program, terminal);
-  addModelsCommand(program, terminal);
-  addQuantizeCommand(program, terminal);
-  addProfileCommand(program, terminal);
-  await addTrainCommand(program, terminal, args.includes("train"));
-  addSweepCommand(program, terminal);
-  addRunsCommand(program, terminal);
-  addConfigCommand(program, terminal);
-  addReproduceCommand(program, terminal);
-  addDoctorCommand(program, terminal);
-  addApiKeyCommand(program, terminal);
+  for (const name of neededCommands(args)) {
+    const add = await commands[name]?.();
+    await add?.(program, terminal, args.includes(name));
+  }
   program.addHelpText(
     "after",
     "\nExit codes: 0 done, 1 a bug, 2 wrong input, 3 not allowed, 4 not found, 5 conflict, 6 below a bar,\n" +

@@ -1,12 +1,5 @@
 // Reads the rows of a Parquet file a stretch at a time, and of its columns only those that are asked for.
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-} from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import { BridleError } from "../errors/error.js";
 import type { Row } from "./row.js";
 import type { RandomAccess } from "./spool.js";
@@ -126,6 +119,8 @@ export async function* readParquet(
   file: string,
   { select, onShare }: ParquetOptions = {},
 ): AsyncGenerator<ParquetRow> {
+  const [{ parquetMetadataAsync, parquetReadObjects, parquetSchema }, { compressors }] =
+    await Promise.all([import("hyparquet"), import("hyparquet-compressors")]);
   try {
     const buffer = bufferOf(source);
     const metadata = await parquetMetadataAsync(buffer);

@@ -76,7 +76,7 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
   ];
   registerRoutes(server, app, apiRoutes);
   const pages = [
-    ...(await docsRoutes(describeApi(server, app), files.docs)),
+    ...(await docsRoutes(() => describeApi(server, app), files.docs)),
     ...(await dashboardRoutes(server, files.dashboard)),
   ];
   registerRoutes(server, app, pages);

@@ -91,10 +91,17 @@ function sizeTuples(node: unknown): void {
   for (const inner of Object.values(node)) sizeTuples(inner);
 }
 
-/** @param document what describeApi gave @param folder where the docs page's assets lie */
-export async function docsRoutes(document: object, folder: string): Promise<RouteTable> {
-  const text = JSON.stringify(document);
-  const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+/**
+ * @param describe gives the document; asked once, when somebody wants it, since that takes a tenth of a second
+ * @param folder where the docs page's assets lie
+ */
+export async function docsRoutes(describe: () => object, folder: string): Promise<RouteTable> {
+  let told: { readonly text: string; readonly etag: string } | undefined;
+  const tell = () => {
+    const text = JSON.stringify(describe());
+    const hash = createHash("sha256").update(text).digest("base64url");
+    return { text, etag: `"${hash.slice(0, 22)}"` };
+  };
   const assets = await readStaticFiles(folder);
   const built = assets.some((file) => file.name === "swagger-ui-bundle.js");
   const html = { name: "index.html", bytes: Buffer.from(page) };
@@ -111,10 +118,13 @@ export async function docsRoutes(document: object, folder: string): Promise<Rout
       method: "GET",
       path: "/openapi.json",
       access: "open",
-      handle: () =>
-        new Response(text, {
+      handle: () => {
+        told ??= tell();
+        const { text, etag } = told;
+        return new Response(text, {
           headers: { "content-type": "application/json", "cache-control": "no-cache", etag },
-        }),
+        });
+      },
     },
     {
       method: "GET",

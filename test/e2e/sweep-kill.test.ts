@@ -138,7 +138,7 @@ it("ends as planned after kills at any moment", async () => {
 it("records a trial whose process is killed twice, and goes on", async () => {
   const folder = await make("lost");
   const { child, ended } = startBridle(
-    ["sweep", "sweep.yaml", "--json", "--trials", "2", "--no-register", "train.maxSteps=300"],
+    ["sweep", "sweep.yaml", "--json", "--trials", "2", "--no-register"],
     { cwd: folder },
   );
   let isOver = false;

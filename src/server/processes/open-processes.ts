@@ -66,7 +66,7 @@ export async function openProcesses(
   });
   const places = { db: config.db, store: config.store, env: process.env };
   const [registry, records] = [keepRegistry(places), keepRunRecords(places)];
-  const project = openProject();
+  const project = await openProject();
   let retries = 0;
   const summarizers = new Map(
     supervisor.models.map(({ name }) => [

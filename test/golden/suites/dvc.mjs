@@ -200,15 +200,21 @@ class Replay {
     }
     /** @type {Record<string, SnapshotFile>} */
     const actual = {};
-    for (const file of await filesUnder(this.folder)) {
-      if (/^repo\/(\.git|\.dvc\/tmp)\/|\/bridle-tmp\//.test(file)) continue;
+    const found = (await filesUnder(this.folder)).filter(
+      (file) => !/^repo\/(\.git|\.dvc\/tmp)\/|\/bridle-tmp\//.test(file),
+    );
+    const hashed = await this.open((repository) =>
+      repository.pool.hash(
+        found.map((file) => path.join(this.folder, file)),
+        "md5",
+        {},
+      ),
+    );
+    for (const [index, file] of found.entries()) {
       const bytes = await readFile(path.join(this.folder, file));
-      const [hashed] = await this.open((repository) =>
-        repository.pool.hash([path.join(this.folder, file)], "md5", {}),
-      );
       actual[file] = {
         size: bytes.length,
-        md5: hashed?.md5 ?? "",
+        md5: hashed[index]?.md5 ?? "",
         ...(expected[file]?.text === undefined ? {} : { text: bytes.toString("utf8") }),
       };
     }

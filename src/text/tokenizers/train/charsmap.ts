@@ -1,5 +1,6 @@
 // Normalization tables as SentencePiece keeps them in a model: a double-array trie of what is replaced, by what.
 // Source: google/sentencepiece 0.2.3, builder.cc and doc/normalization.md; its tables are Unicode 17's.
+import { existsSync, readFileSync } from "node:fs";
 import { buildDoubleArray } from "./double-array.js";
 import { changingCodePoints, compose, decompose, fold } from "./unicode-forms.js";
 
@@ -130,9 +131,15 @@ const made = new Map<NormalizerName, Uint8Array>();
 
 /** The table of a normalizer: the trie's size in bytes, the trie, the replacements. Empty for `identity`. */
 export function buildCharsmap(name: NormalizerName): Uint8Array {
-  const table = made.get(name) ?? makeCharsmap(name);
+  const table = made.get(name) ?? readBuilt(name) ?? makeCharsmap(name);
   made.set(name, table);
   return table;
+}
+
+/** The table that scripts/build.mjs wrote beside the compiled file; undefined for others, and where sources run. */
+function readBuilt(name: NormalizerName): Uint8Array | undefined {
+  const file = new URL(`./${name}.charsmap`, import.meta.url);
+  return existsSync(file) ? readFileSync(file) : undefined;
 }
 
 function makeCharsmap(name: NormalizerName): Uint8Array {
