@@ -1,6 +1,6 @@
 // kill -9, fifty times, of training, promotion, sweep and server over one database: nothing inconsistent, nothing lost that was
 // acknowledged, and everything ends as it does where nobody kills.
-// node scripts/kills-loop.mjs [--seed N] [--kills N] [--keep]
+// node scripts/kills-loop.mjs [--seed N] [--kills N] [--db sqlite|postgres] [--keep]
 // @ts-check
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -12,12 +12,15 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     kills: { type: "string", default: "50" },
+    db: { type: "string", default: "sqlite" },
     keep: { type: "boolean", default: false },
   },
 });
 const killsInAll = Number(values.kills);
+const { db } = values;
+if (db !== "sqlite" && db !== "postgres") throw new Error(`--db ${db}: sqlite or postgres`);
 await prepare();
-const scene = await openScene(Number(values.seed));
+const scene = await openScene(Number(values.seed), db);
 const { project, chance, wrong, expect, start, bridle } = scene;
 const serving = await createServing(scene);
 const parts = {
@@ -80,7 +83,7 @@ try {
   }
   for (const kind of kinds) await parts[kind].finish();
   await askDoctor(true);
-  console.log(`\n${seconds()}  seed ${values.seed}`);
+  console.log(`\n${seconds()}  seed ${values.seed}, ${db}`);
   console.log("killed    kills  acknowledged, and there at the end  ended");
   for (const kind of kinds) {
     const { acknowledged, ended } = parts[kind].told();

@@ -116,7 +116,14 @@ export async function createTraining({
 }
 
 /** @param {Scene} scene @returns {Promise<Part>} */
-export async function createPromotion({ project, between, expect, bridle, startAndKill }) {
+export async function createPromotion({
+  project,
+  between,
+  expect,
+  bridle,
+  startAndKill,
+  placesOf,
+}) {
   /** @type {typeof import("../../src/compose.js")} */
   const { openRegistry } = await compiled("compose.js");
   const promotion = {
@@ -138,7 +145,7 @@ export async function createPromotion({ project, between, expect, bridle, startA
       return killed;
     },
     async look() {
-      const registry = await openRegistry({ env: { BRIDLE_HOME: path.join(project, ".bridle") } });
+      const registry = await openRegistry({ env: placesOf(project) });
       try {
         const { faults } = await registry.check();
         for (const { kind, message } of faults) expect(kind !== "fault", `registry: ${message}`);

@@ -7,6 +7,7 @@ import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { startPostgres } from "../postgres.mjs";
 
 const binary = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 /** @param {string} file a file of dist/, typed by its source */
@@ -27,11 +28,20 @@ const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(BRIDLE_|PORT$|NODE_OPTIONS$)/.test(name)),
 );
 
+/** Databases of projects that have one elsewhere than in their folder. @type {Map<string, string>} */
+const databases = new Map();
+
+/** Where a project's rows and files lie, as the environment says it. @param {string} folder @returns {Record<string, string>} */
+function placesOf(folder) {
+  const url = databases.get(folder);
+  return { BRIDLE_HOME: path.join(folder, ".bridle"), ...(url && { BRIDLE_DB: url }) };
+}
+
 /** @param {string} folder @param {readonly string[]} args */
 function start(folder, args) {
   const child = spawn(process.execPath, [binary, ...args], {
     cwd: folder,
-    env: environment,
+    env: { ...environment, ...placesOf(folder) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const told = { stdout: "", stderr: "", isOver: false };
@@ -107,20 +117,24 @@ export async function makeProject(folder) {
 
 /** @typedef {Awaited<ReturnType<typeof openScene>>} Scene */
 
-/** Makes both projects. @param {number} seed */
-export async function openScene(seed) {
+/** Makes both projects. @param {number} seed @param {"sqlite" | "postgres"} db what they keep their rows in */
+export async function openScene(seed, db = "sqlite") {
   /** @type {typeof import("../../src/compose.js")} */
   const { openRuns } = await compiled("compose.js");
   const scratch = await mkdtemp(path.join(tmpdir(), "bridle-kills-"));
   const project = path.join(scratch, "project");
   /** Where nobody kills: how everything is to end. */
   const calm = path.join(scratch, "calm");
-  for (const folder of [project, calm]) await makeProject(folder);
+  const server = db === "postgres" ? await startPostgres() : undefined;
+  for (const folder of [project, calm]) {
+    if (server !== undefined) databases.set(folder, await server.createSchema());
+    await makeProject(folder);
+  }
   const chance = createChance(seed);
   /** @type {string[]} */
   const wrong = [];
   return {
-    ...{ project, calm, chance, wrong, start, bridle },
+    ...{ project, calm, chance, wrong, start, bridle, placesOf },
     /** @param {number} low @param {number} high */
     between: (low, high) => low + chance() * (high - low),
     /** @param {boolean} held @param {string} told */
@@ -157,7 +171,7 @@ export async function openScene(seed) {
      * @param {(database: import("../../src/ports/database.js").Database) => Promise<Result>} work
      */
     async withDatabase(folder, work) {
-      const database = await openRuns(undefined, { BRIDLE_HOME: path.join(folder, ".bridle") });
+      const database = await openRuns(undefined, placesOf(folder));
       try {
         return await work(database);
       } finally {
@@ -166,6 +180,7 @@ export async function openScene(seed) {
     },
     /** @param {boolean} isKept */
     async close(isKept) {
+      await server?.close();
       if (isKept) console.log(`kept: ${scratch}`);
       else await rm(scratch, { recursive: true, force: true });
     },
