@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
+import { folderError, systemCode, writeError } from "../../errors/file-errors.js";
 
 const claimFile = "sweep.json";
 
@@ -14,15 +15,17 @@ export interface FolderClaim {
 /**
  * Makes a folder a sweep's own. One that it has already stays so; an empty one becomes it.
  * @param isNew whether no trial of the sweep was begun: then there must be none in the folder either
- * @throws SWEEP_FOLDER_TAKEN where there is anything of somebody else in it
+ * @throws SWEEP_FOLDER_TAKEN where there is anything of somebody else in it; FILE_NOT_WRITABLE
  */
 export async function claimSweepFolder(
   folder: string,
   claim: FolderClaim,
   isNew: boolean,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
   const file = join(folder, claimFile);
+  await mkdir(folder, { recursive: true }).catch((thrown) => {
+    throw writeError(folderError(thrown, folder), folder);
+  });
   const content = `${JSON.stringify(claim)}\n`;
   const taken = (found: string) => {
     throw new BridleError("SWEEP_FOLDER_TAKEN", { name: claim.sweep, folder, found });
@@ -45,7 +48,7 @@ export async function claimSweepFolder(
     await writeFile(own, content, { flush: true });
     await link(own, file);
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
+    if (systemCode(thrown) !== "EEXIST") throw writeError(thrown, file);
     if ((await readFile(file, "utf8")) !== content) return taken(`${claimFile} of another sweep`);
   } finally {
     await rm(own, { force: true });
