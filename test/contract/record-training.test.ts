@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { deliverLeft, openRuns, openTracking } from "../../src/compose.js";
+import { deliverLeft, openDatabase, openRuns, openTracking } from "../../src/compose.js";
 import { checkRunConfig } from "../../src/config/load.js";
 import { BridleError } from "../../src/errors/error.js";
 import { recordTraining, type TrackingParts } from "../../src/loop/record-training.js";
@@ -14,18 +14,21 @@ import { writeEvents } from "../../src/track/write.js";
 import type { TrainEvent } from "../../src/train/events.js";
 import type { TrainResult } from "../../src/train/loop.js";
 import { canMount, mountSmallDisk } from "../support/small-disk.js";
+import { type HomeEnvironment, homeEnvironment } from "../support/suite-database.js";
 import { madeRun, point } from "../support/tracked-runs.js";
 
 const root = mkdtempSync(path.join(tmpdir(), "bridle-record-"));
 afterAll(() => rmSync(root, { recursive: true }));
 let home: string;
 let warnings: string[];
+let environment: HomeEnvironment;
 let made = 0;
-beforeEach(() => {
+beforeEach(async () => {
   home = path.join(root, `home-${++made}`);
+  environment = await homeEnvironment(home);
   warnings = [];
 });
-const env = () => ({ BRIDLE_HOME: home });
+const env = () => environment;
 const onWarning = (told: string) => void warnings.push(told);
 
 const configOf = (output: string) =>
@@ -151,8 +154,7 @@ it("keeps what it tells beside a database of a newer version, which it does not 
   const left = await deliverLeft({ env: env(), onWarning: () => {} });
   expect(left).toMatchObject([{ run: record.run, error: { code: "DATABASE_NEWER" } }]);
   // As if the newer version had been taken back.
-  const { openSqlite } = await import("../../src/adapters/database/sqlite.js");
-  const database = await openSqlite(path.join(home, "bridle.db"));
+  const database = await openDatabase(env().BRIDLE_DB ?? path.join(home, "bridle.db"), []);
   await database.query("DELETE FROM bridle_migrations WHERE version = 99");
   await database.close();
   expect(await deliverLeft({ env: env(), onWarning })).toMatchObject([{ error: undefined }]);
@@ -165,6 +167,8 @@ describe.skipIf(!canMount)("on a full disk", () => {
     if (disk === undefined) throw new Error("no disk can be mounted");
     onTestFinished(() => disk.unmount());
     home = path.join(disk.folder, "home");
+    // Its rows are to be on that disk, whatever database the suite is run on.
+    environment = { BRIDLE_HOME: home };
     const parts = await openTracking({ env: env(), onWarning });
     onTestFinished(() => parts.close());
     const output = path.join(root, `${made}-out`);

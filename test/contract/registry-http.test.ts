@@ -7,6 +7,7 @@ import { packModel } from "../../src/package/pack-model.js";
 import type { Registry } from "../../src/registry/registry.js";
 import { type RunningServer, startServer } from "../../src/server/server.js";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
+import { homeEnvironment } from "../support/suite-database.js";
 import { createToyService } from "./toy-service.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
@@ -33,7 +34,7 @@ async function start(config: ServeConfigInput = {}, known: Registry | undefined 
 
 beforeAll(async () => {
   scratch = await scratchFolder("registry-http");
-  registry = await openRegistry({ env: { BRIDLE_HOME: path.join(scratch.folder, "home") } });
+  registry = await openRegistry({ env: await homeEnvironment(path.join(scratch.folder, "home")) });
   for (const seed of [1, 2, 3]) {
     const packed = await packModel(
       await makeTrainedModel(path.join(scratch.folder, `m${seed}`), seed),

@@ -13,6 +13,7 @@ import { type RunningServer, startServer } from "../../src/server/server.js";
 import { putArtifact } from "../../src/track/artifacts.js";
 import type { KeptRecords } from "../../src/track/records.js";
 import { writeEvents } from "../../src/track/write.js";
+import { homeEnvironment } from "../support/suite-database.js";
 import { madeRun, point } from "../support/tracked-runs.js";
 import { createToyService } from "./toy-service.js";
 
@@ -20,10 +21,10 @@ let root: string;
 let database: Database;
 const servers: RunningServer[] = [];
 const kept: KeptRecords[] = [];
-const env = () => ({ BRIDLE_HOME: path.join(root, "home") });
+const env = () => homeEnvironment(path.join(root, "home"));
 
 async function start(config: ServeConfigInput = {}, home = env()) {
-  const records = keepRunRecords({ env: home });
+  const records = keepRunRecords({ env: await home });
   kept.push(records);
   const server = await startServer(
     resolveServeConfig({ port: 0, logLevel: "silent", ...config }, {}),
@@ -40,8 +41,8 @@ const end: RunEvent = { type: "end", status: "finished", at: 2_000_000, error: "
 
 beforeAll(async () => {
   root = mkdtempSync(path.join(tmpdir(), "bridle-runs-http-"));
-  database = await openRuns(undefined, env());
-  const artifacts = await openArtifacts(undefined, env());
+  database = await openRuns(undefined, await env());
+  const artifacts = await openArtifacts(undefined, await env());
   const diff = await putArtifact(artifacts, "code/git.diff", "+ a line\n", "text/x-diff");
   await artifacts.close();
   const weights = { ...diff, name: "model/weights", blob: "", uri: "/far/weights" };
@@ -73,8 +74,8 @@ beforeAll(async () => {
   }
 });
 it("says that a database is of a newer version, while everything else answers", async () => {
-  const home = { BRIDLE_HOME: path.join(root, "newer") };
-  const newer = await openRuns(undefined, home);
+  const home = homeEnvironment(path.join(root, "newer"));
+  const newer = await openRuns(undefined, await home);
   await newer.query(
     "INSERT INTO bridle_migrations (component, version, name, checksum, applied_at) VALUES ('track', 99, 'later', 'x', 1)",
   );
@@ -230,12 +231,12 @@ describe("reading runs", () => {
   });
 
   it("has nothing where nothing was recorded, makes no database, and finds one that is made later", async () => {
-    const home = { BRIDLE_HOME: path.join(root, "other") };
+    const home = homeEnvironment(path.join(root, "other"));
     const { url } = await start({}, home);
     expect((await send(`${url}/v1/runs`)).body).toEqual({ runs: [], total: 0 });
     expect((await send(`${url}/v1/experiments`)).body).toEqual({ experiments: [] });
     expect((await send(`${url}/v1/runs/aaaa`)).status).toBe(404);
-    const made = await openRuns(undefined, home);
+    const made = await openRuns(undefined, await home);
     await writeEvents(made, madeRun("dddd2222"), [end]);
     await made.close();
     expect(ids(await send(`${url}/v1/runs`))).toEqual(["dddd2222"]);

@@ -14,6 +14,7 @@ import type { Registry } from "../../src/registry/registry.js";
 import { extractiveTraits } from "../../src/summarize/extractive/parameters.js";
 import type { EngineLoad, Summarizer, SummaryResult } from "../../src/summarize/summarizer.js";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
+import { homeEnvironment } from "../support/suite-database.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
 const packed: PackedModel[] = [];
@@ -76,7 +77,7 @@ class Toy implements Summarizer {
 }
 
 async function start(more: Partial<ServedAliasOptions> = {}) {
-  const env = { BRIDLE_HOME: path.join(scratch.folder, `home-${++places}`) };
+  const env = await homeEnvironment(path.join(scratch.folder, `home-${++places}`));
   const registry: Registry = await openAt({ env });
   for (const each of packed) await registry.add("news", each, { card: each.card, by: "test" });
   const move = (version: number) => registry.promote("news", version, { alias: "live", by: "bob" });
@@ -247,7 +248,7 @@ describe("a served alias", () => {
 
   it("goes on while the registry does not answer, and says so once", async () => {
     let down = false;
-    const env = { BRIDLE_HOME: path.join(scratch.folder, `home-${++places}`) };
+    const env = await homeEnvironment(path.join(scratch.folder, `home-${++places}`));
     const real = await openAt({ env });
     for (const each of packed) await real.add("news", each, { card: each.card, by: "test" });
     await real.promote("news", 1, { alias: "live", by: "bob" });
