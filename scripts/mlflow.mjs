@@ -15,6 +15,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const tests = [
   "test/contract/mlflow.test.ts",
   "test/contract/run-import.test.ts",
+  "test/contract/run-import-stores.test.ts",
   "test/e2e/runs-mlflow.test.ts",
 ];
 const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");

@@ -10,7 +10,7 @@ import { openHttpStore } from "./adapters/blob/http.js";
 import { openS3Store } from "./adapters/blob/s3.js";
 import { migrate } from "./adapters/database/migrate.js";
 import { openPostgres, withoutPassword } from "./adapters/database/postgres.js";
-import { openSqlite } from "./adapters/database/sqlite.js";
+import { openForeignSqlite, openSqlite } from "./adapters/database/sqlite.js";
 import { openLocalQueue } from "./adapters/queue/local.js";
 import { queueMigrations } from "./adapters/queue/migrations.js";
 import { type QueueState, readQueueStates } from "./adapters/queue/queue-states.js";
@@ -421,6 +421,9 @@ export const migrationSets: readonly MigrationSet[] = [
   sweepMigrations,
   batchMigrations,
 ];
+
+/** Opens a SQLite file of another program for reading alone. @throws FILE_NOT_FOUND, and what the adapter throws */
+export const openForeignDatabase: (file: string) => Promise<Database> = openForeignSqlite;
 
 /**
  * Opens the database a URL names, a path without a scheme being SQLite's, and brings its schema forward.

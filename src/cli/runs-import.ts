@@ -22,18 +22,20 @@ export function addRunsImportCommand(runs: Command, terminal: Terminal): void {
     .command("import")
     .summary("bring runs of other trackers here")
     .description(
-      "Imports runs with parameters, metrics, tags, and files up to 10 MB; larger files are named where they lie. From " +
-        "MLflow: a server's address, or its folder `mlruns`. From Weights & Biases: a folder for each run with " +
-        "history.csv (or .json, .jsonl, .parquet), and config.yaml, wandb-summary.json and wandb-metadata.json where there " +
-        "are any. Imported again, a run is there once.",
+      "Imports runs with parameters, metrics, tags, and files up to 10 MB; larger files and those that cannot be reached are " +
+        "named where they lie. From MLflow: a server's address, its folder `mlruns`, or its database `mlflow.db`. From " +
+        "Weights & Biases: CSV files that its pages export (the table of runs, charts by step), or a folder for each run " +
+        "with history.csv (or .json, .jsonl, .parquet), and config.yaml, wandb-summary.json and wandb-metadata.json where " +
+        "there are any. Imported again, a run is there once. What is wrong with one run is told and keeps none of the " +
+        "others away; the command then ends with the code 2.",
     )
-    .argument("<place>", "a folder, or an MLflow server's address")
+    .argument("<place>", "a folder, a file, or an MLflow server's address")
     .addOption(
       new Option("--from <tracker>", "whose runs they are").choices(sources).makeOptionMandatory(),
     )
     .option(
       "--experiment <name>",
-      "mlflow server: of this experiment alone; wandb: the experiment they get (default: the folder's name)",
+      "mlflow: of this experiment alone; wandb: the experiment they get (default: the folder's or file's name)",
     );
   addDatabaseFlag(command);
   addStoreFlag(command);
@@ -41,17 +43,25 @@ export function addRunsImportCommand(runs: Command, terminal: Terminal): void {
   addExamples(command, [
     ["bridle runs import mlruns --from mlflow", "all runs of a file store"],
     ["bridle runs import http://localhost:5000 --from mlflow --experiment news", "of a server"],
+    [
+      "bridle runs import mlflow.db --from mlflow",
+      "of the database that MLflow 3 writes by itself",
+    ],
     ["bridle runs import exported --from wandb --experiment news", "a folder a run"],
+    [
+      "bridle runs import wandb_export.csv --from wandb --experiment news",
+      "what W&B's page exports",
+    ],
   ]).action((place: string, options: Options) => run(place, options, terminal));
 }
 
 async function run(place: string, options: Options, terminal: Terminal): Promise<void> {
   const { db, store, from } = options;
-  const [{ openArtifacts, openRuns }, { importRun }] = await Promise.all([
+  const [{ openArtifacts, openRuns }, { importRun, isFaultOfRun }] = await Promise.all([
     import("../compose.js"),
     import("../track/import/import-runs.js"),
   ]);
-  const foreign = await findRuns(place, options, terminal);
+  const { runs: foreign, close } = await findRuns(place, options, terminal);
   const database = await openRuns(db, terminal.env);
   const artifacts = await openArtifacts(store, terminal.env);
   const progress = await openProgress(terminal, "runs");
@@ -67,7 +77,7 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
         imported.push(await importRun(database, artifacts, each));
       } catch (thrown) {
         // What is wrong with one run keeps none of the others away.
-        if (!(thrown instanceof BridleError) || thrown.code !== "FILE_INVALID") throw thrown;
+        if (!isFaultOfRun(thrown)) throw thrown;
         failed.push({ name: note, error: thrown });
       }
     }
@@ -75,6 +85,7 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
     progress.stop();
     await database.close();
     await artifacts.close();
+    await close();
   }
   const told = imported.map(({ run: { id, experiment, name }, points, files }) => ({
     ...{ id, experiment, name, points, files },
@@ -89,11 +100,22 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
       await printLine(terminal, `${id}  ${experiment}  ${name}  ${points} points, ${files} files`);
     }
   }
+  const [first] = failed;
+  if (first === undefined) return;
   for (const { name, error } of failed.slice(1)) {
     terminal.stderr.write(`warning: ${name} is not imported whole: ${error.message}\n`);
   }
-  const first = failed[0]?.error;
-  if (first !== undefined) throw options.json ? markTold(first) : first;
+  const incomplete = new BridleError("IMPORT_INCOMPLETE", {
+    ...{ failed: failed.length, runs: foreign.length },
+    ...{ name: first.name, reason: first.error.message.replace(/\.$/, "") },
+  });
+  throw options.json ? markTold(incomplete) : incomplete;
+}
+
+interface FoundRuns {
+  readonly runs: readonly ForeignRun[];
+  /** Lets go of what they are read from. */
+  close(): Promise<void>;
 }
 
 /** @throws FILE_NOT_FOUND, FILE_INVALID, IMPORT_EMPTY, and what asking a server throws */
@@ -101,19 +123,34 @@ async function findRuns(
   place: string,
   { from, experiment }: Options,
   terminal: Terminal,
-): Promise<readonly ForeignRun[]> {
+): Promise<FoundRuns> {
+  const close = async () => {};
   if (from === "wandb") {
     const { readWandbExport } = await import("../track/import/wandb-export.js");
-    return await readWandbExport(place, experiment);
+    return { runs: await readWandbExport(place, experiment), close };
   }
-  const isFolder = await stat(place).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (!isFolder && /^https?:\/\//i.test(place)) {
+  const found = await stat(place).catch(() => undefined);
+  if (found === undefined && /^https?:\/\//i.test(place)) {
     const { listForeignRuns } = await import("../compose.js");
-    return await listForeignRuns(place, experiment, terminal.env);
+    return { runs: await listForeignRuns(place, experiment, terminal.env), close };
   }
-  const { readMlflowFiles } = await import("../track/import/mlflow-files.js");
-  return await readMlflowFiles(place, experiment);
+  const { findMlflowDatabase, readMlflowDatabase } = await import(
+    "../track/import/mlflow-database.js"
+  );
+  const file = await findMlflowDatabase(place);
+  if (file === undefined) {
+    const { readMlflowFiles } = await import("../track/import/mlflow-files.js");
+    return { runs: await readMlflowFiles(place, experiment), close };
+  }
+  const { openForeignDatabase } = await import("../compose.js");
+  const database = await openForeignDatabase(file);
+  try {
+    return {
+      runs: await readMlflowDatabase(database, experiment),
+      close: () => database.close(),
+    };
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
 }

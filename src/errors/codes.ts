@@ -476,6 +476,11 @@ export const codes = {
     message: "There are no runs to import in {place}.",
     hint: "Looked for: {expected}. See `bridle runs import --help`.",
   },
+  IMPORT_INCOMPLETE: {
+    kind: "invalid",
+    message: "{failed} of {runs} are not imported whole, the first of them {name}: {reason}.",
+    hint: "Correct what is named and import again: what was imported is there once.",
+  },
   SINK_UNKNOWN: {
     kind: "invalid",
     message: "Runs cannot be told to {sink}: {reason}.",

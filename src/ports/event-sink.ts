@@ -108,6 +108,8 @@ export interface ForeignRun {
   /** What it is called there; no other run of that tracker is. */
   readonly foreignId: string;
   readonly known: Pick<RunIdentity, "experiment" | "name" | "startedAt"> & Partial<RunIdentity>;
+  /** False where what is read does not say how it ended: a run that is here already keeps the end it has. Default: true. */
+  readonly isEndKnown?: boolean;
   /** What it told, some events at a time. @param run who it is here */
   events(run: RunIdentity, keep: KeepFile): AsyncIterable<readonly RunEvent[]>;
 }

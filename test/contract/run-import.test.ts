@@ -21,6 +21,7 @@ import {
   startFakeMlflow,
   startRealMlflow,
 } from "../support/mlflow-servers.js";
+import { homeEnvironment } from "../support/suite-database.js";
 import { madeRun, point } from "../support/tracked-runs.js";
 
 const root = mkdtempSync(path.join(tmpdir(), "bridle-import-"));
@@ -31,7 +32,7 @@ let database: Database;
 let artifacts: BlobStore;
 beforeEach(async () => {
   home = path.join(root, `home-${++made}`);
-  database = await openRuns(undefined, { BRIDLE_HOME: home });
+  database = await openRuns(undefined, await homeEnvironment(home));
   artifacts = await openArtifacts(undefined, { BRIDLE_HOME: home });
   return async () => {
     expect(await findTrackingFaults(database, artifacts)).toEqual([]);
@@ -145,7 +146,8 @@ describe("MLflow's folder", () => {
       points: 4,
     });
     write(folder, { "7/r1/meta.yaml": "run_id: r1\nstatus: 3\nstart_time: soon\n" });
-    await expect(readMlflowFiles(folder)).rejects.toMatchObject({
+    const [broken] = await readMlflowFiles(folder);
+    await expect(importRun(database, artifacts, broken as ForeignRun)).rejects.toMatchObject({
       ...{ code: "FILE_INVALID", message: expect.stringMatching(/"soon" is no time/) },
     });
     // What came before it is there, as a run that broke off.

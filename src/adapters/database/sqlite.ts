@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Database as Connection, Statement } from "libsql";
 import type { ErrorCode } from "../../errors/codes.js";
 import { BridleError } from "../../errors/error.js";
-import { systemCode, writeError } from "../../errors/file-errors.js";
+import { readError, systemCode, writeError } from "../../errors/file-errors.js";
 import type {
   Database,
   SqlClient,
@@ -21,6 +21,17 @@ import { refuseInside, retryTurns, TurnLost, workInside } from "./transactions.j
 const blockedMs = 20;
 /** Statements kept compiled. */
 const mostStatements = 300;
+
+/** Opens a file that another program keeps, without writing to it. @throws FILE_NOT_FOUND, and what openSqlite throws */
+export async function openForeignSqlite(file: string): Promise<Database> {
+  const name = path.resolve(file);
+  await stat(name).catch((thrown) => {
+    throw readError(thrown, name);
+  });
+  return await connect(name, (connection) => {
+    connection.pragma("query_only = ON");
+  });
+}
 
 /**
  * Opens a database's file, made where there is none.
@@ -41,6 +52,18 @@ export async function openSqlite(file: string): Promise<Database> {
       throw new BridleError("DATABASE_UNAVAILABLE", { database: name, reason: "it is a folder" });
     }
   }
+  return await connect(name, (connection) => {
+    connection.pragma("journal_mode = WAL");
+    // A commit is on the disk when it is acknowledged.
+    connection.pragma("synchronous = FULL");
+    connection.pragma("foreign_keys = ON");
+    // As PostgreSQL compares.
+    connection.pragma("case_sensitive_like = ON");
+    connection.pragma("temp_store = MEMORY");
+  });
+}
+
+async function connect(name: string, prepare: (connection: Connection) => void): Promise<Database> {
   const { default: Libsql } = await loadPeer(
     "A database in a file",
     "libsql",
@@ -50,13 +73,7 @@ export async function openSqlite(file: string): Promise<Database> {
     let connection: Connection | undefined;
     try {
       connection = new Libsql(name, { timeout: blockedMs });
-      connection.pragma("journal_mode = WAL");
-      // A commit is on the disk when it is acknowledged.
-      connection.pragma("synchronous = FULL");
-      connection.pragma("foreign_keys = ON");
-      // As PostgreSQL compares.
-      connection.pragma("case_sensitive_like = ON");
-      connection.pragma("temp_store = MEMORY");
+      prepare(connection);
       return new SqliteDatabase(name, connection);
     } catch (thrown) {
       connection?.close();

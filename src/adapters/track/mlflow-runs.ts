@@ -104,11 +104,17 @@ function foreignRun(
         { type: "params", values: textsOf(data?.params) },
         { type: "tags", values: { ...tags, "mlflow.run_id": info.run_id } },
       ];
-      for (const { key } of data?.metrics ?? []) yield* historyOf(client, info.run_id, key);
+      const leftOut: string[] = [];
+      for (const { key } of data?.metrics ?? []) {
+        yield* historyOf(client, info.run_id, key, leftOut);
+      }
       yield* filesOf(client, info, keep);
       // Whatever goes on there does not go on here.
       const at = Number(info.end_time ?? 0) || startedAt;
       yield [{ type: "end", status: statuses[info.status] ?? "interrupted", at, error: "" }];
+      if (leftOut.length === 0) return;
+      const reason = `steps begin at 0, and points before it are left out: ${leftOut.join(", ")}; the rest of the run is imported`;
+      throw new BridleError("FILE_INVALID", { file: client.name, reason });
     },
   };
 }
@@ -125,11 +131,12 @@ function wholeIn(client: MlflowClient, what: string, value: number | string): nu
   throw new BridleError("FILE_INVALID", { file: client.name, reason });
 }
 
-/** Where all were told without a step, the next one is the next step. */
+/** Where all were told without a step, the next one is the next step. Points before step 0 are left out. */
 async function* historyOf(
   client: MlflowClient,
   id: string,
   key: string,
+  leftOut: string[],
 ): AsyncGenerator<readonly RunEvent[]> {
   const all: FoundMetric[] = [];
   type Page = { readonly metrics?: readonly FoundMetric[]; readonly next_page_token?: string };
@@ -142,11 +149,13 @@ async function* historyOf(
     token = page?.next_page_token || undefined;
   }
   const isStepless = all.length > 1 && all.every(({ step }) => Number(step ?? 0) === 0);
-  const points: readonly MetricPoint[] = all.map(({ value, timestamp, step }, i) => ({
+  const told: readonly MetricPoint[] = all.map(({ value, timestamp, step }, i) => ({
     ...{ key, epoch: null, value: Number(value) },
     at: wholeIn(client, `the time of ${key}`, timestamp),
-    step: isStepless ? i : Math.max(0, wholeIn(client, `the step of ${key}`, step ?? 0)),
+    step: isStepless ? i : wholeIn(client, `the step of ${key}`, step ?? 0),
   }));
+  const points = told.filter(({ step }) => step >= 0);
+  if (points.length < told.length) leftOut.push(`${key} has ${told.length - points.length}`);
   for (let first = 0; first < points.length; first += atOnce) {
     yield [{ type: "points", points: points.slice(first, first + atOnce) }];
   }

@@ -12,6 +12,18 @@ export function importedId(source: string, id: string): string {
   return [...digest.subarray(0, 8)].map((byte) => letters[byte % letters.length]).join("");
 }
 
+/** A run that cannot be read: importing it throws, so that it is told and counted among the others. */
+export function brokenRun(source: string, experiment: string, name: string, error: unknown) {
+  const broken: ForeignRun = {
+    ...{ source, foreignId: `${experiment}/${name}`, known: { experiment, name, startedAt: 0 } },
+    // biome-ignore lint/correctness/useYield: there is nothing to tell of it
+    async *events() {
+      throw error;
+    },
+  };
+  return broken;
+}
+
 /** Who a run is here. */
 export function importedIdentity({ source, foreignId, known }: ForeignRun): RunIdentity {
   return {
@@ -55,4 +67,17 @@ export function numberOf(text: string): number {
   if (/^\+?inf(inity)?$/.test(word)) return Number.POSITIVE_INFINITY;
   if (/^-inf(inity)?$/.test(word)) return Number.NEGATIVE_INFINITY;
   return text === "" ? Number.NaN : Number(text);
+}
+
+/** A metric's value as CSV and JSON have it in words; undefined for a text that is none. */
+export function metricNumber(text: string): number | undefined {
+  const word = text.trim();
+  const value = numberOf(word);
+  const isWord = /^[+-]?(nan|inf(inity)?)$/i.test(word);
+  return isWord || !Number.isNaN(value) ? value : undefined;
+}
+
+/** W&B writes times of UTC, without saying so. */
+export function inUtc(time: string): string {
+  return /(?:z|[+-]\d\d:?\d\d)$/i.test(time) || !time.includes(":") ? time : `${time}Z`;
 }

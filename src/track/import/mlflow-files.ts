@@ -6,28 +6,18 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { readYamlFile } from "../../config/yaml-file.js";
 import { BridleError } from "../../errors/error.js";
-import type { ForeignRun, KeepFile, MetricPoint, RunEvent } from "../../ports/event-sink.js";
-import { artifactOf, latestMs, numberOf } from "./foreign-run.js";
+import type { ForeignRun, MetricPoint, RunEvent } from "../../ports/event-sink.js";
+import { brokenRun, latestMs, numberOf } from "./foreign-run.js";
+import { artifactEvents, filesBelow, leftOutError, statusOf } from "./mlflow-run.js";
 
-/** What a run's meta.yaml calls its status: a number, or its name. */
-const statuses: Readonly<Record<string, Extract<RunEvent, { type: "end" }>["status"] | "running">> =
-  {
-    ...{ "1": "running", "2": "running", "3": "finished", "4": "failed", "5": "stopped" },
-    ...{
-      RUNNING: "running",
-      SCHEDULED: "running",
-      FINISHED: "finished",
-      FAILED: "failed",
-      KILLED: "stopped",
-    },
-  };
 /** Folders of `mlruns` that are no experiments. */
 const notExperiments = new Set([".trash", "models", "prompts"]);
 const atOnce = 5000;
 
 /**
+ * The runs of a file store; one that cannot be read throws when it is imported.
  * @param wanted the experiment's name; all of them where left out
- * @throws IMPORT_EMPTY where the folder has no runs, FILE_INVALID for a meta.yaml that cannot be read
+ * @throws IMPORT_EMPTY where the folder has no runs, FILE_NOT_FOUND
  */
 export async function readMlflowFiles(
   folder: string,
@@ -37,16 +27,28 @@ export async function readMlflowFiles(
   for (const experiment of await foldersIn(folder)) {
     if (notExperiments.has(experiment)) continue;
     const home = path.join(folder, experiment);
-    const meta = await metaOf(home);
+    let meta: Meta;
+    try {
+      meta = await metaOf(home);
+    } catch (thrown) {
+      // What is wrong with one of them keeps none of the others away.
+      if (wanted === undefined) runs.push(brokenRun("mlflow", experiment, experiment, thrown));
+      continue;
+    }
     const name = String(meta?.name ?? experiment);
     if (meta === undefined || (wanted !== undefined && name !== wanted)) continue;
     for (const id of await foldersIn(home)) {
-      const run = await runOf(path.join(home, id), name);
-      if (run !== undefined) runs.push(run);
+      try {
+        const run = await runOf(path.join(home, id), name);
+        if (run !== undefined) runs.push(run);
+      } catch (thrown) {
+        runs.push(brokenRun("mlflow", name, id, thrown));
+      }
     }
   }
   if (runs.length === 0) {
-    const expected = "EXPERIMENT/RUN/meta.yaml, as MLflow's file store has it";
+    const expected =
+      "EXPERIMENT/RUN/meta.yaml, as MLflow's file store has it, or mlflow.db, which MLflow 3 writes beside its mlruns";
     throw new BridleError("IMPORT_EMPTY", { place: folder, expected });
   }
   return runs;
@@ -71,7 +73,9 @@ async function foldersIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-async function metaOf(folder: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+type Meta = Readonly<Record<string, unknown>> | undefined;
+
+async function metaOf(folder: string): Promise<Meta> {
   const file = path.join(folder, "meta.yaml");
   const isThere = await stat(file).then(
     () => true,
@@ -87,7 +91,8 @@ async function runOf(folder: string, experiment: string): Promise<ForeignRun | u
   const tags = await valuesIn(path.join(folder, "tags"));
   const name = tags["mlflow.runName"] ?? meta.run_name ?? foreignId;
   const startedAt = timeIn(meta.start_time, folder);
-  const status = statuses[String(meta.status)] ?? "interrupted";
+  const endedAt = timeIn(meta.end_time, folder) || startedAt;
+  const uri = typeof meta.artifact_uri === "string" ? meta.artifact_uri : "";
   return {
     source: "mlflow",
     foreignId,
@@ -101,14 +106,14 @@ async function runOf(folder: string, experiment: string): Promise<ForeignRun | u
         { type: "params", values: await valuesIn(path.join(folder, "params")) },
         { type: "tags", values: { ...tags, "mlflow.run_id": foreignId } },
       ];
+      const leftOut: string[] = [];
       for (const key of await filesBelow(path.join(folder, "metrics"))) {
-        yield* metricEvents(path.join(folder, "metrics", key), key);
+        yield* metricEvents(path.join(folder, "metrics", key), key, leftOut);
       }
-      yield* artifactEvents(path.join(folder, "artifacts"), keep);
-      // Whatever goes on there does not go on here.
-      const at = timeIn(meta.end_time, folder) || startedAt;
-      const hasEnded = status !== "running";
-      yield [{ type: "end", status: hasEnded ? status : "interrupted", at, error: "" }];
+      const place = folder.split(path.sep).slice(-2).join("/");
+      yield* artifactEvents(uri, [path.join(folder, "artifacts")], place, endedAt, keep);
+      yield [{ type: "end", status: statusOf(meta.status), at: endedAt, error: "" }];
+      if (leftOut.length > 0) throw leftOutError(path.join(folder, "metrics"), leftOut);
     },
   };
 }
@@ -130,18 +135,15 @@ async function valuesIn(folder: string): Promise<Record<string, string>> {
   return values;
 }
 
-/** Paths of all files below a folder, with forward slashes; none where there is no such folder. */
-async function filesBelow(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
-    .map((name) => name.split(path.sep).join("/"))
-    .sort();
-}
-
-/** Lines `time value step`, as they were told; where all were told without a step, the next line is the next one. */
-async function* metricEvents(file: string, key: string): AsyncGenerator<readonly RunEvent[]> {
+/**
+ * Lines `time value step`, as they were told; where all were told without a step, the next line is the next one. Points
+ * before step 0 are left out.
+ */
+async function* metricEvents(
+  file: string,
+  key: string,
+  leftOut: string[],
+): AsyncGenerator<readonly RunEvent[]> {
   let hasSteps = false;
   let count = 0;
   for await (const { step } of metricLines(file)) {
@@ -151,7 +153,12 @@ async function* metricEvents(file: string, key: string): AsyncGenerator<readonly
   const isStepless = !hasSteps && count > 1;
   let points: MetricPoint[] = [];
   let number = 0;
+  let before = 0;
   for await (const { at, value, step } of metricLines(file)) {
+    if (step < 0) {
+      before += 1;
+      continue;
+    }
     points.push({ key, step: isStepless ? number : step, epoch: null, at, value });
     number += 1;
     if (points.length < atOnce) continue;
@@ -159,6 +166,7 @@ async function* metricEvents(file: string, key: string): AsyncGenerator<readonly
     points = [];
   }
   if (points.length > 0) yield [{ type: "points", points }];
+  if (before > 0) leftOut.push(`${key} has ${before}`);
 }
 
 async function* metricLines(file: string) {
@@ -174,16 +182,6 @@ async function* metricLines(file: string) {
       const reason = `line ${number} is not TIME VALUE STEP: ${JSON.stringify(line.slice(0, 80))}`;
       throw new BridleError("FILE_INVALID", { file, reason });
     }
-    const whole = Math.max(0, Math.trunc(place));
-    yield { at: Math.round(time), value: numberOf(value), step: whole };
-  }
-}
-
-async function* artifactEvents(
-  folder: string,
-  keep: KeepFile,
-): AsyncGenerator<readonly RunEvent[]> {
-  for (const name of await filesBelow(folder)) {
-    yield [{ type: "artifact", artifact: await artifactOf(path.join(folder, name), name, keep) }];
+    yield { at: Math.round(time), value: numberOf(value), step: Math.trunc(place) };
   }
 }

@@ -1,9 +1,11 @@
-// Runs out of what people take from Weights & Biases: a folder a run with its history, configuration, summary and files.
+// Runs out of what people take from Weights & Biases: a folder a run with its history, configuration, summary and files, or
+// the CSV files of its pages.
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { isRecord, readYamlFile } from "../../config/yaml-file.js";
 import { openRows } from "../../data/rows.js";
 import { BridleError } from "../../errors/error.js";
+import { readError } from "../../errors/file-errors.js";
 import type {
   ForeignRun,
   KeepFile,
@@ -12,7 +14,8 @@ import type {
   RunEvent,
 } from "../../ports/event-sink.js";
 import { flattenParams } from "../recorder.js";
-import { artifactOf, latestMs, numberOf } from "./foreign-run.js";
+import { artifactOf, brokenRun, inUtc, latestMs, metricNumber } from "./foreign-run.js";
+import { readWandbTables, wandbTableIn } from "./wandb-tables.js";
 
 /** Names that exports give to each part; those of W&B's own run folders come first. */
 const names = {
@@ -33,31 +36,63 @@ interface RunFiles {
 }
 
 /**
- * The runs of a folder: it is one itself, or its folders are.
- * @throws IMPORT_EMPTY where there is no history, FILE_NOT_FOUND
+ * The runs of a folder: it is one itself, or its folders and its CSV files of W&B's pages are. Or those of one such file.
+ * @throws IMPORT_EMPTY where there is none, FILE_NOT_FOUND, FILE_INVALID for a file of another kind
  */
 export async function readWandbExport(
   place: string,
-  experiment = path.basename(path.resolve(place)),
+  named?: string,
 ): Promise<readonly ForeignRun[]> {
-  const found = await filesOf(place);
-  const folders =
-    found.parts.history !== undefined
-      ? [found]
-      : await Promise.all((await foldersIn(place)).map((name) => filesOf(path.join(place, name))));
+  const found = await stat(place).catch((thrown) => {
+    throw readError(thrown, place);
+  });
+  if (!found.isDirectory()) {
+    return await readWandbTables([place], named ?? path.parse(place).name);
+  }
+  const experiment = named ?? path.basename(path.resolve(place));
+  const home = await filesOf(place);
+  const tables = await tablesIn(home);
+  const isRun = home.parts.history !== undefined && !tables.includes(home.parts.history);
+  if (isRun) return [await runOrBroken(home, experiment)];
   const runs: ForeignRun[] = [];
-  for (const files of folders) {
+  for (const name of await foldersIn(place)) {
+    const files = await filesOf(path.join(place, name));
     // W&B's own run folders hold what belongs to a run in `files`.
     const inner =
       files.parts.history === undefined ? await filesOf(path.join(files.folder, "files")) : files;
-    if (inner.parts.history !== undefined) runs.push(await runOf(inner, experiment));
+    const charts = await tablesIn({ ...inner, others: [] });
+    if (charts.length > 0) tables.push(...charts);
+    else if (inner.parts.history !== undefined) runs.push(await runOrBroken(inner, experiment));
   }
+  if (tables.length > 0) runs.push(...(await readWandbTables(tables, experiment)));
   if (runs.length > 0) return runs;
   throw new BridleError("IMPORT_EMPTY", {
     place,
     expected:
-      "history.csv, .json, .jsonl or .parquet, with config.yaml and wandb-summary.json beside it",
+      "history.csv, .json, .jsonl or .parquet, with config.yaml and wandb-summary.json beside it; or CSV files exported from W&B's page, of the table of runs or of charts",
   });
+}
+
+/** CSV files that W&B's pages exported. */
+async function tablesIn({ parts, others }: RunFiles): Promise<string[]> {
+  const files = [...(parts.history === undefined ? [] : [parts.history]), ...others];
+  const tables: string[] = [];
+  for (const file of files.filter((each) => /\.csv$/i.test(each))) {
+    const kind = await wandbTableIn(file).catch(() => undefined);
+    if (kind !== undefined) tables.push(file);
+  }
+  return tables;
+}
+
+/** What is wrong with one run's files keeps none of the others away. */
+async function runOrBroken(files: RunFiles, experiment: string): Promise<ForeignRun> {
+  try {
+    return await runOf(files, experiment);
+  } catch (thrown) {
+    const { folder } = files;
+    const home = path.basename(folder) === "files" ? path.dirname(folder) : folder;
+    return brokenRun("wandb", experiment, path.basename(path.resolve(home)), thrown);
+  }
 }
 
 async function foldersIn(folder: string): Promise<readonly string[]> {
@@ -154,11 +189,6 @@ async function runOf({ folder, parts, others }: RunFiles, experiment: string): P
   };
 }
 
-/** W&B writes times of UTC, without saying so. */
-function inUtc(time: string): string {
-  return /(?:z|[+-]\d\d:?\d\d)$/i.test(time) || !time.includes(":") ? time : `${time}Z`;
-}
-
 /** What a summary says in words; its numbers are the last of the history. */
 function summaryTags(summary: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
@@ -211,9 +241,8 @@ function flattenRow(row: Readonly<Record<string, unknown>>, prefix = ""): Record
     if (typeof value === "number") numbers[key] = value;
     else if (typeof value === "bigint") numbers[key] = Number(value);
     else if (typeof value === "string" && value.trim() !== "") {
-      const isWord = /^[+-]?(nan|inf(inity)?)$/i.test(value.trim());
-      const number = numberOf(value.trim());
-      if (isWord || !Number.isNaN(number)) numbers[key] = number;
+      const number = metricNumber(value);
+      if (number !== undefined) numbers[key] = number;
     } else if (isRecord(value) && !("_type" in value)) {
       Object.assign(numbers, flattenRow(value, `${key}.`));
     }
