@@ -50,21 +50,13 @@ it("draws its lines once while others change, and lays the picture down each tim
   lay(plot);
   expect(counts).toEqual({ strokes: 2, pictures: 1 });
   // A gap is gone over.
-  expect(points).toEqual([
-    ...[
-      [0, 99],
-      [200, 97],
-      [300, 96],
-    ],
-    ...[
-      [0, 91],
-      [100, 92],
-      [200, 93],
-    ],
+  expect(points.map((point) => point.join(" "))).toEqual([
+    ...["0 99", "200 97", "300 96"],
+    ...["0 91", "100 92", "200 93"],
   ]);
   const [xs, first, , second] = plot.data;
-  plot.data = [xs, first, [5, 5, 5, 5], second, [6, 6, 6, 6]] as never;
-  lay(plot);
+  const smoother = [xs, first, [5, 5, 5, 5], second, [6, 6, 6, 6]];
+  lay({ ...plot, data: smoother } as unknown as uPlot);
   expect(counts).toEqual({ strokes: 2, pictures: 2 });
 });
 
