@@ -24,20 +24,46 @@ const compiledWorkers: Plugin = {
 
 /**
  * Files that run for a minute or more go first: one of them begun last would keep one processor busy and the others idle.
- * Without a cache of durations, as in a fresh clone, vitest goes by the size of files, which says little here.
+ * Without a cache of durations, as in a fresh clone, vitest goes by the size of files, which says little here. Those that
+ * share processes come last and together: a process goes on to the next file only where that one shares it, too.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(e2e\/|golden\.)/.test(moduleId);
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    const placeOf = ({ moduleId, project }: TestSpecification) => {
+      if (!project.config.isolate) return 2;
+      return /\/test\/(e2e\/|golden\.)/.test(moduleId) ? 0 : 1;
+    };
+    return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
   }
 }
+
+/** Tests beside sources that need a process of their own: they measure its memory, or replace a module in it. */
+const alone = [
+  "src/data/large-data.test.ts",
+  "src/package/archive-faults.test.ts",
+  "src/runtime/weights.test.ts",
+  "src/summarize/long-document.test.ts",
+];
 
 export default defineConfig({
   plugins: [compiledWorkers],
   test: {
-    include: ["src/**/*.test.ts", "dashboard/src/**/*.test.ts", "test/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        // Files of one process after another: what they import is loaded once in it, not once a file.
+        test: {
+          name: "beside",
+          include: ["src/**/*.test.ts", "dashboard/src/**/*.test.ts"],
+          exclude: alone,
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: { name: "apart", include: ["test/**/*.test.ts", ...alone] },
+      },
+    ],
     // Much of the suite waits for servers, browsers and child processes: one worker a core, the runner beside them.
     maxWorkers: availableParallelism(),
     sequence: { sequencer: LongestFirst },

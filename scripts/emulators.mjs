@@ -34,7 +34,8 @@ if (!existsSync(path.join(folder, "package.json"))) {
 run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", azurite]);
 run("python3", ["-m", "venv", "python"]);
 run(path.join(folder, "python", "bin", "python"), [
-  ...["-m", "pip", "install", "--quiet", "--disable-pip-version-check"],
+  // Compiled when it is imported: most of it never is.
+  ...["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"],
   ...pythonPackages,
 ]);
 console.log(

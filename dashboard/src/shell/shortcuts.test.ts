@@ -1,10 +1,11 @@
 // One key, keys one after another, and what is neither.
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Shortcut } from "./shortcuts.js";
 
 beforeAll(() => {
   vi.stubGlobal("window", { addEventListener: () => {} });
 });
+afterAll(() => void vi.unstubAllGlobals());
 
 const make = (...keys: string[]): Shortcut => ({ keys, does: keys.join(" "), run: () => {} });
 
