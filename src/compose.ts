@@ -17,9 +17,17 @@ import { type QueueState, readQueueStates } from "./adapters/queue/queue-states.
 import { createMlflowSink } from "./adapters/track/mlflow.js";
 import { createMlflowModels } from "./adapters/track/mlflow-models.js";
 import { listMlflowRuns } from "./adapters/track/mlflow-runs.js";
+import { createWandbSink } from "./adapters/track/wandb.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import { type SinkKind, sinkSettings } from "./config/sinks.js";
-import { databaseFile, databaseUrl, spoolFolder, stateFolder, storeUrl } from "./config/state.js";
+import {
+  databaseFile,
+  databaseUrl,
+  spoolFolder,
+  stateFolder,
+  storeUrl,
+  wandbFolder,
+} from "./config/state.js";
 import { bridleVersion } from "./config/version.js";
 import type { Pair } from "./data/pairs.js";
 import type { ProjectData } from "./data/project-data.js";
@@ -586,9 +594,10 @@ const sinkAdapters: Readonly<
   Record<SinkKind, (url: string, artifacts: BlobReader, env: StatePlaces["env"]) => EventSink>
 > = {
   mlflow: (url, artifacts, env) => createMlflowSink({ url, artifacts, env }),
+  wandb: (where, _, env) => createWandbSink({ where, folder: wandbFolder(env), env }),
 };
 
-/** The sinks that were asked for. @throws SINK_UNKNOWN */
+/** The sinks that were asked for. @throws SINK_UNKNOWN, SINK_KEY_MISSING, PEER_MISSING */
 export function openSinks(
   named: readonly string[] | undefined,
   artifacts: BlobReader,
@@ -597,16 +606,31 @@ export function openSinks(
   return sinkSettings(named, env).map(({ kind, url }) => sinkAdapters[kind](url, artifacts, env));
 }
 
+/** Fails where a sink would not open, for those who leave opening to other processes. @throws what openSinks throws */
+export async function checkSinks(
+  named: readonly string[] | undefined,
+  { store, env }: Pick<StatePlaces, "store" | "env">,
+): Promise<void> {
+  if (sinkSettings(named, env).length === 0) return;
+  const artifacts = await openArtifacts(store, env);
+  for (const sink of openSinks(named, artifacts, env)) await sink.close();
+  await artifacts.close();
+}
+
+/** Those that keep no models have no entry. */
 const modelSinkAdapters: Readonly<
-  Record<SinkKind, (url: string, env: StatePlaces["env"]) => ModelSink>
+  Partial<Record<SinkKind, (url: string, env: StatePlaces["env"]) => ModelSink>>
 > = { mlflow: (url, env) => createMlflowModels({ url, env }) };
 
-/** The same for registered models. @throws SINK_UNKNOWN */
+/** The same for registered models; those that keep none are left out. @throws SINK_UNKNOWN */
 export function openModelSinks(
   named: readonly string[] | undefined,
   env: StatePlaces["env"],
 ): readonly ModelSink[] {
-  return sinkSettings(named, env).map(({ kind, url }) => modelSinkAdapters[kind](url, env));
+  return sinkSettings(named, env).flatMap(({ kind, url }) => {
+    const open = modelSinkAdapters[kind];
+    return open === undefined ? [] : [open(url, env)];
+  });
 }
 
 /** The runs of an MLflow server, to be imported. @throws IMPORT_EMPTY, and what asking it throws */

@@ -27,7 +27,7 @@ export function addStoreFlag(command: Command): Command {
 export function addSinkFlag(command: Command): Command {
   return command.option(
     "--sink <place>",
-    "tell a tracker of runs too: mlflow=http://HOST:PORT; may be repeated (default: $BRIDLE_SINKS)",
+    "tell a tracker of runs too: mlflow=http://HOST:PORT, wandb=ENTITY/PROJECT; may be repeated (default: $BRIDLE_SINKS)",
     (word: string, before: readonly string[] = []) => [...before, word],
   );
 }

@@ -28,6 +28,7 @@ export function addRunsSyncCommand(runs: Command, terminal: Terminal): void {
     ["bridle runs sync --sink mlflow=http://localhost:5000", "what waits for MLflow"],
     ["BRIDLE_SINKS=mlflow bridle runs sync", "at the address in MLFLOW_TRACKING_URI"],
     ["bridle runs sync k3m9 --sink mlflow=http://localhost:5000", "a run that it never heard of"],
+    ["bridle runs sync --sink wandb=ENTITY/PROJECT", "what waits for Weights & Biases"],
   ]).action((names: readonly string[], options: Options) => run(names, options, terminal));
 }
 

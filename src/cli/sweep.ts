@@ -92,7 +92,6 @@ async function run(
     { openSweep },
     { runSweep },
     { databaseUrl, stateFolder },
-    { sinkSettings },
     { startTrialProcess },
     compose,
   ] = await Promise.all([
@@ -100,13 +99,12 @@ async function run(
     import("../loop/sweep/plan.js"),
     import("../loop/sweep/run-sweep.js"),
     import("../config/state.js"),
-    import("../config/sinks.js"),
     import("./sweep-trial.js"),
     import("../compose.js"),
   ]);
   const { workers, trials, name, resume, json, db, store, sink: sinks } = options;
   // Else every trial would fail of it.
-  sinkSettings(sinks, terminal.env);
+  await compose.checkSinks(sinks, { store, env: terminal.env });
   const sweep = await openSweep(file, words, {
     ...(trials !== undefined && { trials }),
     ...(name !== undefined && { name }),

@@ -56,6 +56,7 @@ export async function addTrainCommand(
     ["bridle train params.yaml", "as the file says"],
     ["bridle train params.yaml --experiment headlines", "recorded there; see bridle runs list"],
     ["bridle train params.yaml --sink mlflow=http://localhost:5000", "told to MLflow as well"],
+    ["bridle train params.yaml --sink wandb=ENTITY/PROJECT", "to Weights & Biases; WANDB_API_KEY"],
     ["bridle train params.yaml train.learningRate=1e-4 train.output=run2", "with other values"],
     [
       "bridle train model.name=./pegasus data.train=train.jsonl train.maxSteps=100",

@@ -1,12 +1,14 @@
-// Whom runs are told to besides the database here: `mlflow=http://localhost:5000`, as `--sink` and BRIDLE_SINKS name them.
+// Whom runs are told to besides the database here: `mlflow=http://localhost:5000`, `wandb=ENTITY/PROJECT`, as `--sink` and
+// BRIDLE_SINKS name them.
 import { BridleError } from "../errors/error.js";
 import { nearestName } from "./nearest-name.js";
 
-export const sinkKinds = ["mlflow"] as const;
+export const sinkKinds = ["mlflow", "wandb"] as const;
 export type SinkKind = (typeof sinkKinds)[number];
 
 export interface SinkSetting {
   readonly kind: SinkKind;
+  /** Where it is; of W&B also a project alone, or nothing: then its own variables say. */
   readonly url: string;
 }
 
@@ -40,7 +42,9 @@ function settingOf(word: string, env: Readonly<Record<string, string | undefined
     const reason = `there are ${sinkKinds.join(", ")}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
     throw new BridleError("SINK_UNKNOWN", { sink: name, reason });
   }
-  const url = equals === -1 ? env.MLFLOW_TRACKING_URI : word.slice(equals + 1);
+  const said = equals === -1 ? "" : word.slice(equals + 1);
+  if (kind === "wandb") return { kind, url: said };
+  const url = equals === -1 ? env.MLFLOW_TRACKING_URI : said;
   if (!url) {
     const reason = "it has no address: write mlflow=http://HOST:PORT, or set MLFLOW_TRACKING_URI";
     throw new BridleError("SINK_UNKNOWN", { sink: name, reason });

@@ -68,3 +68,8 @@ export function scratchFolder(env: Environment): string {
 export function spoolFolder(env: Environment): string {
   return path.join(stateFolder(env), "spool");
 }
+
+/** Where the histories of runs lie that Weights & Biases is told. */
+export function wandbFolder(env: Environment): string {
+  return path.join(stateFolder(env), "wandb");
+}

@@ -484,12 +484,17 @@ export const codes = {
   SINK_UNKNOWN: {
     kind: "invalid",
     message: "Runs cannot be told to {sink}: {reason}.",
-    hint: "Write --sink mlflow=http://localhost:5000, or the same in BRIDLE_SINKS.",
+    hint: "Write --sink mlflow=http://localhost:5000 or --sink wandb=ENTITY/PROJECT, or the same in BRIDLE_SINKS.",
+  },
+  SINK_KEY_MISSING: {
+    kind: "unauthenticated",
+    message: "There is no key for {sink}.",
+    hint: "Set WANDB_API_KEY, or put it into ~/.netrc: `machine {host} login user password KEY`.",
   },
   SINK_NONE: {
     kind: "invalid",
-    message: "It is not said whom to tell of these runs.",
-    hint: "Add --sink mlflow=http://localhost:5000, or set BRIDLE_SINKS.",
+    message: "It is not said whom to tell.",
+    hint: "Add --sink mlflow=http://localhost:5000 (runs also --sink wandb=ENTITY/PROJECT), or set BRIDLE_SINKS.",
   },
   SINK_UNAVAILABLE: {
     kind: "unavailable",
@@ -499,7 +504,7 @@ export const codes = {
   SINK_DENIED: {
     kind: "denied",
     message: "{sink} does not let this process tell it of runs: {reason}.",
-    hint: "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; then run `bridle runs sync`.",
+    hint: "Set WANDB_API_KEY, or for MLflow MLFLOW_TRACKING_TOKEN or _USERNAME and _PASSWORD; then run `bridle runs sync`.",
   },
   SINK_REFUSED: {
     kind: "invalid",

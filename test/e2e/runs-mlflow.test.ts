@@ -192,7 +192,7 @@ it("says what is wrong with a sink before anything is trained", async () => {
   const misspelt = await bridle("train", params, "--sink", "mlfow=http://localhost:1");
   expect(misspelt.code).toBe(2);
   expect(misspelt.stderr).toMatch(
-    /cannot be told to mlfow: there are mlflow; did you mean mlflow\?/,
+    /cannot be told to mlfow: there are mlflow, wandb; did you mean mlflow\?/,
   );
   const bare = await bridle("train", params, "--sink", "mlflow");
   expect(bare.stderr).toMatch(/has no address/);

@@ -1,0 +1,55 @@
+// The process in which W&B's package runs: it ends with what it cannot do, and takes over signals, so that no training may
+// share a process with it. It knows an address on this machine alone, and no key.
+import type { FromWandbWorker, ToWandbWorker } from "./wandb-process.js";
+
+/** As far as it is used. */
+interface WandbRun {
+  log(values: Record<string, unknown>): void;
+  finish(code?: number): Promise<void>;
+}
+interface Wandb {
+  init(options: object): Promise<WandbRun>;
+}
+
+let loaded: Promise<Wandb> | undefined;
+
+/** Whose process this is for has ended, also where it was killed. */
+process.on("disconnect", () => process.exit(0));
+holdSignals();
+shortenWaits();
+
+process.on("message", (work: ToWandbWorker) => {
+  tell(work).then(
+    () => answer({ type: "told" }),
+    (thrown) => answer({ type: "failed", reason: String(thrown) }),
+  );
+});
+
+function answer(message: FromWandbWorker): void {
+  process.send?.(message);
+}
+
+/** Ctrl-C in a terminal reaches all its processes; when this one ends is for the training to say. */
+function holdSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.removeAllListeners(signal).on(signal, () => {});
+  }
+}
+
+/** The package looks for work once a second; nothing else waits here, and whoever does should not wait for that. */
+function shortenWaits(): void {
+  const wait = globalThis.setTimeout;
+  const shorter = (done: () => void, ms = 0, ...rest: []) =>
+    wait(done, ms < 1000 ? ms : 25, ...rest);
+  globalThis.setTimeout = Object.assign(shorter, wait) as typeof setTimeout;
+}
+
+async function tell({ run, rows, exitCode, ...settings }: ToWandbWorker): Promise<void> {
+  loaded ??= import("@wandb/sdk").then(({ default: wandb }) => wandb as unknown as Wandb);
+  const wandb = await loaded;
+  const begun = await wandb.init({ ...run, settings: { ...settings, silent: true } });
+  process.removeAllListeners("beforeExit");
+  holdSignals();
+  for (const row of rows) begun.log({ ...row });
+  await begun.finish(exitCode);
+}
