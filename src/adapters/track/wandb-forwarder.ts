@@ -16,8 +16,8 @@ export interface WandbSession {
   readonly startedAt: number;
   /** The last values of the whole run; the package knows those of the session alone. */
   readonly summary: Readonly<Record<string, unknown>>;
-  /** Whether the run is over; else the package's end of the session is no end of the run, and it goes on there. */
-  readonly isEnd: boolean;
+  /** How the run ended; undefined where it goes on, and the package's end of the session is no end of the run. */
+  readonly exitCode: number | undefined;
   /** Whether the service is to hear that the run goes on. */
   readonly isSign: boolean;
 }
@@ -43,7 +43,6 @@ interface Chunk {
 interface StreamBody {
   readonly files?: Readonly<Record<string, Chunk>>;
   readonly complete?: boolean;
-  readonly exitcode?: number;
 }
 interface GraphqlBody {
   readonly query: string;
@@ -134,7 +133,7 @@ export async function openWandbForwarder(service: WandbService): Promise<WandbFo
       to.arrived += rows;
       to.hasEnded ||= body.complete === true;
       // Whoever goes on with it begins it again there.
-      if (to.session.isEnd && to.hasEnded) taken.clear();
+      if (to.session.exitCode !== undefined && to.hasEnded) taken.clear();
     }
     return said;
   };
@@ -156,7 +155,8 @@ export async function openWandbForwarder(service: WandbService): Promise<WandbFo
         progress = undefined;
       }
       if (own.failure !== undefined) throw own.failure;
-      if (own.arrived === session.rows.length && (own.hasEnded || !session.isEnd)) return;
+      if (own.arrived === session.rows.length && (own.hasEnded || session.exitCode === undefined))
+        return;
       const reason = `its package @wandb/sdk sent ${own.arrived} of ${session.rows.length} rows, and ${own.hasEnded ? "the" : "no"} end`;
       throw new BridleError("SINK_UNAVAILABLE", { sink: service.name, reason });
     },
@@ -174,7 +174,7 @@ export async function openWandbForwarder(service: WandbService): Promise<WandbFo
   /** What the service gets for what the package sends; undefined for nothing. */
   function bodyFor({ session, arrived }: Progress, body: StreamBody): object | undefined {
     if (body.complete === true) {
-      if (session.isEnd) return body;
+      if (session.exitCode !== undefined) return { complete: true, exitcode: session.exitCode };
       return session.isSign ? { complete: false, failed: false } : undefined;
     }
     const files: Record<string, Chunk> = {};

@@ -71,7 +71,10 @@ export function createWandbSink({
           const reason = "nobody waits for it any more";
           throw new BridleError("SINK_UNAVAILABLE", { sink: service.name, reason });
         }
-        forwarder ??= openWandbForwarder(service);
+        forwarder ??= openWandbForwarder(service).catch((thrown) => {
+          forwarder = undefined;
+          throw thrown;
+        });
         const parts = {
           ...{ place, service, worker, forwarder: await forwarder },
           ...{ signEveryMs, pauseMs, closing: closing.signal },
@@ -95,7 +98,7 @@ export function createWandbSink({
       closing.abort();
       service.close();
       worker.close();
-      (await forwarder)?.close();
+      (await forwarder?.catch(() => undefined))?.close();
     },
   };
 }
@@ -170,7 +173,7 @@ class RunTeller {
       const isLast = rows.length === history.untoldRows;
       const session = {
         ...{ runId: run.id, rows, startedAt: run.startedAt, summary: history.summary() },
-        ...{ isEnd: isLast && exitCode !== undefined, isSign },
+        ...{ exitCode: isLast ? exitCode : undefined, isSign },
       };
       const work = {
         ...{ baseUrl, apiKey, exitCode: exitCode ?? 0, rows: rows.map(valuesOf) },
