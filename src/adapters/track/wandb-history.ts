@@ -166,13 +166,20 @@ export class WandbHistory {
     }
   }
 
-  private foldRow(row: WandbRow): void {
-    this.untold.push({ ...row, number: this.count++ });
-    const keys = this.keysOf(row);
-    const moment = momentOf(row);
-    const there = this.moments.get(moment);
-    if (there === undefined) this.moments.set(moment, [keys]);
-    else there.push(keys);
+  /** Two processes may have added a point at once: it counts where it comes first. */
+  private foldRow(added: WandbRow): void {
+    const moment = momentOf(added);
+    const there = this.moments.get(moment) ?? [];
+    const isThere = (key: string) => there.some((keys) => keys.has(key));
+    const values = Object.entries(added.values).filter(([key]) => !isThere(key));
+    const number = this.count++;
+    if (values.length === 0) {
+      this.untold.push({ ...emptyOf(added), number });
+      return;
+    }
+    const row = { ...added, values: Object.fromEntries(values) };
+    this.untold.push({ ...row, number });
+    this.moments.set(moment, [...there, this.keysOf(row)]);
     for (const [key, value] of Object.entries(valuesOf(row))) this.see(key, value, row.at);
   }
 
@@ -192,7 +199,7 @@ export class WandbHistory {
     const moment = momentOf(row);
     const others = this.moments.get(moment)?.filter((keys) => keys !== this.keysOf(row)) ?? [];
     this.moments.set(moment, others);
-    return { ...row, step: null, epoch: null, values: {} };
+    return { ...emptyOf(row), number: row.number };
   }
 
   /** Gives points their rows, but for those that have one: told twice, they are there once. */
@@ -272,6 +279,11 @@ function lineIn(text: string): Line | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A row that is no more than a number. */
+function emptyOf({ at }: WandbRow): WandbRow {
+  return { at, step: null, epoch: null, values: {} };
 }
 
 function momentOf({ step, at }: Pick<WandbRow, "step" | "at">): string {
