@@ -27,7 +27,7 @@ it("ends by Ctrl-C as without it, goes on in the same run, and keeps its key to 
   const keyless = await runBridle(words, { cwd: root, env });
   expect(keyless.code, keyless.stderr).toBe(3);
   expect(keyless.stderr).toMatch(/There is no key for .*WANDB_API_KEY/s);
-  expect(readdirSync(path.join(root, "toy"))).not.toContain("out");
+  expect(readdirSync(path.join(root, "toy", "out"))).not.toContain("events.jsonl");
 
   const keyed = { ...env, WANDB_API_KEY: server.key };
   const { child, ended } = startBridle(words, { cwd: root, env: keyed });
