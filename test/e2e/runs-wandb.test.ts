@@ -21,7 +21,7 @@ it("ends by Ctrl-C as without it, goes on in the same run, and keeps its key to 
   onTestFinished(server.close);
   const env = { BRIDLE_HOME: path.join(root, "home"), NETRC: path.join(root, "none") };
   const params = path.join(root, "params.yaml");
-  writeFileSync(params, JSON.stringify(await makeToyRun(path.join(root, "toy"), { epochs: 60 })));
+  writeFileSync(params, JSON.stringify(await makeToyRun(path.join(root, "toy"), { epochs: 24 })));
   const words = ["train", params, "--experiment", "ships", `--sink=wandb=${server.url}`];
 
   const keyless = await runBridle(words, { cwd: root, env });
