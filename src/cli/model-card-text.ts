@@ -2,7 +2,8 @@
 import type { Signature } from "../package/describe-model.js";
 import { type EvaluationRecord, recordedScores } from "../package/evaluation-record.js";
 import { parentText } from "../package/render-card.js";
-import type { Lineage, ModelVersion } from "../registry/versions.js";
+import type { Lineage } from "../registry/lineage.js";
+import type { ModelVersion } from "../registry/versions.js";
 import { sizeText } from "./data-repository.js";
 
 export interface ShownVersion {
@@ -106,7 +107,10 @@ export function formatCard(
       "Lineage",
       lineage.edges.length === 0
         ? ["nothing before it and nothing after it is known"]
-        : lineage.edges.map(({ from, to }) => `${plain(from)} → ${plain(to)}`),
+        : [
+            ...lineage.edges.map(({ from, to }) => `${plain(from)} → ${plain(to)}`),
+            ...(lineage.truncated ? ["and more, farther away: the family is cut here"] : []),
+          ],
     ),
   ].join("\n");
 }

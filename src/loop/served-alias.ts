@@ -79,7 +79,8 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
 
   async function openAt(state: AliasState): Promise<Serving> {
     const version = await registry.getVersion({ model, at: { version: state.version } });
-    const { folder } = await registry.open(version, { signal: stop.signal });
+    // What is taken back after days must still be what it was then: a disk says nothing when it rots.
+    const { folder } = await registry.open(version, { signal: stop.signal, anew: true });
     const registered = { name: model, version: version.version, digest: version.digest };
     const summarizer = await open({ folder, registered, licence: version.card.licence.id });
     return { summarizer, move: state.move, running: 0, onIdle: undefined };

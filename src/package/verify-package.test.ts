@@ -1,8 +1,7 @@
-// Verification before use: what is altered is named, what is untouched is not hashed again, and a set-back clock fools nobody.
+// Verification before use: what is altered is named, what this process hashed and nobody touched is not hashed again, and a set-back clock fools nobody.
 import { existsSync } from "node:fs";
 import {
   appendFile,
-  chmod,
   cp,
   readFile,
   rename,
@@ -18,7 +17,7 @@ import { hashesOf, makeTrainedModel, scratchFolder } from "../../test/support/mo
 import { manifestFile } from "./manifest.js";
 import { openPackageFolder } from "./model-package.js";
 import { packModel } from "./pack-model.js";
-import { findFaults, verifyPackage } from "./verify-package.js";
+import { findFaults, type HashedFiles, verifyPackage } from "./verify-package.js";
 import { writePackage } from "./write-package.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
@@ -137,10 +136,10 @@ const spoiled: readonly [string, string, string, Spoil][] = [
 describe("a package that is altered on disk", () => {
   it.each(spoiled)("by %s is refused by the file's name", async (_, file, reason, spoil) => {
     const folder = await copy();
-    const notes = path.join(scratch.folder, `notes-${copies}`);
-    await verifyPackage(folder, digest, { notes });
+    const hashed = new Map();
+    await verifyPackage(folder, digest, { hashed });
     await spoil(folder);
-    for (const options of [{}, { notes }]) {
+    for (const options of [{}, { hashed }]) {
       await expect(verifyPackage(folder, digest, options)).rejects.toMatchObject({
         code: "PACKAGE_ALTERED",
         details: expect.objectContaining({ file }),
@@ -151,15 +150,15 @@ describe("a package that is altered on disk", () => {
 
   it("is found out where size and modification time are put back", async () => {
     const folder = await copy();
-    const notes = at("notes-time");
+    const hashed = new Map();
     const file = path.join(folder, weights);
-    await verifyPackage(folder, digest, { notes });
+    await verifyPackage(folder, digest, { hashed });
     const { atime, mtime } = await stat(file);
     const bytes = await readFile(file);
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
     await writeFile(file, bytes);
     await utimes(file, atime, mtime);
-    await expect(verifyPackage(folder, digest, { notes })).rejects.toMatchObject({
+    await expect(verifyPackage(folder, digest, { hashed })).rejects.toMatchObject({
       code: "PACKAGE_ALTERED",
       details: expect.objectContaining({ file: weights }),
     });
@@ -175,40 +174,40 @@ describe("a package that is altered on disk", () => {
 });
 
 describe("what was hashed", () => {
-  it("is not read again while it is untouched, and is where it was moved", async () => {
+  it("is not read again while it is untouched, unless everything is to be hashed anew", async () => {
     const folder = await copy();
-    const notes = at("notes-cache");
-    await verifyPackage(folder, digest, { notes });
-    // Unreadable bytes would be an error, were they read; root reads everything, so that the note itself is looked at.
-    const note = path.join(notes, `${digest}.verified`);
-    const noted = await readFile(note, "utf8");
-    await verifyPackage(folder, digest, { notes });
-    expect(await readFile(note, "utf8")).toBe(noted);
-    await writeFile(note, noted.replaceAll("\t", "\tx"));
-    await verifyPackage(folder, digest, { notes });
-    expect(await readFile(note, "utf8")).toBe(noted);
-    if (process.getuid?.() !== 0) {
-      await verifyPackage(folder, digest, { notes });
-      await chmod(path.join(folder, weights), 0);
-      await expect(verifyPackage(folder, digest, { notes })).rejects.toMatchObject({
-        code: "FILE_NOT_READABLE",
+    const hashed: HashedFiles = new Map();
+    await verifyPackage(folder, digest, { hashed });
+    const [[place, noted] = ["", new Map<string, string>()]] = hashed;
+    expect([...noted.keys()]).toContain(weights);
+    // A bit that a disk has lost leaves every time as it was: played by a note that says so of the spoiled file.
+    const file = path.join(folder, weights);
+    const bytes = await readFile(file);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(file, bytes);
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+    const asNow = [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+    const rotten: HashedFiles = new Map([[place, new Map([...noted, [weights, asNow]])]]);
+    await verifyPackage(folder, digest, { hashed: rotten });
+    // Another process knows of nothing that was hashed here, and who asks for it has everything hashed.
+    for (const options of [{}, { hashed: new Map() }, { hashed: rotten, anew: true }]) {
+      await expect(verifyPackage(folder, digest, options)).rejects.toMatchObject({
+        code: "PACKAGE_ALTERED",
+        details: expect.objectContaining({ file: weights }),
       });
     }
-  });
-
-  it("need not be noted: a folder for notes that cannot be made costs nothing but time", async () => {
-    await writeFile(at("in-the-way"), "");
-    await verifyPackage(at("package"), digest, { notes: at("in-the-way") });
+    // And what was found wrong is not held for right any more.
+    expect(rotten.size).toBe(0);
   });
 
   it("of another package does not count", async () => {
     const folder = await copy();
-    const notes = at("notes-swap");
-    await verifyPackage(folder, digest, { notes });
+    const hashed = new Map();
+    await verifyPackage(folder, digest, { hashed });
     await rename(path.join(folder, weights), path.join(folder, "aside"));
     await cp(path.join(folder, "config.json"), path.join(folder, weights));
     await rm(path.join(folder, "aside"));
-    await expect(verifyPackage(folder, digest, { notes })).rejects.toMatchObject({
+    await expect(verifyPackage(folder, digest, { hashed })).rejects.toMatchObject({
       code: "PACKAGE_ALTERED",
     });
   });

@@ -1,10 +1,9 @@
-// Holds a package's files against its manifest before they are used; what was hashed and has not been touched is not hashed again.
+// Holds a package's files against its manifest before they are used; what this process hashed and nobody has touched it need not hash again.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { readError, systemCode } from "../errors/file-errors.js";
-import { writeAtomically } from "../text/files/write-atomically.js";
 import { manifestFile, type PackageFile } from "./manifest.js";
 import {
   altered,
@@ -17,9 +16,14 @@ import {
   readBytes,
 } from "./model-package.js";
 
+/** What was hashed and found right, by folder and package, and how each file was then. It is not kept: disks rot between two starts. */
+export type HashedFiles = Map<string, ReadonlyMap<string, string>>;
+
 export interface VerifyOptions extends PackageWork {
-  /** Folder where is noted what was hashed; without it everything is hashed. */
-  readonly notes?: string | undefined;
+  /** Where is noted what was hashed, and looked up what need not be. Without it everything is hashed. */
+  readonly hashed?: HashedFiles | undefined;
+  /** Hashes everything all the same, and notes it. */
+  readonly anew?: boolean | undefined;
 }
 
 /** What a file system tells of a file that changes whenever the file does: its change time cannot be set back. */
@@ -71,7 +75,8 @@ export async function findFaults(
 ): Promise<BridleError[]> {
   const faults: BridleError[] = [];
   const count = createCount(manifest, options);
-  const notes = await readNotes(options.notes, manifest.digest);
+  const place = `${resolve(folder)} ${manifest.digest}`;
+  const notes = options.anew ? undefined : options.hashed?.get(place);
   const seen = new Map<string, string>();
   const wanted = new Set([manifestFile, ...manifest.files.map(({ path }) => path)]);
   for (const path of await listFiles(folder)) {
@@ -81,15 +86,15 @@ export async function findFaults(
   for (const file of manifest.files) {
     if (stopAtFirst && faults.length > 0) break;
     try {
-      const identity = await checkFile(folder, file, notes.get(file.path), options, count);
+      const identity = await checkFile(folder, file, notes?.get(file.path), options, count);
       seen.set(file.path, identity);
     } catch (thrown) {
       if (!(thrown instanceof BridleError) || thrown.code !== "PACKAGE_ALTERED") throw thrown;
       faults.push(thrown);
     }
   }
-  const isNew = [...seen].some(([path, identity]) => notes.get(path) !== identity);
-  if (isNew && faults.length === 0) await writeNotes(options.notes, manifest.digest, seen);
+  if (faults.length === 0) options.hashed?.set(place, seen);
+  else options.hashed?.delete(place);
   return faults;
 }
 
@@ -138,34 +143,4 @@ async function listFiles(folder: string, above = ""): Promise<string[]> {
     return entry.isDirectory() ? await listFiles(folder, `${path}/`) : [path];
   });
   return (await Promise.all(nested)).flat();
-}
-
-const noteOf = (notes: string, digest: string) => join(notes, `${digest}.verified`);
-
-/** Identities by path; empty where nothing is noted. */
-async function readNotes(
-  notes: string | undefined,
-  digest: string,
-): Promise<ReadonlyMap<string, string>> {
-  if (notes === undefined) return new Map();
-  const text = await readFile(noteOf(notes, digest), "utf8").catch(() => "");
-  const lines = text.split("\n").map((line) => line.split("\t") as [string, string]);
-  return new Map(lines.filter((line) => line.length === 2));
-}
-
-/** A folder that cannot be written costs hashing again, and nothing else. */
-async function writeNotes(
-  notes: string | undefined,
-  digest: string,
-  seen: ReadonlyMap<string, string>,
-): Promise<void> {
-  if (notes === undefined) return;
-  const text = [...seen].map(([path, identity]) => `${path}\t${identity}\n`).join("");
-  try {
-    await mkdir(notes, { recursive: true });
-    await writeAtomically(noteOf(notes, digest), (handle) => handle.writeFile(text));
-  } catch (thrown) {
-    const isFull = thrown instanceof BridleError && thrown.code === "WRITE_FAILED";
-    if (!isFull && systemCode(thrown) === "") throw thrown;
-  }
 }

@@ -12,11 +12,24 @@ import {
   openPackageFolder,
   type PackageWork,
 } from "../package/model-package.js";
-import { findFaults, verifyPackage } from "../package/verify-package.js";
+import {
+  findFaults,
+  type HashedFiles,
+  type VerifyOptions,
+  verifyPackage,
+} from "../package/verify-package.js";
 import { writePackage } from "../package/write-package.js";
 import type { BlobStore } from "../ports/blob-store.js";
 
 const prefix = "models/";
+
+/** What this process has hashed: a registry may be opened for each name that is looked up. */
+const hashed: HashedFiles = new Map();
+
+export interface OpenPackageWork extends PackageWork {
+  /** Hashes every byte, also where this process has before and nobody has touched a file since. */
+  readonly anew?: boolean | undefined;
+}
 
 export interface PackageStore {
   /** How it is called in messages. */
@@ -24,10 +37,11 @@ export interface PackageStore {
   /** Writes a package; one that is there already and verifies stays as it is. */
   put(from: ModelPackage, work?: PackageWork): Promise<void>;
   /**
-   * A folder of this machine with the package, every byte verified: the store's own, or a copy in the cache.
+   * A folder of this machine with the package: the store's own, or a copy in the cache. Every byte is hashed once in a process,
+   * and again where a file was touched since.
    * @throws PACKAGE_ALTERED naming the file, and what the store throws
    */
-  open(digest: string, work?: PackageWork): Promise<string>;
+  open(digest: string, work?: OpenPackageWork): Promise<string>;
   /** The package where it lies, to be read from with checks. @throws PACKAGE_ALTERED */
   read(digest: string, signal?: AbortSignal): Promise<ModelPackage>;
   /** Everything that is wrong with a package, every byte read. */
@@ -44,7 +58,7 @@ export interface PackageStore {
 }
 
 export interface PackageStoreSettings {
-  /** Folder for copies of what lies elsewhere, and for notes of what was verified. */
+  /** Folder for copies of what lies elsewhere. */
   readonly cache: string;
 }
 
@@ -52,7 +66,6 @@ export function createPackageStore(
   store: BlobStore,
   { cache }: PackageStoreSettings,
 ): PackageStore {
-  const notes = join(cache, "verified");
   const keyOf = (digest: string, path: string) => `${prefix}${digest}/${path}`;
   const nameOf = (digest: string) => `${store.name}/${prefix}${digest}`;
   const folderOf = (digest: string) => store.fileOf?.(`${prefix}${digest}`);
@@ -98,7 +111,7 @@ export function createPackageStore(
     if ((await store.head(keyOf(digest, manifestFile), work)) === undefined) return false;
     const folder = folderOf(digest);
     if (folder === undefined) return (await missingOf(digest, work)).length === 0;
-    return (await faultsIn(folder, digest, work, notes)).length === 0;
+    return (await faultsIn(folder, digest, { ...work, hashed })).length === 0;
   }
 
   /** Files of a distant package that are not there at their size. */
@@ -119,15 +132,14 @@ export function createPackageStore(
   async function faultsIn(
     folder: string,
     digest: string,
-    work: PackageWork,
-    noted?: string,
+    options: VerifyOptions,
   ): Promise<BridleError[]> {
     try {
       const found = await openPackageFolder(folder);
       if (found.manifest.digest !== digest) {
         return [altered(folder, { path: manifestFile }, `its SHA-256 is ${found.manifest.digest}`)];
       }
-      return await findFaults(found, folder, { ...work, notes: noted });
+      return await findFaults(found, folder, options);
     } catch (thrown) {
       if (!(thrown instanceof BridleError) || !/^PACKAGE_/.test(thrown.code)) throw thrown;
       return [altered(folder, { path: manifestFile }, String(thrown.details.reason))];
@@ -151,7 +163,6 @@ export function createPackageStore(
     const folder = folderOf(digest);
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     await rm(join(cache, digest), { recursive: true, force: true });
-    await rm(join(notes, `${digest}.verified`), { force: true });
     return freed;
   }
 
@@ -172,24 +183,24 @@ export function createPackageStore(
       const manifest = { sizeBytes: bytes.length, open: () => only(bytes) };
       await store.put(keyOf(digest, manifestFile), manifest, { signal });
       const folder = folderOf(digest);
-      // What is read back is what will be read; and the next start need not hash it.
-      if (folder !== undefined) await verifyPackage(folder, digest, { signal, notes });
+      // What is read back is what will be read.
+      if (folder !== undefined) await verifyPackage(folder, digest, { signal, hashed });
     },
     async open(digest, work = {}) {
       const own = folderOf(digest);
       if (own !== undefined) {
-        await verifyPackage(own, digest, { ...work, notes });
+        await verifyPackage(own, digest, { ...work, hashed });
         return own;
       }
       const copy = join(cache, digest);
       // A spoiled copy is fetched anew; the store has the package.
-      if ((await faultsIn(copy, digest, work, notes)).length === 0) return copy;
+      if ((await faultsIn(copy, digest, { ...work, hashed })).length === 0) return copy;
       await rm(copy, { recursive: true, force: true });
       await writePackage(await read(digest, work.signal), copy, work).catch((thrown: unknown) => {
         // Another process was quicker.
         if (!(thrown instanceof BridleError) || thrown.code !== "OUTPUT_EXISTS") throw thrown;
       });
-      await verifyPackage(copy, digest, { signal: work.signal, notes });
+      await verifyPackage(copy, digest, { signal: work.signal, hashed });
       return copy;
     },
     async findFaults(digest, work = {}) {

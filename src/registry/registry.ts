@@ -13,7 +13,8 @@ import {
 import { checkRegistry } from "./check-registry.js";
 import { type Collected, type CollectOptions, collectGarbage } from "./collect-garbage.js";
 import type { Gates } from "./gates.js";
-import { createPackageStore, type PackageStore } from "./package-store.js";
+import { type Lineage, type LineageOf, readLineage } from "./lineage.js";
+import { createPackageStore, type OpenPackageWork, type PackageStore } from "./package-store.js";
 import {
   checkThere,
   commit,
@@ -34,7 +35,6 @@ import {
   findByDigest,
   getModel,
   getVersion,
-  type Lineage,
   listModels,
   type ModelVersion,
   type Move,
@@ -46,7 +46,6 @@ import {
   readAllVersions,
   readDataObjects,
   readEvaluations,
-  readLineage,
   readMoves,
   readVersions,
 } from "./versions.js";
@@ -88,7 +87,7 @@ export interface Registry {
   /** Where an alias points; undefined for one that was never set. */
   findAlias(model: string, alias: string): Promise<AliasState | undefined>;
   /** A version's folder on this machine. @throws MODEL_VERSION_COLLECTED, PACKAGE_ALTERED naming the file */
-  open(version: ModelVersion, work?: PackageWork): Promise<OpenedVersion>;
+  open(version: ModelVersion, work?: OpenPackageWork): Promise<OpenedVersion>;
   add(model: string, from: ModelPackage, options: AddVersionOptions): Promise<AddedVersion>;
   recordEvaluations(
     model: string,
@@ -97,7 +96,8 @@ export interface Registry {
     by: string,
   ): Promise<void>;
   evaluations(model: string, version: number): Promise<RecordedEvaluation[]>;
-  lineage(version: ModelVersion): Promise<Lineage>;
+  /** Of a version, or of all versions of a model. @throws MODEL_NOT_REGISTERED where there is no such model */
+  lineage(of: LineageOf): Promise<Lineage>;
   /** Moves of a model's aliases, the newest first. @throws MODEL_NOT_REGISTERED */
   history(model: string, alias?: string): Promise<Move[]>;
   setGates(model: string, gates: Gates, by: string): Promise<void>;
@@ -121,7 +121,7 @@ export interface Registry {
 export interface RegistryParts {
   readonly database: Database;
   readonly store: BlobStore;
-  /** Folder for copies of what lies elsewhere, and for notes of what was verified. */
+  /** Folder for copies of what lies elsewhere. */
   readonly cache: string;
   readonly now?: () => number;
 }
@@ -169,7 +169,11 @@ export function openRegistry({ database, store, cache, now = Date.now }: Registr
     recordEvaluations: (model, version, records, by) =>
       recordEvaluations(context, model, version, records, by),
     evaluations: (model, version) => readEvaluations(database, model, version),
-    lineage: (version) => reading((sql) => readLineage(sql, version)),
+    lineage: (of) =>
+      reading(async (sql) => {
+        await getModel(sql, context, of.model);
+        return await readLineage(sql, of);
+      }),
     history: (model, alias) =>
       reading(async (sql) => {
         await getModel(sql, context, model);

@@ -5,7 +5,7 @@ import type { EvaluationRecord } from "../package/evaluation-record.js";
 import type { Database, SqlClient } from "../ports/database.js";
 import type { GateResult } from "./gates.js";
 import type { PackageStore } from "./package-store.js";
-import { type VersionName, versionText } from "./version-name.js";
+import type { VersionName } from "./version-name.js";
 
 export interface RegistryContext {
   readonly database: Database;
@@ -275,83 +275,6 @@ export async function readDataObjects(sql: SqlClient): Promise<Set<string>> {
     "SELECT data_objects FROM registry_version WHERE collected_at IS NULL",
   );
   return new Set(rows.flatMap(({ data_objects }) => JSON.parse(data_objects) as string[]));
-}
-
-/** A version among what it comes from and what came of it. */
-export interface LineageNode {
-  /** `news:3`, or the name by which a model that is not registered was started from. */
-  readonly name: string;
-  readonly model: string | null;
-  readonly version: number | null;
-  readonly digest: string | null;
-  readonly runId: string | null;
-  readonly commit: string | null;
-  readonly aliases: readonly string[];
-}
-
-export interface Lineage {
-  readonly nodes: readonly LineageNode[];
-  /** From a parent to what was trained from it, by name. */
-  readonly edges: readonly { readonly from: string; readonly to: string }[];
-}
-
-function nodeOf({ model, version, digest, card, aliases }: ModelVersion): LineageNode {
-  const { runId, commit } = card.lineage;
-  return { name: versionText(model, version), model, version, digest, runId, commit, aliases };
-}
-
-/** No chain of training is as long; a ring that somebody made of hashes would be endless. */
-const mostNodes = 500;
-
-/** Everything a version comes from, and everything that came of it. */
-export async function readLineage(sql: SqlClient, of: ModelVersion): Promise<Lineage> {
-  const nodes = new Map<string, LineageNode>();
-  const edges = new Map<string, { from: string; to: string }>();
-  const link = (from: string, to: string) => edges.set(`${from} ${to}`, { from, to });
-  const upward: ModelVersion[] = [of];
-  const downward: ModelVersion[] = [of];
-  for (
-    let each = upward.shift();
-    each !== undefined && nodes.size < mostNodes;
-    each = upward.shift()
-  ) {
-    const node = nodeOf(each);
-    nodes.set(node.name, node);
-    const { parent } = each.card.lineage;
-    if (parent === null) continue;
-    const known = parent.digest === null ? [] : await findByDigest(sql, parent.digest);
-    const asNamed = known.filter(({ model }) => model === parent.name);
-    const parents = asNamed.length > 0 ? asNamed : known;
-    for (const version of parents) {
-      link(nodeOf(version).name, node.name);
-      if (!nodes.has(nodeOf(version).name)) upward.push(version);
-    }
-    if (parents.length > 0) continue;
-    const name = parent.version === null ? parent.name : versionText(parent.name, parent.version);
-    const unknown = { model: null, version: null, runId: null, commit: null, aliases: [] };
-    if (!nodes.has(name)) nodes.set(name, { name, digest: parent.digest, ...unknown });
-    link(name, node.name);
-  }
-  for (
-    let each = downward.shift();
-    each !== undefined && nodes.size < mostNodes;
-    each = downward.shift()
-  ) {
-    const from = nodeOf(each).name;
-    const { rows } = await sql.query<VersionRow>(
-      "SELECT * FROM registry_version WHERE parent_digest = $1 ORDER BY model, version",
-      [each.digest],
-    );
-    for (const row of rows) {
-      const child = versionOf(row, await readAliases(sql, row.model));
-      const node = nodeOf(child);
-      link(from, node.name);
-      if (nodes.has(node.name)) continue;
-      nodes.set(node.name, node);
-      downward.push(child);
-    }
-  }
-  return { nodes: [...nodes.values()], edges: [...edges.values()] };
 }
 
 /** What is recorded of how good a version is, the newest first. */

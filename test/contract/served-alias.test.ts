@@ -246,6 +246,36 @@ describe("a served alias", () => {
     await stop();
   });
 
+  it("has the files of each version hashed anew, of one that it goes back to as well", async () => {
+    const env = { BRIDLE_HOME: path.join(scratch.folder, `home-${++places}`) };
+    const real = await openAt({ env });
+    for (const each of packed) await real.add("news", each, { card: each.card, by: "test" });
+    await real.promote("news", 1, { alias: "live", by: "bob" });
+    const asked: [number, boolean | undefined][] = [];
+    const served = await serveAlias({
+      ...{ name: "news@live", model: "news", alias: "live", pollMs: 3_600_000 },
+      registry: {
+        ...real,
+        open: async (version, work) => {
+          asked.push([version.version, work?.anew]);
+          return await real.open(version, work);
+        },
+      },
+      open: async (found) => new Toy(found),
+      freeBytes: () => undefined,
+    });
+    await real.promote("news", 2, { alias: "live", by: "bob" });
+    await served.refresh();
+    await real.rollback("news", { alias: "live", by: "bob" });
+    await served.refresh();
+    expect(asked).toEqual([
+      [1, true],
+      [2, true],
+      [1, true],
+    ]);
+    await served.close();
+  });
+
   it("goes on while the registry does not answer, and says so once", async () => {
     let down = false;
     const env = await homeEnvironment(path.join(scratch.folder, `home-${++places}`));

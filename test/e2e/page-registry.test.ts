@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, expect, it } from "vitest";
+import { openDatabase, openRegistry } from "../../src/compose.js";
+import { chainOf, writeVersionRows } from "../support/registry-rows.js";
 import { registerToyModels } from "../support/toy-home.js";
 import { barriers, describePage, startPages } from "./page-driver.js";
 
@@ -18,9 +20,21 @@ function toyHome() {
   const home = path.join(root, "home");
   const models = async () => {
     await registerToyModels(home, path.join(root, "models"));
+    await registerLongFamily(home);
     return [];
   };
   return { env: { BRIDLE_HOME: home }, models };
+}
+
+/** More versions of one model, each trained from the one before, than a picture shows. */
+async function registerLongFamily(home: string): Promise<void> {
+  const places = { env: { BRIDLE_HOME: home } };
+  const registry = await openRegistry(places);
+  const { card } = await registry.getVersion({ model: "news", at: { version: 1 } });
+  await registry.close();
+  const database = await openDatabase(path.join(home, "bridle.db"));
+  await writeVersionRows(database, chainOf(503, "nightly"), card);
+  await database.close();
 }
 
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name });
@@ -62,6 +76,18 @@ describePage("the pages of registered models", () => {
     const links = page.getByRole("navigation", { name: "Where this page is" });
     await links.getByRole("link", { name: "news" }).click();
     await versions(page).waitFor();
+  });
+
+  it("says where a family is too large for its picture", async () => {
+    const page = await open({}, "/registry/nightly/503");
+    const note = page.getByText("the 500 nearest versions are drawn");
+    await note.waitFor();
+    const family = page.getByRole("region", { name: "Lineage" }).last();
+    await family.getByRole("link", { name: /^nightly:503/ }).waitFor();
+    expect(await family.getByRole("link").count()).toBe(500);
+    const small = await open({}, "/registry/news");
+    await small.getByRole("region", { name: "Lineage" }).last().getByRole("link").first().waitFor();
+    expect(await small.getByText("nearest versions").count()).toBe(0);
   });
 
   it("promotes what passes its gates, refuses what does not, passes them over with a reason, and goes back", async () => {

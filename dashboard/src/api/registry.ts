@@ -1,5 +1,6 @@
 // Registered models: versions, cards, lineage, history, and the two actions that change what is in production.
 import { get, readJson, send, withQuery } from "./http.js";
+import { toProblem } from "./problem.js";
 
 export interface AliasState {
   readonly alias: string;
@@ -85,6 +86,8 @@ export interface Lineage {
   readonly nodes: readonly LineageNode[];
   /** From a parent to what was trained from it, by name. */
   readonly edges: readonly { readonly from: string; readonly to: string }[];
+  /** Whether the family is larger than what stands here. */
+  readonly truncated: boolean;
 }
 
 /** What goes into a model and what comes out. */
@@ -181,14 +184,16 @@ export interface Move {
   readonly movedBy: string;
 }
 
-/** Undefined where this server has no registry, null where it does not answer. @throws Problem */
+/** Undefined where this server has no registry, null where it does not answer. @throws Problem, also where it may not be read */
 export async function listRegistered(
   signal: AbortSignal,
 ): Promise<{ readonly registered: readonly RegisteredModel[] | null | undefined }> {
-  const { registered } = await get<{ registered?: readonly RegisteredModel[] | null }>(
-    "/v1/models",
-    signal,
-  );
+  const { registered, registeredRefused } = await get<{
+    registered?: readonly RegisteredModel[] | null;
+    /** Why they are not told, as a problem document. */
+    registeredRefused?: object;
+  }>("/v1/models", signal);
+  if (registeredRefused !== undefined) throw toProblem(registeredRefused);
   return { registered };
 }
 

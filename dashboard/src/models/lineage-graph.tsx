@@ -7,12 +7,21 @@ import classes from "./lineage-graph.module.css";
 
 export function LineageGraph({ of, here }: { readonly of: Lineage; readonly here?: string }) {
   return (
-    <GraphView
-      label="Lineage"
-      of={of}
-      draw={(node, parents) => <Box node={node} isHere={node.name === here} parents={parents} />}
-    />
+    <>
+      {of.truncated && <p className={classes.cut}>{cutNote(of)}</p>}
+      <GraphView
+        label="Lineage"
+        of={of}
+        draw={(node, parents) => <Box node={node} isHere={node.name === here} parents={parents} />}
+      />
+    </>
   );
+}
+
+/** What is said where not all of a family is drawn. */
+export function cutNote({ nodes }: Pick<Lineage, "nodes">): string {
+  const shown = nodes.filter(({ model }) => model !== null).length;
+  return `This family is too large for one picture: the ${shown} nearest versions are drawn, and those farther away are left out.`;
 }
 
 function Box({
