@@ -36,6 +36,7 @@ import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
 import type { TrackingParts } from "./loop/record-training.js";
 import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
+import { aliasKey, type Served, servedKey } from "./loop/served-names.js";
 import { findLeftSweeps } from "./loop/sweep/left-sweeps.js";
 import { findSweepFaults } from "./loop/sweep/sweep-faults.js";
 import { queueOf } from "./loop/sweep/sweep-store.js";
@@ -149,6 +150,7 @@ export async function compose(
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
   const followed = new Map<string, ServedAlias>();
+  const served = { summarizers, followed: new Set<string>() };
   const listeners = new Set<(event: SwapEvent) => void>();
   const places = { db: config.db, store: config.store, env };
   const { createDocumentReader } = await import("./text/files/reader.js");
@@ -158,7 +160,7 @@ export async function compose(
   });
   const registry = keepRegistry(places);
   const records = keepRunRecords(places);
-  const batches = keepDurableBatches(places, summarizers, config.maxOpenBatchLines);
+  const batches = keepDurableBatches(places, served, config.maxOpenBatchLines);
   const project = await openProject();
   const close = async (): Promise<void> => {
     // They give back what they are at, while there is who can be told to stop.
@@ -177,14 +179,20 @@ export async function compose(
   try {
     for (const model of config.models) {
       if (summarizers.has(model)) continue;
-      const { followAlias } = await import("./loop/follow-alias.js");
+      const { followAlias, meansAlias } = await import("./loop/follow-alias.js");
+      // Under another spelling it is served already.
+      const isThere = [...followed.keys()].some((name) => aliasKey(name) === aliasKey(model));
+      if (isThere && (await meansAlias(model))) continue;
       const alias = await followAlias(model, () => findRegistry(places), {
         ...{ summarizer: options, pollMs: registryPollMs },
         onEvent: (event) => {
           for (const listener of listeners) listener(event);
         },
       });
-      if (alias !== undefined) followed.set(model, alias);
+      if (alias !== undefined) {
+        followed.set(model, alias);
+        served.followed.add(model);
+      }
       const summarizer =
         alias ??
         (await createSummarizer({
@@ -206,7 +214,7 @@ export async function compose(
     async refreshModels() {
       await Promise.all([...followed.values()].map((alias) => alias.refresh()));
     },
-    followed: new Set(followed.keys()),
+    followed: served.followed,
     onModelChange: (listener) => void listeners.add(listener),
     runs: records.find,
     batches,
@@ -377,17 +385,6 @@ export async function compareLogitsOf(
   return await compareLogits(folder, dtype, pairs);
 }
 
-/** The summarizer a request names, or the default where it names none. @throws MODEL_NOT_FOUND */
-export function getSummarizer(service: Service, name?: string): Summarizer {
-  const [first] = service.summarizers.values();
-  const found = name === undefined ? first : service.summarizers.get(name);
-  if (found) return found;
-  throw new BridleError("MODEL_NOT_FOUND", {
-    model: JSON.stringify((name ?? "").slice(0, 200)),
-    available: [...service.summarizers.keys()].join(", "),
-  });
-}
-
 type BlobOpener = (location: BlobLocation) => Promise<BlobReader | BlobStore>;
 
 /** What opens a store, by the scheme of its URL; clients of clouds are loaded when one is opened. */
@@ -496,11 +493,14 @@ export function keepRunRecords(places: StatePlaces): KeptRecords {
 /** The durable batches of a server; nothing is opened before somebody asks. */
 export function keepDurableBatches(
   places: StatePlaces,
-  summarizers: ReadonlyMap<string, Summarizer>,
+  served: Served,
   maxOpenDocuments = Number.POSITIVE_INFINITY,
 ): KeptBatches {
   return keepBatches({
-    ...{ summarizers, maxOpenDocuments, openQueue },
+    ...{ maxOpenDocuments, openQueue },
+    // By the one spelling of each name, so that servers with another one work on the same batches.
+    summarizers: () =>
+      new Map([...served.summarizers].map(([name, each]) => [servedKey(served, name), each])),
     openDatabase: async (isMade) =>
       isMade || hasDatabase(places)
         ? await openDatabase(databaseUrl(places.db, places.env))
@@ -723,5 +723,7 @@ export async function openArtifacts(
   throw new BridleError("BLOB_READ_ONLY", { store: opened.name });
 }
 
+/** Whoever works with a service finds its models by the names that requests use. */
+export { getLasting, getSummarizer } from "./loop/served-names.js";
 /** Commands see the folders behind names, not the rooms that find and write them. */
 export { checkTokenizerFolder, saveTokenizer } from "./model/checkpoint/save-tokenizer.js";

@@ -792,6 +792,11 @@ export const codes = {
     message: "The API key file {file} cannot be used: {reason}",
     hint: "Correct it, or make another: bridle api-key create --name NAME --file FILE",
   },
+  KEY_NAME_TAKEN: {
+    kind: "conflict",
+    message: "A key cannot be named {name}: {reason}.",
+    hint: "Give another --name. A key that is not to work any more is revoked by deleting its entry from the file.",
+  },
   SERVE_OPTION_INVALID: {
     kind: "invalid",
     message: "The server cannot start: {problems}",

@@ -4,6 +4,7 @@ import { parseVersionName } from "../registry/version-name.js";
 import { type CreateSummarizerOptions, openSummarizer } from "../summarize/create-summarizer.js";
 import type { OpenRegistry } from "./registered-source.js";
 import { type ServedAlias, type ServedAliasOptions, serveAlias } from "./served-alias.js";
+import { aliasKey } from "./served-names.js";
 
 export interface FollowAliasOptions extends Pick<ServedAliasOptions, "pollMs" | "onEvent"> {
   readonly summarizer: Pick<
@@ -18,6 +19,16 @@ function availableMemory(): number | undefined {
   return process.availableMemory?.();
 }
 
+/** Whether a name is that of an alias and of nothing else: what lies here goes before what is registered, as everywhere. */
+export async function meansAlias(name: string): Promise<boolean> {
+  if (aliasKey(name) === undefined) return false;
+  const isFolder = await stat(name).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return !isFolder;
+}
+
 /**
  * What serves an alias; undefined for a name of something else, as a folder's, a version's number or the hub's.
  * @throws what serveAlias throws
@@ -28,13 +39,8 @@ export async function followAlias(
   { summarizer, freeBytes = availableMemory, ...watching }: FollowAliasOptions,
 ): Promise<ServedAlias | undefined> {
   const parsed = parseVersionName(name);
-  if (parsed === undefined || !("alias" in parsed.at)) return undefined;
-  // What lies here goes before what is registered, as everywhere.
-  const isFolder = await stat(name).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (isFolder) return undefined;
+  if (parsed === undefined || !("alias" in parsed.at) || !(await meansAlias(name)))
+    return undefined;
   const registry = await openRegistry();
   try {
     if (registry === undefined || (await registry.findVersion(name)) === undefined) {

@@ -3,7 +3,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { addApiKey, createApiKey, createKeyRing, grants, loadKeyRing } from "./api-keys.js";
+import {
+  addApiKey,
+  createApiKey,
+  createKeyRing,
+  grants,
+  keyLabel,
+  loadKeyRing,
+} from "./api-keys.js";
 
 let folder: string;
 beforeEach(async () => {
@@ -59,7 +66,51 @@ describe("the key file", () => {
   });
 });
 
+describe("the keys of a file", () => {
+  it("have names of their own, so that logs and histories tell them apart", async () => {
+    const file = path.join(folder, "keys.json");
+    await addApiKey(file, { name: "newsroom", scopes: ["summarize"] });
+    const text = await readFile(file, "utf8");
+    for (const [name, why] of [
+      ["newsroom", "has one of that name"],
+      ["environment-1", "BRIDLE_API_KEYS"],
+    ] as const) {
+      await expect(addApiKey(file, { name, scopes: ["read"] }), name).rejects.toMatchObject({
+        code: "KEY_NAME_TAKEN",
+        message: expect.stringContaining(why),
+      });
+    }
+    expect(await readFile(file, "utf8")).toBe(text);
+  });
+
+  it("have ids of their own, since what they sent belongs to these", async () => {
+    const file = path.join(folder, "keys.json");
+    await addApiKey(file, { name: "a", scopes: ["read"] });
+    const { keys } = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ keys: [...keys, { ...keys[0], name: "b" }] }));
+    await expect(loadKeyRing({ apiKeys: [], apiKeysFile: file })).rejects.toMatchObject({
+      code: "KEY_FILE_INVALID",
+      message: expect.stringContaining("keys.1.id"),
+    });
+  });
+});
+
 describe("keys from the environment", () => {
+  it("are the same wherever they stand in the list, and their ids tell nothing of them", async () => {
+    const ring = await loadKeyRing({ apiKeys: ["one=summarize", "two=summarize"] });
+    const later = await loadKeyRing({ apiKeys: ["two=read", "three"] });
+    const two = ring.find("two");
+    expect(later.find("two")?.id).toBe(two?.id);
+    expect(ring.find("one")?.id).not.toBe(two?.id);
+    expect(later.find("three")?.id).not.toBe(two?.id);
+    const known = `${two?.sha256}${Buffer.from("two").toString("hex")}`;
+    expect(known).not.toContain(two?.id.replace("environment:", ""));
+    expect(ring.labels).toEqual([
+      expect.stringMatching(/^environment-1 \([0-9a-f]{8}\)$/),
+      keyLabel({ id: two?.id ?? "", name: "environment-2" }),
+    ]);
+  });
+
   it("may do everything, or what is said after the key", async () => {
     const ring = await loadKeyRing({
       apiKeys: ["one", "two=read", "c2VjcmV0cw==", "x=summarize+read"],

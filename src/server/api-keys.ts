@@ -1,6 +1,7 @@
 // API keys: made at random, kept only as SHA-256 digests, compared in constant time.
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, randomUUID, scrypt, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { BridleError } from "../errors/error.js";
@@ -10,7 +11,9 @@ export const scopes = ["summarize", "read", "admin"] as const;
 export type Scope = (typeof scopes)[number];
 
 const KeyRecord = z.strictObject({
+  /** Which key it is, for good: what it sent belongs to this, whatever it is called and wherever it stands in a list. */
   id: z.string().min(1),
+  /** What people call it. */
   name: z.string().min(1),
   scopes: z.array(z.enum(scopes)).min(1),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
@@ -57,14 +60,32 @@ export function createApiKey({ name, scopes, expiresAt }: NewApiKey): {
 /**
  * Adds a new key to a key file, making the file where there is none (readable by its owner only).
  * @returns the key, to be shown once
- * @throws KEY_FILE_INVALID when the file is there but is no key file
+ * @throws KEY_FILE_INVALID when the file is there but is no key file; KEY_NAME_TAKEN
  */
 export async function addApiKey(file: string, wanted: NewApiKey): Promise<string> {
   const known = await readKeyFile(file, { mayBeAbsent: true });
+  checkKeyName(wanted.name, file, known);
   const { key, record } = createApiKey(wanted);
   const text = `${JSON.stringify({ keys: [...known, record] }, null, 2)}\n`;
   await writeFileAtomic(file, text, { mode: 0o600 });
   return key;
+}
+
+const environmentName = /^environment-/i;
+
+/** Two keys of one name could not be told apart in logs and histories. @throws KEY_NAME_TAKEN */
+function checkKeyName(name: string, file: string, known: readonly ApiKeyRecord[]): void {
+  const shown = JSON.stringify(name.slice(0, 100));
+  if (environmentName.test(name)) {
+    const reason = "keys of the environment (BRIDLE_API_KEYS) have such names";
+    throw new BridleError("KEY_NAME_TAKEN", { name: shown, reason });
+  }
+  if (known.some((record) => record.name === name)) {
+    throw new BridleError("KEY_NAME_TAKEN", {
+      name: shown,
+      reason: `${file} has one of that name`,
+    });
+  }
 }
 
 async function readKeyFile(
@@ -91,29 +112,61 @@ async function readKeyFile(
     throw invalid("it is not JSON");
   }
   const checked = KeyFile.safeParse(content);
-  if (checked.success) return checked.data.keys;
-  const [issue] = checked.error.issues;
-  throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    throw invalid(`${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const { keys } = checked.data;
+  const places = new Map<string, number>();
+  for (const [index, { id }] of keys.entries()) {
+    const other = places.get(id);
+    // What one of them sent would be the other's too.
+    if (other !== undefined) throw invalid(`keys.${index}.id: is that of keys.${other} too`);
+    places.set(id, index);
+  }
+  return keys;
+}
+
+const idBytes = 8;
+/**
+ * Which key of the environment it is: the same for the same key, wherever it stands in the list. Made so slowly that an id
+ * which is seen in a history or a database does not help anybody to guess a short key.
+ */
+async function environmentId(key: string): Promise<string> {
+  const made = await promisify<string, string, number, Buffer>(scrypt)(
+    key,
+    "bridle api key",
+    idBytes,
+  );
+  return `environment:${made.toString("hex")}`;
 }
 
 /** A key from the environment: `KEY`, which may do everything, or `KEY=scope+scope`. */
-function parseEnvironmentKey(text: string, index: number): ApiKeyRecord {
+async function parseEnvironmentKey(text: string, index: number): Promise<ApiKeyRecord> {
   const cut = text.lastIndexOf("=");
   const named = text.slice(cut + 1).split("+");
   // A key may itself end in "=", as base64 does; only a list of scopes after it is read as one.
   const hasScopes = cut > 0 && named.every((word) => (scopes as readonly string[]).includes(word));
+  const key = hasScopes ? text.slice(0, cut) : text;
   return {
-    id: `environment-${index + 1}`,
+    id: await environmentId(key),
     name: `environment-${index + 1}`,
     scopes: hasScopes ? (named as Scope[]) : [...scopes],
-    sha256: digest(hasScopes ? text.slice(0, cut) : text).toString("hex"),
+    sha256: digest(key).toString("hex"),
     createdAt: new Date(0).toISOString(),
   };
+}
+
+/** A key for people who read of it later, when its name may be another's: the name, and eight digits of which key it is. */
+export function keyLabel({ id, name }: Pick<ApiKeyRecord, "id" | "name">): string {
+  return `${name} (${id.replace(/^environment:/, "").slice(0, 8)})`;
 }
 
 export interface KeyRing {
   /** How many keys there are; with none, nobody is asked for one. */
   readonly size: number;
+  /** Every key as histories call it. */
+  readonly labels: readonly string[];
   /** The record a presented key belongs to, unless it is unknown or expired. */
   find(presented: string): ApiKeyRecord | undefined;
 }
@@ -122,6 +175,7 @@ export function createKeyRing(records: readonly ApiKeyRecord[], now = () => Date
   const entries = records.map((record) => ({ record, digest: Buffer.from(record.sha256, "hex") }));
   return {
     size: entries.length,
+    labels: records.map(keyLabel),
     find(presented) {
       const wanted = digest(presented);
       let found: ApiKeyRecord | undefined;
@@ -147,7 +201,8 @@ export async function loadKeyRing(config: {
     config.apiKeysFile === undefined
       ? []
       : await readKeyFile(config.apiKeysFile, { mayBeAbsent: false });
-  return createKeyRing([...config.apiKeys.map(parseEnvironmentKey), ...fromFile]);
+  const fromEnvironment = await Promise.all(config.apiKeys.map(parseEnvironmentKey));
+  return createKeyRing([...fromEnvironment, ...fromFile]);
 }
 
 /** True where a key with these scopes may use a route that asks for `wanted`. */

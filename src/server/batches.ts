@@ -1,7 +1,7 @@
 // /v1/batches: documents as JSON Lines that are kept, worked through and answered one by one, whatever happens meanwhile.
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { z } from "@hono/zod-openapi";
-import { getSummarizer } from "../compose.js";
+import { getLasting } from "../compose.js";
 import { BridleError, type ErrorData, fromErrorData, toBridleError } from "../errors/error.js";
 import type { Batch, BatchAnswer, BatchInput } from "../summarize/batches/batch-store.js";
 import type { Batches } from "../summarize/batches/batches.js";
@@ -50,7 +50,7 @@ const batchAnswer = (description: string) => ({
 });
 
 export function batchRoutes(server: ServerContext): RouteTable {
-  const schemas = createRequestSchemas(server.service.summarizers, server.config);
+  const schemas = createRequestSchemas(server.service, server.config);
   const { maxBatchLines } = server.config;
   return [
     {
@@ -167,11 +167,14 @@ function toAnswer({ id, model, state, documents, ...batch }: Batch) {
   };
 }
 
+/** Whose batches a caller's are: the key's for good, not its name's or its place's, which may be another's tomorrow. */
+const ownerOf = (c: RequestContext) => c.var.scope.key?.id ?? "";
+
 /** Whose batches a caller may see; undefined for all. */
 function visibleTo({ keys }: ServerContext, c: RequestContext): string | undefined {
   const { key } = c.var.scope;
   if (keys.size === 0) return undefined;
-  return key !== undefined && grants(key.scopes, "admin") ? undefined : (key?.name ?? "");
+  return key !== undefined && grants(key.scopes, "admin") ? undefined : ownerOf(c);
 }
 
 /** @throws BATCH_NOT_FOUND */
@@ -201,9 +204,7 @@ async function postBatch(
   }
   refuseContentEncoding(incoming);
   const { model: asked } = checkFields(CreateQuery, c.req.query());
-  const summarizer = getSummarizer(server.service, asked);
-  const [first = ""] = server.service.summarizers.keys();
-  const model = asked ?? first;
+  const { summarizer, key: model } = getLasting(server.service, asked);
   const limit = server.config.maxBatchLines;
   const documents = await readLines(await readBytes(server, c), limit, (value) => {
     if (isRecord(value) && isRecord(value.parameters))
@@ -212,7 +213,7 @@ async function postBatch(
   });
   const { batches } = server.service;
   if (batches === undefined) throw new BridleError("BUG", { reason: "no batches are kept here" });
-  const owner = c.var.scope.key?.name ?? "";
+  const owner = ownerOf(c);
   const created = await (await batches.open()).create({ model, owner, documents });
   return Response.json(toAnswer(created), {
     status: 202,

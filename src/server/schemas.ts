@@ -1,5 +1,6 @@
 // The native routes' requests and answers: one schema each, for checking, for types and for the OpenAPI document.
 import { z } from "@hono/zod-openapi";
+import type { Service } from "../compose.js";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 
@@ -92,15 +93,19 @@ export function isNeural({ traits }: Summarizer): boolean {
 
 /** The request schemas name the models that are loaded, so that they are made once per server. */
 export function createRequestSchemas(
-  summarizers: ReadonlyMap<string, Summarizer>,
+  { summarizers, followed }: Pick<Service, "summarizers" | "followed">,
   limits: RequestLimits,
 ) {
+  // An alias has other spellings, and answers for the number at which it is.
+  const isOpen = followed !== undefined && followed.size > 0;
+  const also =
+    " Of an alias any spelling does (news for news@champion), and the number of the version at which it is (news:7), which no other version answers.";
   const model = z
     .string()
     .optional()
     .openapi({
-      description: "One of GET /v1/models; the first unless said.",
-      enum: [...summarizers.keys()],
+      description: `One of GET /v1/models; the first unless said.${isOpen ? also : ""}`,
+      ...(!isOpen && { enum: [...summarizers.keys()] }),
     });
   // A server without a neural model documents no options that it would refuse.
   const neural = [...summarizers.values()].some(isNeural);
@@ -315,8 +320,11 @@ export const ModelsSchema = z
       .nullish()
       .openapi({
         description:
-          "The registry's models with their aliases; null where it does not answer, absent where there is none.",
+          "The registry's models with their aliases; null where it does not answer, absent where there is none and for callers who may not read it.",
       }),
+    registeredRefused: ProblemSchema.optional().openapi({
+      description: "Why the registry's models are not told; absent for callers who may read them.",
+    }),
   })
   .openapi("Models");
 

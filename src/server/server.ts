@@ -106,7 +106,13 @@ export async function startServer(
   }
   const { port } = server.address() as AddressInfo;
   const url = `http://${hostForUrl(config.host)}:${port}`;
-  log.info({ url, version: service.version, models: [...service.summarizers.keys()] }, "Listening");
+  log.info(
+    {
+      ...{ url, version: service.version, models: [...service.summarizers.keys()] },
+      ...(keys.size > 0 && { keys: keys.labels }),
+    },
+    "Listening",
+  );
   if (!isLoopback(config.host) && keys.size === 0) {
     log.warn(
       "Anybody who reaches this address can use the service: no API key is set. Operator routes are closed. Set BRIDLE_API_KEYS.",

@@ -19,7 +19,7 @@ import { answerStream } from "./summary-stream.js";
 import { checkOpenForWork, summarize, summarizeInTurn, withId, withTurn } from "./work.js";
 
 export function summaryRoutes(server: ServerContext): RouteTable {
-  const schemas = createRequestSchemas(server.service.summarizers, server.config);
+  const schemas = createRequestSchemas(server.service, server.config);
   return [
     {
       method: "POST",

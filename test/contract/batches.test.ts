@@ -1,12 +1,19 @@
 // Durable batches on every database: kept before they are acknowledged, one answer for each document, whatever happens meanwhile.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { findDatabaseFaults, keepDurableBatches, openDatabase } from "../../src/compose.js";
+import {
+  findDatabaseFaults,
+  keepDurableBatches,
+  openDatabase,
+  openQueue,
+} from "../../src/compose.js";
 import { resolveServeConfig, type ServeConfigInput } from "../../src/config/serve-config.js";
+import { createApiKey } from "../../src/server/api-keys.js";
 import { type RunningServer, startServer } from "../../src/server/server.js";
 import { countLoss, insertBatch } from "../../src/summarize/batches/batch-store.js";
+import { openBatches } from "../../src/summarize/batches/batches.js";
 import { describeEachDatabase } from "../support/databases.js";
 import { createToyService, until } from "./toy-service.js";
 
@@ -30,18 +37,20 @@ describeEachDatabase("a durable batch", (place) => {
     for (const each of open.splice(0).reverse()) await each.close();
   });
 
-  const start = async (url?: string, config: ServeConfigInput = {}) => {
+  /** @param alias the toy as an alias of the registry, under this spelling of its name */
+  const start = async (url?: string, config: ServeConfigInput = {}, alias?: string) => {
     const db = url ?? (await place.createUrl());
     const service = createToyService();
     const given = resolveServeConfig({ port: 0, logLevel: "silent", ...config }, {});
-    const batches = keepDurableBatches(
-      { db, env: {} },
-      service.summarizers,
-      given.maxOpenBatchLines,
-    );
+    const [toy] = service.summarizers.values();
+    const served =
+      alias === undefined || toy === undefined
+        ? service
+        : { summarizers: new Map([[alias, toy]]), followed: new Set([alias]) };
+    const batches = keepDurableBatches({ db, env: {} }, served, given.maxOpenBatchLines);
     const server: RunningServer = await startServer(
       given,
-      { ...service, batches },
+      { ...service, ...served, batches },
       { files: { dashboard: "/nonexistent", docs: "/nonexistent" } },
     );
     await server.ready;
@@ -305,5 +314,84 @@ describeEachDatabase("a durable batch", (place) => {
     expect(await look("admin-key-0003")).toEqual([200, 1]);
     const init = { method: "POST" };
     expect((await ask(`/v1/batches/${body.id}/cancel`, init, "second-key-002")).status).toBe(404);
+  });
+
+  it("belongs to the key itself: whoever takes its place or its name has nothing of it", async () => {
+    const [a, b] = ["first-key-0001", "second-key-002"];
+    const before = await start(undefined, { apiKeys: [`${a}=summarize`, `${b}=summarize`] });
+    const { body: ofA } = await before.post(lines(...documents(1)), "", a);
+    const { body: ofB } = await before.post(lines(...documents(1)), "", b);
+    await before.close();
+    // The first is revoked, and the second stands where it stood.
+    const { ask } = await start(before.db, { apiKeys: [`${b}=summarize`] });
+    expect((await ask(`/v1/batches/${ofA.id}`, {}, b)).status).toBe(404);
+    const cancel = await ask(`/v1/batches/${ofA.id}/cancel`, { method: "POST" }, b);
+    expect(cancel.status).toBe(404);
+    expect((await ask(`/v1/batches/${ofB.id}`, {}, b)).status).toBe(200);
+    const listed: Body = (await ask("/v1/batches", {}, b)).body.batches;
+    expect(listed.map(({ id }: Body) => id)).toEqual([ofB.id]);
+
+    // A file written by hand may hold one name twice, and names of the environment.
+    const [one, two] = [1, 2].map(() =>
+      createApiKey({ name: "environment-1", scopes: ["summarize"] }),
+    );
+    const file = join(root, `keys-${place.kind}.json`);
+    await writeFile(file, JSON.stringify({ keys: [one?.record, two?.record] }));
+    const named = await start(before.db, { apiKeys: [`${b}=summarize`], apiKeysFile: file });
+    const { body: ofOne } = await named.post(lines(...documents(1)), "", one?.key);
+    for (const key of [b, two?.key])
+      expect((await named.ask(`/v1/batches/${ofOne.id}`, {}, key)).status).toBe(404);
+    expect((await named.ask(`/v1/batches/${ofOne.id}`, {}, one?.key)).status).toBe(200);
+  });
+
+  it("is kept under one spelling of its model's name, and gone on with under any", async () => {
+    const first = await start(undefined, {}, "news");
+    const slow = documents(2, () => "SLOW one.");
+    for (const query of ["", "?model=news", "?model=news@champion"]) {
+      const sent = await first.post(lines(...slow), query);
+      expect([sent.status, sent.body.model], query).toEqual([202, "news@champion"]);
+    }
+    // A number is no promise that an alias can keep until a batch is done.
+    const pinned = await first.post(lines(...slow), "?model=news:1");
+    expect(pinned).toMatchObject({
+      status: 404,
+      body: { code: "MODEL_NOT_FOUND", hint: expect.stringContaining("at version 1 now") },
+    });
+    const { batches } = (await first.ask("/v1/batches")).body;
+    await first.close();
+    const second = await start(first.db, {}, "news@champion");
+    const releasing = setInterval(() => second.service.release(), 5);
+    for (const { id } of batches) expect((await second.end(id)).state).toBe("done");
+    clearInterval(releasing);
+    expect(batches).toHaveLength(3);
+  });
+
+  it("is removed thirty days after its end, where the server runs on as well", async () => {
+    const database = await openDatabase(await place.createUrl());
+    const queue = openQueue(database);
+    const clock = { now: Date.now() };
+    const batches = await openBatches({
+      ...{ database, queue, summarizers: createToyService().summarizers, observer: {} },
+      ...{ maxOpenDocuments: 10, now: () => clock.now, removeEveryMs: 5 },
+      onFailure: (thrown) => expect.fail(String(thrown)),
+    });
+    open.push(database, queue, batches);
+    const row = { line: 1, ownId: null, document: "One. Two.", parameters: {} };
+    const ask = { model: "toy", owner: "", documents: [row] };
+    const { id } = await batches.create(ask);
+    await until(async () => (await batches.get(id)).state === "done");
+    clock.now = ((await batches.get(id)).endedAtMs ?? 0) + 30 * 24 * 3600 * 1000;
+    expect((await batches.get(id)).state).toBe("done");
+    expect(await batches.list({ limit: 10 })).toHaveLength(1);
+    clock.now += 1;
+    // At once for those who ask, and from the disk when it is looked at next.
+    await expect(batches.get(id)).rejects.toMatchObject({ code: "BATCH_NOT_FOUND" });
+    expect(await batches.list({ limit: 10 })).toEqual([]);
+    await until(async () => {
+      const { rows } = await database.query("SELECT line FROM batch_document");
+      return rows.length === 0;
+    });
+    await batches.create(ask);
+    expect(await batches.list({ limit: 10 })).toHaveLength(1);
   });
 });

@@ -87,3 +87,45 @@ it("is told and answered as it stands after a promotion, by processes that come 
   expect(await answeredVersion()).toBe("2");
   expect(await toldVersions()).toEqual(["2", "2"]);
 });
+
+it("answers with what was promoted over HTTP from that answer on, in every process", async () => {
+  // Nobody finds it out by asking in the meantime.
+  const config = resolveServeConfig(
+    {
+      ...{ port: 0, logLevel: "silent", models: [name], device: "cpu" },
+      ...{ workers: 2, threads: 1, registryPollMs: 3_600_000 },
+    },
+    {},
+  );
+  const quiet = await openProcesses(config, { leastPauseMs: 20 });
+  const front = await startServer(config, quiet);
+  try {
+    await until(() => quiet.processes?.states().every(({ status }) => status === "ready") === true);
+    const { csrfToken } = (await (await fetch(`${front.url}/v1/session`)).json()) as {
+      csrfToken: string;
+    };
+    const post = (route: string, body: object) =>
+      fetch(front.url + route, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-bridle-csrf": csrfToken },
+        body: JSON.stringify(body),
+      });
+    const before = quiet.summarizers.get(name)?.version;
+    const version = before === "1" ? 2 : 1;
+    const promoted = await post("/v1/models/news/promote", { version, alias: "live" });
+    expect(promoted.status).toBe(200);
+    const document = "The harbour was closed on Monday. A storm came.";
+    // As many at once as keep both processes busy.
+    const asked = Array.from({ length: 8 }, async (_, n) => {
+      const model = n % 2 === 0 ? name : `news:${version}`;
+      const response = await post("/v1/summaries", { document, model });
+      return ((await response.json()) as { version: string }).version;
+    });
+    expect(await Promise.all(asked)).toEqual(asked.map(() => String(version)));
+    const gone = await post("/v1/summaries", { document, model: `news:${before}` });
+    expect(gone.status).toBe(404);
+  } finally {
+    await front.close();
+    await quiet.close();
+  }
+});

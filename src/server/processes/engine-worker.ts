@@ -1,7 +1,7 @@
 // A process that works: models of its own, told what to do by the process that answers people, and gone with it.
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { compose, getSummarizer, type Service } from "../../compose.js";
-import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
+import { BridleError, type ErrorData, toBridleError, toErrorData } from "../../errors/error.js";
 import type { SummaryResult } from "../../summarize/summarizer.js";
 import { describeFailure, type Logger, logModelChange, openLog } from "../log.js";
 import type { FromProcess, OpenedSummarizer, ProcessConfig, ToProcess } from "./messages.js";
@@ -25,6 +25,8 @@ collectDefaultMetrics({ register: registry });
 const running = new Map<number, AbortController>();
 let service: Service | undefined;
 let log: Logger | undefined;
+/** Refreshes that were asked for before it was ready; undefined from then on. */
+let early: number[] | undefined = [];
 
 function describe({ summarizers, followed }: Service): OpenedSummarizer[] {
   return [...summarizers].map(
@@ -48,6 +50,9 @@ async function start(config: ProcessConfig): Promise<void> {
       if (event.type === "swapped") tell({ type: "changed", models: describe(opened) });
     });
     await opened.warmUp();
+    // What was opened may have been moved from since; nobody is to be answered by that who knows of the move.
+    while (early !== undefined && early.length > 0) await refresh(opened, early.splice(0));
+    early = undefined;
     tell({ type: "warm" });
     tellLoads();
   } catch (thrown) {
@@ -87,6 +92,17 @@ async function summarize(
   } finally {
     running.delete(id);
   }
+}
+
+/** What answers after a promotion is told before the end of it is. */
+async function refresh(opened: Service, ids: readonly number[]): Promise<void> {
+  let failure: { readonly error?: ErrorData } = {};
+  try {
+    await opened.refreshModels?.();
+  } catch (thrown) {
+    failure = { error: toErrorData(thrown) };
+  }
+  for (const id of ids) tell({ type: "refreshed", id, ...failure });
 }
 
 const loadEveryMs = 250;
@@ -136,6 +152,10 @@ process.on("message", (message: ToProcess) => {
       void registry
         .getMetricsAsJSON()
         .then((metrics) => tell({ type: "metrics", id: message.id, metrics }));
+      break;
+    case "refresh":
+      if (early !== undefined) early.push(message.id);
+      else if (service !== undefined) void refresh(service, [message.id]);
       break;
     case "close":
       void close();

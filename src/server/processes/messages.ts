@@ -58,6 +58,8 @@ export type ToProcess =
   | ({ readonly type: "summarize"; readonly id: number } & RemoteRequest)
   | { readonly type: "cancel"; readonly id: number; readonly timedOut: boolean }
   | { readonly type: "metrics"; readonly id: number }
+  /** Look now where the aliases point, and say when that answers. */
+  | { readonly type: "refresh"; readonly id: number }
   | { readonly type: "close" };
 
 export type FromProcess =
@@ -65,6 +67,8 @@ export type FromProcess =
   /** An alias has moved, and what it points at answers. */
   | { readonly type: "changed"; readonly models: readonly OpenedSummarizer[] }
   | { readonly type: "warm" }
+  /** It answers with what the aliases point at, as far as that could be opened; `error` where it could not be asked. */
+  | { readonly type: "refreshed"; readonly id: number; readonly error?: ErrorData }
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
   | { readonly type: "done"; readonly id: number; readonly result: SummaryResult }

@@ -76,15 +76,16 @@ export async function openProcesses(
       }),
     ]),
   );
-  const batches = keepDurableBatches(
-    { db: config.db, store: config.store, env: process.env },
-    summarizers,
-    config.maxOpenBatchLines,
+  const followed = new Set(
+    supervisor.models.filter(({ isAlias }) => isAlias).map(({ name }) => name),
   );
+  const served = { summarizers, followed };
+  const batches = keepDurableBatches(places, served, config.maxOpenBatchLines);
   return {
     version: bridleVersion,
-    summarizers,
+    ...served,
     reader,
+    refreshModels: () => supervisor.refresh(),
     processes: {
       get isAvailable() {
         return supervisor.isAvailable;

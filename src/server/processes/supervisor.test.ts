@@ -41,6 +41,13 @@ function play() {
     loads: new Map<string, EngineLoad>(),
     summarize: () => Promise.reject(new BridleError("CANCELLED")),
     metrics: async () => undefined,
+    refreshing: undefined as ReturnType<typeof createDeferred> | undefined,
+    async refresh() {
+      const asked = createDeferred();
+      acted.refreshing = asked;
+      // Whoever is gone is not waited for.
+      await Promise.race([asked.promise, isOver.promise]);
+    },
     async close() {
       isOver.resolve("it was asked to");
       acted.die();
@@ -291,6 +298,57 @@ describe("an alias that some processes follow sooner", () => {
     started[0]?.die();
     await vi.waitFor(() => expect(all.isAvailable).toBe(false));
     expect(all.describe("news").version).toBe("2");
+  });
+});
+
+describe("a refresh", () => {
+  /** What became of it so far. */
+  const watch = (work: Promise<void>) => {
+    const outcome: { is: string } = { is: "waiting" };
+    work.then(
+      () => {
+        outcome.is = "done";
+      },
+      (thrown) => {
+        outcome.is = thrown.code;
+      },
+    );
+    return outcome;
+  };
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+  it("is done when all that answer people have followed, also where one of them ends meanwhile", async () => {
+    const all = await openAll(3);
+    const [a, b, c] = started as [Acted, Acted, Acted];
+    const outcome = watch(all.refresh());
+    a.refreshing?.resolve();
+    b.refreshing?.resolve();
+    await settle();
+    expect(outcome.is).toBe("waiting");
+    c.die();
+    await vi.waitFor(() => expect(outcome.is).toBe("done"));
+  });
+
+  it("is asked of one that starts, and not waited for", async () => {
+    const all = await openAll(2);
+    started[1]?.die();
+    await vi.waitFor(() => expect(started).toHaveLength(3));
+    const outcome = watch(all.refresh());
+    started[0]?.refreshing?.resolve();
+    await vi.waitFor(() => expect(outcome.is).toBe("done"));
+    expect(started[2]?.refreshing).toBeDefined();
+    started[2]?.refreshing?.reject(new BridleError("DATABASE_BUSY"));
+    started[2]?.open();
+  });
+
+  it("tells what one of them could not do once the others have", async () => {
+    const all = await openAll(2);
+    const outcome = watch(all.refresh());
+    started[0]?.refreshing?.reject(new BridleError("DATABASE_BUSY"));
+    await settle();
+    expect(outcome.is).toBe("waiting");
+    started[1]?.refreshing?.resolve();
+    await vi.waitFor(() => expect(outcome.is).toBe("DATABASE_BUSY"));
   });
 });
 

@@ -40,6 +40,12 @@ export interface Supervisor {
   pick(signal: AbortSignal | undefined, not?: WorkerProcess): Promise<WorkerProcess>;
   /** What a model's engines are at work on, all together, with what those that are gone have done. */
   load(model: string): EngineLoad | undefined;
+  /**
+   * Has every process look where aliases point, and waits until all that answer people do so with that. One that starts does
+   * it before it is ready.
+   * @throws what asking the registry throws in any of them
+   */
+  refresh(): Promise<void>;
   metrics(withinMs: number): Promise<ProcessMetrics[]>;
   close(withinMs: number): Promise<void>;
 }
@@ -228,6 +234,16 @@ export async function openSupervisor(
       let sum = gone.get(model);
       for (const { process } of places) sum = addLoads(sum, process?.loads.get(model));
       return sum;
+    },
+    async refresh() {
+      const asked = places.map(async ({ process, isReady }) => {
+        const done = process?.refresh();
+        if (isReady) await done;
+        // Whoever is not ready answers nobody yet, and tells what is wrong with it by itself.
+        else done?.catch(() => {});
+      });
+      const outcomes = await Promise.allSettled(asked);
+      for (const each of outcomes) if (each.status === "rejected") throw each.reason;
     },
     async metrics(withinMs) {
       const asked = places.map(({ process }) => process?.metrics(withinMs));

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { abortError } from "../../errors/abort-error.js";
-import { BridleError, fromErrorData } from "../../errors/error.js";
+import { BridleError, type ErrorData, fromErrorData } from "../../errors/error.js";
 import type {
   EngineLoad,
   SummarizeOptions,
@@ -55,6 +55,11 @@ export interface WorkerProcess {
     onEvent: ((event: SummaryEvent) => void) | undefined,
     onFailure?: SummarizeOptions["onFailure"],
   ): Promise<SummaryResult>;
+  /**
+   * Has it look now where aliases point, and waits until it answers with that; one that ends meanwhile has not to be waited for.
+   * @throws what asking the registry throws there
+   */
+  refresh(): Promise<void>;
   /** What it counts of itself; undefined where it does not answer in time. */
   metrics(withinMs: number): Promise<ProcessMetrics | undefined>;
   /** Asks it to end, and ends it where it does not within the time. */
@@ -76,6 +81,7 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   /** Who wants to know where the time went of what fails; also of what nobody waits for any more. */
   const failing = new Map<number, NonNullable<SummarizeOptions["onFailure"]>>();
   const counting = new Map<number, (metrics: ProcessMetrics) => void>();
+  const refreshing = new Map<number, (error: ErrorData | undefined) => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
   let told: ToldModels | undefined;
   let nextId = 0;
@@ -139,6 +145,9 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
       case "metrics":
         counting.get(message.id)?.(message.metrics);
         break;
+      case "refreshed":
+        refreshing.get(message.id)?.(message.error);
+        break;
     }
   });
 
@@ -190,6 +199,20 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
       } finally {
         pending.delete(id);
         if (stop !== undefined) signal?.removeEventListener("abort", stop);
+      }
+    },
+    async refresh() {
+      if (isGone) return;
+      const id = nextId++;
+      try {
+        const error = await new Promise<ErrorData | undefined>((resolve) => {
+          refreshing.set(id, resolve);
+          void ended.promise.then(() => resolve(undefined));
+          send({ type: "refresh", id });
+        });
+        if (error !== undefined) throw fromErrorData(error);
+      } finally {
+        refreshing.delete(id);
       }
     },
     async metrics(withinMs) {

@@ -10,9 +10,9 @@ export type DocumentState = "waiting" | "done" | "failed" | "cancelled";
 
 export interface Batch {
   readonly id: string;
-  /** The name it was asked of. */
+  /** What it was asked of, by the one spelling of its name. */
   readonly model: string;
-  /** Name of the API key it was sent with; empty where there are none. */
+  /** Which API key it was sent with; empty where there are none. */
   readonly owner: string;
   readonly state: BatchState;
   readonly documents: Readonly<Record<DocumentState | "total", number>>;
@@ -124,17 +124,26 @@ export async function findBatch(database: Database, id: string): Promise<Batch |
   );
 }
 
-/** Batches, the newest first. @param owner only those of this one; all unless said */
+/** Batches, the newest first, without those that ended before a time. @param owner only those of this one; all unless said */
 export async function listBatches(
   database: Database,
-  { owner, limit }: { readonly owner?: string | undefined; readonly limit: number },
+  {
+    owner,
+    limit,
+    endedAfter,
+  }: {
+    readonly owner?: string | undefined;
+    readonly limit: number;
+    readonly endedAfter: number;
+  },
 ): Promise<Batch[]> {
   return await database.transaction(
     async (sql) => {
       const { rows } = await sql.query<BatchRow>(
-        `SELECT ${batchColumns} FROM batch WHERE CAST($1 AS TEXT) IS NULL OR owner = $1
+        `SELECT ${batchColumns} FROM batch
+         WHERE (CAST($1 AS TEXT) IS NULL OR owner = $1) AND (ended_at_ms IS NULL OR ended_at_ms >= $3)
          ORDER BY created_at_ms DESC, id LIMIT $2`,
-        [owner ?? null, limit],
+        [owner ?? null, limit, endedAfter],
       );
       const batches: Batch[] = [];
       for (const row of rows) batches.push(await withCounts(sql, row));

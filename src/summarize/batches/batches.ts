@@ -42,17 +42,22 @@ export interface Batches {
 export interface OpenBatchesOptions {
   readonly database: Database;
   readonly queue: Queue;
-  /** By the names that requests use; batches of other models wait for a server that has them. */
+  /** By the names that batches are kept under; those of other models wait for a server that has them. */
   readonly summarizers: ReadonlyMap<string, Summarizer>;
   readonly observer: DocumentObserver;
   /** Most documents of batches that are not over. */
   readonly maxOpenDocuments: number;
   /** Told when the queue can no longer be read. */
   readonly onFailure: (thrown: unknown) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** How often batches are removed that ended too long ago. A day unless said. */
+  readonly removeEveryMs?: number;
 }
 
+const dayMs = 24 * 3600 * 1000;
 /** How long a batch that ended can be asked for. */
-export const keptMs = 30 * 24 * 3600 * 1000;
+export const keptMs = 30 * dayMs;
 /** A killed server's batches go on after so long. */
 const leaseMs = 5000;
 const lookMs = 1000;
@@ -69,8 +74,11 @@ export async function openBatches({
   observer,
   maxOpenDocuments,
   onFailure,
+  now = Date.now,
+  removeEveryMs = dayMs,
 }: OpenBatchesOptions): Promise<Batches> {
-  await removeOldBatches(database, Date.now() - keptMs);
+  const removeOld = () => removeOldBatches(database, now() - keptMs);
+  await removeOld();
   const enqueue = (id: string, model: string) =>
     queue.enqueue(batchQueue(model), { batch: id }, { id, maxAttempts: mostAttempts });
   // Killed between the batch and its job, which nobody was told was there.
@@ -90,12 +98,19 @@ export async function openBatches({
     ),
   );
   for (const worker of workers) worker.ended.catch(onFailure);
+  let removal: Promise<unknown> = Promise.resolve();
+  const removing = setInterval(() => {
+    // One that fails is made up for by the next; what is too old is told to nobody until then.
+    removal = removal.then(removeOld).catch(() => {});
+  }, removeEveryMs);
+  removing.unref();
 
   const get = async (id: string, owner?: string): Promise<Batch> => {
     const found = await findBatch(database, id);
-    if (found === undefined || (owner !== undefined && found.owner !== owner)) {
+    const isOver = found?.endedAtMs != null && found.endedAtMs < now() - keptMs;
+    const isTheirs = owner === undefined || found?.owner === owner;
+    if (found === undefined || isOver || !isTheirs)
       throw new BridleError("BATCH_NOT_FOUND", { id: id.slice(0, 100) });
-    }
     return found;
   };
   return {
@@ -110,7 +125,7 @@ export async function openBatches({
       await enqueue(id, model);
       return await get(id);
     },
-    list: async (asked) => await listBatches(database, asked),
+    list: async (asked) => await listBatches(database, { ...asked, endedAfter: now() - keptMs }),
     async cancel(id, owner) {
       await get(id, owner);
       if (await cancelBatch(database, id)) await queue.cancel(id);
@@ -118,6 +133,8 @@ export async function openBatches({
     },
     answers: async (id, after, limit) => await readAnswers(database, id, after, limit),
     async close() {
+      clearInterval(removing);
+      await removal;
       await Promise.all(workers.map((worker) => worker.stop({ abort: true })));
     },
   };

@@ -23,7 +23,8 @@ export interface KeepBatchesOptions {
   /** @param isMade whether to make one where there is none; undefined else */
   readonly openDatabase: (isMade: boolean) => Promise<Database | undefined>;
   readonly openQueue: (database: Database) => Queue;
-  readonly summarizers: ReadonlyMap<string, Summarizer>;
+  /** Those that are served when batches are opened, each by the name under which its batches are kept. */
+  readonly summarizers: () => ReadonlyMap<string, Summarizer>;
   readonly maxOpenDocuments: number;
 }
 
@@ -51,7 +52,7 @@ export function keepBatches({
     };
     try {
       const batches = await openBatches({
-        ...{ database, queue, summarizers, maxOpenDocuments },
+        ...{ database, queue, summarizers: summarizers(), maxOpenDocuments },
         observer: {
           onSummary: (result) => observer.onSummary?.(result),
           onFailure: (model, error) => observer.onFailure?.(model, error),
