@@ -1,6 +1,6 @@
 // Opens the registry a command works on, and says who works on it; the flags are the same for every command.
-import { hostname, userInfo } from "node:os";
 import type { Command } from "commander";
+import { userOfMachine } from "../config/who.js";
 import type { PackageProgress } from "../package/model-package.js";
 import type { Registry } from "../registry/registry.js";
 import { openProgress, type Progress } from "./progress.js";
@@ -36,13 +36,7 @@ export async function sourcesOf(
 /** Who a command's change is written down for: what `--by` says, else the user of this machine. */
 export function whoIs(by: string | undefined): string {
   if (by !== undefined && by.trim() !== "") return by.trim().slice(0, 200);
-  let name = "unknown";
-  try {
-    name = userInfo().username;
-  } catch {
-    // A user without an entry in the system's list has no name.
-  }
-  return `${name}@${hostname()}`;
+  return userOfMachine();
 }
 
 /** Opens the registry for as long as the work takes. @throws what openRegistry and the work throw */

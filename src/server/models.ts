@@ -1,9 +1,10 @@
 // GET /v1/models: what can be asked for by name, with what each model takes and does unless told.
 import { getSummarizer, type Service } from "../compose.js";
 import { toBridleError } from "../errors/error.js";
-import type { ServerContext } from "./context.js";
+import type { RequestContext, ServerContext } from "./context.js";
+import { toProblem } from "./error-answer.js";
 import { describeFailure } from "./log.js";
-import { lookAccess, type RouteTable, readErrors } from "./routes.js";
+import { authorize, lookAccess, operatorAccess, type RouteTable, readErrors } from "./routes.js";
 import { ModelsSchema } from "./schemas.js";
 import { parameterNames } from "./summary-request.js";
 
@@ -28,14 +29,22 @@ export function describeModels({ summarizers }: Service) {
   );
 }
 
-/** The registry's models; null where it does not answer, which keeps nobody from those that are served. */
-async function listRegistered({ service, log }: ServerContext) {
+/**
+ * The registry's models, for whoever may read it: null where it does not answer, which keeps nobody from those that are
+ * served. Everybody else is told why they are not listed.
+ */
+async function listRegistered(server: ServerContext, c: RequestContext) {
   try {
-    const registry = await service.registry?.();
-    return await registry?.listModels();
+    authorize(server, c, operatorAccess);
   } catch (thrown) {
-    log.error(describeFailure(toBridleError(thrown)), "The registry does not answer");
-    return null;
+    return { registeredRefused: toProblem(toBridleError(thrown), c.var.scope.id) };
+  }
+  try {
+    const registered = await (await server.service.registry?.())?.listModels();
+    return registered === undefined ? {} : { registered };
+  } catch (thrown) {
+    server.log.error(describeFailure(toBridleError(thrown)), "The registry does not answer");
+    return { registered: null };
   }
 }
 
@@ -45,13 +54,12 @@ export function modelRoutes(server: ServerContext): RouteTable {
       method: "GET",
       path: "/v1/models",
       access: lookAccess,
-      handle: async () => {
+      handle: async (c) => {
         const models = describeModels(server.service).map((model) => ({
           ...model,
           parameters: parameterNames(getSummarizer(server.service, model.name)),
         }));
-        const registered = await listRegistered(server);
-        return Response.json({ models, ...(registered !== undefined && { registered }) });
+        return Response.json({ models, ...(await listRegistered(server, c)) });
       },
       describe: {
         operationId: "listModels",

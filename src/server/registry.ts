@@ -1,17 +1,21 @@
 // The registry over HTTP: a model's versions, cards, lineage and history to read, promotion and rollback for operators.
 import { z } from "@hono/zod-openapi";
-import { BridleError } from "../errors/error.js";
+import { userOfMachine } from "../config/who.js";
+import { BridleError, toBridleError } from "../errors/error.js";
 import type { Registry } from "../registry/registry.js";
 import type { NamedModel } from "../registry/version-name.js";
 import type { ModelVersion } from "../registry/versions.js";
+import { keyLabel } from "./api-keys.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
+import { describeFailure } from "./log.js";
 import { modelOfPath, versionOfBody } from "./model-names.js";
 import { readJson } from "./request-body.js";
+import { withinScope } from "./request-scope.js";
 import {
   adminAccess,
   findErrors,
-  lookAccess,
+  operatorAccess,
   problemResponses,
   type Route,
   type RouteDescription,
@@ -66,10 +70,29 @@ export async function registryOf({ service }: ServerContext, model: string): Pro
   });
 }
 
-/** Who is written down for a change. */
+/**
+ * Who is written down for a change: the key, by its name and by what tells it from another of that name; without keys the
+ * user whose server it is, since nobody knows more of who is at this machine's browser.
+ */
 function actorOf(c: RequestContext): string {
   const { key } = c.var.scope;
-  return key === undefined ? "loopback" : `key ${key.name}`;
+  return key === undefined ? `${userOfMachine()} over HTTP` : `key ${keyLabel(key)}`;
+}
+
+/**
+ * Has what is served follow an alias that has moved, and waits for it no longer than the request lasts. The move is made:
+ * whatever goes wrong here is told to the log, and made up for when the server looks by itself the next time.
+ */
+async function follow({ service, log }: ServerContext, c: RequestContext): Promise<void> {
+  if (service.refreshModels === undefined) return;
+  try {
+    await withinScope(c.var.scope, service.refreshModels());
+  } catch (thrown) {
+    log.warn(
+      { requestId: c.var.scope.id, ...describeFailure(toBridleError(thrown)) },
+      "An alias has moved, and it is not known whether what is served has followed; it is looked at again",
+    );
+  }
 }
 
 export function registryRoutes(server: ServerContext): RouteTable {
@@ -86,7 +109,8 @@ export function registryRoutes(server: ServerContext): RouteTable {
   ): Route => ({
     method: "GET",
     path,
-    access: lookAccess,
+    // Who did what, why, and on which data is nothing for everybody who may ask for summaries.
+    access: operatorAccess,
     handle: async (c) => {
       const named = modelOfPath(c, aliasOf(c));
       return Response.json(await handle(await registryOf(server, named.model), named, c));
@@ -117,7 +141,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
       const named = modelOfPath(c, aliasOf(body));
       const moved = await handle(await registryOf(server, named.model), named, body, actorOf(c));
       // Whoever is told that it is done gets the new version's answers from here on, where it could be opened.
-      await server.service.refreshModels?.();
+      await follow(server, c);
       return Response.json(moved);
     },
     describe: {
@@ -185,17 +209,7 @@ export function registryRoutes(server: ServerContext): RouteTable {
         operationId: "getLineage",
         summary: "Where a model's versions come from and what came of them",
       },
-      async (registry, { model }) => {
-        const { versions } = await registry.getModel(model);
-        const nodes = new Map<string, object>();
-        const edges = new Map<string, object>();
-        for (const version of versions) {
-          const found = await registry.lineage(version);
-          for (const node of found.nodes) nodes.set(node.name, node);
-          for (const edge of found.edges) edges.set(`${edge.from} ${edge.to}`, edge);
-        }
-        return { nodes: [...nodes.values()], edges: [...edges.values()] };
-      },
+      async (registry, { model }) => await registry.lineage({ model }),
     ),
     look(
       "/v1/models/:name/history",

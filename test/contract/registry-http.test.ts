@@ -3,6 +3,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openRegistry } from "../../src/compose.js";
 import { resolveServeConfig, type ServeConfigInput } from "../../src/config/serve-config.js";
+import { userOfMachine } from "../../src/config/who.js";
+import { BridleError } from "../../src/errors/error.js";
 import { packModel } from "../../src/package/pack-model.js";
 import type { Registry } from "../../src/registry/registry.js";
 import { type RunningServer, startServer } from "../../src/server/server.js";
@@ -15,14 +17,14 @@ let registry: Registry;
 const servers: RunningServer[] = [];
 let refreshed = 0;
 
-async function start(config: ServeConfigInput = {}, known: Registry | undefined = registry) {
-  const service = {
-    ...createToyService(),
-    registry: async () => known,
-    refreshModels: async () => {
-      refreshed += 1;
-    },
-  };
+async function start(
+  config: ServeConfigInput = {},
+  known: Registry | undefined = registry,
+  refreshModels = async () => {
+    refreshed += 1;
+  },
+) {
+  const service = { ...createToyService(), registry: async () => known, refreshModels };
   const server = await startServer(
     resolveServeConfig({ port: 0, logLevel: "silent", ...config }, {}),
     service,
@@ -120,6 +122,44 @@ describe("reading the registry", () => {
   });
 });
 
+describe("reading the registry where others can", () => {
+  const paths = ["", "/versions", "/versions/1", "/lineage", "/history"];
+
+  it("is for keys with the scope read; who may only summarize hears what is served", async () => {
+    const { url } = await start({ apiKeys: ["writer=summarize", "reader=read"] });
+    const as = (key: string) => ({ headers: { authorization: `Bearer ${key}` } });
+    for (const rest of paths) {
+      expect(await send(`${url}/v1/models/news${rest}`, as("writer")), rest).toMatchObject({
+        status: 403,
+        body: { code: "SCOPE_MISSING" },
+      });
+      expect((await send(`${url}/v1/models/news${rest}`, as("reader"))).status, rest).toBe(200);
+    }
+    const { status, body } = await send(`${url}/v1/models`, as("writer"));
+    expect([status, body.models.length]).toEqual([200, 2]);
+    expect(body).toMatchObject({ registeredRefused: { code: "SCOPE_MISSING", status: 403 } });
+    expect(JSON.stringify(body)).not.toContain("alice");
+    const read = (await send(`${url}/v1/models`, as("reader"))).body;
+    expect(read.registered).toMatchObject([{ name: "news" }]);
+    expect(read).not.toHaveProperty("registeredRefused");
+  });
+
+  it("is closed beyond loopback as long as there are no keys", async () => {
+    // A spelling of 127.0.0.1 that the check does not know stands for a public address, on which no test may listen.
+    const { url } = await start({ host: "127.1" });
+    for (const rest of paths) {
+      expect(await send(`${url}/v1/models/news${rest}`), rest).toMatchObject({
+        status: 403,
+        body: { code: "OPERATOR_ROUTE_CLOSED" },
+      });
+    }
+    const { body } = await send(`${url}/v1/models`);
+    expect(body.models).toHaveLength(2);
+    expect(body).not.toHaveProperty("registered");
+    expect(body.registeredRefused.code).toBe("OPERATOR_ROUTE_CLOSED");
+  });
+});
+
 describe("acting without keys, on loopback", () => {
   it("needs the token of this server, and then writes down where it came from", async () => {
     const { url } = await start();
@@ -137,7 +177,8 @@ describe("acting without keys, on loopback", () => {
     const before = refreshed;
     expect(await post(promote, body, token)).toMatchObject({
       status: 200,
-      body: { version: 2, previous: 1, movedBy: "loopback", changed: true },
+      // Who is at the browser nobody knows; whose server it is is known.
+      body: { version: 2, previous: 1, movedBy: `${userOfMachine()} over HTTP`, changed: true },
     });
     expect(refreshed).toBe(before + 1);
     expect(await post(`${url}/v1/models/news/rollback`, { alias: "live" }, token)).toMatchObject({
@@ -200,7 +241,7 @@ describe("acting without keys, on loopback", () => {
 });
 
 describe("acting with keys", () => {
-  it("needs the scope admin and no token, and writes the key's name down", async () => {
+  it("needs the scope admin and no token, and writes down which key it was", async () => {
     const apiKeys = ["reader=read", "operator=admin"];
     const { url } = await start({ apiKeys });
     const promote = `${url}/v1/models/news/promote`;
@@ -213,8 +254,20 @@ describe("acting with keys", () => {
     const done = await post(promote, body, { authorization: "Bearer operator" });
     expect(done).toMatchObject({
       status: 200,
-      body: { version: 3, movedBy: "key environment-2", reason: "by key" },
+      body: {
+        version: 3,
+        movedBy: expect.stringMatching(/^key environment-2 \([0-9a-f]{8}\)$/),
+        reason: "by key",
+      },
     });
+    // The same key in another place is called by its new place, and is known again.
+    const moved = await start({ apiKeys: ["operator=admin"] });
+    const back = await post(
+      `${moved.url}/v1/models/news/rollback`,
+      { alias: "live" },
+      { authorization: "Bearer operator" },
+    );
+    expect(back.body.movedBy).toBe(done.body.movedBy.replace("environment-2", "environment-1"));
   });
 
   it("answers gates, conflicts and wrong fields each with a status of its own", async () => {
@@ -236,5 +289,26 @@ describe("acting with keys", () => {
     for (const body of [{}, { version: 0 }, { version: 1, other: 1 }]) {
       expect((await promote(body)).status).toBe(400);
     }
+  });
+});
+
+describe("a move that is made", () => {
+  const key = { authorization: "Bearer operator" };
+  const promote = async (version: number, refreshModels: () => Promise<void>) => {
+    const { url } = await start({ apiKeys: ["operator=admin"] }, registry, refreshModels);
+    const body = { version, alias: "told" };
+    return await post(`${url}/v1/models/news/promote`, body, { ...key, "x-timeout-ms": "1000" });
+  };
+
+  it("is told as made where what is served could not be asked to follow", async () => {
+    const failing = () => Promise.reject(new BridleError("DATABASE_BUSY", { database: "it" }));
+    expect(await promote(1, failing)).toMatchObject({ status: 200, body: { version: 1 } });
+    expect((await registry.findAlias("news", "told"))?.version).toBe(1);
+  });
+
+  it("is told as made at the deadline where opening the version takes longer", async () => {
+    const slow = () => new Promise<void>(() => {});
+    expect(await promote(2, slow)).toMatchObject({ status: 200, body: { version: 2 } });
+    expect((await registry.findAlias("news", "told"))?.version).toBe(2);
   });
 });
