@@ -17,7 +17,7 @@ import {
 } from "../package/model-package.js";
 import { packModel, readPackageCard } from "../package/pack-model.js";
 import { type RecordedData, readRecordedData } from "../package/training-record.js";
-import { verifyPackage } from "../package/verify-package.js";
+import { type HashedFiles, verifyPackage } from "../package/verify-package.js";
 import type { AddedVersion, AddVersionOptions } from "../registry/add-version.js";
 import type { Registry } from "../registry/registry.js";
 import { noteRegistry } from "./data-roots.js";
@@ -156,7 +156,7 @@ export async function importModel(
   if (found.isDirectory()) {
     const isAsItIs = Object.keys(facts).length === 0 && (await isPackageFolder(from));
     if (!isAsItIs) return await addModel(registry, model, from, options);
-    return await addFolder(registry, model, from, scratch, options);
+    return await addFolder(registry, model, from, options);
   }
   const folder = join(scratch, `import-${randomUUID()}`);
   try {
@@ -173,22 +173,17 @@ async function addFolder(
   registry: Registry,
   model: string,
   from: string,
-  scratch: string,
   options: AddModelOptions,
 ): Promise<AddedModel> {
-  const notes = join(scratch, `import-${randomUUID()}`);
   const { signal, onProgress } = options;
   const { digest } = (await openPackageFolder(from)).manifest;
-  try {
-    const verified = await verifyPackage(from, digest, { signal, onProgress, notes });
-    return await addPackage(registry, model, verified, {
-      ...options,
-      // Files that were not touched meanwhile are not read again.
-      checkUnchanged: async () => void (await verifyPackage(from, digest, { signal, notes })),
-    });
-  } finally {
-    await rm(notes, { recursive: true, force: true });
-  }
+  const hashed: HashedFiles = new Map();
+  const verified = await verifyPackage(from, digest, { signal, onProgress, hashed });
+  return await addPackage(registry, model, verified, {
+    ...options,
+    // Files that were not touched meanwhile are not read again.
+    checkUnchanged: async () => void (await verifyPackage(from, digest, { signal, hashed })),
+  });
 }
 
 async function addPackage(
