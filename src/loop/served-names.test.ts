@@ -11,10 +11,13 @@ class Alias implements Summarizer {
   readonly defaults = { sentences: 1 };
   moving: string | undefined;
 
-  constructor(
-    readonly model: string,
-    public version: string,
-  ) {}
+  readonly model: string;
+  version: string;
+
+  constructor(model: string, version: string) {
+    this.model = model;
+    this.version = version;
+  }
 
   async summarize(document: string): Promise<SummaryResult> {
     this.version = this.moving ?? this.version;

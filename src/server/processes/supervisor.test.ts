@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BridleError } from "../../errors/error.js";
 import type { EngineLoad } from "../../summarize/summarizer.js";
-import { createDeferred } from "../deferred.js";
+import { createDeferred, type Deferred } from "../deferred.js";
 import type { OpenedSummarizer } from "./messages.js";
 import { openSupervisor, pauseBefore, type Supervisor } from "./supervisor.js";
 import type { WorkerProcess } from "./worker-process.js";
@@ -41,7 +41,7 @@ function play() {
     loads: new Map<string, EngineLoad>(),
     summarize: () => Promise.reject(new BridleError("CANCELLED")),
     metrics: async () => undefined,
-    refreshing: undefined as ReturnType<typeof createDeferred> | undefined,
+    refreshing: undefined as Deferred<void> | undefined,
     async refresh() {
       const asked = createDeferred();
       acted.refreshing = asked;
