@@ -247,7 +247,7 @@ describe("a served alias", () => {
   });
 
   it("has the files of each version hashed anew, of one that it goes back to as well", async () => {
-    const env = { BRIDLE_HOME: path.join(scratch.folder, `home-${++places}`) };
+    const env = await homeEnvironment(path.join(scratch.folder, `home-${++places}`));
     const real = await openAt({ env });
     for (const each of packed) await real.add("news", each, { card: each.card, by: "test" });
     await real.promote("news", 1, { alias: "live", by: "bob" });
