@@ -180,11 +180,7 @@ describe.skipIf(!canMount)("on a full disk", () => {
       const db = `sqlite:${path.join(disk.folder, "bridle.db")}`;
       const service = createToyService();
       const config = resolveServeConfig({ port: 0, logLevel: "silent" }, {});
-      const batches = keepDurableBatches(
-        { db, env: {} },
-        service.summarizers,
-        config.maxOpenBatchLines,
-      );
+      const batches = keepDurableBatches({ db, env: {} }, service, config.maxOpenBatchLines);
       const files = { dashboard: "/nonexistent", docs: "/nonexistent" };
       const server = await startServer(config, { ...service, batches }, { files });
       onTestFinished(async () => {
