@@ -1,6 +1,6 @@
 // Points for a chart: all of them where there are few, else gathered in SQL so that no spike is lost.
 import type { Database } from "../ports/database.js";
-import { binLevels, stepsOf } from "./series.js";
+import { binLevels, finite, mostSummed, mostTotal, stepsOf, sumSql } from "./series.js";
 import { listOf } from "./sql-lists.js";
 
 /** Points that lie together on a chart; a single one where `count` is 1. */
@@ -11,7 +11,7 @@ export interface ChartPoint {
   readonly epoch: number | null;
   /** When the last of them was told. */
   readonly at: number;
-  /** Of the finite values; null where there is none. */
+  /** Of the finite values; null where there is none. Of values that cannot be added up, the middle between the outermost. */
   readonly mean: number | null;
   readonly min: number | null;
   readonly max: number | null;
@@ -110,26 +110,33 @@ export function planChart(count: number, from: number, to: number, points: numbe
   return { level, group, values: [first, last] };
 }
 
-const largest = "1.7976931348623157e308";
+/** Whether all finite values could be added up; a mean of less than all of them would be a wrong one. */
+const isSummed = (least: string, most: string) =>
+  `${least} >= -${mostSummed} AND ${most} <= ${mostSummed}`;
 
 export function chartSql({ level, group }: ChartPlan): string {
   if (level === 0 && group === 1) {
     return `SELECT step AS first_step, step AS last_step, epoch AS last_epoch, at AS last_at, value AS mean,
         value AS min_value, value AS max_value, 1 AS count,
-        CASE WHEN value BETWEEN -${largest} AND ${largest} THEN 1 ELSE 0 END AS finite_count
+        CASE WHEN ${finite} THEN 1 ELSE 0 END AS finite_count
       FROM track_point WHERE series_id = $1 AND step >= $2 AND step <= $3 ORDER BY step`;
   }
-  const finite = `value BETWEEN -${largest} AND ${largest}`;
   if (level === 0) {
+    const [least, most] = ["MIN", "MAX"].map(
+      (of) => `${of}(CASE WHEN ${finite} THEN value END)`,
+    ) as [string, string];
+    // PostgreSQL's AVG squares differences on its way, and refuses values from 1e154 on.
     return `SELECT MIN(step) AS first_step, MAX(step) AS last_step, MAX(epoch) AS last_epoch, MAX(at) AS last_at,
-        AVG(CASE WHEN ${finite} THEN value END) AS mean, MIN(CASE WHEN ${finite} THEN value END) AS min_value,
-        MAX(CASE WHEN ${finite} THEN value END) AS max_value, COUNT(*) AS count,
+        CASE WHEN ${isSummed(least, most)}
+          THEN ${sumSql("value", mostSummed)} / COUNT(CASE WHEN ${finite} THEN 1 END) END AS mean,
+        ${least} AS min_value, ${most} AS max_value, COUNT(*) AS count,
         SUM(CASE WHEN ${finite} THEN 1 ELSE 0 END) AS finite_count
       FROM track_point WHERE series_id = $1 AND step >= $2 AND step <= $3
       GROUP BY (step - $2) / ${group} ORDER BY 1`;
   }
   return `SELECT MIN(first_step) AS first_step, MAX(last_step) AS last_step, MAX(last_epoch) AS last_epoch,
-      MAX(last_at) AS last_at, CASE WHEN SUM(finite_count) > 0 THEN SUM(total) / SUM(finite_count) END AS mean,
+      MAX(last_at) AS last_at, CASE WHEN ${isSummed("MIN(min_value)", "MAX(max_value)")}
+        THEN ${sumSql("total", mostTotal)} / SUM(finite_count) END AS mean,
       MIN(min_value) AS min_value, MAX(max_value) AS max_value, SUM(count) AS count,
       SUM(finite_count) AS finite_count
     FROM track_bin WHERE series_id = $1 AND level = ${level} AND bin >= $2 AND bin <= $3
@@ -150,14 +157,16 @@ interface ChartRow {
 
 function chartPoint(row: ChartRow): ChartPoint {
   const finite = (value: number | null) => (Number.isFinite(value) ? value : null);
+  const { min_value: least, max_value: most } = row;
+  const middle = least === null || most === null ? null : least / 2 + most / 2;
   return {
     step: row.first_step,
     lastStep: row.last_step,
     epoch: row.last_epoch,
     at: row.last_at,
-    mean: finite(row.mean),
-    min: finite(row.min_value),
-    max: finite(row.max_value),
+    mean: finite(row.mean ?? middle),
+    min: finite(least),
+    max: finite(most),
     count: row.count,
     notFinite: row.count - row.finite_count,
   };

@@ -81,8 +81,9 @@ async function faultySeries(sql: SqlClient): Promise<readonly FaultySeries[]> {
           OR b.first_step <> x.first_step OR b.last_step <> x.last_step
           OR COALESCE(b.min_value, 0.0) <> COALESCE(x.min_value, 0.0)
           OR COALESCE(b.max_value, 0.0) <> COALESCE(x.max_value, 0.0)
-          OR (ABS(b.total) < 1e300 AND ABS(x.total) < 1e300 AND ABS(x.min_value) < 1e280 AND ABS(x.max_value) < 1e280
-            AND ABS(b.total - x.total) > 1e-9 * x.count * (ABS(x.min_value) + ABS(x.max_value)))
+          OR CASE WHEN ABS(b.total) < 1e300 AND ABS(x.total) < 1e300 AND ABS(x.min_value) < 1e280
+            AND ABS(x.max_value) < 1e280
+            THEN ABS(b.total - x.total) > 1e-9 * x.count * (ABS(x.min_value) + ABS(x.max_value) + 1e-290) ELSE FALSE END
         GROUP BY s.run_id, s.key`,
       ({ n }) => `${n} bins of level ${level} are not the sum of what is below them`,
     );

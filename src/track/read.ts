@@ -88,6 +88,8 @@ const columns = `r.id, e.name AS experiment, r.name, r.status, r.source, r.start
 const runsAndExperiments = "FROM track_run r JOIN track_experiment e ON e.id = r.experiment_id";
 
 export const usualPage = 100;
+/** Runs that are named where a word means several. */
+const mostNamed = 20;
 
 /** A page of the runs that a query asks for. @throws RUN_QUERY_INVALID */
 export async function listRuns(
@@ -185,7 +187,8 @@ export async function getRun(database: Database, run: string): Promise<TrackedRu
     async (sql) => {
       const { rows } = await sql.query<RunRow>(
         `SELECT ${columns} ${runsAndExperiments} WHERE r.id = $1 OR r.name = $1 OR r.id LIKE $2 ESCAPE '\\'
-        ORDER BY CASE WHEN r.id = $1 THEN 0 WHEN r.name = $1 THEN 1 ELSE 2 END, r.started_at DESC LIMIT 20`,
+        ORDER BY CASE WHEN r.id = $1 THEN 0 WHEN r.name = $1 THEN 1 ELSE 2 END, r.started_at DESC
+        LIMIT ${mostNamed + 1}`,
         [run, `${run.replaceAll(/[%_\\]/g, "\\$&")}%`],
       );
       const exact = rows.filter(({ id }) => id === run);
@@ -194,7 +197,8 @@ export async function getRun(database: Database, run: string): Promise<TrackedRu
       const [first, second] = found;
       if (first === undefined || run === "") throw new BridleError("RUN_NOT_FOUND", { run });
       if (second !== undefined) {
-        const ids = found.map(({ id }) => id).join(", ");
+        const told = found.slice(0, mostNamed).map(({ id }) => id);
+        const ids = [...told, ...(found.length > mostNamed ? ["…"] : [])].join(", ");
         throw new BridleError("RUN_AMBIGUOUS", { run, ids });
       }
       return (await withWhatTheyTold(sql, [first]))[0] as TrackedRun;

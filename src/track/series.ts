@@ -7,7 +7,9 @@ import { insertRows } from "./sql-lists.js";
 export const binWidth = 64;
 export const binLevels = 4;
 /** All finite values, and neither infinity nor NaN, which is NULL. */
-const finite = "value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308";
+export const finite = "value BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308";
+/** Sums of values up to here, however many, are numbers too: PostgreSQL refuses what is none, and SQLite goes on with infinity. */
+export const mostSummed = "1e290";
 
 /** Steps of one bin of a level. */
 export function stepsOf(level: number): number {
@@ -96,18 +98,26 @@ async function seriesIds(
   return new Map([...ids].filter(([key]) => keys.includes(key)));
 }
 
+/** Totals of earlier versions may be larger, and SQLite's infinite. */
+export const mostTotal = "1e300";
+
+/** A sum without what cannot be added up, which leaves its trace in the least and the greatest value. */
+export function sumSql(column: string, most: string): string {
+  return `SUM(CASE WHEN ${column} BETWEEN -${most} AND ${most} THEN ${column} ELSE 0.0 END)`;
+}
+
 /** The bins of a level as what is below them has it: points below the first. @param where which of these, in SQL */
 export function binsSql(level: number, where: string): string {
   return level === 1
     ? `SELECT series_id, 1 AS level, step / ${binWidth} AS bin, MIN(step) AS first_step, MAX(step) AS last_step,
         MAX(epoch) AS last_epoch, MAX(at) AS last_at, COUNT(*) AS count,
         SUM(CASE WHEN ${finite} THEN 1 ELSE 0 END) AS finite_count,
-        SUM(CASE WHEN ${finite} THEN value ELSE 0.0 END) AS total,
+        ${sumSql("value", mostSummed)} AS total,
         MIN(CASE WHEN ${finite} THEN value END) AS min_value, MAX(CASE WHEN ${finite} THEN value END) AS max_value
       FROM track_point WHERE ${where} GROUP BY series_id, step / ${binWidth}`
     : `SELECT series_id, ${level} AS level, bin / ${binWidth} AS bin, MIN(first_step) AS first_step,
         MAX(last_step) AS last_step, MAX(last_epoch) AS last_epoch, MAX(last_at) AS last_at, SUM(count) AS count,
-        SUM(finite_count) AS finite_count, SUM(total) AS total, MIN(min_value) AS min_value,
+        SUM(finite_count) AS finite_count, ${sumSql("total", mostTotal)} AS total, MIN(min_value) AS min_value,
         MAX(max_value) AS max_value
       FROM track_bin WHERE level = ${level - 1} AND ${where} GROUP BY series_id, bin / ${binWidth}`;
 }

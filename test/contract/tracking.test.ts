@@ -181,6 +181,38 @@ describeEachDatabase("tracking", (place) => {
     expect(await findTrackingFaults(database)).toEqual([]);
   });
 
+  it("charts values whose sum is no number any more, and finds no fault with them", async () => {
+    const database = await open();
+    const series: Readonly<Record<string, (step: number) => number>> = {
+      huge: () => 1.5e308,
+      mixed: (step) => (step % 2 === 0 ? 1e308 : -1e308),
+      // Squares of these are no numbers, and their sum is one.
+      wide: (step) => (step % 2 === 0 ? 3 * 2 ** 660 : -(2 ** 660)),
+      tiny: () => 5e-324,
+    };
+    for (let first = 0; first < 600; first += 200) {
+      const points = Object.entries(series).flatMap(([key, value]) =>
+        Array.from({ length: 200 }, (_, i) => point(key, first + i, value(first + i))),
+      );
+      await tell(database, "aaaa2222", { type: "points", points });
+    }
+    for (const most of [20, 4]) {
+      const charts = await readCharts(database, { runIds: ["aaaa2222"], points: most });
+      const told = Object.fromEntries(
+        charts.map(({ key, points }) => [key, new Set(points.map(({ mean }) => mean))]),
+      );
+      expect(charts[0]?.points.length).toBeLessThanOrEqual(most + 2);
+      expect(told).toEqual({
+        huge: new Set([1.5e308]),
+        mixed: new Set([0]),
+        wide: new Set([2 ** 660]),
+        tiny: new Set([5e-324]),
+      });
+    }
+    expect((await getRun(database, "aaaa2222")).metrics.huge).toMatchObject({ max: 1.5e308 });
+    expect(await findTrackingFaults(database)).toEqual([]);
+  });
+
   it("reads few rows for a chart of however many points, by way of the key they lie in", async () => {
     for (const steps of [1e3, 1e5, 1e7, 1e9]) {
       for (const points of [10, 500, 10_000]) {
@@ -517,5 +549,7 @@ describeEachDatabase("tracking", (place) => {
       await writeEvents(database, madeRun(`bbbb22${10 + i}`, { name: "aaaa2222" }), []);
     }
     expect(await getRun(database, "aaaa2222")).toMatchObject({ name: "run of aaaa2222" });
+    // Of more than anybody reads, it says that there are more.
+    await expect(getRun(database, "bbbb")).rejects.toThrow(/(bbbb22\d\d, ){20}…/);
   });
 });
