@@ -66,6 +66,7 @@ export default defineConfig({
     ],
     // Much of the suite waits for servers, browsers and child processes: one worker a core, the runner beside them.
     maxWorkers: availableParallelism(),
+    globalSetup: "test/support/mlflow-setup.ts",
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -5,11 +5,12 @@ import { spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { makePython } from "../bench/frame/python.mjs";
+import { cacheFolder } from "../bench/frame/checkpoint.mjs";
 import { prepare } from "./build.mjs";
+import { installMlflow, mlflowVersion } from "./mlflow-server.mjs";
 
 const { values } = parseArgs({ options: { mlflow: { type: "string" } } });
-const program = values.mlflow ?? path.join(path.dirname(makePython(["mlflow==3.17.2"])), "mlflow");
+const program = values.mlflow ?? installMlflow(path.join(cacheFolder, `mlflow-${mlflowVersion}`));
 await prepare();
 const root = fileURLToPath(new URL("..", import.meta.url));
 const tests = [
@@ -17,6 +18,7 @@ const tests = [
   "test/contract/run-import.test.ts",
   "test/contract/run-import-stores.test.ts",
   "test/e2e/runs-mlflow.test.ts",
+  "test/e2e/mlflow-page.test.ts",
 ];
 const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
 const child = spawn(process.execPath, [vitest, "run", ...tests, "-t", "real mlflow"], {

@@ -186,7 +186,7 @@ async function writeEvent(
         sql,
         "INSERT INTO track_line (run_id, number, at, level, text)",
         event.lines.map(({ number, at, level, text }) => [run.id, number, at, level, text]),
-        "ON CONFLICT (run_id, number) DO NOTHING",
+        `ON CONFLICT (run_id, number) ${orReplace("at = excluded.at, level = excluded.level, text = excluded.text")}`,
       );
       return;
     case "artifact": {

@@ -12,10 +12,10 @@ import { afterLeftSpools, deliverLeftSpools, openOutbox } from "../../src/track/
 import { listSpools } from "../../src/track/spool.js";
 import {
   type FakeMlflow,
+  hasRealMlflow,
   type MlflowServer,
-  mlflowProgram,
+  openRealMlflow,
   startFakeMlflow,
-  startRealMlflow,
 } from "../support/mlflow-servers.js";
 import { madeRun, point } from "../support/tracked-runs.js";
 
@@ -83,11 +83,7 @@ async function historyOf(server: MlflowServer, id: string, key: string) {
 
 const servers: [string, boolean, () => Promise<MlflowServer>][] = [
   ["a server of our own", true, startFakeMlflow],
-  [
-    "the real mlflow server",
-    mlflowProgram !== undefined,
-    () => startRealMlflow(mkdtempSync(path.join(root, "real-"))),
-  ],
+  ["the real mlflow server", hasRealMlflow, openRealMlflow],
 ];
 
 describe.each(servers)("told to %s", (_, isThere, start) => {
@@ -156,7 +152,7 @@ describe.each(servers)("told to %s", (_, isThere, start) => {
         "mlflow.source.git.commit": "c0ffee",
         "mlflow.source.git.branch": "main",
         "bridle.commit": "c0ffee+",
-        "a/_/b_c": "x",
+        "a/_/b_c-7b6b7585": "x",
         "bridle.file.model/weights": `/far/weights (8 bytes, sha256 ${config.sha256})`,
         "bridle.status": "finished",
       });
@@ -236,6 +232,24 @@ describe.each(servers)("told to %s", (_, isThere, start) => {
         expect(found.tags).not.toHaveProperty("bridle.changed.device");
         const loss = await historyOf(server, found.info.run_id, "loss");
         expect(loss.map(([step]: number[]) => step)).toEqual([1, 2, 3]);
+      }
+    }, 60_000);
+
+    it("keeps metrics apart whose names it does not take as they are", async () => {
+      const run = madeRun("iiii2222", { startedAt: 1_700_000_000_000 });
+      const keys = ["loss?", "loss!", "loss_", "a//b", "a/b", "x".repeat(300), "x".repeat(301)];
+      const points = keys.map((key, i) => point(key, 1, i, run.startedAt));
+      await sinkTo().send(run, [
+        { type: "points", points },
+        { type: "params", values: Object.fromEntries(keys.map((key, i) => [key, String(i)])) },
+      ]);
+      const [found] = await runsOf(server, run);
+      expect(Object.values(found.params).sort()).toEqual(keys.map((_, i) => String(i)));
+      expect(found.params).toMatchObject({ loss_: "2", "a/b": "4" });
+      for (const key of Object.keys(found.params)) {
+        expect(await historyOf(server, found.info.run_id, key)).toEqual([
+          [1, Number(found.params[key]), run.startedAt],
+        ]);
       }
     }, 60_000);
 

@@ -16,10 +16,10 @@ import { readMlflowFiles } from "../../src/track/import/mlflow-files.js";
 import { readWandbExport } from "../../src/track/import/wandb-export.js";
 import { getRun, listArtifacts, listRuns, readLines } from "../../src/track/read.js";
 import {
+  hasRealMlflow,
   type MlflowServer,
-  mlflowProgram,
+  openRealMlflow,
   startFakeMlflow,
-  startRealMlflow,
 } from "../support/mlflow-servers.js";
 import { homeEnvironment } from "../support/suite-database.js";
 import { madeRun, point } from "../support/tracked-runs.js";
@@ -205,6 +205,42 @@ describe("what W&B exports", () => {
     expect(await readWandbExport(path.join(folder, "second"), "news")).toHaveLength(1);
   });
 
+  it("takes folders of the same name in two projects for two runs, and one that grew for itself", async () => {
+    const projects = ["one", "two"].map((name, i) =>
+      write(path.join(root, `wandb-${name}`, "exported"), {
+        "base/history.csv": `_step,loss\n0,${i + 1}\n`,
+        "base/output.log": `of ${name}\n`,
+      }),
+    );
+    const read = async () =>
+      (await Promise.all(projects.map((each) => readWandbExport(each)))).flat();
+    const runs = await importAll(await read());
+    expect(runs.map(({ name, experiment }) => [name, experiment])).toEqual(
+      Array(2).fill(["base", "exported"]),
+    );
+    const linesOf = async (id = "") => (await readLines(database, id)).map(({ text }) => text);
+    expect(await Promise.all(runs.map(({ id }) => linesOf(id))).then((all) => all.sort())).toEqual([
+      ["of one"],
+      ["of two"],
+    ]);
+    write(projects[0] as string, {
+      "base/history.csv": "_step,loss,acc\n0,1,\n1,0.5,0.7\n",
+      "base/output.log": "again of one\nand more\n",
+    });
+    const grown = await importAll(await read());
+    expect(grown.map(({ id }) => id).sort()).toEqual(runs.map(({ id }) => id).sort());
+    const curves = await Promise.all(grown.map(({ id }) => pointsOf(id)));
+    expect(curves).toContainEqual({
+      acc: [[1, 0.7]],
+      loss: [
+        [0, 1],
+        [1, 0.5],
+      ],
+    });
+    const told = await Promise.all(grown.map(({ id }) => linesOf(id)));
+    expect(told).toContainEqual(["again of one", "and more"]);
+  });
+
   it("says what was looked for where there is none, and which row has no step", async () => {
     const folder = write(path.join(root, "wandb-empty"), { "a/config.json": "{}" });
     await expect(readWandbExport(folder)).rejects.toMatchObject({
@@ -222,11 +258,7 @@ describe("what W&B exports", () => {
 
 const servers: [string, boolean, () => Promise<MlflowServer>][] = [
   ["a server of our own", true, startFakeMlflow],
-  [
-    "the real mlflow server",
-    mlflowProgram !== undefined,
-    () => startRealMlflow(mkdtempSync(path.join(root, "real-"))),
-  ],
+  ["the real mlflow server", hasRealMlflow, openRealMlflow],
 ];
 
 describe.each(servers)("runs of %s", (_, isThere, start) => {
@@ -240,7 +272,7 @@ describe.each(servers)("runs of %s", (_, isThere, start) => {
     "come as they were told to it",
     async () => {
       const run = madeRun("aaaa2222", {
-        experiment: "news",
+        experiment: "imported",
         startedAt: 1_700_000_000_000,
         commit: "c0ffee",
       });
@@ -260,9 +292,9 @@ describe.each(servers)("runs of %s", (_, isThere, start) => {
         { type: "artifact", artifact: config },
         { type: "end", status: "failed", at: at + 5000, error: "x" },
       ]);
-      const [found] = await importAll(await listForeignRuns(server.url, "news", {}));
+      const [found] = await importAll(await listForeignRuns(server.url, "imported", {}));
       expect(found).toMatchObject({
-        ...{ name: run.name, experiment: "news", status: "failed", commit: "c0ffee" },
+        ...{ name: run.name, experiment: "imported", status: "failed", commit: "c0ffee" },
         ...{
           startedAt: at,
           endedAt: at + 5000,

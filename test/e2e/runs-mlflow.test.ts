@@ -5,10 +5,10 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   type FakeMlflow,
+  hasRealMlflow,
   type MlflowServer,
-  mlflowProgram,
+  openRealMlflow,
   startFakeMlflow,
-  startRealMlflow,
 } from "../support/mlflow-servers.js";
 import { runBridle } from "../support/run-bridle.js";
 import { makeToyRun } from "../support/train-toy.js";
@@ -122,11 +122,7 @@ it("trains while the server is away, and tells it everything afterwards", async 
 
 const servers: [string, boolean, () => Promise<MlflowServer>][] = [
   ["a server of our own", true, startFakeMlflow],
-  [
-    "the real mlflow server",
-    mlflowProgram !== undefined,
-    () => startRealMlflow(mkdtempSync(path.join(root, "real-"))),
-  ],
+  ["the real mlflow server", hasRealMlflow, openRealMlflow],
 ];
 
 describe.each(servers)("%s", (where, isThere, start) => {

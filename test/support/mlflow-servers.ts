@@ -1,10 +1,10 @@
 // MLflow servers to test against: a small one of our own that holds to MLflow's limits, and the real one where it is given.
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createServer as createPort } from "node:net";
 import path from "node:path";
+import { inject } from "vitest";
 
 export interface MlflowServer {
   readonly url: string;
@@ -266,47 +266,19 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
   });
 }
 
-/** The real server's program, where a machine has it: BRIDLE_MLFLOW names it. */
-export const mlflowProgram = process.env.BRIDLE_MLFLOW || undefined;
+/** Whether the real server is there: BRIDLE_MLFLOW names its program, and mlflow-setup.ts starts it. */
+export const hasRealMlflow = Boolean(process.env.BRIDLE_MLFLOW);
 
-async function freePort(): Promise<number> {
-  const server = createPort().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Starts the real server over SQLite and a folder. */
-export async function startRealMlflow(folder: string, port?: number): Promise<MlflowServer> {
-  const at = port ?? (await freePort());
-  const child: ChildProcess = spawn(
-    mlflowProgram ?? "mlflow",
-    [
-      "server",
-      ...["--host", "127.0.0.1", "--port", String(at), "--workers", "1"],
-      ...["--backend-store-uri", `sqlite:///${path.join(folder, "mlflow.db")}`],
-      ...["--artifacts-destination", path.join(folder, "artifacts")],
-    ],
-    { stdio: ["ignore", "pipe", "pipe"], detached: true, cwd: folder },
-  );
-  let told = "";
-  child.stdout?.on("data", (chunk) => (told += chunk));
-  child.stderr?.on("data", (chunk) => (told += chunk));
-  const url = `http://127.0.0.1:${at}`;
-  for (;;) {
+/**
+ * The one real server of this run of tests, which all of them share: what is told there stands in experiments and models of
+ * its own for each.
+ */
+export async function openRealMlflow(): Promise<MlflowServer> {
+  const { url, log } = inject("mlflow");
+  for (let tries = 0; tries < 500; tries++) {
     const health = await fetch(`${url}/health`).catch(() => undefined);
-    if (health?.ok) break;
-    if (child.exitCode !== null) throw new Error(`mlflow server ended: ${told}`);
+    if (health?.ok) return { url, close: async () => {} };
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return {
-    url,
-    async close() {
-      const ended = once(child, "exit");
-      // Its workers are processes of their own.
-      process.kill(-(child.pid as number), "SIGKILL");
-      await ended;
-    },
-  };
+  throw new Error(`mlflow server does not answer: ${readFileSync(log, "utf8").slice(-2000)}`);
 }

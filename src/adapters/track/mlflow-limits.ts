@@ -1,5 +1,6 @@
 // What MLflow takes at most: lengths of keys and values, and how much in one request.
 // Source: mlflow/utils/validation.py of MLflow 3.
+import { createHash } from "node:crypto";
 
 /** Entities of one kind in a request. */
 const most = { metrics: 1000, params: 100, tags: 100 } as const;
@@ -31,7 +32,7 @@ export function inPieces<Entity extends object>(
 
 /**
  * A key as MLflow takes it: letters, digits, `_ - . space : /`, a path that stays below where it begins, and not too
- * long.
+ * long. One that it does not take as it is ends in digits of its hash, so that no two keys become one.
  */
 export function nameFor(key: string): string {
   const parts = key
@@ -39,7 +40,11 @@ export function nameFor(key: string): string {
     .split("/")
     .filter((part) => part !== "")
     .map((part) => part.replace(/^\.{1,2}$/, "_"));
-  return parts.join("/").slice(0, keyLength) || "_";
+  const plain = parts.join("/") || "_";
+  const letters = Array.from(plain);
+  if (plain === key && letters.length <= keyLength) return key;
+  const mark = `-${createHash("sha256").update(key).digest("hex").slice(0, 8)}`;
+  return letters.slice(0, keyLength - mark.length).join("") + mark;
 }
 
 /** A value no longer than it may be; what was cut off is in the run's files. */

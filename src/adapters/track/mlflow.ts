@@ -74,6 +74,9 @@ export function createMlflowSink(options: MlflowSinkOptions): EventSink {
   };
 }
 
+/** By this MLflow's page shows an experiment as one of trainings, rather than of prompts and agents. */
+const experimentKind = { key: "mlflow.experimentKind", value: "custom_model_development" };
+
 /** The experiment's id; it is made where there is none. */
 async function findOrMakeExperiment(client: MlflowClient, name: string): Promise<string> {
   type Found = { readonly experiment: { readonly experiment_id: string } };
@@ -86,7 +89,7 @@ async function findOrMakeExperiment(client: MlflowClient, name: string): Promise
   const made = await client.call<{ readonly experiment_id: string }>(
     "POST",
     "experiments/create",
-    { name },
+    { name, tags: [experimentKind] },
     ["RESOURCE_ALREADY_EXISTS"],
   );
   const id = made?.experiment_id ?? (await find())?.experiment.experiment_id;

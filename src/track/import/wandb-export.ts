@@ -1,5 +1,6 @@
 // Runs out of what people take from Weights & Biases: a folder a run with its history, configuration, summary and files, or
 // the CSV files of its pages.
+import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { isRecord, readYamlFile } from "../../config/yaml-file.js";
@@ -156,11 +157,14 @@ async function runOf({ folder, parts, others }: RunFiles, experiment: string): P
   const git = isRecord(metadata.git) ? metadata.git : {};
   // `run-20240131_101112-abcd1234` is W&B's own name of a run's folder.
   const foreignId = text(metadata.id) || (/-([a-z0-9]{8})$/.exec(label)?.[1] ?? label);
+  // What W&B draws is nobody else's; a name that somebody gave, such as that of a folder, may be another project's too.
+  const isDrawn = /^run-\d{8}_\d{6}-[a-z0-9]{8}$/.test(label) && label.endsWith(foreignId);
+  const identity = isDrawn ? foreignId : `${foreignId} ${await beginningOf(history)}`;
   const startedAt =
     Date.parse(inUtc(text(metadata.startedAt))) || Math.round((await stat(history)).mtimeMs);
   return {
     source: "wandb",
-    foreignId: `${experiment}/${foreignId}`,
+    foreignId: `${experiment}/${identity}`,
     known: {
       ...{ experiment, startedAt },
       name: text(metadata.displayName) || text(metadata.name) || label,
@@ -187,6 +191,21 @@ async function runOf({ folder, parts, others }: RunFiles, experiment: string): P
       yield [{ type: "end", status: hasFailed ? "failed" : "finished", at: last, error: "" }];
     },
   };
+}
+
+/** A hash of a history's first row, which stays the same while more come after it; of none where there is no row. */
+async function beginningOf(history: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const found of (await openRows(history)).rows) {
+    const row = found.read() as Readonly<Record<string, unknown>>;
+    // A table gets more columns as metrics come that were not told at first.
+    const told = Object.entries(row).filter(([, value]) => value !== null && value !== "");
+    hash.update(
+      JSON.stringify(told, (_, value) => (typeof value === "bigint" ? String(value) : value)),
+    );
+    break;
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** What a summary says in words; its numbers are the last of the history. */
