@@ -21,6 +21,19 @@ export interface TrackedPath {
   readonly fileCount: number | null;
 }
 
+/** A file that says what is tracked, or how, and cannot be used. */
+export interface BrokenFile {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Tracked {
+  readonly paths: readonly TrackedPath[];
+  /** What these say is missing from the paths. */
+  readonly broken: readonly BrokenFile[];
+}
+
 /** A file as it lies there now. */
 export interface FoundFile {
   readonly path: string;
@@ -37,8 +50,8 @@ export type Statistics =
 
 export interface ProjectData {
   readonly folder: string;
-  /** What is tracked in the folder; none where it is no DVC repository. @throws DVC_FILE_INVALID */
-  listTracked(): Promise<readonly TrackedPath[]>;
+  /** What is tracked in the folder; none where it is no DVC repository. One broken file hides no other. */
+  listTracked(): Promise<Tracked>;
   /** From the project's folder with forward slashes; undefined for a path outside it. */
   pathOf(typed: string): string | undefined;
   /** Undefined where no file is there, it lies outside the folder, or is larger than is looked at. */
@@ -79,7 +92,7 @@ export function openProjectData(folder: string): ProjectData {
   });
   const hashes = new Map<string, Promise<Omit<FoundFile, "path">>>();
   const profiles = new Map<string, Statistics>();
-  let tracked: { readonly at: number; readonly paths: Promise<readonly TrackedPath[]> } | undefined;
+  let tracked: { readonly at: number; readonly found: Promise<Tracked> } | undefined;
 
   /** Where a path leads, links followed; undefined outside the folder. */
   const placeOf = async (typed: string) => {
@@ -105,12 +118,12 @@ export function openProjectData(folder: string): ProjectData {
     listTracked() {
       const now = performance.now();
       if (tracked === undefined || now - tracked.at > trackedForMs) {
-        tracked = { at: now, paths: readTracked(folder) };
-        tracked.paths.catch(() => {
+        tracked = { at: now, found: readTracked(folder) };
+        tracked.found.catch(() => {
           tracked = undefined;
         });
       }
-      return tracked.paths;
+      return tracked.found;
     },
     async find(typed) {
       const path = pathOf(typed);
@@ -172,11 +185,27 @@ function forgetOldest(known: Map<string, unknown>): void {
 /** Names of what a stage may write that are rows of data rather than a model or a report. */
 const dataNames = /\.(jsonl|jsonlines|ndjson|json|csv|tsv|tab|parquet)(\.(gz|gzip|zst|zstd))?$/i;
 
-async function readTracked(folder: string): Promise<readonly TrackedPath[]> {
-  if (!existsSync(nodePath.join(folder, ".dvc"))) return [];
-  const repository = await DvcRepository.open(folder);
+async function readTracked(folder: string): Promise<Tracked> {
+  const broken: BrokenFile[] = [];
+  const note = (path: string, { code, message }: BridleError) => {
+    broken.push({ path, code, message });
+  };
+  if (!existsSync(nodePath.join(folder, ".dvc"))) return { paths: [], broken };
+  const repository = await DvcRepository.open(folder).catch((thrown: unknown) => {
+    const error = toBridleError(thrown);
+    if (error.kind === "bug") throw thrown;
+    // Its settings: without them nothing is known of where anything lies.
+    const file = nodePath.relative(
+      folder,
+      String(error.details.file ?? nodePath.join(folder, ".dvc", "config")),
+    );
+    note(file.split(nodePath.sep).join("/"), error);
+    return undefined;
+  });
+  if (repository === undefined) return { paths: [], broken };
   try {
-    return allOutputs(await repository.stages()).flatMap(({ stage, output }) => {
+    const stages = await repository.stages(repository.tree, note);
+    const paths = allOutputs(stages).flatMap(({ stage, output }) => {
       const { path, content, isCached, isMetric, isPlot } = output;
       if (path === undefined || content === undefined) return [];
       const isAdded = stage.name === undefined;
@@ -186,6 +215,7 @@ async function readTracked(folder: string): Promise<readonly TrackedPath[]> {
       const isFolder = isDirectoryId(hash.id);
       return [{ path, md5: hash.id, sizeBytes, fileCount: isFolder ? (fileCount ?? null) : null }];
     });
+    return { paths, broken };
   } finally {
     await repository.close();
   }

@@ -1,6 +1,6 @@
 // Versions of data: what runs, registered versions, evaluations and .dvc files name, told apart by what is in them.
 import { isDirectoryId } from "../data/dvc/object-hash.js";
-import type { ProjectData } from "../data/project-data.js";
+import type { BrokenFile, ProjectData } from "../data/project-data.js";
 import type { Database } from "../ports/database.js";
 import type { Registry } from "../registry/registry.js";
 import { listUsedData, type UsedData } from "../track/data-used.js";
@@ -77,16 +77,23 @@ interface Mention {
 /** Files of the project whose bytes are compared at one look. */
 const mostFiles = 50;
 
-/** Every version of data that is known of, the last used first. */
+export interface KnownData {
+  /** The last used first. */
+  readonly versions: readonly DataVersion[];
+  /** Files of the project that would have named more. */
+  readonly broken: readonly BrokenFile[];
+}
+
+/** Every version of data that is known of. */
 export async function listDataVersions({
   database,
   registry,
   project,
-}: DataSources): Promise<DataVersion[]> {
+}: DataSources): Promise<KnownData> {
   const versions = (await registry?.listVersions()) ?? [];
   const evaluations = (await registry?.listEvaluations()) ?? [];
   const used = database === undefined ? [] : await listUsedData(database);
-  const tracked = (await project?.listTracked()) ?? [];
+  const tracked = await project?.listTracked();
   const nameOf = (file: string) => project?.pathOf(file) ?? file;
   const mentions: Mention[] = [];
 
@@ -125,11 +132,11 @@ export async function listDataVersions({
       model: { model, version, aliases, as: "test" },
     });
   }
-  for (const { path, ...content } of tracked) {
+  for (const { path, ...content } of tracked?.paths ?? []) {
     mentions.push({ path, at: null, ...content, isTracked: true });
   }
   if (project !== undefined) mentions.push(...(await findHere(project, mentions)));
-  return gather(mentions);
+  return { versions: gather(mentions), broken: tracked?.broken ?? [] };
 }
 
 /** As what a run used a file, by its own telling. */

@@ -6,7 +6,6 @@ import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
 import { describeFailure } from "./log.js";
 import { findErrors, operatorAccess, type RouteTable, readErrors } from "./routes.js";
-import { guardLook } from "./runs.js";
 
 const NoQuery = z.strictObject({});
 const count = z.int().min(0);
@@ -39,6 +38,9 @@ const DataVersionsSchema = z
       description: "The folder whose files are looked at; null where the server runs in none.",
     }),
     versions: z.array(z.object({ ...common, runs: count, models: z.array(model) })),
+    broken: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })).openapi({
+      description: "Files of the project that say what is tracked, and cannot be used.",
+    }),
   })
   .openapi("DataVersions");
 
@@ -88,14 +90,13 @@ function briefOf({ runs, columns: _, ...version }: DataVersion) {
 
 export function dataRoutes(server: ServerContext): RouteTable {
   const look = (c: RequestContext): Promise<DataSources> => {
-    guardLook(server, c);
     checkFields(NoQuery, c.req.query());
     return sourcesOf(server);
   };
   const find = async (c: RequestContext) => {
     const sources = await look(c);
     const id = c.req.param("id") ?? "";
-    const all = await listDataVersions(sources);
+    const { versions: all } = await listDataVersions(sources);
     const version = all.find((each) => each.id === id);
     if (version === undefined) {
       throw new BridleError("DATA_VERSION_NOT_FOUND", { id: id.slice(0, 200) });
@@ -109,9 +110,9 @@ export function dataRoutes(server: ServerContext): RouteTable {
       access: operatorAccess,
       async handle(c) {
         const sources = await look(c);
-        const versions = await listDataVersions(sources);
+        const { versions, broken } = await listDataVersions(sources);
         const project = sources.project?.folder ?? null;
-        return Response.json({ project, versions: versions.map(briefOf) });
+        return Response.json({ project, versions: versions.map(briefOf), broken });
       },
       describe: {
         operationId: "listData",

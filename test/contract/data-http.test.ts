@@ -174,6 +174,37 @@ describeEachDatabase("data over HTTP", (place) => {
     expect((await elsewhere(`/v1/data/${id}/statistics`)).body.reason).toBe("no-project");
   });
 
+  it("lists what other files track where one is broken, and names that one", async () => {
+    const project = makeProject(`broken-${place.kind}`);
+    const file = path.join(project, "data", "old.jsonl.dvc");
+    writeFileSync(file, "outs:\n- md5: [\n");
+    writeFileSync(path.join(project, "dvc.yaml"), "stages: 3\n");
+    const { database, get } = await start({ project });
+    await recordRun(database, 0, told);
+    const { status, body } = await get("/v1/data");
+    expect(status).toBe(200);
+    expect(body.versions.map((each: Body) => each.path).sort()).toEqual([
+      "data/new.jsonl",
+      "data/train.jsonl",
+    ]);
+    expect(body.broken.map((each: Body) => each.path).sort()).toEqual([
+      "data/old.jsonl.dvc",
+      "dvc.yaml",
+    ]);
+    for (const { code, message, path: named } of body.broken) {
+      expect(code).toBe("DVC_FILE_INVALID");
+      expect(message).toContain(named);
+    }
+    expect((await get(`/v1/data/${id}`)).status).toBe(200);
+    const settings = makeProject(`settings-${place.kind}`);
+    writeFileSync(path.join(settings, ".dvc", "config"), "[core\nremote = x\n");
+    const { get: other } = await start({ project: settings });
+    expect((await other("/v1/data")).body).toMatchObject({
+      versions: [],
+      broken: [{ path: ".dvc/config" }],
+    });
+  });
+
   it("reads nothing outside the project, whatever a run calls its data", async () => {
     const secret = path.join(root, "secret.jsonl");
     writeFileSync(secret, rows);
@@ -191,7 +222,9 @@ describeEachDatabase("data over HTTP", (place) => {
     const { get } = await start({ config: { apiKeys: ["reading-key-01=read"] } });
     expect((await get("/v1/data")).status).toBe(401);
     const headers = { "x-api-key": "reading-key-01" };
-    expect((await get("/v1/data", headers)).body).toEqual({ project: null, versions: [] });
+    expect((await get("/v1/data", headers)).body).toEqual({
+      ...{ project: null, versions: [], broken: [] },
+    });
     const { status, body } = await get("/v1/data/none", headers);
     expect([status, body.code]).toEqual([404, "DATA_VERSION_NOT_FOUND"]);
     expect((await get("/v1/data?limit=1", headers)).status).toBe(400);

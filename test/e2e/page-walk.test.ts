@@ -1,5 +1,5 @@
 // Walks every page in light and dark, at desktop and phone width: nothing is wider than the screen, nothing bars anybody.
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -60,6 +60,8 @@ describePage("a walk through the pages", () => {
     cwd: path.join(root, "project"),
     models: async () => {
       writeToyProject(path.join(root, "project"));
+      // One that a merge left torn.
+      writeFileSync(path.join(root, "project", "data", "old.jsonl.dvc"), "outs:\n<<<<<<< HEAD\n");
       const runIds = await recordToyRuns(home);
       await recordToySweep(home, runIds);
       await registerToyModels(home, path.join(root, "models"), runIds);
@@ -138,6 +140,10 @@ describePage("a walk through the pages", () => {
 
   it("shows what data hold, and leads from them to runs and models and back", async () => {
     const page = await open({}, "/data");
+    await page
+      .getByRole("alert")
+      .getByText(/data\/old\.jsonl\.dvc cannot be used/)
+      .waitFor();
     const list = page.getByRole("region", { name: "Versions of data" });
     const row = list.getByRole("row").filter({ hasText: toyDataId.slice(0, 12) });
     expect(await row.innerText()).toMatch(

@@ -112,11 +112,20 @@ export type DataStatistics =
       readonly reason: "no-project" | "not-here" | "too-large";
     };
 
+/** A file that says what is tracked, and cannot be used. */
+export interface BrokenFile {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+}
+
 export interface DataList {
   /** The folder whose files are looked at; null where the server runs in none. */
   readonly project: string | null;
   /** The last used first. */
   readonly versions: readonly BriefData[];
+  /** What these track is not among the versions. */
+  readonly broken: readonly BrokenFile[];
 }
 
 /** @throws Problem */

@@ -1,7 +1,7 @@
 // The versions of data that runs and models were made of, and those that the project tracks.
-import { Database } from "lucide-react";
-import { listData } from "../api/data.js";
-import { counted } from "../shell/figures.js";
+import { CircleAlert, Database } from "lucide-react";
+import { type BrokenFile, listData } from "../api/data.js";
+import { count, counted } from "../shell/figures.js";
 import notes from "../shell/notes.module.css";
 import { Card, PageFrame } from "../shell/page-frame.js";
 import { Empty, Shown } from "../shell/states.js";
@@ -23,9 +23,10 @@ export default function DataPage() {
       }
     >
       <Shown of={found}>
-        {({ project, versions }) => (
+        {({ project, versions, broken }) => (
           <>
             {project === null && <NoProject />}
+            {broken.length > 0 && <Broken files={broken} />}
             {versions.length === 0 ? (
               <NoneYet />
             ) : (
@@ -37,6 +38,25 @@ export default function DataPage() {
         )}
       </Shown>
     </PageFrame>
+  );
+}
+
+function Broken({ files }: { readonly files: readonly BrokenFile[] }) {
+  return (
+    <div className={notes.problem} role="alert">
+      <CircleAlert className={notes.icon} size={19} aria-hidden />
+      <div className={notes.body}>
+        <p className={notes.message}>
+          What {files.length === 1 ? "a file" : `${count(files.length)} files`} of the project would
+          name is missing here:
+        </p>
+        {files.map(({ path, message }) => (
+          <p key={path} className={notes.hint}>
+            {message}
+          </p>
+        ))}
+      </div>
+    </div>
   );
 }
 

@@ -162,13 +162,20 @@ export class DvcRepository {
     return IgnoreRules.git(new WorkingTree(git.root), excludes.split("\n"));
   }
 
-  /** Every stage of the working folder or of a commit's tree. @throws DVC_FILE_INVALID */
-  async stages(tree: SourceTree = this.tree): Promise<StageIndex> {
+  /**
+   * Every stage of the working folder or of a commit's tree.
+   * @param onInvalid told of files that cannot be used; they end the search unless it is given
+   * @throws DVC_FILE_INVALID
+   */
+  async stages(
+    tree: SourceTree = this.tree,
+    onInvalid?: (file: string, error: BridleError) => void,
+  ): Promise<StageIndex> {
     const isWorking = tree === this.tree;
     const git = isWorking ? await this.git() : undefined;
     const gitIgnored = git?.prefix === "" ? await this.gitIgnored() : undefined;
     const ignored = isWorking ? this.ignored : IgnoreRules.dvc(tree);
-    return await collectStages(tree, { ignored, gitIgnored, parsing: this.parsing });
+    return await collectStages(tree, { ignored, gitIgnored, parsing: this.parsing, onInvalid });
   }
 
   /** The tree a revision names: `workspace` or nothing for the working folder. @throws DVC_REVISION_NOT_FOUND */

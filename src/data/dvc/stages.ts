@@ -1,4 +1,5 @@
 // Finds every stage of a repository: the .dvc and dvc.yaml files of a tree, without what is ignored or an output itself.
+import { BridleError } from "../../errors/error.js";
 import { readDvcFile } from "./dvc-file.js";
 import type { IgnoreRules } from "./ignore-rules.js";
 import type { ParsingOptions } from "./interpolation.js";
@@ -27,6 +28,8 @@ export interface CollectOptions {
   /** Of .gitignore, which hides files of DVC's in the working folder. */
   readonly gitIgnored: IgnoreRules | undefined;
   readonly parsing: ParsingOptions;
+  /** Told of a file that cannot be used, which is left out then; it ends the search unless said. */
+  readonly onInvalid?: ((file: string, error: BridleError) => void) | undefined;
 }
 
 /** Whether a file's name makes it one of DVC's. */
@@ -34,7 +37,7 @@ export function isStageFile(name: string): boolean {
   return (name.endsWith(".dvc") && name !== ".dvc") || name === "dvc.yaml";
 }
 
-/** @throws DVC_FILE_INVALID */
+/** @throws DVC_FILE_INVALID, unless somebody is told of it */
 export async function collectStages(
   tree: SourceTree,
   options: CollectOptions,
@@ -43,7 +46,7 @@ export async function collectStages(
   const metrics: string[] = [];
   const params: string[] = [];
   const outputs = new Map<string, StageOutput>();
-  const { ignored, gitIgnored, parsing } = options;
+  const { ignored, gitIgnored, parsing, onInvalid } = options;
   const visit = async (folder: string): Promise<void> => {
     const isLeftOut = await ignored.filterOf(folder);
     const isLeftOutByGit = await gitIgnored?.filterOf(folder);
@@ -54,7 +57,12 @@ export async function collectStages(
     for (const { name, kind } of entries) {
       if (kind === "folder" || !isStageFile(name)) continue;
       const file = joinPath(folder, name);
-      const read = await readStageFile(tree, file, parsing);
+      const read = await readStageFile(tree, file, parsing).catch((thrown: unknown) => {
+        if (onInvalid === undefined || !(thrown instanceof BridleError)) throw thrown;
+        onInvalid(file, thrown);
+        return undefined;
+      });
+      if (read === undefined) continue;
       stages.push(...read.stages);
       metrics.push(...read.metrics);
       params.push(...read.params);
