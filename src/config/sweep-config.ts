@@ -148,6 +148,17 @@ export interface SweepConfig extends Omit<z.output<typeof OwnSweep>, "space" | "
   };
 }
 
+/**
+ * A checked sweep as a version of Bridle kept it, with the defaults of keys that it did not have yet.
+ * @returns undefined where it says what this version does not take
+ */
+export function refillSweepConfig(kept: SweepConfig): SweepConfig | undefined {
+  const checked = OwnSweep.safeParse(kept);
+  if (!checked.success) return undefined;
+  const { space, objective } = kept;
+  return { ...checked.data, space, objective: { ...checked.data.objective, goal: objective.goal } };
+}
+
 export interface ReadSweep {
   readonly config: SweepConfig;
   /** What the file says and Bridle does otherwise or not at all, one sentence each. */

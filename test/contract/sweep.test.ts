@@ -1,5 +1,5 @@
 // Sweeps on every database: each trial trained once however many help, whatever becomes of trials, and their rows.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -12,6 +12,7 @@ import { type RunSweepOptions, runSweep } from "../../src/loop/sweep/run-sweep.j
 import {
   addReport,
   addTrial,
+  beginSweep,
   beginTrial,
   decideTrial,
   endTrial,
@@ -322,6 +323,42 @@ describeEachDatabase("a sweep", (place) => {
     const found = await findSweep(database, "sweep");
     expect(found).toMatchObject({ state: "done", plan: { trials: 5 } });
     expect(await listSweeps(database)).toEqual([found]);
+  });
+
+  it("goes on with what a version began that had fewer keys, and not where a new one is set", async () => {
+    const { run, file } = await make({ ...seeds(4), sampler: "tpe", pruner: "median", trials: 1 });
+    const database = await place.open(sets);
+    await run(database);
+    // As a version keeps it that knows neither of these: its hash is of what is left.
+    const { rows } = await database.query<{ plan: string; folder: string }>(
+      "SELECT plan, folder FROM sweep",
+    );
+    const plan = JSON.parse(rows[0]?.plan ?? "");
+    delete plan.base.train.recompute;
+    delete plan.base.evaluate.maxRows;
+    delete plan.config.pruner.minTrials;
+    delete plan.config.constraints;
+    const older = "0".repeat(64);
+    await database.query("UPDATE sweep SET plan = $1, plan_sha256 = $2", [
+      JSON.stringify(plan),
+      older,
+    ]);
+    await writeFile(
+      join(rows[0]?.folder ?? "", "sweep.json"),
+      `${JSON.stringify({ sweep: "sweep", planSha256: older })}\n`,
+    );
+    expect((await run(database, { resume: true }, 2)).trials).toHaveLength(2);
+    // Once more: what it was begun by stands as it stood.
+    expect((await run(database, { resume: true }, 3)).trials).toHaveLength(3);
+    const others = [["train.recompute=true"], ["train.seed=9"], ["train.epochs=9"]];
+    for (const words of others) {
+      const opened = await openSweep(file, words, { trials: 4 });
+      const how = { resume: true, areTrialsSaid: true };
+      const { plan: asked, sha256: planSha256 } = opened;
+      await expect(
+        beginSweep(database, { plan: asked, planSha256, folder: "" }, how),
+      ).rejects.toMatchObject({ code: "SWEEP_CHANGED" });
+    }
   });
 
   it("keeps trials and reports as they were told last, and an end for good", async () => {

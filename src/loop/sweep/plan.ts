@@ -3,9 +3,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { resolveRunConfig, valuesOf } from "../../config/load.js";
-import type { RunConfig } from "../../config/run-config.js";
-import { readSweepConfig, type SweepConfig } from "../../config/sweep-config.js";
+import { RunConfig } from "../../config/run-config.js";
+import { readSweepConfig, refillSweepConfig, type SweepConfig } from "../../config/sweep-config.js";
 import { isSweepName, toSweepName } from "../../config/sweep-name.js";
 import { BridleError } from "../../errors/error.js";
 import { type Allows, createConstraints } from "./constraints.js";
@@ -120,14 +121,32 @@ export async function openSweep(
 }
 
 /** Everything that decides what trials try and come to. How many there are, when it is enough, and how long each may take can change later. */
-function hashOf({ config, base }: SweepPlan): string {
+function decisiveOf({ config, base }: Pick<SweepPlan, "config" | "base">) {
   const left = { name: undefined, title: undefined, run: undefined, trials: undefined };
   const objective = { ...config.objective, target: undefined };
   const decisive = { ...config, ...left, objective, trialTimeoutMs: undefined, retries: undefined };
-  const run = { ...base, train: { ...base.train, output: undefined } };
+  return { config: decisive, base: { ...base, train: { ...base.train, output: undefined } } };
+}
+
+function hashOf(plan: SweepPlan): string {
   return createHash("sha256")
-    .update(JSON.stringify({ config: decisive, base: run }))
+    .update(JSON.stringify(decisiveOf(plan)))
     .digest("hex");
+}
+
+/**
+ * Whether a plan asks for what another one began. Keys that the version which began it did not have yet stand at their defaults
+ * there, since it did as if they were: what they say now has to be that.
+ * @param before as it was kept
+ */
+export function isSamePlan(before: SweepPlan, now: SweepPlan): boolean {
+  const config = refillSweepConfig(before.config);
+  const base = RunConfig.safeParse(before.base);
+  if (config === undefined || !base.success) return false;
+  // As JSON has it: keys that are not there and those that are undefined are the same.
+  const plain = (plan: Pick<SweepPlan, "config" | "base">): unknown =>
+    JSON.parse(JSON.stringify(decisiveOf(plan)));
+  return isDeepStrictEqual(plain({ config, base: base.data }), plain(now));
 }
 
 /** The file a sweep names, else params.yaml beside it; none where everything is in words. */

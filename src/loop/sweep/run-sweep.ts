@@ -73,6 +73,9 @@ export interface SweepResult {
 /** Clears a killed worker's lease soon enough to wait for. */
 const leaseMs = 10_000;
 const lookMs = 300;
+/** Looking takes a small share of the time, also at many trials in a far database. */
+const lookShare = 20;
+const mostLookMs = 3000;
 const aliveEveryMs = 5000;
 
 const hasEnded = ({ state }: StoredTrial) => state !== "waiting" && state !== "running";
@@ -88,12 +91,13 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   // Before anything is kept of a new one; of one that is there, whether it may be gone on with is said first.
   const isNew = !resume && (await findSweep(database, asked.plan.name)) === undefined;
   if (isNew) await claimSweepFolder(options.folder, claim, true);
-  const { plan, folder } = await beginSweep(
+  const { plan, folder, planSha256 } = await beginSweep(
     database,
     { plan: asked.plan, planSha256: asked.sha256, folder: options.folder },
     { resume, areTrialsSaid: asked.areTrialsSaid },
   );
-  if (!isNew) await claimSweepFolder(folder, claim, false);
+  // The folder says by which hash it was begun, which an earlier version's defaults may have made another one.
+  if (!isNew) await claimSweepFolder(folder, { ...claim, planSha256 }, false);
   const open = { ...asked, plan };
   let planned = plan.trials;
   const patiently = <Result>(work: () => Promise<Result>) =>
@@ -143,9 +147,11 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
         await patiently(signOfLife);
         toldAt = performance.now();
       }
+      const lookedAt = performance.now();
       // Somebody may have gone on with it and asked for more.
       planned = (await patiently(() => readPlannedTrials(database, plan.name))) ?? planned;
       const trials = await patiently(() => readTrials(database, plan.name));
+      const pauseMs = Math.min(mostLookMs, lookShare * (performance.now() - lookedAt));
       onChange?.(trials, planned);
       const ended = trials.filter(hasEnded).length;
       if (ended > cleared) {
@@ -167,7 +173,7 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
         }
       }
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, lookMs);
+        const timer = setTimeout(resolve, Math.max(lookMs, pauseMs));
         wake = () => {
           clearTimeout(timer);
           resolve();

@@ -3,7 +3,7 @@ import { BridleError } from "../../errors/error.js";
 import type { Database, SqlClient, SqlValue } from "../../ports/database.js";
 import type { EvaluationReport } from "../../train/events.js";
 import type { Parameters } from "./dimension.js";
-import type { SweepPlan } from "./plan.js";
+import { isSamePlan, type SweepPlan } from "./plan.js";
 import type { SweepTrial } from "./trial.js";
 
 /** `waiting`: named, and not begun by any worker. */
@@ -96,7 +96,7 @@ export async function beginSweep(
   database: Database,
   { plan, planSha256, folder }: Pick<StoredSweep, "plan" | "folder"> & { planSha256: string },
   { resume, areTrialsSaid }: { readonly resume: boolean; readonly areTrialsSaid: boolean },
-): Promise<Pick<StoredSweep, "plan" | "folder">> {
+): Promise<Pick<StoredSweep, "plan" | "folder"> & { readonly planSha256: string }> {
   const { name } = plan;
   return await database.transaction(async (sql) => {
     const { rows } = await sql.query<{ plan: string; plan_sha256: string; folder: string }>(
@@ -110,11 +110,13 @@ export async function beginSweep(
         `INSERT INTO sweep (name, plan, plan_sha256, folder, state, began_at_ms) VALUES ($1, $2, $3, $4, 'running', $5)`,
         [name, JSON.stringify(plan), planSha256, folder, Date.now()],
       );
-      return { plan, folder };
+      return { plan, folder, planSha256 };
     }
     if (!resume) throw new BridleError("SWEEP_EXISTS", { name });
-    if (found.plan_sha256 !== planSha256) throw new BridleError("SWEEP_CHANGED", { name });
     const before = JSON.parse(found.plan) as SweepPlan;
+    if (found.plan_sha256 !== planSha256 && !isSamePlan(before, plan)) {
+      throw new BridleError("SWEEP_CHANGED", { name });
+    }
     const { rows: named } = await sql.query<{ n: number }>(
       "SELECT COUNT(*) AS n FROM sweep_trial WHERE sweep = $1",
       [name],
@@ -127,7 +129,7 @@ export async function beginSweep(
       "UPDATE sweep SET plan = $2, state = 'running', ended_at_ms = NULL WHERE name = $1",
       [name, JSON.stringify(now)],
     );
-    return { plan: now, folder: found.folder };
+    return { plan: now, folder: found.folder, planSha256: found.plan_sha256 };
   });
 }
 
