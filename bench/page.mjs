@@ -1,5 +1,6 @@
-// A thousand runs in the table and twenty curves of 100,000 points each beside each other: how long frames take in Chromium.
-// node bench/page.mjs [--quick] [--runs N] [--points N] [--curves N]
+// A thousand runs in the table, twenty curves of 100,000 points each beside each other, and a sweep's thousand trials as lines: how
+// long frames take in Chromium.
+// node bench/page.mjs [--quick] [--runs N] [--points N] [--curves N] [--trials N]
 // @ts-check
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,9 +9,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openRuns } from "../dist/compose.js";
+import * as sweepStore from "../dist/loop/sweep/sweep-store.js";
 import { writeEvents } from "../dist/track/write.js";
 import { chromiumMissing, findChromium, openChromium } from "../scripts/chromium.mjs";
 import { noise, toyIdentity, toyRuns } from "../scripts/toy-runs.mjs";
+import { writeToySweep } from "../scripts/toy-sweep.mjs";
 import { machine } from "./frame/report.mjs";
 
 const { values } = parseArgs({
@@ -19,9 +22,10 @@ const { values } = parseArgs({
     runs: { type: "string", default: "1000" },
     points: { type: "string" },
     curves: { type: "string", default: "20" },
+    trials: { type: "string", default: "1000" },
   },
 });
-const [runs, curves] = [Number(values.runs), Number(values.curves)];
+const [runs, curves, trials] = [Number(values.runs), Number(values.curves), Number(values.trials)];
 const points = Number(values.points ?? (values.quick ? 5000 : 100_000));
 const batch = 5000;
 /** In the page: notes how long each frame takes. */
@@ -116,6 +120,50 @@ try {
       for (let step = 0; step < 40; step++) await page.keyboard.press("ArrowRight");
     })),
   );
+
+  began = performance.now();
+  await page.goto(`${url}/sweeps/wide`);
+  const lines = page.getByRole("group", { name: /^Parallel coordinates/ });
+  await lines.waitFor();
+  cases.push({
+    case: `${trials} trials as lines`,
+    metric: "ms until they are drawn",
+    value: performance.now() - began,
+  });
+  // What comes after it, such as the importance of keys, is there as well.
+  await page.waitForLoadState("networkidle");
+  await lines.scrollIntoViewIfNeeded();
+  const stage = await lines.boundingBox();
+  if (stage === null) throw new Error("The lines are not to be seen.");
+  cases.push(
+    ...(await framesOf("pointing at lines", async () => {
+      for (let at = 0; at <= 120; at++) {
+        await page.mouse.move(
+          stage.x + stage.width * (0.1 + (0.8 * at) / 120),
+          stage.y + stage.height * (0.5 + 0.3 * Math.sin(at / 8)),
+        );
+      }
+    })),
+  );
+  const end = page.getByRole("slider", { name: /learningRate, to$/ });
+  cases.push(
+    ...(await framesOf("choosing part of an axis", async () => {
+      const grip = await end.boundingBox();
+      if (grip === null) throw new Error("The axis is not to be seen.");
+      const [x, y] = [grip.x + grip.width / 2, stage.y + stage.height * 0.2];
+      await page.mouse.move(x, y);
+      await page.mouse.down();
+      for (let at = 0; at <= 60; at++) await page.mouse.move(x, y + (stage.height * 0.5 * at) / 60);
+      await page.mouse.up();
+    })),
+  );
+  cases.push(
+    ...(await framesOf("moving an end by keys", async () => {
+      await end.focus();
+      for (let step = 0; step < 30; step++) await page.keyboard.press("ArrowUp");
+      for (let step = 0; step < 30; step++) await page.keyboard.press("ArrowDown");
+    })),
+  );
   await browser.close();
   for (const row of cases)
     console.log(`${row.case.padEnd(34)} ${row.metric.padEnd(26)} ${row.value.toFixed(1)}`);
@@ -182,8 +230,11 @@ async function fill() {
     await writeEvents(database, run, [{ type: "end", status: "finished", at: now, error: "" }]);
     ids.push(run.id);
   }
+  await writeToySweep(sweepStore, database, now, { name: "wide", trials, planned: trials });
   await database.close();
-  console.log(`${runs} runs are recorded, ${curves} of them with ${points} points.`);
+  console.log(
+    `${runs} runs are recorded, ${curves} of them with ${points} points, and a sweep of ${trials} trials.`,
+  );
   return ids;
 }
 

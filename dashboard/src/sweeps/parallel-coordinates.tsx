@@ -1,6 +1,14 @@
 // Trials as lines over an axis for each key, coloured by what they came to; parts of axes are chosen by dragging or by keys.
 // biome-ignore-all lint/a11y/noAriaHiddenOnFocusable: nothing in an SVG takes the focus unless it says so
-import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  memo,
+  type PointerEvent,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import type { Trial } from "../api/sweeps.js";
 import type { Axis, Brush, Brushes } from "./axes.js";
 import { isWithin, placesOf, withBrush } from "./axes.js";
@@ -40,6 +48,7 @@ interface DrawnTrial {
   readonly trial: Trial;
   readonly places: readonly (number | undefined)[];
   readonly color: string;
+  readonly path: string;
 }
 
 export function ParallelCoordinates(props: ParallelCoordinatesProps) {
@@ -64,72 +73,90 @@ export function ParallelCoordinates(props: ParallelCoordinatesProps) {
       trials
         .map((trial): DrawnTrial => {
           const color = colorOf(standing.of(trial.value ?? standing.worst));
-          return { trial, places: placesOf(trial, axes), color };
+          const places = placesOf(trial, axes);
+          return { trial, places, color, path: pathOf(places, xs) };
         })
         // The best on top.
         .sort((a, b) => standing.of(a.trial.value ?? 0) - standing.of(b.trial.value ?? 0)),
-    [trials, axes, standing],
+    [trials, axes, standing, xs],
   );
-  const chosen = axes.map(({ key }) => brushes[key]);
-  const isChosen = ({ places }: DrawnTrial) => isWithin(places, chosen);
+  const chosen = useMemo(() => {
+    const of = axes.map(({ key }) => brushes[key]);
+    return new Set(drawn.filter(({ places }) => isWithin(places, of)));
+  }, [drawn, axes, brushes]);
   const onTop = drawn.find(({ trial }) => trial.number === pointed);
 
   const onMove = (event: PointerEvent<SVGSVGElement>) => {
     if (event.buttons !== 0) return;
     const from = event.currentTarget.getBoundingClientRect();
     const [x, y] = [event.clientX - from.left, event.clientY - from.top];
-    onPoint(nearestLine(drawn.filter(isChosen), xs, x, y)?.trial.number);
+    onPoint(nearestLine(chosen, xs, x, y)?.trial.number);
   };
   return (
     <div className={classes.scroll} ref={box}>
       {room > 0 && (
-        // biome-ignore lint/a11y/useSemanticElements: only an SVG draws lines
-        <svg
-          role="group"
-          aria-label="Parallel coordinates of the trials; the table Trials has the same values"
-          className={classes.stage}
-          width={width}
-          height={height}
-          onPointerMove={onMove}
-          onPointerLeave={() => onPoint(undefined)}
-        >
-          <g
+        <div className={classes.stage} style={{ width, height }}>
+          <svg
             className={classes.lines}
+            width={width}
+            height={height}
             aria-hidden="true"
             data-pointing={onTop !== undefined || undefined}
           >
-            {drawn.map((each) => (
-              <path
-                key={each.trial.number}
-                d={pathOf(each.places, xs)}
-                stroke={each.color}
-                data-left-out={!isChosen(each) || undefined}
-                data-pruned={each.trial.state !== "complete" || undefined}
+            <Lines drawn={drawn} chosen={chosen} />
+          </svg>
+          {/* biome-ignore lint/a11y/useSemanticElements: only an SVG draws lines */}
+          <svg
+            role="group"
+            aria-label="Parallel coordinates of the trials; the table Trials has the same values"
+            className={classes.front}
+            width={width}
+            height={height}
+            onPointerMove={onMove}
+            onPointerLeave={() => onPoint(undefined)}
+          >
+            {onTop !== undefined && (
+              <g className={classes.pointed} aria-hidden="true">
+                <path d={onTop.path} />
+                <path d={onTop.path} stroke={onTop.color} />
+              </g>
+            )}
+            {axes.map((axis, index) => (
+              <AxisView
+                key={axis.key}
+                axis={axis}
+                name={names[index] ?? axis.key}
+                x={xs[index] ?? 0}
+                isLast={index === axes.length - 1}
+                brush={brushes[axis.key]}
+                onBrush={(brush) => onBrushes(withBrush(brushes, axis.key, brush))}
               />
             ))}
-          </g>
-          {onTop !== undefined && (
-            <g className={classes.pointed} aria-hidden="true">
-              <path d={pathOf(onTop.places, xs)} />
-              <path d={pathOf(onTop.places, xs)} stroke={onTop.color} />
-            </g>
-          )}
-          {axes.map((axis, index) => (
-            <AxisView
-              key={axis.key}
-              axis={axis}
-              name={names[index] ?? axis.key}
-              x={xs[index] ?? 0}
-              isLast={index === axes.length - 1}
-              brush={brushes[axis.key]}
-              onBrush={(brush) => onBrushes(withBrush(brushes, axis.key, brush))}
-            />
-          ))}
-        </svg>
+          </svg>
+        </div>
       )}
     </div>
   );
 }
+
+/** All lines: on a layer of their own, which stays as it is while one of them is pointed at. */
+const Lines = memo(function Lines({
+  drawn,
+  chosen,
+}: {
+  readonly drawn: readonly DrawnTrial[];
+  readonly chosen: ReadonlySet<DrawnTrial>;
+}) {
+  return drawn.map((each) => (
+    <path
+      key={each.trial.number}
+      d={each.path}
+      stroke={each.color}
+      data-left-out={!chosen.has(each) || undefined}
+      data-pruned={each.trial.state !== "complete" || undefined}
+    />
+  ));
+});
 
 /** A line from axis to axis, level where it meets them. What has no place on an axis leaves a gap there. */
 function pathOf(places: readonly (number | undefined)[], xs: readonly number[]): string {
@@ -153,7 +180,7 @@ function pathOf(places: readonly (number | undefined)[], xs: readonly number[]):
 
 /** The line that goes by nearest to a point, if one is near. */
 function nearestLine(
-  drawn: readonly DrawnTrial[],
+  drawn: Iterable<DrawnTrial>,
   xs: readonly number[],
   x: number,
   y: number,

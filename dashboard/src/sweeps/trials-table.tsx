@@ -1,7 +1,7 @@
 // The trials of a sweep, ranked: what each tried and came to, with its run and the version that it became.
 import { Button } from "@mantine/core";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { useState } from "react";
+import { memo, useMemo, useState } from "react";
 import type { Goal, RegisteredTrial, Trial } from "../api/sweeps.js";
 import { span, value } from "../shell/format.js";
 import { Link } from "../shell/link.js";
@@ -41,10 +41,13 @@ interface Column {
 }
 
 export function TrialsTable(props: TrialsTableProps) {
-  const { trials, ranked, keys, names, metric, registered, sort, onSort } = props;
+  const { trials, ranked, keys, names, metric, standing, registered, sort, onSort } = props;
   const { pointed, onPoint } = props;
   const [shown, setShown] = useState(rowsAtOnce);
-  const rankOf = new Map(ranked.map((number, place) => [number, place + 1]));
+  const rankOf = useMemo(
+    () => new Map(ranked.map((number, place) => [number, place + 1])),
+    [ranked],
+  );
   const hasVersions = registered.length > 0;
   const first: readonly Column[] = [
     { id: "rank", label: "Rank", isNumber: true, read: ({ number }) => rankOf.get(number) },
@@ -109,9 +112,11 @@ export function TrialsTable(props: TrialsTableProps) {
           {sorted.slice(0, shown).map((trial) => (
             <Row
               key={trial.number}
-              {...props}
               trial={trial}
               rank={rankOf.get(trial.number)}
+              keys={keys}
+              standing={standing}
+              registered={registered}
               isPointed={trial.number === pointed}
               onPoint={onPoint}
             />
@@ -129,7 +134,8 @@ export function TrialsTable(props: TrialsTableProps) {
   );
 }
 
-function Row({
+/** One of many: pointing at another changes two of them. */
+const Row = memo(function Row({
   trial,
   rank,
   keys,
@@ -137,7 +143,7 @@ function Row({
   registered,
   isPointed,
   onPoint,
-}: TrialsTableProps & {
+}: Pick<TrialsTableProps, "keys" | "standing" | "registered" | "onPoint"> & {
   readonly trial: Trial;
   readonly rank: number | undefined;
   readonly isPointed: boolean;
@@ -203,7 +209,7 @@ function Row({
       <td className={table.number}>{took === undefined ? "" : span(took)}</td>
     </tr>
   );
-}
+});
 
 function tookOf({ beganAtMs, endedAtMs }: Trial): number | undefined {
   return beganAtMs === null || endedAtMs === null ? undefined : endedAtMs - beganAtMs;
