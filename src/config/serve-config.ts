@@ -104,6 +104,11 @@ export const ServeConfig = z.strictObject({
   queueLimit: wholeNumber(0, 1_000_000)
     .default(256)
     .describe("How many requests may wait for their turn; the next one is answered 429"),
+  maxEventStreams: wholeNumber(0, 100_000)
+    .default(200)
+    .describe(
+      "How many may listen to news of runs at once (server-sent events); the next one is answered 429",
+    ),
   deadlineMs: wholeNumber(1, 86_400_000)
     .default(120_000)
     .describe("Longest time for one request, in ms; a caller may ask for less with x-timeout-ms"),

@@ -746,6 +746,11 @@ export const codes = {
     message: "The requests being read hold {limit} bytes already.",
     hint: "Try again after {retryAfterS} s.",
   },
+  LISTENERS_FULL: {
+    kind: "busy",
+    message: "{limit} streams of events are open already.",
+    hint: "Try again after {retryAfterS} s, or let more listen at once: `bridle serve --max-event-streams`.",
+  },
   SHUTTING_DOWN: {
     kind: "unavailable",
     message: "The server is shutting down and takes no new work.",

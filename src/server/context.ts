@@ -8,6 +8,7 @@ import type { ResultCache } from "../summarize/result-cache.js";
 import type { Admission } from "./admission.js";
 import type { KeyRing } from "./api-keys.js";
 import type { CsrfGuard } from "./csrf.js";
+import type { Listeners } from "./listeners.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import type { RequestScope } from "./request-scope.js";
@@ -20,6 +21,7 @@ export interface ServerContext {
   readonly cache: ResultCache | undefined;
   readonly keys: KeyRing;
   readonly csrf: CsrfGuard;
+  readonly listeners: Listeners;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;

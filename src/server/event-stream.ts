@@ -27,7 +27,7 @@ export const eventStreamHeaders = {
  * Answers with what is new until the caller goes away or the server shuts down; it has no deadline. Nothing is looked for
  * while the caller is not reading.
  * @param look what came since it was asked before
- * @throws what the first look throws; what a later one throws is an event `error`, and the last
+ * @throws LISTENERS_FULL, and what the first look throws; what a later one throws is an event `error`, and the last
  */
 export async function answerNews(
   server: ServerContext,
@@ -36,7 +36,11 @@ export async function answerNews(
 ): Promise<Response> {
   const { scope } = c.var;
   const over = new AbortController();
-  scope.onEnd(() => over.abort());
+  const leave = server.listeners.add(c.env.outgoing, () => over.abort());
+  scope.onEnd(() => {
+    leave();
+    over.abort();
+  });
   const first = await look();
   scope.isOpenEnded = true;
   const { heartbeatMs } = server.config;

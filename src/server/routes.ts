@@ -16,6 +16,8 @@ export type Access =
   | {
       readonly scopes: readonly Scope[];
       readonly operator?: true;
+      /** Tells what is nobody else's: a server on loopback without keys tells it to its own pages, and to programs. */
+      readonly isOwn?: true;
       /** Changes something: without keys a token shows that it is this server's own page, or a person, that asks. */
       readonly acts?: true;
     };
@@ -23,7 +25,9 @@ export type Access =
 export const summarizeAccess: Access = { scopes: ["summarize"] };
 /** What every caller needs to know before it can ask for a summary. */
 export const lookAccess: Access = { scopes: ["summarize", "read"] };
-export const operatorAccess: Access = { scopes: ["read"], operator: true };
+/** What registered models were made of, by whom and why. */
+export const registryAccess: Access = { scopes: ["summarize", "read"], isOwn: true };
+export const operatorAccess: Access = { scopes: ["read"], operator: true, isOwn: true };
 export const adminAccess: Access = { scopes: ["admin"], operator: true, acts: true };
 
 export interface Route {
@@ -110,11 +114,12 @@ export function authorize(server: ServerContext, c: RequestContext, access: Acce
   if (access === "open") return;
   const scope = access.scopes.join(" or ");
   if (server.keys.size === 0) {
-    if (access.operator && !isLoopback(server.config.host)) {
-      throw new BridleError("OPERATOR_ROUTE_CLOSED", { scope });
-    }
-    // A key is shown by whoever has it; without one, a browser acts for any page that asks.
+    const isHere = isLoopback(server.config.host);
+    if (access.operator && !isHere) throw new BridleError("OPERATOR_ROUTE_CLOSED", { scope });
+    // A key is shown by whoever has it; without one, a browser acts for any page that asks, also for one that a foreign name
+    // brought to this machine.
     if (access.acts) server.csrf.check(c.env.incoming);
+    else if (access.isOwn && isHere) server.csrf.checkOrigin(c.env.incoming);
     return;
   }
   const presented = presentedKey(c);

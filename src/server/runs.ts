@@ -62,7 +62,6 @@ export function runRoutes(server: ServerContext): RouteTable {
     path,
     access: operatorAccess,
     handle: async (c) => {
-      guardLook(server, c);
       return Response.json(await handle(c, checkQuery(query, c)));
     },
     describe: describeRead(path, {
@@ -80,7 +79,6 @@ export function runRoutes(server: ServerContext): RouteTable {
     path,
     access: operatorAccess,
     handle: async (c) => {
-      guardLook(server, c);
       checkQuery(NoQuery, c);
       return await answerNews(server, c, await begin(c));
     },
@@ -230,7 +228,6 @@ export function runRoutes(server: ServerContext): RouteTable {
       path: "/v1/runs/:run/artifacts/*",
       access: operatorAccess,
       handle: async (c) => {
-        guardLook(server, c);
         checkQuery(NoQuery, c);
         return await sendArtifact(server, c);
       },
@@ -285,11 +282,6 @@ function describeRead(
     request: { ...(isOfOne && { params: named }), ...(query !== NoQuery && { query }) },
     responses: { 200: { description: summary, content }, ...findErrors },
   } as RouteDescription;
-}
-
-/** Without keys, pages that a foreign name brought to this machine read nothing. */
-export function guardLook({ keys, csrf }: ServerContext, c: RequestContext): void {
-  if (keys.size === 0) csrf.checkOrigin(c.env.incoming);
 }
 
 /** @throws FIELDS_INVALID */

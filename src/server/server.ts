@@ -17,6 +17,7 @@ import { type BuiltFiles, createApp } from "./app.js";
 import { answerMalformed, answerUnparsed } from "./client-errors.js";
 import type { Lifecycle, ServerContext } from "./context.js";
 import { createCsrfGuard } from "./csrf.js";
+import { createListeners } from "./listeners.js";
 import { describeFailure, logModelChange, openLog } from "./log.js";
 import { createMetrics } from "./metrics.js";
 
@@ -63,6 +64,7 @@ export async function startServer(
   const context: ServerContext = {
     ...{ config, service, admission, cache, keys, metrics, log, lifecycle },
     csrf: createCsrfGuard(),
+    listeners: createListeners(config.maxEventStreams),
   };
   service.onModelChange?.((event) => logModelChange(log, event));
   const app = await createApp(context, files);
@@ -186,10 +188,11 @@ const pollMs = 20;
 
 async function drain(
   server: Server,
-  { lifecycle, config, log }: ServerContext,
+  { lifecycle, config, log, listeners }: ServerContext,
   answering: ReadonlyMap<Duplex, ServerResponse>,
 ): Promise<void> {
   lifecycle.draining = true;
+  listeners.endAll();
   log.info({ inFlight: answering.size }, "Shutting down");
   if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
   lifecycle.closed = true;

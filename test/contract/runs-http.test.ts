@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -314,6 +315,43 @@ describe("news of runs", () => {
     controller.abort();
   });
 
+  it("is for as many as the server was told, and for another one when somebody has gone", async () => {
+    const { url } = await start({ maxEventStreams: 2 });
+    const controllers = [0, 1].map(() => new AbortController());
+    for (const { signal } of controllers) {
+      expect((await fetch(`${url}/v1/runs/events`, { signal })).status).toBe(200);
+    }
+    const refused = await fetch(`${url}/v1/runs/aaaa2222/events`);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "10"]);
+    expect(await refused.json()).toMatchObject({
+      code: "LISTENERS_FULL",
+      hint: expect.stringMatching(/--max-event-streams/),
+    });
+    // One that asks for what is not there takes up no place.
+    controllers[0]?.abort();
+    await expect.poll(async () => (await fetch(`${url}/v1/runs/zzzz/events`)).status).toBe(404);
+    const { signal } = new AbortController();
+    const events = eventsOf(`${url}/v1/runs/aaaa2222/events`, signal);
+    expect((await next(events, () => true)).name).toBe("position");
+    controllers[1]?.abort();
+    await events.return(undefined);
+  });
+
+  it("keeps no server from ending, though somebody reads nothing of it", async () => {
+    // More than a connection's buffers hold.
+    const wide = { type: "tags", values: { wide: "w".repeat(500_000) } } as const;
+    for (let i = 10; i < 40; i++) await tell(`wwww22${i}`, {}, wide, end);
+    // Whoever is waited for would be waited for longer than a test may take.
+    const server = await start({ graceMs: 3_600_000 });
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("GET /v1/runs/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    await once(socket, "readable");
+    await server.close();
+    socket.destroy();
+  });
+
   it("ends when the server does", async () => {
     const server = await start();
     const events = eventsOf(`${server.url}/v1/runs/events`, new AbortController().signal);
@@ -333,12 +371,27 @@ describe("who may look", () => {
     const stranger = await send(`${url}/v1/runs`, { headers: { origin: `http://evil:${port}` } });
     expect(stranger.body.code).toBe("ORIGIN_REFUSED");
     // A foreign name that was made to lead here: to its page this is its own origin.
-    const rebound = request(`${url}/v1/runs`, {
-      headers: { host: `evil.example:${port}`, "sec-fetch-site": "same-origin" },
-    }).end();
-    const [answer] = (await once(rebound, "response")) as [IncomingMessage];
-    answer.resume();
-    expect(answer.statusCode).toBe(403);
+    const rebound = async (route: string) => {
+      const asked = request(`${url}${route}`, {
+        headers: { host: `evil.example:${port}`, "sec-fetch-site": "same-origin" },
+      }).end();
+      const [answer] = (await once(asked, "response")) as [IncomingMessage];
+      let text = "";
+      for await (const chunk of answer) text += chunk;
+      return { status: answer.statusCode, text };
+    };
+    for (const route of [
+      ...["/v1/runs", "/v1/sweeps", "/v1/data", "/v1/runs/aaaa2222/artifacts/code/git.diff"],
+      ...["/metrics", "/v1/models/news", "/v1/models/news/versions/1", "/v1/models/news/history"],
+    ]) {
+      const { status, text } = await rebound(route);
+      expect([route, status, JSON.parse(text).code]).toEqual([route, 403, "ORIGIN_REFUSED"]);
+    }
+    // What it says of itself, without what is an operator's.
+    const info = await rebound("/info");
+    expect([info.status, "process" in JSON.parse(info.text)]).toEqual([200, false]);
+    expect(await (await fetch(`${url}/info`)).json()).toHaveProperty("process");
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
   });
 
   it("is a key with the scope read, where there are keys", async () => {
