@@ -130,8 +130,7 @@ try {
     metric: "ms until they are drawn",
     value: performance.now() - began,
   });
-  // What comes after it, such as the importance of keys, is there as well.
-  await page.waitForLoadState("networkidle");
+  await page.getByRole("region", { name: "Trials" }).getByRole("row").nth(50).waitFor();
   await lines.scrollIntoViewIfNeeded();
   const stage = await lines.boundingBox();
   if (stage === null) throw new Error("The lines are not to be seen.");
