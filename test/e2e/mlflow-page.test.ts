@@ -151,8 +151,8 @@ describe.skipIf(!hasRealMlflow)("the page of the real mlflow server", () => {
         );
         const trace = page.locator(".js-plotly-plot .scatterlayer .trace path.js-line").first();
         await trace.waitFor();
-        // A point for each step, or for those that were asked for.
-        expect((await trace.getAttribute("d"))?.length).toBeGreaterThan(500);
+        // A curve, of which points that lie on a line are left out.
+        expect((await trace.getAttribute("d"))?.match(/L/g)?.length).toBeGreaterThan(10);
         await page.close();
       });
 
