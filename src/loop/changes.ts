@@ -1,5 +1,5 @@
 // What has changed since somebody looked: the names of runs, sweeps and models, and whether anything of the data has.
-import type { ProjectData, TrackedPath } from "../data/project-data.js";
+import type { ProjectData } from "../data/project-data.js";
 import { markProject } from "../data/project-mark.js";
 import type { Database } from "../ports/database.js";
 import type { Registry } from "../registry/registry.js";
@@ -93,13 +93,16 @@ async function answered<T>(look: () => Promise<T>): Promise<T | undefined> {
 function watchProject(
   project: Pick<ProjectData, "folder" | "listTracked"> | undefined,
 ): () => Promise<string> {
-  let tracked: readonly TrackedPath[] = [];
+  let tracked: readonly { readonly path: string }[] = [];
   let mark: string | undefined;
   let listing = false;
   const list = async ({ folder, listTracked }: NonNullable<typeof project>) => {
     listing = true;
-    // A file that cannot be read is told by the page of data.
-    tracked = await listTracked().catch(() => tracked);
+    // A file that cannot be read is told by the page of data, and may be mended.
+    tracked = await listTracked().then(
+      ({ paths, broken }) => [...paths, ...broken],
+      () => tracked,
+    );
     mark = await markProject(folder, tracked);
     listing = false;
   };

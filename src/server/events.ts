@@ -5,8 +5,13 @@ import type { ServerContext } from "./context.js";
 import { answerNews, type ServerEvent } from "./event-stream.js";
 import { checkFields } from "./field-problems.js";
 import { describeModels } from "./models.js";
-import { findErrors, isAuthorized, lookAccess, operatorAccess, type RouteTable } from "./routes.js";
-import { guardLook } from "./runs.js";
+import {
+  findErrors,
+  isAuthorized,
+  operatorAccess,
+  ownLookAccess,
+  type RouteTable,
+} from "./routes.js";
 
 const NoQuery = z.strictObject({});
 const nothing: State = { runs: undefined, sweeps: undefined, models: undefined, data: undefined };
@@ -24,9 +29,8 @@ export function eventRoutes(server: ServerContext): RouteTable {
     {
       method: "GET",
       path: "/v1/events",
-      access: lookAccess,
+      access: ownLookAccess,
       async handle(c) {
-        guardLook(server, c);
         checkFields(NoQuery, c.req.query());
         // Whoever may only summarize hears of what is served, and of nothing that is recorded.
         const seesAll = isAuthorized(server, c, operatorAccess);

@@ -25,8 +25,8 @@ export type Access =
 export const summarizeAccess: Access = { scopes: ["summarize"] };
 /** What every caller needs to know before it can ask for a summary. */
 export const lookAccess: Access = { scopes: ["summarize", "read"] };
-/** What registered models were made of, by whom and why. */
-export const registryAccess: Access = { scopes: ["summarize", "read"], isOwn: true };
+/** What was made of what, by whom and why. */
+export const ownLookAccess: Access = { scopes: ["summarize", "read"], isOwn: true };
 export const operatorAccess: Access = { scopes: ["read"], operator: true, isOwn: true };
 export const adminAccess: Access = { scopes: ["admin"], operator: true, acts: true };
 

@@ -266,8 +266,9 @@ export async function startFakeMlflow(): Promise<FakeMlflow> {
   });
 }
 
-/** Whether the real server is there: BRIDLE_MLFLOW names its program, and mlflow-setup.ts starts it. */
-export const hasRealMlflow = Boolean(process.env.BRIDLE_MLFLOW);
+/** The real server's program, where a machine has it: BRIDLE_MLFLOW names it, and mlflow-setup.ts starts it. */
+export const mlflowProgram = process.env.BRIDLE_MLFLOW || undefined;
+export const hasRealMlflow = mlflowProgram !== undefined;
 
 /**
  * The one real server of this run of tests, which all of them share: what is told there stands in experiments and models of
