@@ -61,12 +61,15 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "apart", include: ["test/**/*.test.ts", ...alone] },
+        test: {
+          name: "apart",
+          include: ["test/**/*.test.ts", ...alone],
+          globalSetup: "test/support/mlflow-setup.ts",
+        },
       },
     ],
     // Much of the suite waits for servers, browsers and child processes: one worker a core, the runner beside them.
     maxWorkers: availableParallelism(),
-    globalSetup: "test/support/mlflow-setup.ts",
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
