@@ -1,9 +1,10 @@
 // How good a version is: what was recorded of it, else what its card says, and how its training ended.
-import type { Interval, Scores, Version } from "../api/registry.js";
+import type { Interval, Version } from "../api/registry.js";
 import { count } from "../shell/figures.js";
 import { ago, moment, value } from "../shell/format.js";
 import { Table } from "../shell/table.js";
 import table from "../shell/table.module.css";
+import { evaluationsOf, type ShownEvaluation } from "./shown-evaluations.js";
 import classes from "./version-page.module.css";
 
 const scoreNames = [
@@ -12,34 +13,6 @@ const scoreNames = [
   ["rougeL", "ROUGE-L"],
   ["rougeLsum", "ROUGE-Lsum"],
 ] as const;
-
-/** An evaluation that was recorded, or one that came with the version's package. */
-interface Shown {
-  readonly key: string;
-  readonly data: string;
-  readonly dataSha256: string | null;
-  readonly rows: { readonly scored: number; readonly failed: number };
-  readonly scores: Scores;
-  readonly rivals: Version["evaluations"][number]["rivals"];
-  readonly recorded?: { readonly at: number; readonly by: string };
-}
-
-/** As `bridle models show` has them: those of the card where none was recorded. */
-function evaluationsOf({ evaluations, card }: Version): readonly Shown[] {
-  if (evaluations.length > 0) {
-    return evaluations.map((each) => ({
-      ...each,
-      key: `${each.recordedAt} ${each.data}`,
-      recorded: { at: Date.parse(each.recordedAt), by: each.recordedBy },
-    }));
-  }
-  return card.evaluations.map((each, place) => ({
-    ...each,
-    key: `${place} ${each.data}`,
-    rows: { scored: each.rows, failed: 0 },
-    rivals: [],
-  }));
-}
 
 export function HowGood({ of }: { readonly of: Version }) {
   const shown = evaluationsOf(of);
@@ -107,7 +80,7 @@ function Training({
   );
 }
 
-function Rows({ of }: { readonly of: Shown }) {
+function Rows({ of }: { readonly of: ShownEvaluation }) {
   const { data, dataSha256, rows, scores, rivals, recorded } = of;
   return (
     <>
