@@ -130,11 +130,11 @@ export async function listBatches(
   {
     owner,
     limit,
-    endedAfter,
+    endedAfter = 0,
   }: {
     readonly owner?: string | undefined;
     readonly limit: number;
-    readonly endedAfter: number;
+    readonly endedAfter?: number;
   },
 ): Promise<Batch[]> {
   return await database.transaction(
