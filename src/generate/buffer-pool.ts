@@ -8,6 +8,12 @@ export const allocateNew: Allocate = (length) => new Float32Array(length);
 /** What is taken again may be so many times as long as what was asked for: the rest of it lies idle. */
 const mostSlack = 2;
 
+/** Four lengths between a power of two and the next: of few lengths, one that fits is more often there. */
+function roundUp(length: number): number {
+  const step = Math.max(1, 2 ** (Math.floor(Math.log2(length)) - 2));
+  return Math.ceil(length / step) * step;
+}
+
 /**
  * Batches grow with every document that is longer than those before, and are gone with their last one. What they let go
  * would lie around until V8 collects garbage, which it does by the size of its own heap: hundreds of megabytes later.
@@ -40,8 +46,9 @@ export class BufferPool {
       if (found === undefined || one.length < found.length) found = one;
     }
     if (found === undefined) {
-      this.keepAtMost(this.mostUsedLength - this.usedLength - length);
-      found = this.allocateOrFree(length);
+      const rounded = roundUp(length);
+      this.keepAtMost(this.mostUsedLength - this.usedLength - rounded);
+      found = this.allocateOrFree(rounded);
     } else {
       this.drop(found);
       found.fill(0, 0, length);
