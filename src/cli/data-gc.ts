@@ -1,6 +1,7 @@
 // `bridle data gc`: deletes data that no version that must stay needs.
 import type { Command } from "commander";
 import type { ObjectRef } from "../data/dvc/object-hash.js";
+import type { DataRoots } from "../loop/data-roots.js";
 import { addVersionFlags, type VersionFlags, versionsOf } from "./data-remote-flags.js";
 import { sizeText, withRepository } from "./data-repository.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
@@ -77,31 +78,36 @@ async function run(flags: Flags, terminal: Terminal): Promise<void> {
   const { workspace, dryRun, cloud, remote, allowMissing, allowUnasked, grace, db } = flags;
   const { asked, unasked, ...done } = await withRepository(terminal, async (open) => {
     const { repository, folder, steps, env } = open;
-    const roots = await findDataRoots(repository.root, {
-      ...{ from: folder, named: db, env, allowUnasked },
-      openDatabase,
-    });
-    // What registered versions were trained on stays, so that they can be reproduced.
-    const extraRoots: ObjectRef[] = [];
-    for (const id of roots.ids) {
-      // Text that DVC 2 hashed has the same digits where its lines end in \n.
-      for (const hashName of ["md5", "md5-dos2unix"] as const) {
-        const ref = { id, hashName };
-        if (cloud || (await repository.cache.has(ref))) extraRoots.push(ref);
+    let roots: DataRoots | undefined;
+    /**
+     * What registered versions were trained on stays, so that they can be reproduced. It is asked for once the repository is
+     * ours: what is registered while another process is waited for counts.
+     */
+    const rootsOfModels = async function* (): AsyncGenerator<ObjectRef> {
+      roots = await findDataRoots(repository.root, {
+        ...{ from: folder, named: db, env, allowUnasked },
+        openDatabase,
+      });
+      for (const id of roots.ids) {
+        // Text that DVC 2 hashed has the same digits where its lines end in \n.
+        for (const hashName of ["md5", "md5-dos2unix"] as const) {
+          const ref = { id, hashName };
+          if (cloud || (await repository.cache.has(ref))) yield ref;
+        }
       }
-    }
+    };
     const collected = await collectGarbage(
       repository,
       openBlobStore,
       { ...versionsOf(flags), workspace: workspace ?? false },
       {
         ...steps,
-        ...{ extraRoots, dryRun, allowMissing, env },
+        ...{ extraRoots: rootsOfModels(), dryRun, allowMissing, env },
         cloud: cloud ? (remote ?? true) : undefined,
         graceMs: grace === undefined ? undefined : grace * 60_000,
       },
     );
-    return { ...collected, asked: roots.asked, unasked: roots.unasked };
+    return { ...collected, asked: roots?.asked ?? [], unasked: roots?.unasked ?? [] };
   });
   for (const reason of unasked) {
     terminal.stderr.write(`note: ${reason}; what its models were trained on was not kept\n`);

@@ -137,6 +137,27 @@ describe("a clean-up of data", () => {
     expect(hasObject("one")).toBe(false);
   });
 
+  it("keeps what is registered while it waits for its turn", async () => {
+    await addData("one");
+    await makeTrainedModel(project.at("model"), 1, {
+      data: [{ file: "data/train.jsonl", sha256: hashOf("sha256", "one") }],
+    });
+    let done = Promise.resolve<unknown>(undefined);
+    await project.open((repository) =>
+      repository.locked("a test", async () => {
+        done = gc();
+        done.catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        await bridle(["models", "add", "model", "--name", "news"]);
+        const named = project.read("data/train.jsonl.dvc");
+        const other = named.replace(hashOf("md5", "one"), hashOf("md5", "two"));
+        await project.write("data/train.jsonl.dvc", other);
+      }),
+    );
+    expect(await done).toMatchObject({ deleted: 0 });
+    expect(hasObject("one")).toBe(true);
+  });
+
   it("tells that there was no registry to ask", async () => {
     await addData("one");
     expect((await bridle(["data", "gc", "--workspace"])).err).toContain("no registry of models");
