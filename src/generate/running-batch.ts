@@ -173,7 +173,7 @@ export class RunningBatch {
   /**
    * Copies what is held into other tensors where it does not fit, or where half of their room would do: those who made it so
    * large have gone.
-   * @throws RangeError, and nothing has changed
+   * @throws RangeError, and documents are as they were
    */
   private makeRoom(places: number, source: number): void {
     const fits = places <= this.places && source <= this.source;
@@ -181,7 +181,7 @@ export class RunningBatch {
     const more = Math.ceil(spare * this.places);
     const isAmple = places <= this.places && 2 * places > this.places;
     const room = isAmple ? this.places : places > this.places ? Math.max(places, more) : places;
-    const { cross, mask, own } = this.taking((take) => {
+    const { cross, mask } = this.taking((take) => {
       const moved = new Map<string, Float32Array>();
       for (const name of this.inputs.cross) {
         const data = take(room * this.crossWidth(source));
@@ -195,16 +195,17 @@ export class RunningBatch {
         const kept = Math.min(this.source, source);
         shown.set(this.mask.subarray(start, start + kept), place * source);
       }
-      const resized = room !== this.places ? this.resizedOwn(take, room, this.window) : undefined;
-      return { cross: moved, mask: shown, own: resized };
+      return { cross: moved, mask: shown };
     });
-    if (own !== undefined) this.replaceOwn(own);
     this.giveAll(this.cross.values());
     this.pool.give(this.mask);
     this.cross = cross;
     this.mask = mask;
-    this.places = room;
     this.source = source;
+    // Only then the rest, so that not all of it is there twice; should that fail, there is room here that nobody uses.
+    if (room !== this.places)
+      this.replaceOwn(this.taking((take) => this.resizedOwn(take, room, this.window)));
+    this.places = room;
   }
 
   /** Does what takes memory; where there is not enough for all of it, what it took is given back. */
