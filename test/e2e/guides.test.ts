@@ -30,6 +30,8 @@ const notRun: Readonly<Record<string, string>> = {
     "needs the network; the test links what it installs",
   "docs/guides/runs.md: bridle train":
     "needs an MLflow server; test/e2e/runs-mlflow.test.ts types it with one of our own, and the real one where it is",
+  "docs/guides/runs.md: npm install":
+    "needs the network and a key; test/e2e/runs-wandb.test.ts types it with a service of our own",
   "docs/guides/golden.md: npm run": "needs a checkout; test/golden.test.ts calls what it runs",
 };
 

@@ -102,7 +102,13 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
   let planned = plan.trials;
   const patiently = <Result>(work: () => Promise<Result>) =>
     persistently(work, signal, options.onWarning);
-  let wake: () => void = () => {};
+  // A trial that ends while trials are looked at is looked at once more, and not after the pause.
+  let isNews = false;
+  let endPause: () => void = () => {};
+  const wake = () => {
+    isNews = true;
+    endPause();
+  };
   const {
     startProcess,
     places = {},
@@ -148,6 +154,7 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
         toldAt = performance.now();
       }
       const lookedAt = performance.now();
+      isNews = false;
       // Somebody may have gone on with it and asked for more.
       planned = (await patiently(() => readPlannedTrials(database, plan.name))) ?? planned;
       const trials = await patiently(() => readTrials(database, plan.name));
@@ -172,9 +179,12 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
           continue;
         }
       }
+      if (isNews) continue;
+      // Where all have ended, what is waited for is the end of the last one's job, which follows at once.
+      const waitMs = running === 0 ? lookMs : Math.max(lookMs, pauseMs);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(lookMs, pauseMs));
-        wake = () => {
+        const timer = setTimeout(resolve, waitMs);
+        endPause = () => {
           clearTimeout(timer);
           resolve();
         };
