@@ -79,8 +79,11 @@ it("says in its log why a version is not served, also where models live in proce
   const workers = await serveBridle(env, ["news@champion"], flags);
   try {
     const said = async (text: string, times: number): Promise<void> => {
-      while (workers.said().split(text).length - 1 < times)
+      const until = Date.now() + 50_000;
+      while (workers.said().split(text).length - 1 < times) {
+        if (Date.now() > until) throw new Error(`not ${times} times: ${text}\n${workers.said()}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     };
     await bridle("models", "promote", "news:2");
     await said("A served model answers with another version", 2);
