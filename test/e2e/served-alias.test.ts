@@ -85,6 +85,8 @@ it("says in its log why a version is not served, also where models live in proce
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     };
+    // One that begins later opens the new version at once, and has nothing to say.
+    await said("A worker is ready", 2);
     await bridle("models", "promote", "news:2");
     await said("A served model answers with another version", 2);
     await bridle("models", "rollback", "news");
@@ -99,6 +101,7 @@ it("says in its log why a version is not served, also where models live in proce
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ document: "The harbour was closed on Monday after the storm." }),
+      signal: AbortSignal.timeout(60_000),
     });
     expect(await response.json()).toMatchObject({ model: "news@champion", version: "1" });
   } finally {
