@@ -29,7 +29,7 @@ export interface LineageOf {
   readonly version?: number;
 }
 
-/** More than nobody can read on one picture. */
+/** More than anybody can read in one picture. */
 export const mostVersions = 500;
 
 /** A registered version and what ties it to others. */
