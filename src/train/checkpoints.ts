@@ -83,12 +83,10 @@ export class Checkpoints {
         handle.writeFile(`${JSON.stringify(saved)}\n`),
       );
       await syncFolder(temporary);
-      await rm(target, { recursive: true, force: true });
+      await this.drop(progress.step);
       await rename(temporary, target);
       await syncFolder(this.folder);
-      for (const step of (await this.steps()).slice(this.keep)) {
-        await rm(this.path(step), { recursive: true, force: true });
-      }
+      for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
       if (cause instanceof BridleError) throw cause;
@@ -101,7 +99,19 @@ export class Checkpoints {
     return target;
   }
 
-  /** Removes what a run that was killed left half-written. */
+  /** Takes a checkpoint out of sight before its files go, so that one that can be seen is whole. */
+  private async drop(step: number): Promise<void> {
+    const dropped = `${this.path(step)}.dropped.tmp`;
+    try {
+      await rename(this.path(step), dropped);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw cause;
+    }
+    await rm(dropped, { recursive: true, force: true });
+  }
+
+  /** Removes what a run that was killed left half-written or half-removed. */
   private async sweep(): Promise<void> {
     for (const name of await readdir(this.folder)) {
       if (name.endsWith(".tmp"))

@@ -174,7 +174,7 @@ describe("a sweep", () => {
     expect(trials).toHaveLength(1);
   });
 
-  it("goes on from where it was stopped, to the same trials", async () => {
+  it("goes on from where it was stopped, to the same trials", { timeout: 180_000 }, async () => {
     const sweep = {
       space: { "train.learningRate": rate },
       sampler: { name: "tpe", startupTrials: 2 },
