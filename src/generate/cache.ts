@@ -3,17 +3,18 @@ import {
   type Graph,
   GraphBuilder,
   logSumExp,
-  scatterNd,
+  type Shape,
   topK,
   type Value,
 } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { logits } from "../model/forward.js";
-import type { KeyValue, KeyValueCache } from "../model/layers.js";
+import type { KeyValueCache } from "../model/layers.js";
 
 /** Names of the graph values that hold an attention's keys and values. */
 const names = (attention: string) => ({ k: `${attention}.k`, v: `${attention}.v` });
-export const written = (name: string) => `${name}.next`;
+/** Name of the output that is to be added to a cache. */
+export const fresh = (name: string) => `${name}.fresh`;
 
 /** Graph from `ids` [B,S], `mask` [B,1,1,S], `positions` [S] to each decoder layer's cross-attention keys and values [B,H,S,D]. */
 export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C): Graph {
@@ -36,46 +37,43 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
 /**
  * Graph of one step: `ids` [B,W] are the tokens of a document's W rows, `places` [B,1] how many it has written. Documents
  * may have begun at different steps; `now` [1] is the step by a clock they share, where a family asks for distances.
- * Rows of a document share its cross-attention and write their keys and values side by side into one
- * cache [B,H,slots,D], at `slots` [B,H,W,3]; `ancestors` [B,1,W,slots] hides from each row what is not its own past.
- * So no row's past is ever moved or copied when beams change places. `slotPositions` [slots], the steps by that clock at which
- * the slots were written, goes with `now`.
- * Out come the scores of all tokens, `logits` [B,W,V]; of the likeliest `count` [1] their scores `best` and ids `tokens`
+ * Rows of a document share its cross-attention and one cache [B,H,slots,D], where their keys and values lie side by side;
+ * `ancestors` [B,1,W,slots+1] hides from each row what is not its own past, and shows it itself at the end. So no row's past
+ * is ever moved or copied when beams change places. `slotPositions` [slots+1], the steps by that clock at which the slots
+ * were written and at last `now`, goes with `now`.
+ * What is to be added to the caches comes out, [B,H,W,D] for each: whole caches would be copied at every step, since
+ * onnxruntime-node copies each output, also one that was written where the caller wants it.
+ * Out come also the scores of all tokens, `logits` [B,W,V]; of the likeliest `count` [1] their scores `best` and ids `tokens`
  * [B,W,count]; and `logSum` [B,W,1], less which a score is a log-probability.
  */
 export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): Graph {
   const g = new GraphBuilder();
   const heads = config.decoderHeads;
   const width = config.headWidth;
-  const at = g.input("slots", "int64", ["batch", heads, "width", 3]);
   const outputs: Value[] = [];
   const crossNames = new Set(
     Array.from({ length: config.decoderLayers }, (_, layer) => family.crossAttention(layer)),
   );
 
-  const append = (name: string, fresh: Value): Value => {
-    const past = g.input(name, "float32", ["batch", heads, "slots", width]);
-    const next = g.output(written(name), scatterNd(g, past, at, fresh));
-    outputs.push(next);
-    return next;
-  };
-  const cache: KeyValueCache = (attention, project): KeyValue => {
+  const cache: KeyValueCache = (attention, project) => {
     const { k, v } = names(attention);
-    if (crossNames.has(attention)) {
-      const shape = ["batch", heads, "source", width];
-      return { k: g.input(k, "float32", shape), v: g.input(v, "float32", shape) };
-    }
-    const fresh = project();
-    return { k: append(k, fresh.k), v: append(v, fresh.v) };
+    const held = (shape: Shape) => ({
+      k: g.input(k, "float32", shape),
+      v: g.input(v, "float32", shape),
+    });
+    if (crossNames.has(attention)) return held(["batch", heads, "source", width]);
+    const own = project();
+    outputs.push(g.output(fresh(k), own.k), g.output(fresh(v), own.v));
+    return { ...held(["batch", heads, "slots", width]), own };
   };
   const states = family.decoder(g, config, {
     ids: g.input("ids", "int64", ["batch", "width"]),
     positions: g.input("places", "int64", ["batch", 1]),
     queryPositions: () => g.input("now", "int64", [1]),
-    mask: g.input("ancestors", "float32", ["batch", 1, "width", "slots"]),
+    mask: g.input("ancestors", "float32", ["batch", 1, "width", "visible"]),
     memoryMask: g.input("mask", "float32", ["batch", 1, 1, "source"]),
     cache,
-    keyPositions: () => g.input("slotPositions", "int64", ["slots"]),
+    keyPositions: () => g.input("slotPositions", "int64", ["visible"]),
   });
   const scores = logits(g, family.head(g, config, states.at(-1) ?? states[0]));
   const best = topK(g, scores, g.input("count", "int64", [1]));
@@ -93,7 +91,7 @@ export function cacheInputs(graph: Graph): { readonly own: string[]; readonly cr
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const names = graph.inputs.map(({ name }) => name);
   return {
-    own: names.filter((name) => outputs.has(written(name))),
-    cross: names.filter((name) => /\.[kv]$/.test(name) && !outputs.has(written(name))),
+    own: names.filter((name) => outputs.has(fresh(name))),
+    cross: names.filter((name) => /\.[kv]$/.test(name) && !outputs.has(fresh(name))),
   };
 }

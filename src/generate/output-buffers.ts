@@ -16,8 +16,8 @@ export class OutputBuffers {
     this.allocate = allocate;
   }
 
-  /** For keys and values of cross-attention, all of one shape, until a batch has copied them. */
-  memory(names: readonly string[], shape: readonly number[]): Record<string, Tensor> {
+  /** For keys and values, all of one shape, until a batch has copied them. */
+  float32s(names: readonly string[], shape: readonly number[]): Record<string, Tensor> {
     return Object.fromEntries(names.map((name) => [name, this.float32(name, shape)]));
   }
 

@@ -2,7 +2,7 @@
 import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool } from "./buffer-pool.js";
-import { written } from "./cache.js";
+import { fresh } from "./cache.js";
 import type { Search } from "./search.js";
 
 /** Steps by which the room for a document's own past grows. */
@@ -34,6 +34,15 @@ export interface Member {
   readonly source: number;
   /** For each row, the slot taken at each step so far. */
   pasts: readonly (readonly number[])[];
+}
+
+export interface NextStep {
+  readonly feeds: Record<string, Tensor>;
+  /** Names of the outputs that go into the caches, all of one shape [B,H,W,D]. */
+  readonly fresh: readonly string[];
+  readonly shape: readonly number[];
+  /** Takes them into the slots of this step, before anybody comes or goes. */
+  readonly keep: (answer: Readonly<Record<string, Tensor>>) => void;
 }
 
 /**
@@ -319,63 +328,69 @@ export class RunningBatch {
   }
 
   /**
-   * Feeds and fetches of the next step. The caches are both: the step writes into them in place.
+   * Feeds of the next step, what of its answer the caches are for, and how that is taken into them.
    * @throws RangeError where memory is short for what the oldest document needs; without it the others can go on
    */
-  next(): { feeds: Record<string, Tensor>; fetches: Record<string, Tensor> } {
+  next(): NextStep {
     this.widen();
     const { heads, headWidth, width } = this.shape;
-    const { size, step, window, source } = this;
+    const { size, step, window, source, own } = this;
     const slots = window * width;
     const first = (step % window) * width;
-    const at = new BigInt64Array(size * heads * width * 3);
-    const ancestors = new Float32Array(size * width * slots).fill(dropped);
+    const visible = slots + 1;
+    const ancestors = new Float32Array(size * width * visible).fill(dropped);
     const tokens: number[] = [];
-    let i = 0;
     for (const [b, member] of this.members.entries()) {
       const { rows } = member.search;
-      member.pasts = rows.map(({ parent }, row) => [...(member.pasts[parent] ?? []), first + row]);
+      const pasts = rows.map(({ parent }) => member.pasts[parent] ?? []);
       for (const { token } of rows) tokens.push(token);
-      for (let h = 0; h < heads; h++) {
-        for (let row = 0; row < width; row++) {
-          at[i++] = BigInt(b);
-          at[i++] = BigInt(h);
-          at[i++] = BigInt(first + row);
-        }
+      for (const [row, past] of pasts.entries()) {
+        const start = (b * width + row) * visible;
+        for (const slot of past) ancestors[start + slot] = 0;
+        ancestors[start + slots] = 0;
       }
-      for (const [row, past] of member.pasts.entries()) {
-        for (const slot of past) ancestors[(b * width + row) * slots + slot] = 0;
-      }
+      member.pasts = pasts.map((past, row) => [...past, first + row]);
     }
-    // The latest step at which each slot was written.
+    // The latest step at which each slot was written, and this one.
     const slotPositions = Array.from({ length: slots }, (_, slot) => {
       const block = Math.floor(slot / width);
       return step - ((step - block + window) % window);
     });
     const feeds: Record<string, Tensor> = {
       ids: int64(tokens, [size, width]),
-      slots: { dtype: "int64", shape: [size, heads, width, 3], data: at },
-      ancestors: float32(ancestors, [size, 1, width, slots]),
+      ancestors: float32(ancestors, [size, 1, width, visible]),
       mask: float32(this.mask.subarray(0, size * source), [size, 1, 1, source]),
       places: int64(
         this.members.map(({ start }) => step - start),
         [size, 1],
       ),
       now: int64([step], [1]),
-      slotPositions: int64(slotPositions, [slots]),
+      slotPositions: int64([...slotPositions, step], [visible]),
     };
     for (const [name, data] of this.cross) {
       const used = data.subarray(0, size * this.crossWidth(source));
       feeds[name] = float32(used, [size, heads, source, headWidth]);
     }
-    const fetches: Record<string, Tensor> = {};
-    for (const [name, data] of this.own) {
+    for (const [name, data] of own) {
       const used = data.subarray(0, size * this.ownWidth(window));
-      const tensor = float32(used, [size, heads, slots, headWidth]);
-      feeds[name] = tensor;
-      fetches[written(name)] = tensor;
+      feeds[name] = float32(used, [size, heads, slots, headWidth]);
     }
     this.step += 1;
-    return { feeds, fetches };
+    const written = width * headWidth;
+    const keep = (answer: Readonly<Record<string, Tensor>>) => {
+      for (const [name, data] of own) {
+        const { data: from } = answer[fresh(name)] as Tensor<"float32">;
+        for (let i = 0; i < size * heads; i++) {
+          const to = (i * slots + first) * headWidth;
+          data.set(from.subarray(i * written, (i + 1) * written), to);
+        }
+      }
+    };
+    return {
+      feeds,
+      fresh: [...own.keys()].map(fresh),
+      shape: [size, heads, width, headWidth],
+      keep,
+    };
   }
 }

@@ -259,7 +259,7 @@ export class Scheduler {
       next.startedAt = began;
       const { decoderHeads: heads, headWidth } = this.parts.config;
       const shape = [next.searches.length, heads, sourceOf(next), headWidth];
-      const into = this.outputs.memory(this.parts.inputs.cross, shape);
+      const into = this.outputs.float32s(this.parts.inputs.cross, shape);
       const memory = await this.parts.encoder.run(next.feeds, into);
       next.readAt = performance.now();
       this.done.encodeMs += next.readAt - began;
@@ -332,15 +332,18 @@ export class Scheduler {
     const members = [...batch.members];
     const needs = members.map(({ search }) => this.needsOf(search));
     const count = Math.max(1, ...needs.map((need) => need ?? 1));
-    const { feeds, fetches } = next;
-    const fed = { ...feeds, count: int64([count], [1]) };
+    const fed = { ...next.feeds, count: int64([count], [1]) };
     const wantsAll = needs.includes(undefined);
     let answer: Record<string, Tensor>;
     const began = performance.now();
     try {
       const all = wantsAll ? this.parts.config.vocabSize : undefined;
-      const into = { ...fetches, ...this.outputs.scores([members.length, width], count, all) };
+      const into = {
+        ...this.outputs.float32s(next.fresh, next.shape),
+        ...this.outputs.scores([members.length, width], count, all),
+      };
       answer = await this.parts.decoder.run(fed, into, wantsAll ? [] : ["logits"]);
+      next.keep(answer);
     } catch (thrown) {
       for (const { search } of members) {
         const owner = this.owners.get(search);

@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import {
   add,
   attention,
+  cachedAttention,
   cast,
   concat,
   decodeModel,
@@ -23,7 +24,6 @@ import {
   relu,
   reshape,
   scale,
-  scatterNd,
   slice,
   topK,
   transpose,
@@ -79,7 +79,6 @@ describe("shape rules", () => {
       () => layerNorm(g, x, g.parameter("g7", [7]), g.parameter("s7", [7])),
       /last axis/,
     ],
-    ["scatterNd", () => scatterNd(g, x, ids, x), /as deep as x/],
     [
       "attention",
       () => {
@@ -88,6 +87,14 @@ describe("shape rules", () => {
         return attention(g, { q, k, v: k, scale: 1 });
       },
       /q and k differ in D: float32\[b,2,t,4\], float32\[b,2,s,5\]/,
+    ],
+    [
+      "cachedAttention",
+      () => {
+        const [q, k] = [float("row", ["b", 2, "t", 4]), float("held", ["b", 2, "s", 4])];
+        return cachedAttention(g, { q, k, v: k, own: { k, v: k }, scale: 1 });
+      },
+      /each row has a key and a value/,
     ],
   ])("%s refuses what does not fit", (_, apply, message) => expect(apply).toThrow(message));
 });
@@ -193,14 +200,13 @@ describe("ONNX bytes", () => {
   it("make what is only given another name under that name, for those too who read it inside", () => {
     const g = new GraphBuilder();
     const past = g.input("past", "float32", [4, 2]);
-    const at = g.input("at", "int64", [1, 1]);
-    const next = g.output("next", scatterNd(g, past, at, g.input("fresh", "float32", [1, 2])));
+    const next = g.output("next", add(g, past, g.input("fresh", "float32", [1, 2])));
     const same = g.output("same", past);
     const twice = g.output("twice", next);
     const graph = g.finish([next, g.output("y", relu(g, next)), same, twice]);
     const told = lower(graph).nodes.map(({ opType, inputs, outputs }) => [opType, inputs, outputs]);
     expect(told).toEqual([
-      ["ScatterND", ["past", "at", "fresh"], ["next"]],
+      ["Add", ["past", "fresh"], ["next"]],
       ["Identity", ["past"], ["same"]],
       ["Identity", ["next"], ["twice"]],
       ["Relu", ["next"], ["y"]],

@@ -81,6 +81,13 @@ export class Emitter {
     return this.constant(`f${value}`, "float32", [], () => Float32Array.of(value));
   }
 
+  /** A float32 column [length,1] of one number. */
+  column(value: number, length: number): string {
+    return this.constant(`c${value},${length}`, "float32", [length, 1], () =>
+      new Float32Array(length).fill(value),
+    );
+  }
+
   /** A uint8 scalar. */
   byte(value: number): string {
     return this.constant(`u${value}`, "uint8", [], () => Uint8Array.of(value));

@@ -60,11 +60,19 @@ export interface KeyValue {
   readonly v: Value;
 }
 
+/** Keys and values of earlier input, and those of the current one where they are not among them. */
+export interface CachedKeyValue extends KeyValue {
+  /** Of each row, [B,H,T,D]; only the row itself sees them. */
+  readonly own?: KeyValue;
+}
+
 /**
  * Where attention takes its keys and values from: `project` computes those of the current input.
  * A cache may answer with more than that, or without computing it.
  */
-export type KeyValueCache = (name: string, project: () => KeyValue) => KeyValue;
+export type KeyValueCache = (name: string, project: () => KeyValue) => CachedKeyValue;
+
+const uncached: KeyValueCache = (_, project) => project();
 
 /** [B,T,H·D] → [B,H,T,D] */
 function splitHeads(g: GraphBuilder, x: Value, heads: number): Value {
@@ -114,7 +122,7 @@ export interface AttentionInput extends HeadShape {
   readonly x: Value;
   /** What is looked at, [B,S,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
   readonly memory?: Value | undefined;
-  /** Added to the scores, broadcast to [B,H,T,S]: 0 keep, −inf drop. */
+  /** Added to the scores, broadcast to [B,H,T,S], or to [B,H,T,S+1] with a cache that lacks the rows' own: 0 keep, −inf drop. */
   readonly mask?: Value | undefined;
   readonly cache?: KeyValueCache | undefined;
   /** Share of the attention weights that training drops. */
@@ -128,11 +136,11 @@ export interface AttentionInput extends HeadShape {
  * Source: Vaswani et al. 2017, §3.2.
  */
 export function multiHeadAttention(g: GraphBuilder, name: string, input: AttentionInput): Value {
-  const { x, memory, mask, dropout, cache = (_, project) => project() } = input;
+  const { x, memory, mask, dropout, cache = uncached } = input;
   const { heads, headWidth = width(x) / heads, projections = usualProjections } = input;
   const asked = linear(g, x, `${name}.${projections.q}`, heads * headWidth, projections);
   const q = splitHeads(g, asked, heads);
-  const { k, v } = cache(name, () => {
+  const { k, v, own } = cache(name, () => {
     if (memory === undefined) {
       throw new BridleError("GRAPH_INVALID", {
         reason: `${name} has neither a memory nor a cache`,
@@ -141,7 +149,9 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
     return keyValue(g, memory, name, input);
   });
   const { scale = headWidth ** -0.5 } = input;
-  const mixed = ops.attention(g, { q, k, v, mask, scale, dropout });
+  const mixed = own
+    ? ops.cachedAttention(g, { q, k, v, own, mask, scale })
+    : ops.attention(g, { q, k, v, mask, scale, dropout });
   return linear(
     g,
     mergeHeads(g, mixed, heads),

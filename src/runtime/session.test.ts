@@ -103,10 +103,31 @@ const cases: [
     (t) => linearOf(t, 2),
   ],
   [
-    "scatterNd",
-    { x: numbers(3, 2), i: int64([2], [1, 1]), u: numbers(1, 2) },
-    (g, v) => ops.scatterNd(g, v.x!, v.i!, v.u!),
-    ({ x, u }) => [...(x!.data as Float32Array).slice(0, 4), ...(u!.data as Float32Array)],
+    "cachedAttention",
+    {
+      ...{ q: numbers(1, 1, 2, 2), k: numbers(1, 1, 3, 2), v: numbers(1, 1, 3, 2) },
+      ...{ ownK: numbers(1, 1, 2, 2), ownV: numbers(1, 1, 2, 2) },
+      mask: float32(Float32Array.of(0, -1e30, 0, 0, -1e30, 0, -1e30, 0), [2, 4]),
+    },
+    (g, v) =>
+      ops.cachedAttention(g, {
+        ...{ q: v.q!, k: v.k!, v: v.v!, own: { k: v.ownK!, v: v.ownV! } },
+        ...{ mask: v.mask, scale: 0.5 },
+      }),
+    (t) => {
+      const [q, k, v, ownK, ownV, mask] = ["q", "k", "v", "ownK", "ownV", "mask"].map((name) => [
+        ...(t[name]!.data as Float32Array),
+      ]) as number[][];
+      return [0, 1].flatMap((row) => {
+        const of = (a: number[], i: number) => a.slice(2 * i, 2 * i + 2) as [number, number];
+        const keys = [of(k!, 0), of(k!, 1), of(k!, 2), of(ownK!, row)];
+        const values = [of(v!, 0), of(v!, 1), of(v!, 2), of(ownV!, row)];
+        const [x, y] = of(q!, row);
+        const e = keys.map(([a, b], i) => Math.exp(0.5 * (x * a + y * b) + mask![4 * row + i]!));
+        const sum = e.reduce((a, b) => a + b);
+        return [0, 1].map((d) => e.reduce((all, p, i) => all + (p / sum) * values[i]![d]!, 0));
+      });
+    },
   ],
   [
     "concat",

@@ -70,6 +70,50 @@ export const attentionOps: OpTable = {
       ];
     },
   },
+  cachedAttention: {
+    infer(inputs) {
+      const [q, k, v, ownK, ownV] = [0, 1, 2, 3, 4].map((i) =>
+        required("cachedAttention", inputs, i),
+      ) as [Value, Value, Value, Value, Value];
+      if ([q, k, v, ownK, ownV].some(({ shape }) => shape.length !== 4)) {
+        throw mismatch("cachedAttention", "q, k and v must be [B,H,T,D]", q, k, v, ownK, ownV);
+      }
+      if (`${k.shape}` !== `${v.shape}`) {
+        throw mismatch("cachedAttention", "k and v differ", k, v);
+      }
+      if (`${q.shape}` !== `${ownK.shape}` || `${q.shape}` !== `${ownV.shape}`) {
+        throw mismatch("cachedAttention", "each row has a key and a value", q, ownK, ownV);
+      }
+      if (q.shape[1] !== k.shape[1] || q.shape[3] !== k.shape[3]) {
+        throw mismatch("cachedAttention", "q and k differ in H or D", q, k);
+      }
+      return [{ dtype: q.dtype, shape: q.shape }];
+    },
+    emit(e, node) {
+      const [q, k, v, ownK, ownV] = [0, 1, 2, 3, 4].map(
+        (i) => required("cachedAttention", node.inputs, i).name,
+      ) as [string, string, string, string, string];
+      const mask = node.inputs[5];
+      const scale = Number(node.attributes.scale);
+      const width = Number(required("cachedAttention", node.inputs, 0).shape[3]);
+      const past = e.node("FusedMatMul", [q, k], {
+        domain: microsoft,
+        attributes: { transB: 1, alpha: { float: scale } },
+      });
+      // Sums of D products, and their scale, by one product with a column.
+      const own = e.node("MatMul", [e.node("Mul", [q, ownK]), e.column(scale, width)]);
+      const scores = e.node("Concat", [past, own], { attributes: { axis: -1 } });
+      const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
+      const weights = e.node("Softmax", [masked], { attributes: { axis: -1 } });
+      const [first, last, end] = [e.ints([0]), e.ints([-1]), e.ints([Number.MAX_SAFE_INTEGER])];
+      const toPast = e.node("Slice", [weights, first, last, last]);
+      const toOwn = e.node("Slice", [weights, last, end, last]);
+      const fromPast = e.node("MatMul", [toPast, v]);
+      const output = required("cachedAttention", node.outputs, 0).name;
+      e.into([output], "Add", [fromPast, e.node("Mul", [toOwn, ownV])]);
+    },
+    vjp: { reason: "training looks at whole sequences, without a cache" },
+  },
 };
 
 /** A rule for training graphs that computes attention weights [B,H,T,S] again on the way back instead of keeping them. */
@@ -98,4 +142,24 @@ export const attention = (
 ): Value => {
   const { q, k, v, mask, scale, dropout = 0 } = input;
   return g.one("attention", [q, k, v, mask], { scale, ...(dropout > 0 ? { dropout } : {}) });
+};
+
+/**
+ * Attention of rows to a cache, and each to its own key and value, which the cache does not have yet.
+ * q, ownK and ownV [B,H,T,D], k and v [B,H,S,D], mask broadcast to [B,H,T,S+1] and added, a row's own last → [B,H,T,D]
+ * @throws SHAPE_MISMATCH when D, S, T or H differ.
+ */
+export const cachedAttention = (
+  g: GraphBuilder,
+  input: {
+    q: Value;
+    k: Value;
+    v: Value;
+    own: { readonly k: Value; readonly v: Value };
+    mask?: Value | undefined;
+    scale: number;
+  },
+): Value => {
+  const { q, k, v, own, mask, scale } = input;
+  return g.one("cachedAttention", [q, k, v, own.k, own.v, mask], { scale });
 };

@@ -183,26 +183,6 @@ export const shapeOps: OpTable = {
       ];
     },
   },
-  scatterNd: {
-    infer(inputs) {
-      const [x, indices, updates] = [0, 1, 2].map((i) => required("scatterNd", inputs, i));
-      if (!x || !indices || !updates) throw mismatch("scatterNd", "three inputs are needed");
-      const depth = indices.shape.at(-1);
-      if (indices.dtype !== "int64" || typeof depth !== "number" || depth > x.shape.length) {
-        throw mismatch("scatterNd", "indices must be int64 and as deep as x at most", x, indices);
-      }
-      const expected = [...indices.shape.slice(0, -1), ...x.shape.slice(depth)];
-      if (updates.dtype !== x.dtype || !sameShape(updates.shape, expected)) {
-        throw mismatch("scatterNd", `updates must be [${expected}]`, updates);
-      }
-      return [x];
-    },
-    emit(e, node) {
-      const inputs = [0, 1, 2].map((i) => required("scatterNd", node.inputs, i).name);
-      e.into([required("scatterNd", node.outputs, 0).name], "ScatterND", inputs);
-    },
-    vjp: { reason: "it writes into the key/value cache, which is not trained through" },
-  },
   slice: {
     infer(inputs, attributes) {
       const x = required("slice", inputs, 0);
@@ -295,10 +275,3 @@ export const pad = (
   before: number,
   after: number,
 ): Value => g.one("pad", [x], { axis, before, after });
-/**
- * x with slices replaced: indices [...,N] point into the first N axes, updates hold what is written there.
- * Indices must not repeat: onnxruntime writes them in no order.
- * @throws SHAPE_MISMATCH
- */
-export const scatterNd = (g: GraphBuilder, x: Value, indices: Value, updates: Value): Value =>
-  g.one("scatterNd", [x, indices, updates]);
