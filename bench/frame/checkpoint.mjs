@@ -139,8 +139,11 @@ function configOf(shape) {
   };
 }
 
+/** transformers' standard deviation of weights before training. */
+const deviation = 0.02;
+
 /**
- * The tensors a checkpoint of the shape holds: name, size, and the spread of its random values.
+ * The tensors a checkpoint of the shape holds: name, size, and the mean and spread of its random values.
  * @param {Shape} shape
  */
 export function tensorsOf(shape) {
@@ -152,6 +155,8 @@ export function tensorsOf(shape) {
       shape: name === "final_logits_bias" ? [1, ...numbers] : numbers,
       elements: numbers.reduce((product, dim) => product * dim, 1),
       mean: /layer_?norm\.weight$/.test(name) ? 1 : 0,
+      // No training touches the output layer's bias, which is all zeros in the checkpoints that are published.
+      spread: name === "final_logits_bias" ? 0 : deviation * Math.sqrt(12),
     };
   });
 }
@@ -184,12 +189,10 @@ async function writeWeights(file, shape, seed) {
     await handle.writeFile(head);
     const values = new Float32Array(chunk);
     const random = createRandom(seed);
-    for (const { elements, mean } of tensors) {
+    for (const { elements, mean, spread } of tensors) {
       for (let done = 0; done < elements; done += chunk) {
         const part = values.subarray(0, Math.min(chunk, elements - done));
-        // Uniform with transformers' standard deviation, 0.02.
-        for (let i = 0; i < part.length; i++)
-          part[i] = mean + (random() - 0.5) * 0.02 * Math.sqrt(12);
+        for (let i = 0; i < part.length; i++) part[i] = mean + (random() - 0.5) * spread;
         await handle.writeFile(Buffer.from(part.buffer, 0, 4 * part.length));
       }
     }
@@ -204,7 +207,7 @@ async function writeWeights(file, shape, seed) {
  * @returns {Promise<string>}
  */
 export async function makeCheckpoint(name, shape, seed = 1) {
-  const recipe = JSON.stringify({ shape, seed, version: 1 });
+  const recipe = JSON.stringify({ shape, seed, version: 2 });
   const key = createHash("sha256").update(recipe).digest("hex").slice(0, 8);
   const folder = path.join(cacheFolder, `pegasus-${name}-${key}`);
   if (existsSync(folder)) return folder;

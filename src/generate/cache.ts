@@ -81,7 +81,7 @@ export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): 
     g.output("logits", scores),
     g.output("best", best.values),
     g.output("tokens", best.indices),
-    g.output("logSum", logSumExp(g, scores)),
+    g.output("logSum", logSumExp(g, scores, best)),
     ...outputs,
   ]);
 }

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelDType, modelDTypes } from "../config/model-dtypes.js";
 import { BridleError } from "../errors/error.js";
-import { type Graph, quantizeWeights, rewriteGraph } from "../graph/index.js";
+import { type Graph, quantizeWeights, rewriteGraph, withoutBiases } from "../graph/index.js";
 import { readJson, readWeights, settleTables, weightFiles } from "../model/checkpoint/folder.js";
 import { saveModel } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
@@ -24,7 +24,7 @@ import {
   type SessionOptions,
 } from "../runtime/session.js";
 import type { Tensor } from "../runtime/tensor.js";
-import { type HeldWeights, holdWeights, type Weights } from "../runtime/weights.js";
+import { type HeldWeights, holdWeights, readWeight, type Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
@@ -162,13 +162,29 @@ async function readModelWeights<C extends ModelConfig>(
 ): Promise<{ weights: Weights; adapt: (graph: Graph) => Graph }> {
   if (dtype === "fp32") {
     const weights = await readWeights(folder, family, config, graph.parameters);
-    return { weights, adapt: (same) => same };
+    const rule = withoutBiases(await findZeros(weights, family.fixed));
+    return { weights, adapt: (exact) => rewriteGraph(exact, rule) };
   }
   const { weights, plan, product } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
     calibration: () => calibrationDocuments(folder, config),
   });
-  return { weights, adapt: (exact) => rewriteGraph(exact, quantizeWeights(plan, product)) };
+  const rule = withoutBiases(await findZeros(weights, family.fixed));
+  const adapt = (exact: Graph) =>
+    rewriteGraph(rewriteGraph(exact, rule), quantizeWeights(plan, product));
+  return { weights, adapt };
+}
+
+/** Those of the vectors that are named whose elements are all zero, as an output layer's bias that nobody learns mostly is. */
+async function findZeros(weights: Weights, names: readonly string[]): Promise<Set<string>> {
+  const zeros = new Set<string>();
+  for (const name of names) {
+    const weight = weights.get(name);
+    if (weight?.shape.filter((size) => size !== 1).length !== 1) continue;
+    const { data } = await readWeight(weight);
+    if ((data as Float32Array).every((element) => element === 0)) zeros.add(name);
+  }
+  return zeros;
 }
 
 /** Documents to measure layers on, as the model's own tokenizer cuts them; without one any tokens will do. */

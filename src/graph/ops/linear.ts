@@ -2,6 +2,7 @@
 import type { GraphBuilder } from "../builder.js";
 import { type Emitter, microsoft } from "../emitter.js";
 import { broadcast, type Cotangent, cotangentOf, mismatch, type OpTable, required } from "../op.js";
+import type { RewriteRule } from "../rewrite.js";
 import type { Attributes, Dim, Value, ValueType } from "../value.js";
 import { sumTo } from "./reduce.js";
 import { reshape } from "./shape.js";
@@ -236,3 +237,15 @@ export const matmul = (
 
 /** Sum over all axes but the last: x [...,D] → [D] */
 export const columnSum = (g: GraphBuilder, x: Value): Value => g.one("columnSum", [flat(g, x)]);
+
+/**
+ * A rule that adds no zeros: leaves out the biases of linear layers that are named. Over a vocabulary of 96,000 the sum takes
+ * as long as a tenth of the product.
+ */
+export const withoutBiases =
+  (names: ReadonlySet<string>): RewriteRule =>
+  (g, node, inputs) => {
+    const bias = inputs[2];
+    if (node.op !== "linear" || bias === undefined || !names.has(bias.name)) return undefined;
+    return g.apply("linear", inputs.slice(0, 2), node.attributes);
+  };

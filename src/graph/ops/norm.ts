@@ -142,7 +142,17 @@ export const normOps: OpTable = {
     emit(e, node) {
       const x = required("logSumExp", node.inputs, 0).name;
       const likely = e.node("Softmax", [x], { attributes: { axis: -1 } });
-      emitLogSumExp(e, x, likely, required("logSumExp", node.outputs, 0).name);
+      const output = required("logSumExp", node.outputs, 0).name;
+      const [values, indices] = [node.inputs[1], node.inputs[2]];
+      if (values === undefined || indices === undefined) {
+        emitLogSumExp(e, x, likely, output);
+        return;
+      }
+      const [most, at] = [values, indices].map(({ name }) =>
+        e.node("Slice", [name, e.ints([0]), e.ints([1]), e.ints([-1])]),
+      ) as [string, string];
+      const mostLikely = e.node("GatherElements", [likely, at], { attributes: { axis: -1 } });
+      e.into([output], "Sub", [most, e.node("Log", [mostLikely])]);
     },
     vjp(g, call) {
       const x = required("logSumExp", call.inputs, 0);
@@ -189,5 +199,12 @@ export const rmsNorm = (g: GraphBuilder, x: Value, scale: Value, epsilon = 1e-6)
 export const softmax = (g: GraphBuilder, x: Value): Value => g.one("softmax", [x]);
 /** log of softmax along the last axis. */
 export const logSoftmax = (g: GraphBuilder, x: Value): Value => g.one("logSoftmax", [x]);
-/** log of Σ exp(x) along the last axis: x [...,D] → [...,1] */
-export const logSumExp = (g: GraphBuilder, x: Value): Value => g.one("logSumExp", [x]);
+/**
+ * log of Σ exp(x) along the last axis: x [...,D] → [...,1]
+ * @param largest what `topK` answered for x: the largest need not be looked for again
+ */
+export const logSumExp = (
+  g: GraphBuilder,
+  x: Value,
+  largest?: { readonly values: Value; readonly indices: Value },
+): Value => g.one("logSumExp", largest ? [x, largest.values, largest.indices] : [x]);

@@ -38,9 +38,8 @@ export const quantizedOps: OpTable = {
     emit(e, node) {
       const x = required("quantizeRows", node.inputs, 0).name;
       const [rows, largest] = node.outputs as [Value, Value];
-      const most = e.node("ReduceMax", [e.node("Abs", [x]), e.ints([-1])], {
-        attributes: { keepdims: 1 },
-      });
+      const sizes = node.attributes.isNonNegative === true ? x : e.node("Abs", [x]);
+      const most = e.node("ReduceMax", [sizes, e.ints([-1])], { attributes: { keepdims: 1 } });
       e.into([largest.name], "Max", [most, e.scalar(smallest)]);
       const relative = e.node("Div", [x, largest.name]);
       e.into([rows.name], "QuantizeLinear", [relative, e.scalar(1 / steps), e.byte(middle)]);
@@ -148,8 +147,10 @@ export const quantizedNames = (weight: string) => ({
 export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8"): RewriteRule {
   /** Layers that read the same rows share them. */
   const quantized = new Map<Value, readonly Value[]>();
+  const nonNegative = new Set<Value>();
   const rowsOf = (g: GraphBuilder, x: Value) => {
-    const known = quantized.get(x) ?? g.apply("quantizeRows", [x]);
+    const attributes = nonNegative.has(x) ? { isNonNegative: true } : {};
+    const known = quantized.get(x) ?? g.apply("quantizeRows", [x], attributes);
     quantized.set(x, known);
     return known;
   };
@@ -173,6 +174,11 @@ export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8
       const columns = g.parameter(names.columns, [inner, out], product);
       const scale = g.parameter(names.scale, [out]);
       return g.apply("quantizedLinear", [...rowsOf(g, x), columns, scale, bias]);
+    }
+    if (node.op === "relu") {
+      const made = g.apply("relu", inputs, node.attributes);
+      for (const value of made) nonNegative.add(value);
+      return made;
     }
     if (node.op === "gather") {
       const [table, ids] = inputs;
