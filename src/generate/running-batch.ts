@@ -107,17 +107,19 @@ export class RunningBatch {
    * Takes in documents that were encoded together. Where memory is short nothing has changed.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
+   * @param more documents of the same length that come next: room is made for them at once
    * @throws RangeError where memory is short
    */
   add(
     searches: readonly Search[],
     memory: Readonly<Record<string, Tensor>>,
     mask: Tensor<"float32">,
+    more = 0,
   ): void {
     const [, , , length = 0] = mask.shape;
     const { heads, headWidth } = this.shape;
     this.narrow();
-    this.makeRoom(this.size + searches.length, Math.max(length, this.sourceTokens));
+    this.makeRoom(this.size + searches.length + more, Math.max(length, this.sourceTokens));
     for (const [n, search] of searches.entries()) {
       const place = this.size;
       for (const [name, data] of this.cross) {

@@ -10,8 +10,9 @@ import { readJson, readWeights } from "../model/checkpoint/folder.js";
 import { findFamily } from "../model/families.js";
 import { forwardGraph } from "../model/forward.js";
 import { initialWeights } from "../model/initial-weights.js";
+import { Profiler } from "../runtime/profile/profiler.js";
 import type { Allocate } from "./buffer-pool.js";
-import { type Generator, openGenerator } from "./generator.js";
+import { type Generator, type GeneratorOptions, openGenerator } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
 import type { BatchLimits, JobPhases } from "./scheduler.js";
 
@@ -51,6 +52,20 @@ afterAll(async () => {
   for (const each of [pegasus, narrow, t5]) await each.close();
   await rm(root, { recursive: true });
 });
+
+/** Another one with the weights of the first. */
+async function open(
+  limits: BatchLimits = {},
+  options: Pick<GeneratorOptions, "allocate" | "profiler"> = {},
+): Promise<Generator> {
+  const family = findFamily({ ...tinyConfig });
+  const config = family.readConfig({ ...tinyConfig });
+  const { parameters } = forwardGraph(family, config);
+  const weights = await readWeights(join(root, "model"), family, config, parameters);
+  return await openGenerator(family, config, weights, {
+    ...{ threads: 1, device: "cpu", limits, ...options },
+  });
+}
 
 const document = fc
   .array(fc.integer({ min: 104, max: 170 }), { minLength: 1, maxLength: longest - 1 })
@@ -128,6 +143,39 @@ describe("a call", () => {
     expect(pegasus.load().rows).toBe(1);
     expect((await staying).sequences).toEqual(alone.sequences);
     expect(steps).toBe(3);
+  });
+
+  it("with many documents encodes them in parts, and may be cancelled between two", async () => {
+    const documents = Array.from({ length: 70 }, (_, i) => {
+      return Array.from({ length: 30 + (i % 20) }, (_, t) => 104 + ((7 * i + t) % 60));
+    });
+    const longestOf = Math.max(...documents.map((ids) => ids.length));
+    const pad = (ids: readonly number[], by: number) =>
+      Array.from({ length: longestOf }, (_, t) => ids[t] ?? by);
+    const input = {
+      inputIds: documents.map((ids) => pad(ids, tinyConfig.pad_token_id)),
+      attentionMask: documents.map((ids) => pad(Array(ids.length).fill(1), 0)),
+    };
+    const asked = { maxNewTokens: 6, minNewTokens: 6 };
+    const profiler = await Profiler.create();
+    const watched = await open({}, { profiler });
+    const { sequences } = await watched.generate(input, asked);
+    const leaving = new AbortController();
+    const cancelled = watched.generate(input, asked, {
+      signal: leaving.signal,
+      onStart: () => setImmediate(() => leaving.abort()),
+    });
+    await expect(cancelled).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(watched.load()).toMatchObject({ waiting: 0, running: 0, rows: 0, cacheBytes: 0 });
+    await watched.close();
+    const encoded = (await profiler.sessions()).find(({ label }) => label === "encoder");
+    await profiler.remove();
+    // 1,024 tokens are 16 documents of 64, padding included; of the second call the first part alone.
+    expect(encoded?.runs).toHaveLength(5 + 1);
+    for (const i of [0, 15, 16, 69]) {
+      const alone = await pegasus.generate({ inputIds: [documents[i] as number[]] }, asked);
+      expect(sequences[i]).toEqual(alone.sequences[0]);
+    }
   });
 
   it("that is cut off tells where its time went until then", async () => {
@@ -221,11 +269,7 @@ describe("a call", () => {
   it.each([0, 1, 3])(
     "under way when the model is closed after %d turns is told so",
     async (turns) => {
-      const family = findFamily({ ...tinyConfig });
-      const config = family.readConfig({ ...tinyConfig });
-      const { parameters } = forwardGraph(family, config);
-      const weights = await readWeights(join(root, "model"), family, config, parameters);
-      const closing = await openGenerator(family, config, weights, { threads: 1 });
+      const closing = await open();
       const cut = closing.generate({ inputIds: rows(1) }, long);
       const waiting = expect(cut).rejects.toMatchObject({ code: "CANCELLED" });
       await wait(turns);
@@ -238,19 +282,6 @@ describe("a call", () => {
 });
 
 describe("memory for keys and values", () => {
-  const config = () => {
-    const family = findFamily({ ...tinyConfig });
-    return { family, config: family.readConfig({ ...tinyConfig }) };
-  };
-  async function open(limits: BatchLimits, allocate?: Allocate): Promise<Generator> {
-    const { family, config: read } = config();
-    const { parameters } = forwardGraph(family, read);
-    const weights = await readWeights(join(root, "model"), family, read, parameters);
-    return await openGenerator(family, read, weights, {
-      ...{ threads: 1, device: "cpu", limits },
-      ...(allocate && { allocate }),
-    });
-  }
   /** Memory that ends: it refuses in V8's words what goes beyond so many numbers at once. */
   const scarce =
     (most: number): Allocate =>
@@ -306,7 +337,7 @@ describe("memory for keys and values", () => {
 
   it("that is short when one comes in ends that one alone", async () => {
     // Two documents' keys of 16 tokens fit, and not those of 64.
-    const short = await open({}, scarce(2 * 32 * 48));
+    const short = await open({}, { allocate: scarce(2 * 32 * 48) });
     const staying = short.generate(
       { inputIds: one },
       { ...long, maxNewTokens: 16, minNewTokens: 16 },
@@ -328,7 +359,7 @@ describe("memory for keys and values", () => {
 
   it("that is short when one grows ends that one, and those beside it go on", async () => {
     // Room for two documents to look back 16 steps, and not for 32.
-    const short = await open({}, scarce(2 * 32 * 16));
+    const short = await open({}, { allocate: scarce(2 * 32 * 16) });
     const growing = short.generate({ inputIds: one }, { maxNewTokens: 40, minNewTokens: 40 });
     await wait(3);
     const asked = { maxNewTokens: 15, minNewTokens: 15 };

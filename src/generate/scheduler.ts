@@ -5,7 +5,7 @@ import { BridleError } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
 import { checkLogits } from "../model/loss.js";
 import type { Session } from "../runtime/session.js";
-import { int64, type Tensor } from "../runtime/tensor.js";
+import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, BufferPool } from "./buffer-pool.js";
 import { OutputBuffers } from "./output-buffers.js";
 import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
@@ -49,9 +49,16 @@ export interface JobPhases {
   readonly stepDocuments: number;
 }
 
+/** What the encoder is fed: `ids` [N,S], `mask` [N,1,1,S], `positions` [S]. */
+export interface EncoderFeeds {
+  readonly ids: Tensor<"int64">;
+  readonly mask: Tensor<"float32">;
+  readonly positions: Tensor<"int64">;
+}
+
 /** One call's documents. */
 export interface Job {
-  readonly feeds: Readonly<Record<"ids" | "mask" | "positions", Tensor>>;
+  readonly feeds: EncoderFeeds;
   readonly searches: readonly Search[];
   /** Steps that it takes at most. */
   readonly mostSteps: number;
@@ -98,6 +105,9 @@ interface Group {
 
 /** Documents whose sources differ by more than this factor do not share a batch: the short ones would be padded. */
 const mostPadding = 2;
+
+/** Tokens that are encoded together; one document alone may have more. */
+const tokensTogether = 1024;
 
 /** Throws what an aborted signal asks for. */
 export function checkAborted(signal: AbortSignal | undefined): void {
@@ -257,20 +267,29 @@ export class Scheduler {
       next.hooks.onStart?.();
       const began = performance.now();
       next.startedAt = began;
-      const { decoderHeads: heads, headWidth } = this.parts.config;
-      const shape = [next.searches.length, heads, sourceOf(next), headWidth];
-      const into = this.outputs.float32s(this.parts.inputs.cross, shape);
-      const memory = await this.parts.encoder.run(next.feeds, into);
+      const group = this.groupFor(next);
+      for (const part of partsOf(next)) {
+        const memory = await this.encode(part);
+        // Meanwhile it was in no list that closing or cancelling looks through.
+        if (this.closed) throw new BridleError("CANCELLED");
+        checkAborted(next.hooks.signal);
+        group.batch.add(part.searches, memory, part.feeds.mask, part.left);
+      }
       next.readAt = performance.now();
       this.done.encodeMs += next.readAt - began;
-      // Meanwhile it was in no list that closing or cancelling looks through.
-      if (this.closed) throw new BridleError("CANCELLED");
       for (const search of next.searches) this.owners.set(search, next);
-      this.groupFor(next).batch.add(next.searches, memory, next.feeds.mask as Tensor<"float32">);
     } catch (thrown) {
       this.end(next, isOutOfMemory(thrown) ? memoryShort(next) : thrown);
     }
     return true;
+  }
+
+  /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
+  private encode({ searches, feeds }: Part): Promise<Record<string, Tensor>> {
+    const { encoder, inputs, config } = this.parts;
+    const { decoderHeads: heads, headWidth } = config;
+    const shape = [searches.length, heads, feeds.mask.shape[3] as number, headWidth];
+    return encoder.run({ ...feeds }, this.outputs.float32s(inputs.cross, shape));
   }
 
   /** Whether rows and bytes suffice, also for all that those on their way may still come to need. */
@@ -416,6 +435,34 @@ export class Scheduler {
   private needsOf(search: Search): number | undefined {
     const { needs } = search;
     return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
+  }
+}
+
+/** Documents of a job that are encoded together. */
+interface Part {
+  readonly searches: readonly Search[];
+  readonly feeds: EncoderFeeds;
+  /** Documents of the job that come after them. */
+  readonly left: number;
+}
+
+/**
+ * A job's documents in parts of some tokens. Products are as quick with a thousand rows as with more, while the memory that
+ * attention takes grows with all documents that are encoded together.
+ */
+function* partsOf({ searches, feeds: { ids, mask, positions } }: Job): Generator<Part> {
+  const length = mask.shape[3] as number;
+  const most = Math.max(1, Math.floor(tokensTogether / length));
+  for (let from = 0; from < searches.length; from += most) {
+    const to = Math.min(from + most, searches.length);
+    const rows = to - from;
+    const [start, end] = [from * length, to * length];
+    const feeds: EncoderFeeds = {
+      ids: { ...ids, shape: [rows, length], data: ids.data.subarray(start, end) },
+      mask: float32(mask.data.subarray(start, end), [rows, 1, 1, length]),
+      positions,
+    };
+    yield { searches: searches.slice(from, to), feeds, left: searches.length - to };
   }
 }
 
