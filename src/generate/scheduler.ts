@@ -5,8 +5,9 @@ import { BridleError } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
 import { checkLogits } from "../model/loss.js";
 import type { Session } from "../runtime/session.js";
-import { float32, int64, type Tensor } from "../runtime/tensor.js";
+import { int64, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, BufferPool } from "./buffer-pool.js";
+import { type EncoderFeeds, type EncoderPart, partsOf } from "./encoder-parts.js";
 import { OutputBuffers } from "./output-buffers.js";
 import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Candidates, Search } from "./search.js";
@@ -47,13 +48,6 @@ export interface JobPhases {
   readonly steps: number;
   /** Documents of all its steps, those of others included: over `steps`, how many shared one. */
   readonly stepDocuments: number;
-}
-
-/** What the encoder is fed: `ids` [N,S], `mask` [N,1,1,S], `positions` [S]. */
-export interface EncoderFeeds {
-  readonly ids: Tensor<"int64">;
-  readonly mask: Tensor<"float32">;
-  readonly positions: Tensor<"int64">;
 }
 
 /** One call's documents. */
@@ -105,9 +99,6 @@ interface Group {
 
 /** Documents whose sources differ by more than this factor do not share a batch: the short ones would be padded. */
 const mostPadding = 2;
-
-/** Tokens that are encoded together; one document alone may have more. A GPU wants more at once than a few cores. */
-const tokensTogether = { cpu: 512, gpu: 8192 };
 
 /** Throws what an aborted signal asks for. */
 export function checkAborted(signal: AbortSignal | undefined): void {
@@ -268,7 +259,7 @@ export class Scheduler {
       const began = performance.now();
       next.startedAt = began;
       const group = this.groupFor(next);
-      for (const part of partsOf(next, this.tokensTogether)) {
+      for (const part of partsOf(next, this.parts.encoder.device)) {
         const memory = await this.encode(part);
         // Meanwhile it was in no list that closing or cancelling looks through.
         if (this.closed) throw new BridleError("CANCELLED");
@@ -284,12 +275,8 @@ export class Scheduler {
     return true;
   }
 
-  private get tokensTogether(): number {
-    return this.parts.encoder.device === "cpu" ? tokensTogether.cpu : tokensTogether.gpu;
-  }
-
   /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
-  private encode({ searches, feeds }: Part): Promise<Record<string, Tensor>> {
+  private encode({ searches, feeds }: EncoderPart): Promise<Record<string, Tensor>> {
     const { encoder, inputs, config } = this.parts;
     const { decoderHeads: heads, headWidth } = config;
     const shape = [searches.length, heads, feeds.mask.shape[3] as number, headWidth];
@@ -439,35 +426,6 @@ export class Scheduler {
   private needsOf(search: Search): number | undefined {
     const { needs } = search;
     return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
-  }
-}
-
-/** Documents of a job that are encoded together. */
-interface Part {
-  readonly searches: readonly Search[];
-  readonly feeds: EncoderFeeds;
-  /** Documents of the job that come after them. */
-  readonly left: number;
-}
-
-/**
- * A job's documents in parts of so many tokens. Products are as quick with 512 rows as with more, while the memory that
- * attention takes grows with all documents that are encoded together.
- */
-function* partsOf({ searches, feeds }: Job, mostTokens: number): Generator<Part> {
-  const { ids, mask, positions } = feeds;
-  const length = mask.shape[3] as number;
-  const most = Math.max(1, Math.floor(mostTokens / length));
-  for (let from = 0; from < searches.length; from += most) {
-    const to = Math.min(from + most, searches.length);
-    const rows = to - from;
-    const [start, end] = [from * length, to * length];
-    const fed: EncoderFeeds = {
-      ids: { ...ids, shape: [rows, length], data: ids.data.subarray(start, end) },
-      mask: float32(mask.data.subarray(start, end), [rows, 1, 1, length]),
-      positions,
-    };
-    yield { searches: searches.slice(from, to), feeds: fed, left: searches.length - to };
   }
 }
 

@@ -23,11 +23,13 @@ import {
   mul,
   relu,
   reshape,
+  rewriteGraph,
   scale,
   slice,
   topK,
   transpose,
   verify,
+  withoutBiases,
 } from "./index.js";
 
 function build(): Graph {
@@ -195,6 +197,15 @@ describe("ONNX bytes", () => {
     ]);
     const uses = nodes.flatMap(({ inputs }) => inputs).filter((name) => name.startsWith("table"));
     expect(uses.sort()).toEqual(["table", "table~2"]);
+  });
+
+  it("leave out the biases that are named, and no other", () => {
+    const g = new GraphBuilder();
+    const x = g.input("x", "float32", [1, 8]);
+    const of = (name: string) => linear(g, x, g.parameter("w", [5, 8]), g.parameter(name, [5]));
+    const graph = g.finish([g.output("kept", of("b")), g.output("left", of("zeros"))]);
+    const { parameters } = rewriteGraph(graph, withoutBiases(new Set(["zeros"])));
+    expect(parameters.map(({ name }) => name)).toEqual(["w", "b"]);
   });
 
   it("make what is only given another name under that name, for those too who read it inside", () => {

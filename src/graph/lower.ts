@@ -72,7 +72,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): OnnxModel {
 
 /**
  * Values that a node makes and an output only gives another name, with that output: made under its name, such a value lies
- * where the caller wants it. A cache that is fed and fetched in one place is then written in that place, and not copied.
+ * where the caller wants it, and is not copied inside the graph.
  */
 function namedWhereMade({ nodes, outputs }: Graph): ReadonlyMap<Value, Value> {
   const made = new Set(nodes.flatMap((node) => node.outputs));

@@ -103,6 +103,16 @@ const cases: [
     (t) => linearOf(t, 2),
   ],
   [
+    "logSumExp of what topK answered",
+    { x: numbers(2, 5) },
+    (g, v) => ops.logSumExp(g, v.x!, ops.topK(g, v.x!, 2)),
+    ({ x }) =>
+      [0, 1].map((row) => {
+        const of = [...(x!.data as Float32Array)].slice(5 * row, 5 * row + 5);
+        return Math.log(of.reduce((sum, a) => sum + Math.exp(a), 0));
+      }),
+  ],
+  [
     "cachedAttention",
     {
       ...{ q: numbers(1, 1, 2, 2), k: numbers(1, 1, 3, 2), v: numbers(1, 1, 3, 2) },

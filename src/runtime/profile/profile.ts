@@ -140,16 +140,16 @@ const perSecond = (count: number, ms: number) => (ms > 0 ? count / ms / 1e6 : 0)
 
 /** Operators that change where numbers lie, and no number. */
 const moves = new Set(
-  ["Transpose", "Concat", "Slice", "Split", "Gather", "GatherND", "ScatterElements"].concat([
-    "Expand",
-    "Tile",
-    "Pad",
-    "Reshape",
-    "Cast",
-    "Copy",
-    "MemcpyFromHost",
-    "MemcpyToHost",
-  ]),
+  [
+    "Transpose",
+    "Concat",
+    "Slice",
+    "Split",
+    "Gather",
+    "GatherND",
+    "ScatterND",
+    "ScatterElements",
+  ].concat(["Expand", "Tile", "Pad", "Reshape", "Cast", "Copy", "MemcpyFromHost", "MemcpyToHost"]),
 );
 
 /** Shares of the whole from which on something is worth telling. */
