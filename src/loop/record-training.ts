@@ -52,7 +52,7 @@ export interface RecordingOptions {
 }
 
 export interface TrainingRecord {
-  /** Undefined until it is known which run it is, and where nothing is recorded because nothing is trained. */
+  /** Undefined until it is known which run it is, and where nothing is recorded because nothing is trained or left to tell. */
   readonly run: RunIdentity | undefined;
   onEvent(event: TrainEvent): void;
   /** A line that was shown. */
@@ -87,13 +87,31 @@ export function recordTraining(
     if (begun !== undefined) what(begun);
     else held.push(what);
   };
-  const begin = () => {
-    beginning ??= beginRecord(config, parts, options).then((known) => {
+  const identity: TrainingIdentity = {
+    output,
+    configSha256: createHash("sha256").update(JSON.stringify(config)).digest("hex"),
+  };
+  const { lookMs = 10_000 } = options;
+  const look = (failure: string) => findUnfinished(parts, identity, lookMs, failure);
+  const begin = (before?: Unfinished) => {
+    const ask = () => look("Earlier runs are not looked at, and this one is a new one");
+    beginning ??= beginRecord(config, identity, parts, options, before ?? ask).then((known) => {
       begun = known;
       for (const what of held.splice(0)) what(known);
       return known;
     });
     return beginning;
+  };
+  /** The run whose model was whole when it was killed, before it could tell so. */
+  const beginUntold = async ({ record: { createdAt } }: TrainResult) => {
+    const before = await look(
+      "Whether a run was killed before it could tell its end is not looked at",
+    );
+    // One that began later was about to make another model.
+    if (before === undefined || before.startedAt > Date.parse(createdAt)) return undefined;
+    const known = await begin(before);
+    known.recordMissed(never);
+    return known;
   };
   return {
     get run() {
@@ -112,7 +130,7 @@ export function recordTraining(
     },
     tag: (given) => tell(({ recorder }) => recorder.tags(given)),
     async finish(result) {
-      const known = await beginning;
+      const known = (await beginning) ?? (await beginUntold(result));
       if (known === undefined) return true;
       const { recorder, put, preparing } = known;
       await preparing;
@@ -150,14 +168,23 @@ interface Begun {
   readonly run: RunIdentity;
   readonly recorder: Recorder;
   record(event: TrainEvent): void;
+  /** Records what the run that was taken up had told in its last second, up to a step. */
+  recordMissed(upTo: number): void;
   /** Keeps a file with the run; where that fails, there is a warning. */
   put(what: string, put: () => Promise<RunArtifact>): Promise<void>;
   /** The files of its beginning. */
   readonly preparing: Promise<unknown>;
 }
 
+/** By what the runs of one training are found. */
+interface TrainingIdentity {
+  readonly output: string;
+  readonly configSha256: string;
+}
+
 async function beginRecord(
   config: RunConfig,
+  { output, configSha256 }: TrainingIdentity,
   parts: TrackingParts,
   {
     experiment = "default",
@@ -166,16 +193,15 @@ async function beginRecord(
     source = "train",
     tags = {},
     onRun,
-    lookMs = 10_000,
   }: RecordingOptions,
+  taken: Unfinished | (() => Promise<Unfinished | undefined>),
 ): Promise<Begun> {
-  const output = path.resolve(config.train.output);
-  const configSha256 = createHash("sha256").update(JSON.stringify(config)).digest("hex");
+  // Before all that the run makes.
+  const now = Date.now();
   const [code, before] = await Promise.all([
     readCodeVersion(process.cwd()),
-    findUnfinished(parts, output, configSha256, lookMs),
+    typeof taken === "function" ? taken() : taken,
   ]);
-  const now = Date.now();
   const run: RunIdentity = {
     id: before?.id ?? createRunId(),
     experiment,
@@ -225,6 +251,12 @@ async function beginRecord(
       untracked: code.untracked,
     },
   };
+  const recordMissed = (upTo: number) => {
+    if (before === undefined) return;
+    for (const missed of missedEvents(output, before.lastSteps, upTo)) {
+      recordEvent(recorder, missed);
+    }
+  };
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   const putText = (file: string, content: string, mediaType: string) =>
     put(file, () => putArtifact(parts.artifacts, file, content, mediaType));
@@ -239,11 +271,9 @@ async function beginRecord(
     ]),
     record(event) {
       recordEvent(recorder, event);
-      if (event.type !== "start" || before === undefined) return;
-      for (const missed of missedEvents(output, before.lastSteps, event.step)) {
-        recordEvent(recorder, missed);
-      }
+      if (event.type === "start") recordMissed(event.step);
     },
+    recordMissed,
   };
 }
 
@@ -290,18 +320,21 @@ function eventIn(line: string): TrainEvent | undefined {
   }
 }
 
-/** The run that this training was told under when it was killed, stopped or failed. */
+/**
+ * The run that this training was told under when it was killed, stopped or failed.
+ * @param failure what the warning says where that cannot be looked up
+ */
 async function findUnfinished(
   { left, openDatabase, onWarning }: TrackingParts,
-  output: string,
-  configSha256: string,
+  identity: TrainingIdentity,
   lookMs: number,
+  failure: string,
 ): Promise<Unfinished | undefined> {
   const look = async () => {
     await left;
     const database = await openDatabase();
     try {
-      return await unfinishedIn(database, output, configSha256);
+      return await unfinishedIn(database, identity);
     } finally {
       await database.close();
     }
@@ -318,7 +351,7 @@ async function findUnfinished(
     return await Promise.race([looking, late]);
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    onWarning(`Earlier runs are not looked at, and this one is a new one: ${reason}`);
+    onWarning(`${failure}: ${reason}`);
     return undefined;
   } finally {
     clearTimeout(timer);
@@ -327,8 +360,7 @@ async function findUnfinished(
 
 async function unfinishedIn(
   database: Database,
-  output: string,
-  configSha256: string,
+  { output, configSha256 }: TrainingIdentity,
 ): Promise<Unfinished | undefined> {
   await markInterrupted(database, hostname());
   const [latest] = await findRunsOf(database, output, configSha256);

@@ -1,5 +1,5 @@
 // Trainings recorded in whatever state the database and the disk are: nothing waits for them, and nothing is lost.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -116,6 +116,66 @@ it("goes on as the run that was killed, whose last events it fills in", async ()
   expect(again.run?.id).toBe(record.run?.id);
   expect(again.run?.takenUpAt).toBeGreaterThan(record.run?.takenUpAt ?? Number.NaN);
   expect(await recorded()).toEqual([[path.basename(output), "finished", 3]]);
+});
+
+describe("a model that was whole before its run could tell so", () => {
+  /** A run of three steps that is killed; its folder knows one more, and its model is made some time after its beginning. */
+  async function killAtEnd(madeAfterMs: number) {
+    const output = path.join(root, `${made}-out`);
+    const config = configOf(output);
+    const parts = await openTracking({ env: env(), onWarning });
+    const record = recordTraining(config, parts);
+    for (const event of [started(), ...[1, 2, 3].map(stepped)]) record.onEvent(event);
+    await record.fail(new Error("the machine burns"));
+    await parts.close();
+    const result = resultIn(output);
+    const told = [1, 2, 3, 4].map((step) => `${JSON.stringify(stepped(step))}\n`);
+    writeFileSync(path.join(output, "events.jsonl"), told.join(""));
+    writeFileSync(path.join(output, "bridle.json"), "{}");
+    const createdAt = new Date((record.run?.startedAt ?? Number.NaN) + madeAfterMs).toISOString();
+    return {
+      config,
+      id: record.run?.id,
+      result: { ...result, record: { ...result.record, createdAt } },
+    };
+  }
+
+  it("has its run finished by the next training, which finds nothing to do", async () => {
+    const { config, id, result } = await killAtEnd(5);
+    const parts = await openTracking({ env: env(), onWarning });
+    const record = recordTraining(config, parts);
+    expect(await record.finish(result)).toBe(true);
+    await parts.close();
+    expect(record.run?.id).toBe(id);
+    expect(await recorded()).toEqual([[path.basename(result.folder), "finished", 4]]);
+    // Once it is told, there is nothing to record.
+    const later = await openTracking({ env: env(), onWarning });
+    const third = recordTraining(config, later);
+    expect(await third.finish(result)).toBe(true);
+    await later.close();
+    expect(third.run).toBeUndefined();
+    expect(warnings).toEqual([]);
+  });
+
+  it("is no result of a run that began after it was made", async () => {
+    const { config, result } = await killAtEnd(-5);
+    const parts = await openTracking({ env: env(), onWarning });
+    const record = recordTraining(config, parts);
+    expect(await record.finish(result)).toBe(true);
+    await parts.close();
+    expect(record.run).toBeUndefined();
+    expect(await recorded()).toEqual([[path.basename(result.folder), "failed", 3]]);
+  });
+
+  it("is left as it is told where no database answers, with a warning", async () => {
+    const { config, result } = await killAtEnd(5);
+    const parts = await openTracking({ env: env(), onWarning });
+    const hanging = { ...parts, openDatabase: () => new Promise<Database>(() => {}) };
+    const record = recordTraining(config, hanging, { lookMs: 20 });
+    expect(await record.finish(result)).toBe(true);
+    await parts.close();
+    expect(warnings).toEqual([expect.stringMatching(/is not looked at: .*it gave no answer/)]);
+  });
 });
 
 it("waits for no database: one that does not answer makes it a new run, which is told later", async () => {

@@ -190,3 +190,22 @@ it("ends with the same weights after twenty kills in steps, checkpoints, evaluat
     expect(again.points.get(key), key).toEqual(alone.points.get(key));
   }
 }, 600_000);
+
+it("has the run finished that was killed when its model was whole, and before that was recorded", async () => {
+  const folder = join(root, "whole-model");
+  const input = await makeToyRun(folder, { epochs: 6, checkpointEvery: 4, evaluateEvery: 6 });
+  const out = join(folder, "out");
+  const moment = { phase: "export done", folder: out, name: /^bridle\.json$/, nth: 1 };
+  const child = await start(folder, input);
+  await killAt(child, join(root, "nowhere"), moment);
+  expect(child.signalCode).toBe("SIGKILL");
+  const model = await readFile(join(out, "bridle.json"), "utf8");
+  const { runs: before } = await readRecord(folder);
+  expect(before.map(({ status }) => status)).toEqual(["interrupted"]);
+  await finish(await start(folder, input));
+  const { runs, points } = await readRecord(folder);
+  expect(runs.map(({ id, status }) => [id, status])).toEqual([[before[0]?.id, "finished"]]);
+  expect(points.get("train/loss")?.map(([step]) => step)).toEqual(await stepsTold(out));
+  expect(runs[0]?.tags["best.step"]).toBe(String(JSON.parse(model).step));
+  expect(await readFile(join(out, "bridle.json"), "utf8")).toBe(model);
+}, 120_000);
