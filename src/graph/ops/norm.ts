@@ -83,6 +83,12 @@ export const normOps: OpTable = {
         required("rmsNorm", node.inputs, 1),
       ];
       const [y, inverse] = node.outputs as [Value, Value];
+      if (e.target === "serving" && !e.isUsed(inverse)) {
+        e.into([y.name], "SimplifiedLayerNormalization", [x.name, weight.name], {
+          attributes: { axis: -1, epsilon: { float: Number(node.attributes.epsilon) } },
+        });
+        return;
+      }
       const square = e.node("Mul", [x.name, x.name]);
       const mean = e.node("ReduceMean", [square, e.ints([-1])], { attributes: { keepdims: 1 } });
       const shifted = e.node("Add", [mean, e.scalar(Number(node.attributes.epsilon))]);

@@ -3,11 +3,16 @@ import type { GraphBuilder } from "../builder.js";
 import { type Emitter, microsoft } from "../emitter.js";
 import { mismatch, type OpTable, required } from "../op.js";
 import type { RewriteRule } from "../rewrite.js";
-import type { Dim, Value } from "../value.js";
+import type { Dim, Node, Value } from "../value.js";
 
-/** Activations are stored as 128 + round(127·x / max|x|). */
-const [steps, middle] = [127, 128];
-/** A row of zeros is divided by this instead of by its largest element. */
+/**
+ * Activations are stored as zero + round(steps·x / max|x|). After a ReLU they need no room for signs, and what is negative
+ * before one becomes 0 by itself.
+ */
+const signed = { steps: 127, zero: 128 };
+const rectified = { steps: 255, zero: 0 };
+const codeOf = (node: Node) => (node.attributes.isRectified === true ? rectified : signed);
+/** A row without a positive element is divided by this after a ReLU. */
 const smallest = 1e-12;
 
 /** Elements of a row that share a scale in 4-bit weights. */
@@ -38,11 +43,17 @@ export const quantizedOps: OpTable = {
     emit(e, node) {
       const x = required("quantizeRows", node.inputs, 0).name;
       const [rows, largest] = node.outputs as [Value, Value];
-      const sizes = node.attributes.isNonNegative === true ? x : e.node("Abs", [x]);
-      const most = e.node("ReduceMax", [sizes, e.ints([-1])], { attributes: { keepdims: 1 } });
-      e.into([largest.name], "Max", [most, e.scalar(smallest)]);
+      const { steps, zero } = codeOf(node);
+      const attributes = { keepdims: 1 };
+      if (zero === 0) {
+        const most = e.node("ReduceMax", [x, e.ints([-1])], { attributes });
+        e.into([largest.name], "Max", [most, e.scalar(smallest)]);
+      } else {
+        // A row of zeros becomes whatever 0/0 is as a whole number, and 0 again when the product is scaled back.
+        e.into([largest.name], "ReduceMax", [e.node("Abs", [x]), e.ints([-1])], { attributes });
+      }
       const relative = e.node("Div", [x, largest.name]);
-      e.into([rows.name], "QuantizeLinear", [relative, e.scalar(1 / steps), e.byte(middle)]);
+      e.into([rows.name], "QuantizeLinear", [relative, e.scalar(1 / steps), e.byte(zero)]);
     },
     vjp: noGradient,
   },
@@ -64,8 +75,9 @@ export const quantizedOps: OpTable = {
       const [rows, largest, weight, scale] = [0, 1, 2, 3].map((i) =>
         required("quantizedLinear", node.inputs, i),
       ) as [Value, Value, Value, Value];
-      const inputs = [rows.name, weight.name, e.scalar(1 / steps), scale.name, e.byte(middle)];
-      if (weight.dtype === "uint8") inputs.push(e.byte(middle));
+      const { steps, zero } = codeOf(node);
+      const inputs = [rows.name, weight.name, e.scalar(1 / steps), scale.name, e.byte(zero)];
+      if (weight.dtype === "uint8") inputs.push(e.byte(signed.zero));
       const product = e.node("MatMulIntegerToFloat", inputs, { domain: microsoft });
       const output = required("quantizedLinear", node.outputs, 0).name;
       emitSum(e, ["Mul", [product, largest.name]], node.inputs[4], output);
@@ -147,12 +159,14 @@ export const quantizedNames = (weight: string) => ({
 export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8"): RewriteRule {
   /** Layers that read the same rows share them. */
   const quantized = new Map<Value, readonly Value[]>();
-  const nonNegative = new Set<Value>();
-  const rowsOf = (g: GraphBuilder, x: Value) => {
-    const attributes = nonNegative.has(x) ? { isNonNegative: true } : {};
-    const known = quantized.get(x) ?? g.apply("quantizeRows", [x], attributes);
-    quantized.set(x, known);
-    return known;
+  /** What a ReLU was applied to, by its result. */
+  const beforeRelu = new Map<Value, Value>();
+  const product8 = (g: GraphBuilder, x: Value, ...others: (Value | undefined)[]) => {
+    const before = beforeRelu.get(x);
+    const attributes = before === undefined ? {} : { isRectified: true };
+    const rows = quantized.get(x) ?? g.apply("quantizeRows", [before ?? x], attributes);
+    quantized.set(x, rows);
+    return g.apply("quantizedLinear", [...rows, ...others], attributes);
   };
   return (g, node, inputs) => {
     if (node.op === "linear") {
@@ -173,11 +187,12 @@ export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8
       }
       const columns = g.parameter(names.columns, [inner, out], product);
       const scale = g.parameter(names.scale, [out]);
-      return g.apply("quantizedLinear", [...rowsOf(g, x), columns, scale, bias]);
+      return product8(g, x, columns, scale, bias);
     }
     if (node.op === "relu") {
       const made = g.apply("relu", inputs, node.attributes);
-      for (const value of made) nonNegative.add(value);
+      const [y, x] = [made[0], inputs[0]];
+      if (y !== undefined && x !== undefined) beforeRelu.set(y, x);
       return made;
     }
     if (node.op === "gather") {
