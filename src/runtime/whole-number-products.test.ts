@@ -1,3 +1,4 @@
+// Linear layers in whole numbers beside the same in floating point, at rows that are hard on their scale.
 import { describe, expect, it } from "vitest";
 import { GraphBuilder, linear, quantizeWeights, relu, rewriteGraph } from "../graph/index.js";
 import { openSession } from "./session.js";
