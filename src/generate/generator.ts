@@ -71,9 +71,14 @@ function createSearch(options: ResolvedOptions, source: readonly number[], strea
   return createGreedySearch(options, source, stream);
 }
 
+/**
+ * Makes a float32 graph one that uses the weights as they are given.
+ * @param options.fewRows whether its products have few rows
+ */
+export type Adapt = (graph: Graph, options?: { readonly fewRows?: boolean }) => Graph;
+
 export interface GeneratorOptions extends SessionOptions {
-  /** Makes a float32 graph one that uses the weights as they are given. */
-  readonly adapt?: (graph: Graph) => Graph;
+  readonly adapt?: Adapt;
   readonly limits?: BatchLimits | undefined;
   /** Where memory for keys and values comes from. */
   readonly allocate?: Allocate;
@@ -86,7 +91,7 @@ export async function openGenerator<C extends ModelConfig>(
   weights: Weights,
   { adapt = (graph) => graph, limits, allocate, ...sessionOptions }: GeneratorOptions = {},
 ): Promise<Generator> {
-  const step = adapt(stepGraph(family, config));
+  const step = adapt(stepGraph(family, config), { fewRows: true });
   const encoder = await openSession(adapt(encoderGraph(family, config)), weights, {
     ...{ ...sessionOptions, label: "encoder" },
   });

@@ -28,6 +28,7 @@ import { type HeldWeights, holdWeights, readWeight, type Weights } from "../runt
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
+  type Adapt,
   type GenerateHooks,
   type GenerateInput,
   type GenerateResult,
@@ -159,7 +160,7 @@ async function readModelWeights<C extends ModelConfig>(
   graph: Graph,
   dtype: ModelDType,
   session: SessionOptions,
-): Promise<{ weights: Weights; adapt: (graph: Graph) => Graph }> {
+): Promise<{ weights: Weights; adapt: Adapt }> {
   if (dtype === "fp32") {
     const weights = await readWeights(folder, family, config, graph.parameters);
     const rule = withoutBiases(await findZeros(weights, family.fixed));
@@ -170,8 +171,10 @@ async function readModelWeights<C extends ModelConfig>(
     calibration: () => calibrationDocuments(folder, config),
   });
   const rule = withoutBiases(await findZeros(weights, family.fixed));
-  const adapt = (exact: Graph) =>
-    rewriteGraph(rewriteGraph(exact, rule), quantizeWeights(plan, product));
+  const adapt: Adapt = (exact, { fewRows = false } = {}) => {
+    const plain = rewriteGraph(exact, rule);
+    return rewriteGraph(plain, quantizeWeights(plan, product, fewRows ? plain : undefined));
+  };
   return { weights, adapt };
 }
 

@@ -91,3 +91,50 @@ describe.each([false, true])("a linear layer in whole numbers, after a ReLU: %s"
 it("makes the bias of a row of zeros", async () => {
   expect((await run([zeros], false))[0]).toEqual([...bias]);
 });
+
+it("makes of layers that read the same rows, joined or not, the same numbers", async () => {
+  const product = await wholeNumberProducts();
+  const g = new GraphBuilder();
+  const x = g.input("x", "float32", ["rows", inner]);
+  const layer = (name: string, hasBias = true) =>
+    linear(g, x, g.parameter(name, [out, inner]), hasBias ? g.parameter("b", [out]) : undefined);
+  const plain = layer("plain", false);
+  const exact = g.finish([
+    g.output("y.q", layer("q")),
+    g.output("y.plain", plain),
+    g.output("y.k", layer("k")),
+    g.output("y.v", layer("v")),
+    // Of what another has made.
+    g.output("y.after", linear(g, plain, g.parameter("after", [out, out]))),
+  ]);
+  const names = ["q", "k", "v", "plain", "after"];
+  const plan = new Map(names.map((name) => [name, "int8" as const]));
+  const weights = new Map<string, Tensor>([["b", float32(bias, [out])]]);
+  for (const name of names) {
+    const columns = Int8Array.from({ length: (name === "after" ? out : inner) * out }, () =>
+      Math.round(random() * 254 - 127),
+    );
+    const shape = [columns.length / out, out];
+    const unsigned = Uint8Array.from(columns, (each) => each + 128);
+    weights.set(
+      `${name}~columns`,
+      product === "int8"
+        ? { dtype: "int8", shape, data: columns }
+        : { dtype: "uint8", shape, data: unsigned },
+    );
+    weights.set(`${name}~scale`, float32(numbers(out).map(Math.abs), [out]));
+  }
+  const fed = { x: float32(Float32Array.from({ length: 5 * inner }, random), [5, inner]) };
+  const answers = [];
+  const counts = [];
+  for (const fewRows of [undefined, exact]) {
+    const graph = rewriteGraph(exact, quantizeWeights(plan, product, fewRows));
+    counts.push(graph.nodes.filter(({ op }) => op.startsWith("quantizedLinear")).length);
+    const session = await openSession(graph, weights, { device: "cpu", threads: 1, prepack: true });
+    answers.push(await session.run(fed));
+    await session.close();
+  }
+  expect(counts).toEqual([5, 3]);
+  expect(answers[1]).toEqual(answers[0]);
+  expect(answers[0]?.["y.q"]).not.toEqual(answers[0]?.["y.k"]);
+});

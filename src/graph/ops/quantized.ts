@@ -3,7 +3,7 @@ import type { GraphBuilder } from "../builder.js";
 import { type Emitter, microsoft } from "../emitter.js";
 import { mismatch, type OpTable, required } from "../op.js";
 import type { RewriteRule } from "../rewrite.js";
-import type { Dim, Node, Value } from "../value.js";
+import type { Dim, Graph, Node, Value, ValueType } from "../value.js";
 
 /**
  * Activations are stored as zero + round(steps·x / max|x|). After a ReLU they need no room for signs, and what is negative
@@ -84,6 +84,51 @@ export const quantizedOps: OpTable = {
     },
     vjp: noGradient,
   },
+  quantizedLinears: {
+    infer(inputs, attributes) {
+      const rows = required("quantizedLinears", inputs, 0);
+      const largest = required("quantizedLinears", inputs, 1);
+      return layersOf(inputs).map(([weight, scale]) => {
+        const pair = [rows, largest, weight, scale];
+        return quantizedOps.quantizedLinear?.infer(pair, attributes)[0] as ValueType;
+      });
+    },
+    emit(e, node) {
+      const [rows, largest] = [0, 1].map((i) => required("quantizedLinears", node.inputs, i)) as [
+        Value,
+        Value,
+      ];
+      const layers = layersOf(node.inputs);
+      // What is joined are weights: onnxruntime does it once, when the session opens.
+      const join = (values: readonly (Value | undefined)[], axis: number) => {
+        const names = values.flatMap((value) => (value ? [value.name] : []));
+        return e.node("Concat", names, { attributes: { axis } });
+      };
+      const columns = join(
+        layers.map(([weight]) => weight),
+        1,
+      );
+      const scales = join(
+        layers.map(([, scale]) => scale),
+        0,
+      );
+      const { steps, zero } = codeOf(node);
+      const inputs = [rows.name, columns, e.scalar(1 / steps), scales, e.byte(zero)];
+      if (layers[0]?.[0].dtype === "uint8") inputs.push(e.byte(signed.zero));
+      const product = e.node("MatMulIntegerToFloat", inputs, { domain: microsoft });
+      const scaled = e.node("Mul", [product, largest.name]);
+      const biases = layers.map(([, , bias]) => bias);
+      const sum = biases[0] === undefined ? scaled : e.node("Add", [scaled, join(biases, 0)]);
+      const sizes = node.outputs.map(({ shape }) => Number(shape.at(-1)));
+      e.into(
+        node.outputs.map(({ name }) => name),
+        "Split",
+        [sum, e.ints(sizes)],
+        { attributes: { axis: -1 } },
+      );
+    },
+    vjp: noGradient,
+  },
   blockLinear: {
     infer(inputs) {
       const [x, weight] = [required("blockLinear", inputs, 0), required("blockLinear", inputs, 1)];
@@ -135,6 +180,16 @@ export const quantizedOps: OpTable = {
   },
 };
 
+/** Weight, scale and bias of each layer of `quantizedLinears`; all have a bias, or none has. */
+function layersOf<T>(inputs: readonly (T | undefined)[]): readonly [T, T, T | undefined][] {
+  const layers: [T, T, T | undefined][] = [];
+  for (let i = 2; i < inputs.length; i += 3) {
+    const weight = required("quantizedLinears", inputs, i);
+    layers.push([weight, required("quantizedLinears", inputs, i + 1), inputs[i + 2]]);
+  }
+  return layers;
+}
+
 /** How the weights of linear layers and looked-up tables are held; one that is not named stays float32. */
 export type QuantizationPlan = ReadonlyMap<string, "int8" | "int4">;
 
@@ -152,30 +207,74 @@ export const quantizedNames = (weight: string) => ({
   blockScale: `${weight}~block_scale`,
 });
 
+/** Linear layers that read the same rows, and that one product can stand for: each by its nodes, in their order. */
+function findJoined(
+  { nodes, parameters }: Graph,
+  plan: QuantizationPlan,
+): Map<Node, readonly Node[]> {
+  const readers = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const [x, weight, bias] = node.inputs;
+    if (node.op !== "linear" || plan.get(weight?.name ?? "") !== "int8") continue;
+    if (bias !== undefined && !parameters.includes(bias)) continue;
+    const key = `${x?.name} ${bias === undefined}`;
+    readers.set(key, [...(readers.get(key) ?? []), node]);
+  }
+  const joined = new Map<Node, readonly Node[]>();
+  for (const group of readers.values()) {
+    if (group.length > 1) for (const node of group) joined.set(node, group);
+  }
+  return joined;
+}
+
 /**
  * A rule for serving graphs that computes linear layers and looks rows up with the plan's whole-number weights.
  * @param product how 8-bit weights lie for products: "uint8" are 128 more than "int8"
+ * @param fewRows the graph that is rewritten, where its products have so few rows that starting one takes longer than
+ * taking several apart again: layers that read the same rows become one product
  */
-export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8"): RewriteRule {
+export function quantizeWeights(
+  plan: QuantizationPlan,
+  product: "int8" | "uint8",
+  fewRows?: Graph,
+): RewriteRule {
+  const joined = fewRows === undefined ? new Map() : findJoined(fewRows, plan);
+  const made = new Map<Node, Value>();
   /** Layers that read the same rows share them. */
   const quantized = new Map<Value, readonly Value[]>();
   /** What a ReLU was applied to, by its result. */
   const beforeRelu = new Map<Value, Value>();
-  const product8 = (g: GraphBuilder, x: Value, ...others: (Value | undefined)[]) => {
+  const product8 = (
+    g: GraphBuilder,
+    x: Value,
+    layers: readonly Node[],
+    biasOf: (layer: Node) => Value | undefined,
+  ) => {
     const before = beforeRelu.get(x);
     const attributes = before === undefined ? {} : { isRectified: true };
     const rows = quantized.get(x) ?? g.apply("quantizeRows", [before ?? x], attributes);
     quantized.set(x, rows);
-    return g.apply("quantizedLinear", [...rows, ...others], attributes);
+    const others = layers.flatMap((layer) => {
+      const { name, shape } = required("linear", layer.inputs, 1);
+      const [out, inner] = shape.map(Number) as [number, number];
+      const names = quantizedNames(name);
+      return [
+        g.parameter(names.columns, [inner, out], product),
+        g.parameter(names.scale, [out]),
+        biasOf(layer),
+      ];
+    });
+    const op = layers.length > 1 ? "quantizedLinears" : "quantizedLinear";
+    return g.apply(op, [...rows, ...others], attributes);
   };
   return (g, node, inputs) => {
     if (node.op === "linear") {
       const [x, weight, bias] = [required("linear", inputs, 0), inputs[1], inputs[2]];
       const kind = plan.get(weight?.name ?? "");
       if (weight === undefined || kind === undefined) return undefined;
-      const [out, inner] = weight.shape.map(Number) as [number, number];
-      const names = quantizedNames(weight.name);
       if (kind === "int4") {
+        const [out, inner] = weight.shape.map(Number) as [number, number];
+        const names = quantizedNames(weight.name);
         const blocks = inner / blockSize;
         const packed = g.parameter(names.blocks, [out, blocks, blockSize / 2], "uint8");
         return g.apply("blockLinear", [
@@ -185,9 +284,15 @@ export function quantizeWeights(plan: QuantizationPlan, product: "int8" | "uint8
           bias,
         ]);
       }
-      const columns = g.parameter(names.columns, [inner, out], product);
-      const scale = g.parameter(names.scale, [out]);
-      return product8(g, x, columns, scale, bias);
+      const known = made.get(node);
+      if (known !== undefined) return [known];
+      const group: readonly Node[] = joined.get(node) ?? [node];
+      const outputs = product8(g, x, group, (layer) => {
+        const other = layer === node ? undefined : layer.inputs[2];
+        return layer === node ? bias : other && g.parameter(other.name, other.shape, other.dtype);
+      });
+      for (const [i, each] of group.entries()) made.set(each, outputs[i] as Value);
+      return outputs.slice(group.indexOf(node), group.indexOf(node) + 1);
     }
     if (node.op === "relu") {
       const made = g.apply("relu", inputs, node.attributes);
