@@ -20,8 +20,25 @@ export const blockSize = 32;
 
 const noGradient = { reason: "whole-number weights are made from learned ones" };
 
-function isMatrix(value: Value, dtypes: readonly string[]): boolean {
+function isMatrix(value: ValueType, dtypes: readonly string[]): boolean {
   return value.shape.length === 2 && dtypes.includes(value.dtype);
+}
+
+/** What a layer makes of rows that were quantized: [...,in] and [in,out] → [...,out]. @throws SHAPE_MISMATCH */
+function productType(
+  rows: ValueType,
+  largest: ValueType,
+  weight: ValueType,
+  scale: ValueType,
+): ValueType {
+  const [inner, out] = weight.shape;
+  if (!isMatrix(weight, ["int8", "uint8"]) || rows.shape.at(-1) !== inner) {
+    throw mismatch("quantizedLinear", "the last axis must be the weight's first", rows, weight);
+  }
+  if (rows.dtype !== "uint8" || scale.shape[0] !== out) {
+    throw mismatch("quantizedLinear", "each column has a scale", weight, scale);
+  }
+  return { dtype: largest.dtype, shape: [...rows.shape.slice(0, -1), out as Dim] };
 }
 
 /** Adds the bias, where there is one, as the last of what makes `output`. */
@@ -61,15 +78,8 @@ export const quantizedOps: OpTable = {
     infer(inputs) {
       const [rows, largest, weight, scale] = [0, 1, 2, 3].map((i) =>
         required("quantizedLinear", inputs, i),
-      ) as [Value, Value, Value, Value];
-      const [inner, out] = weight.shape;
-      if (!isMatrix(weight, ["int8", "uint8"]) || rows.shape.at(-1) !== inner) {
-        throw mismatch("quantizedLinear", "the last axis must be the weight's first", rows, weight);
-      }
-      if (rows.dtype !== "uint8" || scale.shape[0] !== out) {
-        throw mismatch("quantizedLinear", "each column has a scale", weight, scale);
-      }
-      return [{ dtype: largest.dtype, shape: [...rows.shape.slice(0, -1), out as Dim] }];
+      ) as [ValueType, ValueType, ValueType, ValueType];
+      return [productType(rows, largest, weight, scale)];
     },
     emit(e, node) {
       const [rows, largest, weight, scale] = [0, 1, 2, 3].map((i) =>
@@ -85,13 +95,10 @@ export const quantizedOps: OpTable = {
     vjp: noGradient,
   },
   quantizedLinears: {
-    infer(inputs, attributes) {
+    infer(inputs) {
       const rows = required("quantizedLinears", inputs, 0);
       const largest = required("quantizedLinears", inputs, 1);
-      return layersOf(inputs).map(([weight, scale]) => {
-        const pair = [rows, largest, weight, scale];
-        return quantizedOps.quantizedLinear?.infer(pair, attributes)[0] as ValueType;
-      });
+      return layersOf(inputs).map(([weight, scale]) => productType(rows, largest, weight, scale));
     },
     emit(e, node) {
       const [rows, largest] = [0, 1].map((i) => required("quantizedLinears", node.inputs, i)) as [
@@ -295,10 +302,10 @@ export function quantizeWeights(
       return outputs.slice(group.indexOf(node), group.indexOf(node) + 1);
     }
     if (node.op === "relu") {
-      const made = g.apply("relu", inputs, node.attributes);
-      const [y, x] = [made[0], inputs[0]];
+      const outputs = g.apply("relu", inputs, node.attributes);
+      const [y, x] = [outputs[0], inputs[0]];
       if (y !== undefined && x !== undefined) beforeRelu.set(y, x);
-      return made;
+      return outputs;
     }
     if (node.op === "gather") {
       const [table, ids] = inputs;
