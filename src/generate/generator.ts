@@ -1,9 +1,9 @@
 // Generation with a model: what is asked for as searches, which a scheduler runs together with everybody else's.
-import type { Graph } from "../graph/index.js";
+import { dtypes, type Graph } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
 import { openSession, type SessionOptions } from "../runtime/session.js";
-import { int64, int64Rows } from "../runtime/tensor.js";
+import { int64, int64Rows, size } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
 import type { Allocate } from "./buffer-pool.js";
@@ -100,7 +100,9 @@ export async function openGenerator<C extends ModelConfig>(
     ...{ ...sessionOptions, prepack: true, label: "decoder" },
   });
   const inputs = cacheInputs(step);
-  const scheduler = new Scheduler({ encoder, decoder, config, inputs, allocate }, limits);
+  const stepWeightBytes = readBytes(step);
+  const parts = { encoder, decoder, config, inputs, allocate, stepWeightBytes };
+  const scheduler = new Scheduler(parts, limits);
   return {
     async generate(input, asked = {}, hooks = {}) {
       const options = resolveOptions(asked, config);
@@ -120,6 +122,17 @@ export async function openGenerator<C extends ModelConfig>(
       await decoder.close();
     },
   };
+}
+
+/** Operators that read a few rows of a weight, rather than all of it. */
+const lookups = new Set(["gather", "quantizedGather"]);
+
+/** Bytes of the weights that a run of a graph reads whole. */
+function readBytes({ nodes, parameters }: Graph): number {
+  const read = new Set(nodes.flatMap(({ op, inputs }) => (lookups.has(op) ? [] : inputs)));
+  return parameters
+    .filter((parameter) => read.has(parameter))
+    .reduce((sum, { shape, dtype }) => sum + size(shape.map(Number)) * dtypes[dtype].bytes, 0);
 }
 
 /**

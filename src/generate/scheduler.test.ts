@@ -178,6 +178,25 @@ describe("a call", () => {
     }
   });
 
+  it("shares steps with others of any length until padding takes more than the weights", async () => {
+    const [short, far] = [rows(1)[0] as number[], Array.from({ length: 60 }, (_, i) => 104 + i)];
+    const shared: number[] = [];
+    // Of 64 tokens, padding included, a short one lacks 48.
+    for (const shorts of [1, 2, 4, 8, 16, 32]) {
+      const one = await open();
+      const phases: JobPhases[] = [];
+      const hooks = { onPhases: (each: JobPhases) => phases.push(each) };
+      const pile = one.generate({ inputIds: Array(shorts).fill(short) }, long);
+      await Promise.all([pile, one.generate({ inputIds: [far] }, long, hooks)]);
+      await one.close();
+      const [{ steps, stepDocuments }] = phases as [JobPhases];
+      // The long one comes a turn later, and takes its last step alone.
+      shared.push(Math.ceil(stepDocuments / steps));
+    }
+    // The weights of a step are as many bytes as what 5 to 7 short ones lack.
+    expect(shared).toEqual([2, 3, 5, 1, 1, 1]);
+  });
+
   it("that is cut off tells where its time went until then", async () => {
     const told: [string, JobPhases][] = [];
     const stop = { first: new AbortController(), second: new AbortController() };

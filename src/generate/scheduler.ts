@@ -90,15 +90,14 @@ export interface EngineParts {
   readonly config: ModelConfig;
   readonly inputs: CacheInputs;
   readonly allocate?: Allocate | undefined;
+  /** Bytes of weights that a step reads, however many rows share it. */
+  readonly stepWeightBytes: number;
 }
 
 interface Group {
   readonly width: number;
   readonly batch: RunningBatch;
 }
-
-/** Documents whose sources differ by more than this factor do not share a batch: the short ones would be padded. */
-const mostPadding = 2;
 
 /** Throws what an aborted signal asks for. */
 export function checkAborted(signal: AbortSignal | undefined): void {
@@ -313,13 +312,25 @@ export class Scheduler {
     return cacheBytes(this.parts.inputs, shape, sourceOf(job), job.mostSteps);
   }
 
+  /**
+   * The group with equally many rows a document in which padding would be least. What is padded is read at every step: no
+   * more of it than a step of the job's own would read of the weights.
+   */
   private findGroup(job: Pending): Group | undefined {
+    const { inputs, stepWeightBytes, config } = this.parts;
     const width = job.searches[0]?.width ?? 1;
     const length = sourceOf(job);
-    return this.groups.find(({ width: w, batch: { size, sourceTokens } }) => {
-      const [short, long] = [Math.min(length, sourceTokens), Math.max(length, sourceTokens)];
-      return w === width && (size === 0 || long <= mostPadding * short);
-    });
+    const tokenBytes = 4 * inputs.cross.length * config.decoderHeads * config.headWidth;
+    let [found, least] = [undefined as Group | undefined, stepWeightBytes];
+    for (const group of this.groups) {
+      if (group.width !== width) continue;
+      const { members, sourceTokens } = group.batch;
+      const longest = Math.max(length, sourceTokens);
+      const tokens = members.reduce((sum, { source }) => sum + longest - source, 0);
+      const padded = tokenBytes * (tokens + job.searches.length * (longest - length));
+      if (members.length === 0 || padded <= least) [found, least] = [group, padded];
+    }
+    return found;
   }
 
   private groupFor(job: Pending): Group {

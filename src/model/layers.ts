@@ -151,7 +151,7 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
   const { scale = headWidth ** -0.5 } = input;
   const mixed = own
     ? ops.cachedAttention(g, { q, k, v, own, mask, scale })
-    : ops.attention(g, { q, k, v, mask, scale, dropout });
+    : ops.attention(g, { q, k, v, mask, scale, dropout, hasFewRows: cache !== uncached });
   return linear(
     g,
     mergeHeads(g, mixed, heads),

@@ -1,12 +1,34 @@
 // Scaled dot-product attention over heads.
 import type { GraphBuilder } from "../builder.js";
-import { microsoft } from "../emitter.js";
+import { type Emitter, microsoft } from "../emitter.js";
 import { broadcast, cotangentOf, mismatch, type OpTable, required } from "../op.js";
 import type { RewriteRule } from "../rewrite.js";
 import type { Dim, Value } from "../value.js";
 import { mul, sub, waitFor } from "./elementwise.js";
 import { matmul } from "./linear.js";
 import { reduceSum, sumTo } from "./reduce.js";
+
+/**
+ * Below this, in logarithms, a weight adds nothing to a sum of float32 that a weight of one is part of, and is still a normal
+ * number. Softmax answers denormal ones of 4e-39 for what a mask drops where MLAS computes it with AVX-512, and whatever is
+ * multiplied with these takes the processor a hundred times as long.
+ */
+const least = -80;
+/** The same beside a weight that may itself be e^20 times less than the greatest. */
+const leastOfOwn = -60;
+
+/** Scores with a mask added, none further below its row's `reference` than `distance`. */
+function maskedAbove(
+  e: Emitter,
+  [scores, mask]: readonly [string, string],
+  distance: number,
+  reference?: string,
+): string {
+  const masked = e.node("Add", [scores, mask]);
+  const top =
+    reference ?? e.node("ReduceMax", [masked, e.ints([-1])], { attributes: { keepdims: 1 } });
+  return e.node("Max", [masked, e.node("Add", [top, e.scalar(distance)])]);
+}
 
 export const attentionOps: OpTable = {
   attention: {
@@ -37,7 +59,10 @@ export const attentionOps: OpTable = {
         domain: microsoft,
         attributes: { transB: 1, alpha: { float: Number(node.attributes.scale) } },
       });
-      const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
+      let masked = scores;
+      if (mask && node.attributes.hasFewRows === true) {
+        masked = maskedAbove(e, [scores, mask.name], least);
+      } else if (mask) masked = e.node("Add", [scores, mask.name]);
       e.into([weights.name], "Softmax", [masked], { attributes: { axis: -1 } });
       if (!e.isUsed(mixed)) return;
       const thinned = kept ? e.node("Mul", [weights.name, kept.name]) : weights.name;
@@ -103,7 +128,8 @@ export const attentionOps: OpTable = {
       // Sums of D products, and their scale, by one product with a column.
       const own = e.node("MatMul", [e.node("Mul", [q, ownK]), e.column(scale, width)]);
       const scores = e.node("Concat", [past, own], { attributes: { axis: -1 } });
-      const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
+      // A row's own key is always seen: its score stands for the greatest.
+      const masked = mask ? maskedAbove(e, [scores, mask.name], leastOfOwn, own) : scores;
       const weights = e.node("Softmax", [masked], { attributes: { axis: -1 } });
       const [first, last, end] = [e.ints([0]), e.ints([-1]), e.ints([Number.MAX_SAFE_INTEGER])];
       const toPast = e.node("Slice", [weights, first, last, last]);
@@ -126,6 +152,8 @@ export const recomputeAttention: RewriteRule = (g, node, inputs) =>
  * Scaled dot-product attention.
  * q [B,H,T,D], k and v [B,H,S,D], mask broadcast to [B,H,T,S] and added (0 keep, −inf drop) → [B,H,T,D]
  * @param dropout share of the attention weights that training drops
+ * @param hasFewRows whether T is so small beside S that one more pass over the scores costs less than products with what was
+ * masked
  * @throws SHAPE_MISMATCH when D, S or H differ.
  * Source: Vaswani et al. 2017, eq. 1.
  */
@@ -138,10 +166,15 @@ export const attention = (
     mask?: Value | undefined;
     scale: number;
     dropout?: number | undefined;
+    hasFewRows?: boolean | undefined;
   },
 ): Value => {
-  const { q, k, v, mask, scale, dropout = 0 } = input;
-  return g.one("attention", [q, k, v, mask], { scale, ...(dropout > 0 ? { dropout } : {}) });
+  const { q, k, v, mask, scale, dropout = 0, hasFewRows = false } = input;
+  return g.one("attention", [q, k, v, mask], {
+    scale,
+    ...(dropout > 0 && { dropout }),
+    ...(hasFewRows && { hasFewRows }),
+  });
 };
 
 /**
