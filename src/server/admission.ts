@@ -49,6 +49,11 @@ interface Waiter {
 }
 
 const mostRetryAfterS = 300;
+/**
+ * So many times as long as all that was measured says may it take, since a machine's pace can drop while somebody waits. A line
+ * that is shorter for it does as much, as long as it is never empty.
+ */
+const unforeseen = 1.2;
 
 /** @param now milliseconds of a clock that never goes back */
 export function createAdmission(limits: AdmissionLimits, now = () => performance.now()): Admission {
@@ -92,7 +97,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
   function checkReach(leftMs: number): number | undefined {
     const expectedMs = times.expectMs(line.size + 1);
     if (expectedMs === undefined) return undefined;
-    const neededMs = expectedMs * times.margin;
+    const neededMs = unforeseen * expectedMs * times.margin;
     // So much later the line is short enough.
     if (neededMs > leftMs) throw outOfReach(neededMs, leftMs, inSeconds(neededMs - leftMs));
     return expectedMs;
