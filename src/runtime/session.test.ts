@@ -168,6 +168,18 @@ const cases: [
     (g, v) => ops.attention(g, { q: v.q!, k: v.k!, v: v.v!, mask: v.mask, scale: 0.5 }),
     attentionOf,
   ],
+  [
+    "attention of few rows",
+    {
+      ...{ q: numbers(1, 1, 2, 3), k: numbers(1, 1, 2, 3), v: numbers(1, 1, 2, 3) },
+      mask: float32(Float32Array.of(0, -3.4e38, -3.4e38, 0), [1, 1, 2, 2]),
+    },
+    (g, v) => {
+      const input = { q: v.q!, k: v.k!, v: v.v!, mask: v.mask };
+      return ops.attention(g, { ...input, scale: 0.5, hasFewRows: true });
+    },
+    attentionOf,
+  ],
 ];
 
 function erf(x: number): number {
@@ -215,6 +227,40 @@ describe("on the CPU", () => {
   it.each(cases)("%s", async (_, feeds, build, compute) =>
     close(await run(feeds, build), compute(feeds)),
   );
+
+  const [least, little] = [2 ** -126, 1e-24];
+  const identity = float32(Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), [1, 1, 3, 3]);
+  it.each<[string, (g: GraphBuilder, v: Record<string, Value>) => Value, number]>([
+    [
+      "attention of few rows",
+      (g, { q, k, values, mask }) =>
+        ops.attention(g, { q: q!, k: k!, v: values!, mask, scale: 1, hasFewRows: true }),
+      3,
+    ],
+    [
+      "cachedAttention",
+      (g, { q, k, values, mask, none }) =>
+        ops.cachedAttention(g, {
+          ...{ q: q!, k: k!, v: values!, own: { k: q!, v: none! }, mask, scale: 1 },
+        }),
+      4,
+    ],
+  ])("%s gives what a mask drops next to nothing, as a normal number", async (_, build, seen) => {
+    const mask = new Float32Array(seen);
+    mask.fill(-3.4028234663852886e38, 0, 2);
+    const none = float32(new Float32Array(3), [1, 1, 1, 3]);
+    // Values are rows of the identity, so that what comes out are the weights.
+    const feeds = { q: numbers(1, 1, 1, 3), k: numbers(1, 1, 3, 3), values: identity, none };
+    const { data } = await run({ ...feeds, mask: float32(mask, [1, 1, 1, seen]) }, (g, v) =>
+      build(g, v),
+    );
+    const [first, second, third] = data as Float32Array as unknown as [number, number, number];
+    for (const weight of [first, second]) {
+      expect(weight).toBeGreaterThanOrEqual(least);
+      expect(weight).toBeLessThan(little);
+    }
+    expect(third).toBeGreaterThan(1e-3);
+  });
 });
 
 const webgpu = await webgpuAnswers();
