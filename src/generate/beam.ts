@@ -1,7 +1,7 @@
 // Beam search for one document, with the figures and the stopping rules of transformers 5.
 import { largest, logSoftmax, softmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
-import { onlyBans, processorsOf } from "./processors.js";
+import { onlyRestricts, processorsOf } from "./processors.js";
 import { createRandom, drawWithoutReplacement } from "./random.js";
 import type { Candidates, Row, Search, Sequence } from "./search.js";
 import { warpersOf } from "./warpers.js";
@@ -38,7 +38,7 @@ export function createBeamSearch(
 ): Search {
   const { numBeams, maxLength, lengthPenalty, earlyStopping, eosTokenIds } = options;
   const processors = processorsOf(options);
-  const bans = onlyBans(options);
+  const restrict = onlyRestricts(options);
   const warpers = options.doSample ? warpersOf(options) : [];
   const random = createRandom(options.seed, stream);
   // Enough candidates that as many beams remain when all of the best end here.
@@ -71,7 +71,9 @@ export function createBeamSearch(
     const found: { from: number; token: number; score: number }[] = [];
     for (const [from, beam] of running.entries()) {
       const { tokens = [], logProbabilities = [] } = candidates[from] ?? {};
-      const banned = bans?.({ ids: beam.ids, source });
+      const { banned, forced = [] } = restrict?.({ ids: beam.ids, source }) ?? {};
+      for (const token of forced) found.push({ from, token, score: beam.score });
+      if (forced.length > 0) continue;
       let taken = 0;
       for (let i = 0; i < tokens.length && taken < keep; i++) {
         const token = tokens[i] as number;
@@ -145,9 +147,11 @@ export function createBeamSearch(
     get needs() {
       let most = 0;
       for (const { ids } of running) {
-        const banned = bans?.({ ids, source });
-        if (banned === undefined) return undefined;
-        most = Math.max(most, banned.size);
+        const restricted = restrict?.({ ids, source });
+        if (restricted === undefined) return undefined;
+        // All beams are of one length, at which nothing is asked for.
+        if (restricted.forced !== undefined) return 1;
+        most = Math.max(most, restricted.banned.size);
       }
       return keep + most;
     },

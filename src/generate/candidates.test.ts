@@ -66,6 +66,8 @@ const options: [string, GenerateOptions][] = [
   ["words and an early end", { badWordsIds: [[7], [8, 9]], minLength: 8 }],
   ["tokens at the start and everywhere", { suppressTokens: [3, 4], beginSuppressTokens: [5, 1] }],
   ["all but the forced first and last token", { forcedBosTokenId: 12, forcedEosTokenId: 1 }],
+  ["all but two last tokens", { forcedEosTokenId: [9, 1], eosTokenId: [1, 9, 11] }],
+  ["a last token that is suppressed too", { forcedEosTokenId: [9, 1], suppressTokens: [9] }],
   ["little of two kinds", { noRepeatNgramSize: 3, minNewTokens: 6, lengthPenalty: 0.6 }],
 ];
 
@@ -90,6 +92,18 @@ describe("a few candidates decide what all scores would", () => {
     );
     for (const [i, { score }] of found.entries())
       expect(score).toBeCloseTo(all[i]?.score as number, 5);
+  });
+
+  it.each([1, 4])("a forced token needs no scores with %i beams", (numBeams) => {
+    const asked = { maxLength: 3, numBeams, forcedBosTokenId: 12, forcedEosTokenId: 1 };
+    const resolved = resolveOptions(asked, config);
+    const search = numBeams === 1 ? createGreedySearch : createBeamSearch;
+    const { few, found } = runFew(search(resolved, source, 0));
+    expect(few).toBe(2);
+    expect(found[0]?.ids).toEqual([0, 12, 1]);
+    // One that ends at its beginning is left to the rules in their order.
+    const ending = resolveOptions({ ...asked, forcedBosTokenId: 1 }, config);
+    expect(search(ending, source, 0).needs).toBeUndefined();
   });
 
   it.each<[string, GenerateOptions]>([

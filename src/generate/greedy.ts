@@ -1,7 +1,7 @@
 // Greedy search and sampling: each row goes its own way, one token a step.
 import { largest, logSoftmax, softmax } from "./math.js";
 import type { ResolvedOptions } from "./options.js";
-import { type LogitsProcessor, onlyBans, processorsOf } from "./processors.js";
+import { type LogitsProcessor, onlyRestricts, processorsOf } from "./processors.js";
 import { createRandom, drawWithoutReplacement } from "./random.js";
 import type { Row, Search, Sequence } from "./search.js";
 import { warpersOf } from "./warpers.js";
@@ -25,7 +25,7 @@ export function createGreedySearch(
   const processors: LogitsProcessor[] = processorsOf(options);
   const warpers = options.doSample ? warpersOf(options) : [];
   const random = createRandom(options.seed, stream);
-  const bans = onlyBans(options);
+  const restrict = onlyRestricts(options);
   const paths: Path[] = Array.from({ length: options.numReturnSequences }, () => ({
     ids: [options.decoderStartTokenId],
     finished: false,
@@ -62,9 +62,10 @@ export function createGreedySearch(
     get needs() {
       let most = 0;
       for (const { ids, finished } of paths) {
-        const banned = finished ? new Set() : bans?.({ ids, source });
-        if (banned === undefined) return undefined;
-        most = Math.max(most, banned.size);
+        if (finished) continue;
+        const restricted = restrict?.({ ids, source });
+        if (restricted === undefined) return undefined;
+        most = Math.max(most, restricted.banned.size);
       }
       return most + 1;
     },
@@ -73,7 +74,9 @@ export function createGreedySearch(
         const scores = logits[i];
         if (path.finished || scores === undefined) continue;
         // What only forbids tokens leaves the others' probabilities as the model gave them.
-        const given = bans?.({ ids: path.ids, source }) && logSoftmax(scores);
+        const restricted = restrict?.({ ids: path.ids, source });
+        const isFree = restricted !== undefined && restricted.forced === undefined;
+        const given = isFree ? logSoftmax(scores) : undefined;
         for (const processor of processors) processor({ ids: path.ids, source }, scores);
         for (const warper of warpers) warper(scores);
         // Where every token is forbidden transformers takes the first; ending is what a reader can use.
@@ -86,7 +89,11 @@ export function createGreedySearch(
       for (const [i, path] of paths.entries()) {
         if (path.finished) continue;
         const { tokens = [], logProbabilities = [] } = candidates[i] ?? {};
-        const banned = bans?.({ ids: path.ids, source });
+        const { banned, forced } = restrict?.({ ids: path.ids, source }) ?? {};
+        if (forced !== undefined) {
+          write(path, forced[0], logSoftmax(new Float32Array(forced.length))[0] as number);
+          continue;
+        }
         const at = tokens.findIndex((token) => !banned?.has(token));
         write(path, tokens[at], logProbabilities[at] ?? 0);
       }

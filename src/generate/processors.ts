@@ -172,14 +172,21 @@ function banRules(o: ResolvedOptions) {
   };
 }
 
+/** What the next token may be. */
+export interface Restriction {
+  readonly banned: ReadonlySet<number>;
+  /** The only tokens there are, in ascending order, equally likely; where there are such nothing is banned. */
+  readonly forced?: readonly number[];
+}
+
 /**
- * What the next token must not be, where the options do nothing else to scores: then a few of the likeliest tokens tell
- * as much as all of them.
- * @returns undefined where a score may change otherwise, or a token is forced, at this place
+ * What the next token may be, where the options do nothing else to scores: then a few of the likeliest tokens tell as much as
+ * all of them.
+ * @returns undefined where scores may change otherwise; so does what it answers where they do at one place
  */
-export function onlyBans(
+export function onlyRestricts(
   o: ResolvedOptions,
-): ((context: Context) => ReadonlySet<number> | undefined) | undefined {
+): ((context: Context) => Restriction | undefined) | undefined {
   const changes =
     o.doSample ||
     o.sequenceBias ||
@@ -189,13 +196,23 @@ export function onlyBans(
     o.exponentialDecayLengthPenalty ||
     o.renormalizeLogits;
   if (changes) return undefined;
-  const rules = Object.values(banRules(o)).filter((rule) => typeof rule === "function");
+  const isRule = (rule: BanRule | false | undefined) => typeof rule === "function";
+  const bans = banRules(o);
+  const rules = Object.values(bans).filter(isRule);
+  /** Those that come after what is forced. */
+  const later = [bans.suppress, bans.beginSuppress].filter(isRule);
+  const forcedBosTokenIds = o.forcedBosTokenId == null ? undefined : [o.forcedBosTokenId];
   return (context) => {
     const { length } = context.ids;
-    const isForced =
-      (o.forcedBosTokenId != null && length === 1) ||
-      (o.forcedEosTokenIds !== undefined && length === o.maxLength - 1);
-    return isForced ? undefined : new Set(rules.flatMap((rule) => rule(context)));
+    const isLast = o.forcedEosTokenIds !== undefined && length === o.maxLength - 1;
+    const forced = isLast ? o.forcedEosTokenIds : length === 1 ? forcedBosTokenIds : undefined;
+    if (forced === undefined) return { banned: new Set(rules.flatMap((rule) => rule(context))) };
+    const impossible = later.flatMap((rule) => rule(context));
+    // What is forced and forbidden, or begins and ends at once, is for the rules in their order to settle.
+    if (!isLast) impossible.push(...o.eosTokenIds);
+    return forced.some((token) => impossible.includes(token))
+      ? undefined
+      : { banned: new Set(), forced: forced.toSorted((a, b) => a - b) };
   };
 }
 
