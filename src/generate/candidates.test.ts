@@ -67,6 +67,7 @@ const options: [string, GenerateOptions][] = [
   ["tokens at the start and everywhere", { suppressTokens: [3, 4], beginSuppressTokens: [5, 1] }],
   ["all but the forced first and last token", { forcedBosTokenId: 12, forcedEosTokenId: 1 }],
   ["all but two last tokens", { forcedEosTokenId: [9, 1], eosTokenId: [1, 9, 11] }],
+  ["a last token that is named twice", { forcedEosTokenId: [1, 1] }],
   ["a last token that is suppressed too", { forcedEosTokenId: [9, 1], suppressTokens: [9] }],
   ["little of two kinds", { noRepeatNgramSize: 3, minNewTokens: 6, lengthPenalty: 0.6 }],
 ];

@@ -182,7 +182,8 @@ export interface Restriction {
 /**
  * What the next token may be, where the options do nothing else to scores: then a few of the likeliest tokens tell as much as
  * all of them.
- * @returns undefined where scores may change otherwise; so does what it answers where they do at one place
+ * @returns undefined where scores may change otherwise; so does what it answers at a place where a forced token is suppressed
+ * too, or the first that is forced is an end
  */
 export function onlyRestricts(
   o: ResolvedOptions,
@@ -212,7 +213,7 @@ export function onlyRestricts(
     if (!isLast) impossible.push(...o.eosTokenIds);
     return forced.some((token) => impossible.includes(token))
       ? undefined
-      : { banned: new Set(), forced: forced.toSorted((a, b) => a - b) };
+      : { banned: new Set(), forced: [...new Set(forced)].sort((a, b) => a - b) };
   };
 }
 

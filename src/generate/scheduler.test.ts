@@ -197,6 +197,27 @@ describe("a call", () => {
     expect(shared).toEqual([2, 3, 5, 1, 1, 1]);
   });
 
+  it("counts the longest source and the longest summary of those who would share, for each of them", async () => {
+    const [short, far] = [rows(1)[0] as number[], Array.from({ length: 60 }, (_, i) => 104 + i)];
+    // One reads 64 tokens and has room for 16 steps, the other for 16 and 48: together each takes 64 and 48.
+    const tokenBytes = 4 * tinyConfig.d_model * 2 * tinyConfig.decoder_layers;
+    const together: boolean[] = [];
+    for (const most of [2 * (64 + 48), 2 * (64 + 48) - 1]) {
+      const one = await open({ maxCacheBytes: most * tokenBytes });
+      const phases: JobPhases[] = [];
+      const hooks = { onPhases: (each: JobPhases) => phases.push(each) };
+      const brief = { maxNewTokens: 10, minNewTokens: 10 };
+      const calls = [
+        one.generate({ inputIds: [short] }, long),
+        one.generate({ inputIds: [far] }, brief, hooks),
+      ];
+      await Promise.all(calls);
+      await one.close();
+      together.push(phases.some(({ steps, stepDocuments }) => stepDocuments > steps));
+    }
+    expect(together).toEqual([true, false]);
+  });
+
   it("that is cut off tells where its time went until then", async () => {
     const told: [string, JobPhases][] = [];
     const stop = { first: new AbortController(), second: new AbortController() };

@@ -109,8 +109,8 @@ export function checkAborted(signal: AbortSignal | undefined): void {
 const sourceOf = ({ feeds }: Job) => feeds.ids.shape[1] ?? 0;
 
 /**
- * Step-level batching: documents with equally many rows and sources of about one length advance together, come in
- * between two steps and go when they are done.
+ * Step-level batching: documents with equally many rows advance together, unless padding their sources would cost more than
+ * it saves; they come in between two steps and go when they are done.
  * Source: Yu et al. 2022 (Orca), §3, selective batching left to padding.
  */
 export class Scheduler {
@@ -291,25 +291,29 @@ export class Scheduler {
     return rows + job.searches.length * width <= maxRows && this.bytesWith(job) <= maxCacheBytes;
   }
 
-  /** Bytes that all groups take at most with one job more: in a group everybody has as much room as whoever needs most. */
+  /**
+   * Bytes that all groups take at most with one job more: in a group everybody has as much room as the longest source and the
+   * longest summary need.
+   */
   private bytesWith(job: Pending): number {
     const joined = this.findGroup(job);
-    const alone = job.searches.length * job.eachBytes;
-    let sum = joined === undefined ? alone : 0;
+    let sum = joined === undefined ? job.searches.length * job.eachBytes : 0;
     for (const group of this.groups) {
-      const joins = group === joined;
-      let most = joins ? job.eachBytes : 0;
-      for (const { search } of group.batch.members)
-        most = Math.max(most, this.owners.get(search)?.eachBytes ?? 0);
-      sum += (group.batch.size + (joins ? job.searches.length : 0)) * most;
+      const owners = group.batch.members.flatMap(({ search }) => this.owners.get(search) ?? []);
+      const jobs = group === joined ? [...owners, job] : owners;
+      const documents = owners.length + (group === joined ? job.searches.length : 0);
+      sum += documents * this.bytesFor(...jobs);
     }
     return sum;
   }
 
-  private bytesFor(job: Job): number {
+  /** Bytes that one document takes at most in a group with these jobs. */
+  private bytesFor(...jobs: readonly Job[]): number {
     const { decoderHeads: heads, headWidth } = this.parts.config;
-    const shape = { width: job.searches[0]?.width ?? 1, heads, headWidth };
-    return cacheBytes(this.parts.inputs, shape, sourceOf(job), job.mostSteps);
+    const shape = { width: jobs[0]?.searches[0]?.width ?? 1, heads, headWidth };
+    const source = Math.max(0, ...jobs.map(sourceOf));
+    const steps = Math.max(0, ...jobs.map(({ mostSteps }) => mostSteps));
+    return cacheBytes(this.parts.inputs, shape, source, steps);
   }
 
   /**
@@ -323,12 +327,12 @@ export class Scheduler {
     const tokenBytes = 4 * inputs.cross.length * config.decoderHeads * config.headWidth;
     let [found, least] = [undefined as Group | undefined, stepWeightBytes];
     for (const group of this.groups) {
-      if (group.width !== width) continue;
+      if (group.width !== width || group.batch.size === 0) continue;
       const { members, sourceTokens } = group.batch;
       const longest = Math.max(length, sourceTokens);
       const tokens = members.reduce((sum, { source }) => sum + longest - source, 0);
       const padded = tokenBytes * (tokens + job.searches.length * (longest - length));
-      if (members.length === 0 || padded <= least) [found, least] = [group, padded];
+      if (padded <= least) [found, least] = [group, padded];
     }
     return found;
   }

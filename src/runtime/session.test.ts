@@ -140,6 +140,20 @@ const cases: [
     },
   ],
   [
+    "cachedAttention with a bias against a row's own, which is all it sees",
+    {
+      ...{ q: numbers(1, 1, 1, 2), k: numbers(1, 1, 3, 2), v: numbers(1, 1, 3, 2) },
+      ...{ ownK: numbers(1, 1, 1, 2), ownV: numbers(1, 1, 1, 2) },
+      mask: float32(Float32Array.of(-3.4e38, -3.4e38, -3.4e38, -90), [1, 4]),
+    },
+    (g, v) =>
+      ops.cachedAttention(g, {
+        ...{ q: v.q!, k: v.k!, v: v.v!, own: { k: v.ownK!, v: v.ownV! } },
+        ...{ mask: v.mask, scale: 1 },
+      }),
+    ({ ownV }) => [...(ownV!.data as Float32Array)],
+  ],
+  [
     "concat",
     { x: numbers(1, 2), y: numbers(1, 3) },
     (g, v) => ops.concat(g, [v.x!, v.y!], 1),

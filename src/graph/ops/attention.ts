@@ -14,20 +14,12 @@ import { reduceSum, sumTo } from "./reduce.js";
  * multiplied with these takes the processor a hundred times as long.
  */
 const least = -80;
-/** The same beside a weight that may itself be e^20 times less than the greatest. */
-const leastOfOwn = -60;
 
-/** Scores with a mask added, none further below its row's `reference` than `distance`. */
-function maskedAbove(
-  e: Emitter,
-  [scores, mask]: readonly [string, string],
-  distance: number,
-  reference?: string,
-): string {
+/** Scores with a mask added, none of which makes a weight that is no normal number. */
+function maskedNormally(e: Emitter, scores: string, mask: string): string {
   const masked = e.node("Add", [scores, mask]);
-  const top =
-    reference ?? e.node("ReduceMax", [masked, e.ints([-1])], { attributes: { keepdims: 1 } });
-  return e.node("Max", [masked, e.node("Add", [top, e.scalar(distance)])]);
+  const top = e.node("ReduceMax", [masked, e.ints([-1])], { attributes: { keepdims: 1 } });
+  return e.node("Max", [masked, e.node("Add", [top, e.scalar(least)])]);
 }
 
 export const attentionOps: OpTable = {
@@ -61,7 +53,7 @@ export const attentionOps: OpTable = {
       });
       let masked = scores;
       if (mask && node.attributes.hasFewRows === true) {
-        masked = maskedAbove(e, [scores, mask.name], least);
+        masked = maskedNormally(e, scores, mask.name);
       } else if (mask) masked = e.node("Add", [scores, mask.name]);
       e.into([weights.name], "Softmax", [masked], { attributes: { axis: -1 } });
       if (!e.isUsed(mixed)) return;
@@ -128,8 +120,7 @@ export const attentionOps: OpTable = {
       // Sums of D products, and their scale, by one product with a column.
       const own = e.node("MatMul", [e.node("Mul", [q, ownK]), e.column(scale, width)]);
       const scores = e.node("Concat", [past, own], { attributes: { axis: -1 } });
-      // A row's own key is always seen: its score stands for the greatest.
-      const masked = mask ? maskedAbove(e, [scores, mask.name], leastOfOwn, own) : scores;
+      const masked = mask ? maskedNormally(e, scores, mask.name) : scores;
       const weights = e.node("Softmax", [masked], { attributes: { axis: -1 } });
       const [first, last, end] = [e.ints([0]), e.ints([-1]), e.ints([Number.MAX_SAFE_INTEGER])];
       const toPast = e.node("Slice", [weights, first, last, last]);
