@@ -190,7 +190,7 @@ export async function splitData(
   }
   const fingerprints: Fingerprint[] = [];
   for (const file of files) fingerprints.push(await fingerprintOf(file, signal));
-  const temporary = `${output}.${process.pid}-${randomUUID()}.tmp`;
+  const temporary = temporaryBeside(output);
   let record: SplitRecord | undefined;
   try {
     await mkdir(temporary, { recursive: true }).catch((thrown) => {
@@ -366,12 +366,22 @@ async function checkOutput(output: string, overwrite: boolean): Promise<void> {
 /** Where a folder stands while another takes its place. */
 const before = (output: string) => `${output}.old`;
 
+/** A name for what is not whole yet, or no more: what a killed process leaves by it the next split clears away. */
+const temporaryBeside = (output: string) => `${output}.${process.pid}-${randomUUID()}.tmp`;
+
+/** Removes what stands aside: out of sight first, so that it is never there in part. */
+async function dropBefore(output: string): Promise<void> {
+  const gone = temporaryBeside(output);
+  await rename(before(output), gone);
+  await rm(gone, { recursive: true });
+}
+
 /** Moves a whole folder to its place; one that stands there goes only then. */
 async function putInPlace(made: string, output: string): Promise<void> {
   const isThere = existsSync(output);
   if (isThere) await rename(output, before(output));
   await rename(made, output);
-  if (isThere) await rm(before(output), { recursive: true });
+  if (isThere) await dropBefore(output);
 }
 
 /** Puts right what a split that was killed left: its unfinished folder goes, a folder that it had moved away comes back. */
@@ -387,7 +397,7 @@ async function clearUp(output: string): Promise<void> {
       }
     }
     if (!existsSync(path.join(before(output), splitFile))) return;
-    if (existsSync(output)) await rm(before(output), { recursive: true });
+    if (existsSync(output)) await dropBefore(output);
     else await rename(before(output), output);
   } catch (thrown) {
     throw writeError(thrown, output);
