@@ -173,19 +173,21 @@ it("a model that had little to do learns soon what it can do when all come at on
   expect(failed(outcome)).toBeLessThanOrEqual(0.01);
 });
 
-it.each<[string, Load]>([
-  ["a model", { ...model, deadlineMs: 120_000, pressure: () => 0.7 }],
-  ["workers of their own", { ...workers, deadlineMs: 120_000, pressure: () => 0.7 }],
+it.each<[string, Load, number]>([
+  ["a model", { ...model, deadlineMs: 120_000, pressure: () => 0.7 }, 0],
+  // What takes two thirds of a minute now and then looks like more to come.
+  ["workers of their own", { ...workers, deadlineMs: 120_000, pressure: () => 0.7 }, 0.001],
   [
     "a model that is asked for as much as it can do at times",
     {
       ...{ ...model, deadlineMs: 120_000 },
       pressure: (clock) => (Math.floor(clock / minutes) % 4 === 0 ? 1 : 0.5),
     },
+    0,
   ],
-])("%s with time enough for all refuses hardly anybody", async (_, load) => {
+])("%s with time enough for all refuses nobody, or hardly anybody", async (_, load, most) => {
   const outcome = await simulate(load);
   expect(outcome).toMatchObject({ inVain: 0, late: 0 });
   expect(outcome.answered).toBeGreaterThan(500);
-  expect(outcome.refused / outcome.answered).toBeLessThan(0.001);
+  expect(outcome.refused / outcome.answered).toBeLessThanOrEqual(most);
 });

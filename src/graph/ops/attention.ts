@@ -10,8 +10,8 @@ import { reduceSum, sumTo } from "./reduce.js";
 
 /**
  * Below this, in logarithms, a weight adds nothing to a sum of float32 that a weight of one is part of, and is still a normal
- * number. Softmax answers denormal ones of 4e-39 for what a mask drops where MLAS computes it with AVX-512, and whatever is
- * multiplied with these takes the processor a hundred times as long.
+ * number. Softmax answers denormal ones of 4e-39 for what a mask drops where MLAS computes it with AVX-512, and what
+ * works with these takes several times as long: a softmax of which seven eighths are masked four times.
  */
 const least = -80;
 
