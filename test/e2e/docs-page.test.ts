@@ -37,8 +37,8 @@ describe.skipIf(executable === undefined)(
       });
       await page.goto(`${server.url}/docs`);
       await page.locator("#operations-Original-bert").waitFor();
-      expect(await page.locator(".opblock").count()).toBe(42);
-      expect(await page.locator(".info .title").textContent()).toContain("Bridle");
+      await expect.poll(() => page.locator(".opblock").count()).toBe(42);
+      await expect.poll(() => page.locator(".info .title").textContent()).toContain("Bridle");
 
       await page.locator("#operations-Original-bert .opblock-summary").click();
       await page

@@ -72,6 +72,6 @@ describePage("the form of a run's configuration", () => {
     expect(await barriers(page)).toEqual([]);
     await page.getByRole("button", { name: "Empty the form" }).click();
     await page.getByText("Nothing is set yet").waitFor();
-    expect(await words.inputValue()).toBe("");
+    await expect.poll(() => words.inputValue()).toBe("");
   });
 });

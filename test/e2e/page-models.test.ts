@@ -90,13 +90,15 @@ describePage("the page with several models", () => {
     };
     await page.getByRole("button", { name: "Model: extractive" }).click();
     const items = page.getByRole("menuitemradio");
-    expect(await items.count()).toBe(info.models.length);
+    await expect.poll(() => items.count()).toBe(info.models.length);
     for (const [place, { version }] of info.models.entries()) {
-      expect(await items.nth(place).textContent()).toContain(version);
+      await expect.poll(() => items.nth(place).textContent()).toContain(version);
     }
-    expect(await items.nth(1).textContent()).toMatch(/tiny.*cpu · fp32 · 64 tokens at once/);
+    await expect
+      .poll(() => items.nth(1).textContent())
+      .toMatch(/tiny.*cpu · fp32 · 64 tokens at once/);
     await page.getByRole("menuitemradio", { name: /^tiny/ }).click();
-    expect(await page.getByLabel("Number of sentences").count()).toBe(0);
+    await expect.poll(() => page.getByLabel("Number of sentences").count()).toBe(0);
     expect(await page.getByLabel("Beams").getAttribute("placeholder")).toBe("2 beams");
     expect(await page.getByLabel("Tokens at most").getAttribute("placeholder")).toBe("≤ 15 tokens");
   });
@@ -111,7 +113,7 @@ describePage("the page with several models", () => {
     await page.getByLabel("Tokens at most").fill("6");
     await page.getByRole("button", { name: "More" }).click();
     // Without beams there is nothing for it to weigh.
-    expect(await page.getByLabel("Length penalty").count()).toBe(0);
+    await expect.poll(() => page.getByLabel("Length penalty").count()).toBe(0);
     await page.keyboard.press("Escape");
     await page.getByLabel("Beams").fill("3");
     await page.getByRole("button", { name: "More" }).click();
@@ -150,7 +152,7 @@ describePage("the page with several models", () => {
     expect(second.answer?.summary).toBe(first.answer?.summary);
     await page.getByRole("button", { name: /^More/ }).click();
     await page.getByRole("button", { name: "Another seed" }).click();
-    expect(await page.getByLabel("Seed", { exact: true }).inputValue()).toMatch(/^\d+$/);
+    await expect.poll(() => page.getByLabel("Seed", { exact: true }).inputValue()).toMatch(/^\d+$/);
     await page.getByText("the likeliest").click();
     await page.keyboard.press("Escape");
     const searched = await streamed(page, () => press(page));
@@ -200,7 +202,7 @@ describePage("the page with several models", () => {
     await page.getByText(`${chunks} parts`, { exact: true }).waitFor();
     await page.getByText(`Part ${chunks}`, { exact: true }).waitFor();
     await page.getByText(answer?.summary.split("\n")[0] as string).waitFor();
-    expect(await page.locator("mark").count()).toBe(0);
+    await expect.poll(() => page.locator("mark").count()).toBe(0);
   });
 
   it("leads from sentences that a model wrote to those of the document that share their words", async () => {
@@ -224,16 +226,16 @@ describePage("the page with several models", () => {
     await page.getByText("not what the model looked at").waitFor();
     await page.getByText("1 sentence of the summary shares too little with any.").waitFor();
     expect((await marked(page)).map((each) => each.trim())).toEqual([story[0], story[1]]);
-    expect(await page.locator("#summary-2").count()).toBe(0);
+    await expect.poll(() => page.locator("#summary-2").count()).toBe(0);
     await page.hover("#summary-1");
     await page.locator("#source-1[data-on]").waitFor();
-    expect(await page.locator("#source-1").textContent()).toContain(story[1]);
+    await expect.poll(() => page.locator("#source-1").textContent()).toContain(story[1]);
     await page.locator("#summary-1").focus();
     await page.keyboard.press("ArrowDown");
     await page.waitForFunction(() => document.activeElement?.id === "summary-3");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.activeElement?.id === "source-3");
-    expect(await page.locator("#source-3").textContent()).toContain(story[0]);
+    await expect.poll(() => page.locator("#source-3").textContent()).toContain(story[0]);
     expect(await barriers(page)).toEqual([]);
   });
 
@@ -260,7 +262,7 @@ describePage("the page with several models", () => {
     await page.getByText("Stopped. This is what had been written.").waitFor();
     await done(page);
     const draft = page.getByRole("region", { name: "What has been written" });
-    expect(await draft.textContent()).toMatch(/\w/);
+    await expect.poll(() => draft.textContent()).toMatch(/\w/);
     await expect
       .poll(async () => {
         const info = await (await page.request.get(`${page.url()}info`)).json();
@@ -308,7 +310,7 @@ describePage("the page with several models", () => {
     await summaryOf(page, "B").getByLabel("Number of sentences").fill("1");
     await page.getByRole("button", { name: "Add another" }).click();
     await page.getByRole("button", { name: "Add another" }).click();
-    expect(await page.getByRole("button", { name: "Add another" }).count()).toBe(0);
+    await expect.poll(() => page.getByRole("button", { name: "Add another" }).count()).toBe(0);
     await page.getByRole("button", { name: "Take D away" }).click();
     await page.getByRole("button", { name: "Take C away" }).click();
     const requests = await asked(page, () => press(page));
@@ -325,7 +327,7 @@ describePage("the page with several models", () => {
     await page.waitForFunction(() => document.activeElement?.id === "summary-1-2");
     await page.getByRole("button", { name: "Take A away" }).click();
     await page.getByRole("heading", { name: "Summary", exact: true }).waitFor();
-    expect(await page.locator("#summary-1").count()).toBe(1);
+    await expect.poll(() => page.locator("#summary-1").count()).toBe(1);
   });
 
   it("says in its place what one could not do, marks the field, and shows the others", async () => {
@@ -336,16 +338,20 @@ describePage("the page with several models", () => {
     await b.getByLabel("Beams").fill("99");
     await asked(page, () => press(page));
     const alert = b.getByRole("alert");
-    expect(await alert.textContent()).toMatch(/numBeams must be at most 32.*FIELDS_INVALID/s);
+    await expect
+      .poll(() => alert.textContent())
+      .toMatch(/numBeams must be at most 32.*FIELDS_INVALID/s);
     await b.locator("input[aria-label=Beams][aria-invalid=true]").waitFor();
-    expect(await summaryOf(page, "A").getByRole("alert").count()).toBe(0);
+    await expect.poll(() => summaryOf(page, "A").getByRole("alert").count()).toBe(0);
     await page.locator("#summary-1").waitFor();
     await b.getByLabel("Beams").fill("2");
     await b.getByRole("button", { name: "More" }).click();
     await page.getByLabel("Tokens at least").fill("40");
     await page.keyboard.press("Escape");
     await asked(page, () => press(page));
-    expect(await b.getByRole("alert").textContent()).toMatch(/minNewTokens is 40; it must be/);
+    await expect
+      .poll(() => b.getByRole("alert").textContent())
+      .toMatch(/minNewTokens is 40; it must be/);
     await b.getByRole("button", { name: /^More/ }).click();
     await page
       .getByText(/must be no more than the maximum/)

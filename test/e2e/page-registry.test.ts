@@ -84,10 +84,10 @@ describePage("the pages of registered models", () => {
     await note.waitFor();
     const family = page.getByRole("region", { name: "Lineage" }).last();
     await family.getByRole("link", { name: /^nightly:503/ }).waitFor();
-    expect(await family.getByRole("link").count()).toBe(500);
+    await expect.poll(() => family.getByRole("link").count()).toBe(500);
     const small = await open({}, "/registry/news");
     await small.getByRole("region", { name: "Lineage" }).last().getByRole("link").first().waitFor();
-    expect(await small.getByText("nearest versions").count()).toBe(0);
+    await expect.poll(() => small.getByText("nearest versions").count()).toBe(0);
   });
 
   it("promotes what passes its gates, refuses what does not, passes them over with a reason, and goes back", async () => {

@@ -44,7 +44,7 @@ async function pressAtOnce(page: Page, keys: readonly string[]): Promise<void> {
 
 /** The names of the runs at the top, once they are those. */
 async function waitForNames(page: Page, names: readonly string[]): Promise<void> {
-  await expect.poll(() => firstNames(page, names.length), { timeout: 10_000 }).toEqual([...names]);
+  await expect.poll(() => firstNames(page, names.length)).toEqual([...names]);
 }
 
 describePage("the pages of runs", () => {
@@ -78,7 +78,7 @@ describePage("the pages of runs", () => {
     await page.keyboard.type("status");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
-    expect(await field.inputValue()).toBe("status ");
+    await expect.poll(() => field.inputValue()).toBe("status ");
     await page.keyboard.type("= failed");
     await page.keyboard.press("Enter");
     await page.getByText("2 runs fit").waitFor();
@@ -142,7 +142,8 @@ describePage("the pages of runs", () => {
     await page.keyboard.press("c");
     await heading(page, "Compare").waitFor();
     const list = page.getByRole("list", { name: "Compared runs" });
-    expect(await list.getByRole("link").allTextContents()).toEqual(["long-24", "base-22"]);
+    const compared = () => list.getByRole("link").allTextContents();
+    await expect.poll(compared).toEqual(["long-24", "base-22"]);
     await chart(page, "train/loss")
       .getByRole("application", { name: /^train\/loss\. long-24, last/ })
       .waitFor();
@@ -180,7 +181,7 @@ describePage("the pages of runs", () => {
     const last = () => loss.getByRole("application").getAttribute("aria-label");
     const before = await last();
     await tell(77, more, toyPoints(77, startedAt, 60, 100));
-    await expect.poll(last, { timeout: 10_000 }).not.toBe(before);
+    await expect.poll(last).not.toBe(before);
     // They came by the stream that was open.
     expect(asked.filter((each) => each.endsWith("/metrics"))).toEqual([]);
     await page.getByRole("tab", { name: "Logs" }).click();

@@ -38,7 +38,7 @@ describePage("the frame of the pages", () => {
     await heading(page, "System").waitFor();
     await page.waitForFunction(() => document.activeElement?.tagName === "H1");
     const current = page.getByRole("navigation", { name: "Pages" }).locator("[aria-current=page]");
-    expect(await current.textContent()).toBe("System");
+    await expect.poll(() => current.textContent()).toBe("System");
   });
 
   it("keeps the playground's document and summary while other pages are looked at", async () => {
@@ -47,10 +47,10 @@ describePage("the frame of the pages", () => {
     await summarized(page, () => press(page));
     await page.getByRole("link", { name: "System" }).click();
     await heading(page, "System").waitFor();
-    expect(await page.locator("#summary-1").isVisible()).toBe(false);
+    await expect.poll(() => page.locator("#summary-1").isVisible()).toBe(false);
     await page.goBack();
     await page.locator("#summary-1").waitFor();
-    expect(await page.locator("mark").count()).toBe(3);
+    await expect.poll(() => page.locator("mark").count()).toBe(3);
   });
 
   it("says where there is no page, in a page of its own", async () => {
@@ -85,8 +85,8 @@ describePage("the frame of the pages", () => {
   it("takes no letter for a key while somebody types", async () => {
     const page = await open();
     await page.getByLabel("Document text").pressSequentially("gy?");
-    expect(await page.getByLabel("Document text").inputValue()).toBe("gy?");
-    expect(await page.getByRole("dialog").count()).toBe(0);
+    await expect.poll(() => page.getByLabel("Document text").inputValue()).toBe("gy?");
+    await expect.poll(() => page.getByRole("dialog").count()).toBe(0);
     expect(new URL(page.url()).pathname).toBe("/");
   });
 
@@ -97,18 +97,18 @@ describePage("the frame of the pages", () => {
       isMobile: true,
     });
     const system = page.getByRole("link", { name: "System" });
-    expect(await system.isVisible()).toBe(false);
+    await expect.poll(() => system.isVisible()).toBe(false);
     const menu = page.getByRole("button", { name: "Pages" });
     await menu.tap();
     await system.waitFor();
     expect(await barriers(page)).toEqual([]);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Escape");
-    expect(await system.isVisible()).toBe(false);
+    await expect.poll(() => system.isVisible()).toBe(false);
     await menu.tap();
     await system.tap();
     await heading(page, "System").waitFor();
-    expect(await system.isVisible()).toBe(false);
+    await expect.poll(() => system.isVisible()).toBe(false);
     const overflow = await page.evaluate(
       () => document.documentElement.scrollWidth - window.innerWidth,
     );
@@ -131,7 +131,7 @@ describePage("the frame of the pages", () => {
     await page.getByRole("link", { name: "System" }).click();
     const row = page.getByRole("row").filter({ hasText: "/v1/summaries" });
     await row.waitFor();
-    expect(await row.getByRole("cell").first().textContent()).toMatch(/^[1-9]/);
+    await expect.poll(() => row.getByRole("cell").first().textContent()).toMatch(/^[1-9]/);
     const models = page.getByRole("region", { name: "Models served" });
     await models.getByRole("rowheader", { name: /extractive/ }).waitFor();
   });

@@ -34,7 +34,7 @@ describePage("the page", () => {
     expect(sentences).toHaveLength(3);
     expect(await marked(page)).toEqual(sentences);
     const shown = page.getByRole("list", { name: "Sentences of the summary" });
-    expect(await shown.getByRole("link").allTextContents()).toEqual(sentences);
+    await expect.poll(() => shown.getByRole("link").allTextContents()).toEqual(sentences);
     const { usedTokens, inputTokens } = answer.usage;
     await page.getByText(`Read ${usedTokens} of ${inputTokens} words`).waitFor();
     await page.getByText("100 %", { exact: true }).waitFor();
@@ -46,7 +46,7 @@ describePage("the page", () => {
     await page.getByLabel("Number of sentences").fill("2");
     const two = await summarized(page, () => press(page));
     expect(two.request.parameters).toEqual({ sentences: 2 });
-    expect(await page.locator("mark").count()).toBe(2);
+    await expect.poll(() => page.locator("mark").count()).toBe(2);
     await page.getByText("Share", { exact: true }).click();
     const slider = page.getByRole("slider");
     await slider.focus();
@@ -85,7 +85,7 @@ describePage("the page", () => {
     await page.hover(`#summary-${last}`);
     await page.locator(`#source-${last}[data-on]`).waitFor();
     await isInView(page, `#source-${last}`);
-    expect(await page.locator("mark [data-on]").count()).toBe(1);
+    await expect.poll(() => page.locator("mark [data-on]").count()).toBe(1);
     await page.locator("#source-1").scrollIntoViewIfNeeded();
     await page.hover("#source-1");
     await page.locator("#summary-1[data-on]").waitFor();
@@ -130,7 +130,7 @@ describePage("the page", () => {
     };
     await (await picked).setFiles(file);
     await page.getByText(/^· txt ·/).waitFor();
-    expect(await page.getByLabel("Document text").inputValue()).toBe(story.join(" "));
+    await expect.poll(() => page.getByLabel("Document text").inputValue()).toBe(story.join(" "));
   });
 
   it("says what is wrong with a blank document, what to do, and which request it was", async () => {
@@ -146,7 +146,7 @@ describePage("the page", () => {
     expect(said).toContain(problem.detail);
     expect(said).toContain(problem.hint);
     expect(said).toContain(problem.requestId);
-    expect(await page.locator("mark").count()).toBe(0);
+    await expect.poll(() => page.locator("mark").count()).toBe(0);
   });
 
   it("says that a binary file is none to read, and keeps the document that was there", async () => {
@@ -158,9 +158,9 @@ describePage("the page", () => {
     const problem = await (await answered).json();
     const alert = page.getByRole("alert").filter({ hasText: problem.code });
     await alert.waitFor();
-    expect(await alert.textContent()).toContain(problem.detail);
-    expect(await alert.textContent()).toContain(problem.hint);
-    expect(await page.getByLabel("Document text").inputValue()).toBe(story[0]);
+    await expect.poll(() => alert.textContent()).toContain(problem.detail);
+    await expect.poll(() => alert.textContent()).toContain(problem.hint);
+    await expect.poll(() => page.getByLabel("Document text").inputValue()).toBe(story[0]);
   });
 
   it("takes one file at a time", async () => {
@@ -181,7 +181,7 @@ describePage("the page", () => {
     await page.getByRole("alert").getByText("The server did not answer.").waitFor();
     await page.unroute("**/v1/summaries");
     await summarized(page, () => press(page));
-    expect(await page.getByRole("alert").count()).toBe(0);
+    await expect.poll(() => page.getByRole("alert").count()).toBe(0);
   });
 
   it("stops a request that takes too long", async () => {
@@ -194,7 +194,7 @@ describePage("the page", () => {
     await page.keyboard.press("Escape");
     expect((await failed).failure()?.errorText).toBe("net::ERR_ABORTED");
     await page.getByRole("button", { name: "Summarize" }).waitFor();
-    expect(await page.getByRole("alert").count()).toBe(0);
+    await expect.poll(() => page.getByRole("alert").count()).toBe(0);
   });
 
   it("says when the document has changed since, and drops the summary of another one", async () => {
@@ -208,7 +208,7 @@ describePage("the page", () => {
     await page.getByRole("button", { name: "Samples" }).click();
     await page.getByRole("menuitem", { name: /Moor/ }).click();
     await page.getByText("The sentences that carry the document").waitFor();
-    expect(await page.locator("#summary-1").count()).toBe(0);
+    await expect.poll(() => page.locator("#summary-1").count()).toBe(0);
   });
 
   it("copies the summary as text", async () => {
@@ -256,7 +256,7 @@ describePage("the page", () => {
     await page.locator("#summary-3").waitFor();
     expect(await drawn()).toBeLessThan(60_000);
     const found = await marked(page);
-    expect(await page.locator("ol").getByRole("link").allTextContents()).toEqual(found);
+    await expect.poll(() => page.locator("ol").getByRole("link").allTextContents()).toEqual(found);
     for (const sentence of found) expect(sentences).toContain(sentence);
     const saved = page.waitForEvent("download");
     await page.getByRole("button", { name: "Copy as curl" }).click();

@@ -2,7 +2,7 @@
 
 import { hash as hashOf } from "node:crypto";
 import { readdirSync } from "node:fs";
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { folderError, readError, systemCode, writeError } from "../../errors/file-errors.js";
@@ -16,6 +16,7 @@ import {
   parseDirectory,
 } from "./object-hash.js";
 import { objectPath } from "./object-work.js";
+import { makeScratch, scratchName } from "./scratch.js";
 
 export class ObjectCache {
   /** The folder that `files/md5` is in. */
@@ -96,7 +97,7 @@ export class ObjectCache {
     return id;
   }
 
-  /** Keeps an object whose bytes are at hand. */
+  /** Keeps an object whose bytes are at hand. Among objects is never a part of one, whenever this is killed. */
   async writeObject(ref: ObjectRef, bytes: Uint8Array): Promise<void> {
     if (await this.has(ref)) return;
     const place = this.pathOf(ref);
@@ -104,10 +105,12 @@ export class ObjectCache {
       await mkdir(path.dirname(place), { recursive: true }).catch((thrown) => {
         throw folderError(thrown, path.dirname(place));
       });
-      await writeAtomically(place, async (handle) => {
+      await makeScratch(this.scratch);
+      const write = async (handle: FileHandle) => {
         await handle.writeFile(bytes);
         await handle.chmod(0o444);
-      });
+      };
+      await writeAtomically(place, write, scratchName(this.scratch));
     } catch (thrown) {
       throw writeError(thrown, place);
     }

@@ -5,14 +5,15 @@ import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 
 /**
- * Writes a file through a temporary one beside it, so that a reader sees the old or the new, never a part.
+ * Writes a file through a temporary one, so that a reader sees the old or the new, never a part.
+ * @param temporary on the same disk; beside the file where none is given
  * @throws WRITE_FAILED naming the file; the one that was there stays
  */
 export async function writeAtomically(
   file: string,
   write: (handle: FileHandle) => Promise<void>,
+  temporary = `${file}.${randomUUID()}.tmp`,
 ): Promise<void> {
-  const temporary = `${file}.${randomUUID()}.tmp`;
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, "wx");
