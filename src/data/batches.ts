@@ -137,7 +137,8 @@ export function planShapes(lengths: TokenLengths, options: ShapeOptions): BatchS
       const { key, source, target } = bucketAt(row);
       if (source + target > tokenBudget) {
         const tokens = source + target;
-        throw new BridleError("TOKEN_BUDGET_TOO_SMALL", { row, tokens, budget: tokenBudget });
+        const details = { where: `Row ${row}`, row, tokens, budget: tokenBudget };
+        throw new BridleError("TOKEN_BUDGET_TOO_SMALL", details);
       }
       const bucket = byShape.get(key);
       if (bucket === undefined) byShape.set(key, { source, target, count: 1, joined: undefined });

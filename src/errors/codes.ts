@@ -63,7 +63,7 @@ export const codes = {
   TEXT_TOO_LARGE: {
     kind: "too-large",
     message: "{where} is {size} long; the limit is {limit}.",
-    hint: "Split the document, or raise the limit when starting the server.",
+    hint: "Split it, and work on its parts one by one.",
   },
   INVALID_PARAMETER: {
     kind: "invalid",
@@ -199,7 +199,7 @@ export const codes = {
   },
   TOKEN_BUDGET_TOO_SMALL: {
     kind: "invalid",
-    message: "Row {row} alone has {tokens} tokens with padding; a batch may have {budget}.",
+    message: "{where} alone has {tokens} tokens with padding; a batch may have {budget}.",
     hint: "Raise the budget (train.microBatchTokens), or cut texts earlier (data.maxSourceTokens, data.maxTargetTokens).",
   },
   PARQUET_GROUP_TOO_LARGE: {

@@ -4,6 +4,7 @@ import { expectationOf } from "../config/expectation.js";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { readJson } from "../model/checkpoint/folder.js";
+import { writeAtomically } from "../text/files/write-atomically.js";
 import { type GenerateOptions, samplingOnly } from "./options.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -48,6 +49,32 @@ export async function readGenerationDefaults(
   const said =
     generation === undefined ? readOptions(configFile, config) : readOptions(own, generation);
   return { ...readOptions(configFile, task), ...said };
+}
+
+/** Ids that transformers looks for in a generation_config.json where there is one, and else in config.json. */
+const specialIds = ["bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"];
+
+/**
+ * Writes generation defaults as a folder's generation_config.json; what the one that is there says besides stays.
+ * @param config the content of config.json
+ * @throws WRITE_FAILED, FILE_INVALID where the file that is there is no JSON object
+ */
+export async function writeGenerationDefaults(
+  folder: string,
+  config: Json,
+  defaults: GenerateOptions,
+): Promise<void> {
+  const file = join(folder, "generation_config.json");
+  const there = (await readJson(file)) ?? {};
+  const ids = specialIds.flatMap((key) => (config[key] == null ? [] : [[key, config[key]]]));
+  const stored = new Set(options.map(storedName));
+  const others = Object.entries(there).filter(([key]) => !stored.has(key));
+  const own = options.flatMap((option) => {
+    const value = defaults[option as keyof GenerateOptions];
+    return value == null ? [] : [[storedName(option), value]];
+  });
+  const json = Object.fromEntries([...ids, ...others, ...own]);
+  await writeAtomically(file, (handle) => handle.writeFile(`${JSON.stringify(json, null, 2)}\n`));
 }
 
 /** @throws FILE_INVALID naming a key whose effect is not built, or whose value no option takes */

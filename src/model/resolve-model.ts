@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { type HubSettings, readHubSettings } from "../config/hub-settings.js";
 import { nearestName } from "../config/nearest-name.js";
 import { BridleError } from "../errors/error.js";
+import { baseOfAdapter, holdsAdapterAlone, mergeAdapter } from "./adapted-model.js";
 import { readJson } from "./checkpoint/folder.js";
 import { findFamily } from "./families.js";
 import { cachedRepositories } from "./hub/cache-folder.js";
@@ -54,8 +55,26 @@ export interface ModelSource {
 
 const folders: ModelSource = {
   names: "a folder with a model in Hugging Face layout",
-  find: async (name) => ((await isFolder(name)) ? { folder: name } : undefined),
+  async find(name, options) {
+    if (!(await isFolder(name))) return undefined;
+    return (await holdsAdapterAlone(name)) ? await findAdapted(name, options) : { folder: name };
+  },
 };
+
+/** An adapter's folder stands for its model with the adapter merged into it. */
+async function findAdapted(adapter: string, options: ResolveOptions): Promise<FoundModel> {
+  const named = await baseOfAdapter(adapter);
+  // PEFT writes the name as it was given, from the folder somebody trained in or from the adapter's own.
+  const beside = join(adapter, named);
+  const base = (await isFolder(named)) || !(await isFolder(beside)) ? named : beside;
+  if (await holdsAdapterAlone(base)) {
+    const reason = `the adapter in ${adapter} belongs to it, and it is no whole model`;
+    throw new BridleError("FILE_INVALID", { file: base, reason });
+  }
+  const found = await findModel(base, options);
+  if (!options.needs.includes("model")) return { folder: found.folder };
+  return { folder: await mergeAdapter(adapter, found.folder) };
+}
 
 const hub: ModelSource = {
   names: "an id on the Hugging Face hub such as google/pegasus-xsum",

@@ -21,10 +21,17 @@ export interface Progress {
   readonly last: EvaluationReport | null;
 }
 
-interface Saved {
-  readonly version: 1;
-  /** Hash of what decides the run: a checkpoint of another run must not be taken for this one's. */
+/** What decides a run: a checkpoint of another one must not be taken for this one's. */
+export interface RunIdentity {
+  /** Hash of everything that does. */
   readonly runHash: string;
+  /** Parts of it, by which the error says what is another. */
+  readonly startSha256: string;
+  readonly threads: number;
+}
+
+interface Saved extends RunIdentity {
+  readonly version: 1;
   readonly progress: Progress;
 }
 
@@ -37,12 +44,12 @@ const progressFile = "progress.json";
 /** The checkpoints in a folder of a run. */
 export class Checkpoints {
   private readonly folder: string;
-  private readonly runHash: string;
+  private readonly run: RunIdentity;
   private readonly keep: number;
 
-  constructor(folder: string, runHash: string, keep: number) {
+  constructor(folder: string, run: RunIdentity, keep: number) {
     this.folder = folder;
-    this.runHash = runHash;
+    this.run = run;
     this.keep = keep;
   }
 
@@ -73,7 +80,7 @@ export class Checkpoints {
     for (const [part, of] of Object.entries(state)) {
       for (const [name, tensor] of of) tensors.set(`${part}/${name}`, tensor);
     }
-    const saved: Saved = { version: 1, runHash: this.runHash, progress };
+    const saved: Saved = { version: 1, ...this.run, progress };
     try {
       await mkdir(this.folder, { recursive: true });
       await this.sweep();
@@ -83,9 +90,10 @@ export class Checkpoints {
         handle.writeFile(`${JSON.stringify(saved)}\n`),
       );
       await syncFolder(temporary);
-      await this.drop(progress.step);
+      const replaced = await this.hide(progress.step);
       await rename(temporary, target);
       await syncFolder(this.folder);
+      await rm(replaced, { recursive: true, force: true });
       for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
@@ -99,16 +107,17 @@ export class Checkpoints {
     return target;
   }
 
-  /** Takes a checkpoint out of sight before its files go, so that one that can be seen is whole. */
   private async drop(step: number): Promise<void> {
-    const dropped = `${this.path(step)}.dropped.tmp`;
-    try {
-      await rename(this.path(step), dropped);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw cause;
-    }
-    await rm(dropped, { recursive: true, force: true });
+    await rm(await this.hide(step), { recursive: true, force: true });
+  }
+
+  /** Takes a checkpoint out of sight before its files go, so that one that can be seen is whole. @returns where it is then */
+  private async hide(step: number): Promise<string> {
+    const hidden = `${this.path(step)}.dropped.tmp`;
+    await rename(this.path(step), hidden).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "ENOENT") throw cause;
+    });
+    return hidden;
   }
 
   /** Removes what a run that was killed left half-written or half-removed. */
@@ -128,15 +137,22 @@ export class Checkpoints {
     if (latest === undefined) return undefined;
     const folder = this.path(latest);
     const saved = await readSaved(join(folder, progressFile));
-    if (saved.runHash !== this.runHash) {
-      throw new BridleError("CHECKPOINT_MISMATCH", {
-        folder,
-        reason: "it is of a run with another configuration or other data",
-      });
+    if (saved.runHash !== this.run.runHash) {
+      throw new BridleError("CHECKPOINT_MISMATCH", { folder, reason: differing(saved, this.run) });
     }
     await fill(folder, state);
     return saved.progress;
   }
+}
+
+/** In what a checkpoint is of another run. */
+function differing(saved: RunIdentity, now: RunIdentity): string {
+  if (saved.startSha256 !== now.startSha256)
+    return "it is of a run that started from another model";
+  if (saved.threads !== now.threads) {
+    return `it was made with ${saved.threads} threads, now there are ${now.threads}, which add numbers up in another order (train.threads=${saved.threads} goes on with as many as then)`;
+  }
+  return "it is of a run with another configuration or other data";
 }
 
 async function readSaved(file: string): Promise<Saved> {

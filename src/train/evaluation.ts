@@ -1,6 +1,5 @@
 // Evaluation while training: the loss on rows held back, and summaries written by the path that serves, scored by ROUGE.
 import type { RunConfig } from "../config/run-config.js";
-import { planShapes } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { evaluationTypes } from "../evaluate/evaluation.js";
@@ -13,7 +12,7 @@ import type { HeldWeights } from "../runtime/weights.js";
 import { inputLimit } from "../summarize/long-document.js";
 import { createResidentSummarizer } from "../summarize/resident.js";
 import type { EvaluationReport } from "./events.js";
-import { type EncodedSplit, toBatch } from "./split.js";
+import { type EncodedSplit, shapesOf, toBatch } from "./split.js";
 import type { StartingPoint } from "./start.js";
 
 export interface Evaluator {
@@ -33,6 +32,7 @@ export function judge(
   return metric === "loss" ? report.loss : -(report.rouge?.[metric] ?? 0);
 }
 
+/** @throws TOKEN_BUDGET_TOO_SMALL where a row alone is over the budget */
 export function createEvaluator(
   start: StartingPoint,
   run: RunConfig,
@@ -41,15 +41,16 @@ export function createEvaluator(
   session: SessionOptions,
 ): Evaluator {
   const { family, config, tokenizer, lora } = start;
-  const graph = gradientGraph(family, config, { ...start.graph, learns: () => false });
+  const graph = gradientGraph(family, config, {
+    ...{ ...start.graph, learns: () => false, chunks: run.train.lossChunks },
+  });
+  const { shapes, shapeOf } = shapesOf(run.train, rows, split);
   const limit = Math.min(rows.rows, run.evaluate.maxRows);
   const writes = run.evaluate.generate ?? run.train.objective === "seq2seq";
 
   async function meanLoss(weights: HeldWeights, signal: AbortSignal | undefined): Promise<number> {
     const scorer: GradientSession = await openGradients(graph, weights, session);
     try {
-      const { microBatchTokens: tokenBudget, microBatchRows: maxRows } = run.train;
-      const { shapes, shapeOf } = planShapes(split.lengths, { tokenBudget, maxRows });
       let [sum, count] = [0, 0];
       for (const [of, shape] of shapes.entries()) {
         const members = [...shapeOf.keys()].filter((row) => shapeOf[row] === of);
@@ -82,7 +83,7 @@ export function createEvaluator(
       const summarizer = createResidentSummarizer(model, tokenizer, {
         name: "training",
         version: "",
-        defaults: run.generate,
+        defaults: start.generation,
         traits: {
           kind: "neural",
           device: session.device ?? "cpu",
@@ -91,7 +92,6 @@ export function createEvaluator(
         },
       });
       const evaluation = await evaluate(summarizer, pairs(rows, limit), {
-        parameters: run.generate,
         concurrency: 1,
         samples: 1,
         ...(signal && { signal }),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { thisMachine } from "../config/machine.js";
 import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
-import { planShapes, planSteps, type StepBatches } from "../data/batches.js";
+import { planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
 import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { abortError } from "../errors/abort-error.js";
@@ -22,7 +22,7 @@ import { createHardwareReader } from "./hardware.js";
 import { createObjective } from "./objectives/create.js";
 import { openRunFolder, type RunFolder } from "./run-folder.js";
 import { createSchedule } from "./schedule.js";
-import { type EncodedSplit, encodeSplit, toBatch } from "./split.js";
+import { type EncodedSplit, encodeSplit, shapesOf, toBatch } from "./split.js";
 import { openStart, type StartingPoint, startHash } from "./start.js";
 import { openTrainingStep, type TrainingStep } from "./step.js";
 import {
@@ -221,7 +221,15 @@ async function openRun(
     rows.report.files.map(({ sha256: hash }, at) => ({ file: names[at]!, sha256: hash })),
   );
   const data = await withVersions(hashed, laidApart, signal);
-  const { output: _, logEvery: __, keepCheckpoints: ___, ...decisive } = config.train;
+  // How many threads there are decides, not whether the configuration said so.
+  const {
+    output: _,
+    logEvery: __,
+    keepCheckpoints: ___,
+    threads: ____,
+    ...decisive
+  } = config.train;
+  const startSha256 = await startHash(start.folder, config.model.name === undefined, signal);
   const platform = {
     node: process.version,
     arch: process.arch,
@@ -236,6 +244,7 @@ async function openRun(
       train: decisive,
       data: { ...config.data, hashes: data.map(({ sha256: hash }) => hash) },
       threads: platform.threads,
+      startSha256,
     }),
   );
   const { train: options } = config;
@@ -260,7 +269,7 @@ async function openRun(
     evaluator,
     checkpoints: new Checkpoints(
       join(folder.path, "checkpoints"),
-      runHash,
+      { runHash, startSha256, threads: platform.threads },
       options.keepCheckpoints,
     ),
     record: {
@@ -270,7 +279,7 @@ async function openRun(
       runHash,
       data,
       ...(registered !== undefined && config.model.name !== undefined && { parent: registered }),
-      startSha256: await startHash(start.folder, config.model.name === undefined, signal),
+      startSha256,
       seed: options.seed,
       lockfileSha256: await lockfileHash(),
       commit: await currentCommit(),
@@ -301,19 +310,15 @@ async function withVersions(
 }
 
 /** How many steps an epoch has, and the whole run. */
-function countSteps({ config, split }: Run): { perEpoch: number; total: number } {
+function countSteps({ config, rows, split }: Run): { perEpoch: number; total: number } {
   const { accumulate, epochs, maxSteps } = config.train;
-  const shapes = shapesOf(config, split);
+  const shapes = shapesOf(config.train, rows, split);
   let perEpoch = 0;
   for (const { epoch } of planSteps(shapes, { seed: config.train.seed, accumulate })) {
     if (epoch > 0) break;
     perEpoch++;
   }
   return { perEpoch, total: maxSteps ?? Math.max(1, Math.round(epochs * perEpoch)) };
-}
-
-function shapesOf({ train: { microBatchTokens, microBatchRows } }: RunConfig, split: EncodedSplit) {
-  return planShapes(split.lengths, { tokenBudget: microBatchTokens, maxRows: microBatchRows });
 }
 
 async function steps(
@@ -347,7 +352,11 @@ async function steps(
     epoch: Math.floor(progress.step / perEpoch),
     batch: (progress.step % perEpoch) * accumulate,
   };
-  const plan = planSteps(shapesOf(config, run.split), { seed, accumulate }, position);
+  const plan = planSteps(
+    shapesOf(config.train, run.rows, run.split),
+    { seed, accumulate },
+    position,
+  );
   const clock = { at: performance.now(), tokens: 0 };
   const outOfPatience = () => patience !== null && progress.sinceBest >= patience;
   while (progress.step < total && !outOfPatience()) {
@@ -376,17 +385,26 @@ async function steps(
       clock.at = performance.now();
       clock.tokens = 0;
     }
-    if (run.evaluator !== undefined && every(evaluateEvery, done)) {
+    const isEvaluated = run.evaluator !== undefined && every(evaluateEvery, done);
+    const isSaved = every(checkpointEvery ?? evaluateEvery, done);
+    if (isEvaluated || isSaved) {
+      step.checkWeights({ step: done, loss: result.loss });
+    }
+    if (run.evaluator !== undefined && isEvaluated) {
       progress = await evaluateNow(run, run.evaluator, progress, done / perEpoch, signal);
     }
-    if (every(checkpointEvery ?? evaluateEvery, done) || outOfPatience()) {
+    const wasSaved = isSaved || outOfPatience();
+    if (wasSaved) {
       const folder = await save(progress);
       await tell({ type: "checkpoint", step: done, folder });
     }
     // The step has blocked this thread: let signals and timers in.
     await new Promise(setImmediate);
     if (signal?.aborted) {
-      await save(progress);
+      if (!wasSaved) {
+        step.checkWeights({ step: done, loss: result.loss });
+        await save(progress);
+      }
       throw new BridleError("CANCELLED", {}, { cause: signal.reason });
     }
   }
@@ -416,6 +434,10 @@ async function evaluateNow(
 ): Promise<Progress> {
   const weights = resultOf(run.step);
   const found = await evaluator.run(weights, signal);
+  if (!Number.isFinite(found.loss)) {
+    const what = "it is that of the rows held back, though every weight is a number";
+    throw new BridleError("LOSS_NOT_FINITE", { step: progress.step, loss: found.loss, what });
+  }
   const figure = judge(found, run.config.evaluate.metric);
   const isBest = progress.best === null || figure < progress.best;
   const report: EvaluationReport = { step: progress.step, epoch, ...found, isBest };

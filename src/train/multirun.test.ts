@@ -78,3 +78,12 @@ describe("several runs", () => {
     expect(runs[0]!.error).toMatchObject({ code: "FILE_NOT_FOUND" });
   });
 });
+
+it("has its folder for itself", async () => {
+  const words = ["train.seed=5,6", `train.output=${output}-alone`];
+  const ends = await Promise.allSettled([trainSeveral(file, words), trainSeveral(file, words)]);
+  const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason.code] : []));
+  expect(refused).toEqual(["OUTPUT_IN_USE"]);
+  const { runs } = await recordOf(`${output}-alone`);
+  expect(runs.map(({ status }) => status)).toEqual(["done", "done"]);
+});

@@ -1,5 +1,5 @@
 // Trains one run for each combination of values, each in a folder of its own, and keeps a record of all of them.
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resolveRunConfig } from "../config/load.js";
 import { expandRuns } from "../config/multirun.js";
@@ -9,6 +9,7 @@ import { systemCode } from "../errors/file-errors.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { EvaluationReport, TrainEvent } from "./events.js";
 import { type TrainOptions, type TrainResult, train } from "./loop.js";
+import { openRunFolder } from "./run-folder.js";
 import { sha256 } from "./trained-model.js";
 
 export const multirunFile = "multirun.json";
@@ -101,23 +102,35 @@ function checkSame(folder: string, before: MultirunRecord | undefined, now: Mult
  * multirun.json there has each one's resolved configuration and what came of it. One that fails does not stop the others.
  * Called again, it goes on where it was interrupted.
  * @throws what resolving and expanding the configuration throws, before anything is begun; MULTIRUN_CHANGED; MULTIRUN_FAILED once
- *   all have run; WRITE_FAILED; CANCELLED
+ *   all have run; OUTPUT_IN_USE; WRITE_FAILED; CANCELLED
  */
 export async function trainSeveral(
   file: string | undefined,
   words: readonly string[],
-  { onEvent, onRun, ...options }: MultirunOptions = {},
+  options: MultirunOptions = {},
 ): Promise<MultirunRecord> {
   const { folder, runs } = await planRuns(file, words);
-  const recordPath = join(folder, multirunFile);
-  let record: MultirunRecord = { version: 1, file: file ?? null, words, runs };
-  checkSame(folder, await readRecord(recordPath), record);
+  const held = await openRunFolder(folder);
   try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    const reason = (cause as Error).message;
-    throw new BridleError("WRITE_FAILED", { file: folder, reason }, { cause });
+    const onEvent: MultirunOptions["onEvent"] = (event, run) => {
+      void held.touch().catch(() => {});
+      options.onEvent?.(event, run);
+    };
+    return await trainEach(folder, runs, { file: file ?? null, words }, { ...options, onEvent });
+  } finally {
+    await held.release();
   }
+}
+
+async function trainEach(
+  folder: string,
+  runs: readonly RunOfSeveral[],
+  asked: Pick<MultirunRecord, "file" | "words">,
+  { onEvent, onRun, ...options }: MultirunOptions,
+): Promise<MultirunRecord> {
+  const recordPath = join(folder, multirunFile);
+  let record: MultirunRecord = { version: 1, ...asked, runs };
+  checkSame(folder, await readRecord(recordPath), record);
   const note = async (number: number, change: Partial<RunOfSeveral>): Promise<RunOfSeveral> => {
     const changed = { ...record.runs[number]!, ...change };
     record = { ...record, runs: record.runs.with(number, changed) };
@@ -139,7 +152,8 @@ export async function trainSeveral(
       await onRun?.(done, result);
     } catch (thrown) {
       const error = toBridleError(thrown);
-      if (error.code === "CANCELLED" || error.kind === "bug") throw thrown;
+      // What another trainer is at work on has not failed.
+      if (["CANCELLED", "OUTPUT_IN_USE"].includes(error.code) || error.kind === "bug") throw thrown;
       const { code, message } = error;
       const failed = await note(number, { status: "failed", error: { code, message } });
       await onRun?.(failed);

@@ -15,6 +15,8 @@ export interface RunFolder {
   /** Drops the events of steps that will be done again, so that each step is told once. */
   rewind(step: number): Promise<void>;
   record(event: TrainEvent): Promise<void>;
+  /** A sign of life, without which the folder is given to a trainer of another machine after some minutes. */
+  touch(): Promise<void>;
   /** Lets others work on the folder. */
   release(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       await held.touch();
       await writing(events, () => appendFile(events, `${JSON.stringify(event)}\n`));
     },
+    touch: held.touch,
     release: held.release,
   };
 }

@@ -1,6 +1,8 @@
 // The rows of a split as token ids: their lengths once, and examples made when a batch needs them.
-import type { TokenLengths } from "../data/batches.js";
+import type { RunConfig } from "../config/run-config.js";
+import { type BatchShapes, planShapes, type TokenLengths } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
+import { BridleError } from "../errors/error.js";
 import type { LabelledBatch } from "../model/gradient.js";
 import { ignored } from "../model/loss.js";
 import type { Objective, TokenizedExample } from "./objectives/objective.js";
@@ -48,6 +50,25 @@ export async function encodeSplit(
     onProgress(Math.min(rows, at + stretch), rows);
   }
   return { lengths: { source, target }, truncated, encode };
+}
+
+/** The shapes of a split's batches. @throws TOKEN_BUDGET_TOO_SMALL naming the row that is alone over the budget */
+export function shapesOf(
+  { microBatchTokens: tokenBudget, microBatchRows: maxRows }: RunConfig["train"],
+  rows: Dataset,
+  { lengths }: EncodedSplit,
+): BatchShapes {
+  try {
+    return planShapes(lengths, { tokenBudget, maxRows });
+  } catch (thrown) {
+    if (!(thrown instanceof BridleError) || thrown.code !== "TOKEN_BUDGET_TOO_SMALL") throw thrown;
+    const { where } = rows.placeOf(Number(thrown.details.row));
+    throw new BridleError(
+      "TOKEN_BUDGET_TOO_SMALL",
+      { ...thrown.details, where },
+      { cause: thrown },
+    );
+  }
 }
 
 /** Pads examples to the longest of them. */

@@ -1,10 +1,12 @@
 // What a run starts from: a model folder or a fresh config, its tokenizer, its weights, and which of them are learned.
 import { createHash } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readdir, realpath } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
+import { readGenerationDefaults } from "../generate/generation-config.js";
+import { type GenerateOptions, overDefaults } from "../generate/options.js";
 import {
   readJson,
   readWeightHeaders,
@@ -19,7 +21,7 @@ import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
 import { pegasus } from "../model/pegasus.js";
-import { readPrefix, withPrefix } from "../model/prefix.js";
+import { readPrefix, summarizationTask, withPrefix } from "../model/prefix.js";
 import { findModel, type RegisteredVersion, type ResolveOptions } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
@@ -34,6 +36,8 @@ export interface StartingPoint {
   readonly folder: string;
   readonly tokenizer: Tokenizer;
   readonly lora: LoraConfig | undefined;
+  /** How its summaries are written while it is evaluated and when it is served: what the configuration says over the folder's own. */
+  readonly generation: GenerateOptions;
   /** How the training graph is told what is learned. */
   readonly graph: Pick<GradientGraphOptions, "learns" | "extend">;
 }
@@ -49,10 +53,11 @@ export interface OpenedStart {
 /**
  * Opens what the config's model section names.
  * @throws what resolveModel and reading a model folder throw; CONFIG_INVALID; INVALID_PARAMETER for LoRA targets or frozen names that
- * are none of the model's
+ * are none of the model's, where nothing is left to learn, for generation options that contradict each other or the model, and for an
+ * output that is the model's own folder
  */
 export async function openStart(
-  { model, train, data }: Pick<RunConfig, "model" | "train" | "data">,
+  { model, train, data, generate }: Pick<RunConfig, "model" | "train" | "data" | "generate">,
   downloading: Pick<ResolveOptions, "onDownload" | "signal" | "sources"> = {},
 ): Promise<OpenedStart> {
   const fresh = model.name === undefined;
@@ -60,6 +65,7 @@ export async function openStart(
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
     ...downloading,
   });
+  if (!fresh) await checkApart(folder, train.output);
   const said = fresh ? freshConfig(model.config) : await readConfig(folder);
   const family = findFamily(said);
   const json = withOwnPrefix(withDropout(said, model, family), data.prefix);
@@ -82,10 +88,19 @@ export async function openStart(
   checkFrozen(model.freeze, [...weights.keys()]);
   const frozen = (name: string) =>
     family.fixed.includes(name) || model.freeze.some((start) => name.startsWith(start));
-  const base = { family, config, json, folder, tokenizer };
+  const generation = await readGeneration(folder, family, json, config, generate);
+  const base = { family, config, json, folder, tokenizer, generation };
   if (model.lora === null) {
+    if ([...weights.keys()].every(frozen)) {
+      throw invalidFreeze(model.freeze, "fewer names: nothing is left to learn");
+    }
     const learned = { learns: (name: string) => !frozen(name) };
     return { start: { ...base, lora: undefined, graph: learned }, registered, weights };
+  }
+  if (model.freeze.length > 0) {
+    const told =
+      "left out with model.lora, which learns adapters alone; model.lora.targets says of which layers";
+    throw invalidFreeze(model.freeze, told);
   }
   const { targets } = model.lora;
   const lora: LoraConfig = {
@@ -126,6 +141,50 @@ export async function startHash(
     hash.update(`${name}\0${(await fingerprintOf(file, signal)).sha256}\n`);
   }
   return hash.digest("hex");
+}
+
+/** The folder's options for writing summaries, and the configuration's over them. */
+async function readGeneration(
+  folder: string,
+  family: Family,
+  json: Readonly<Record<string, unknown>>,
+  config: ModelConfig,
+  asked: GenerateOptions,
+): Promise<GenerateOptions> {
+  const task = family.usesTaskSettings === true ? summarizationTask(json) : {};
+  const { numReturnSequences: _, ...defaults } = await readGenerationDefaults(folder, json, task);
+  try {
+    return overDefaults(defaults, asked, config);
+  } catch (thrown) {
+    const parameter = thrown instanceof BridleError ? thrown.details.parameter : undefined;
+    if (
+      !(thrown instanceof BridleError) ||
+      typeof parameter !== "string" ||
+      !(parameter in asked)
+    ) {
+      throw thrown;
+    }
+    const details = { ...thrown.details, parameter: `generate.${parameter}` };
+    throw new BridleError("INVALID_PARAMETER", details, { cause: thrown });
+  }
+}
+
+/** What a run writes would otherwise change what it starts from. */
+async function checkApart(folder: string, output: string): Promise<void> {
+  const [start, out] = await Promise.all(
+    [folder, output].map((each) => realpath(each).catch(() => resolve(each))),
+  );
+  if (start !== out && start !== join(out as string, "best")) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "train.output",
+    value: output,
+    expected: "another folder than that of the model it starts from",
+  });
+}
+
+function invalidFreeze(freeze: readonly string[], expected: string): BridleError {
+  const value = freeze.join(", ");
+  return new BridleError("INVALID_PARAMETER", { parameter: "model.freeze", value, expected });
 }
 
 async function readConfig(folder: string): Promise<Record<string, unknown>> {
@@ -177,9 +236,6 @@ function checkFrozen(freeze: readonly string[], names: readonly string[]): void 
   const none = freeze.find((start) => !names.some((name) => name.startsWith(start)));
   if (none === undefined) return;
   const parts = new Set(names.map((name) => name.split(".").slice(0, 3).join(".")));
-  throw new BridleError("INVALID_PARAMETER", {
-    parameter: "model.freeze",
-    value: none,
-    expected: `the beginning of a weight's name, such as ${[...parts].slice(0, 4).join(", ")}`,
-  });
+  const some = [...parts].slice(0, 4).join(", ");
+  throw invalidFreeze([none], `the beginning of a weight's name, such as ${some}`);
 }

@@ -62,6 +62,11 @@ export interface TrainingStep {
    * @throws LOSS_NOT_FINITE naming the first tensor that is not; RUN_FAILED, SHAPE_MISMATCH
    */
   run(microBatches: readonly LabelledBatch[], place: StepPlace): Promise<StepResult>;
+  /**
+   * Looks at the weights as the last step left them; `run` sees only what it was given.
+   * @throws LOSS_NOT_FINITE naming the first that is no number
+   */
+  checkWeights(last: { readonly step: number; readonly loss: number }): void;
   close(): Promise<void>;
 }
 
@@ -133,7 +138,7 @@ export async function openTrainingStep<C extends ModelConfig>(
       }
       const gradNorm = timed(profiler, "norm", () => globalNorm(total));
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-        throw notFinite(index, loss, learned, total);
+        throw notFinite(index + 1, loss, weights, learned, total);
       }
       const { maxGradNorm } = options;
       const gradientScale = maxGradNorm === null ? 1 : clippingScale(gradNorm, maxGradNorm);
@@ -152,18 +157,35 @@ export async function openTrainingStep<C extends ModelConfig>(
       }
       return { loss, gradNorm };
     },
+    checkWeights({ step, loss }) {
+      if (!Number.isFinite(globalNorm(learned))) throw notFinite(step, loss, weights, learned);
+    },
     close: () => session.close(),
   };
 }
 
-function notFinite(index: number, loss: number, weights: Tensors, gradients: Tensors): BridleError {
-  const inWeights = findNonFinite(weights);
-  const found = inWeights ?? findNonFinite(gradients);
-  const what =
-    found === undefined
-      ? "no weight and no gradient is"
-      : `the first is element ${found.index} of ${inWeights ? "" : "the gradient of "}${found.name}`;
-  return new BridleError("LOSS_NOT_FINITE", { step: index + 1, loss, what });
+/** @param weights all of the graph; those that are not learned may be what a model was given with */
+function notFinite(
+  step: number,
+  loss: number,
+  weights: HeldWeights,
+  learned: Tensors,
+  gradients?: Tensors,
+): BridleError {
+  const frozen = [...weights].find(([name, { data }]) => !learned.has(name) && !areNumbers(data));
+  const inWeights = findNonFinite(learned);
+  const found = inWeights ?? (gradients && findNonFinite(gradients));
+  let what = "no weight and no gradient is";
+  if (frozen !== undefined) what = `${frozen[0]} is not, which the model was given with`;
+  else if (found !== undefined) {
+    what = `the first is element ${found.index} of ${inWeights ? "" : "the gradient of "}${found.name}`;
+  }
+  return new BridleError("LOSS_NOT_FINITE", { step, loss, what });
+}
+
+/** Whether every element is a number; whole numbers all are. */
+function areNumbers(data: Tensor["data"]): boolean {
+  return !(data instanceof Float32Array) || data.every((element) => Number.isFinite(element));
 }
 
 /** The masks of a graph, filled anew for each run of it. */

@@ -12,7 +12,9 @@ import { readFloat32 } from "./stored.js";
 import { readTorchHeader } from "./torch-file.js";
 import { writeSafetensors } from "./write.js";
 
-const configName = "adapter_config.json";
+export const adapterConfigFile = "adapter_config.json";
+/** Names under which PEFT keeps an adapter's matrices. */
+export const adapterWeightFiles = ["adapter_model.safetensors", "adapter_model.bin"] as const;
 const prefix = "base_model.model.";
 
 export interface Adapter {
@@ -25,7 +27,7 @@ export interface Adapter {
 
 /** Whether a folder holds an adapter. */
 export async function isAdapterFolder(folder: string): Promise<boolean> {
-  return access(join(folder, configName)).then(
+  return access(join(folder, adapterConfigFile)).then(
     () => true,
     () => false,
   );
@@ -87,7 +89,7 @@ function readConfig(file: string, json: Readonly<Record<string, unknown>>): Lora
  * WEIGHTS_CORRUPT, PICKLE_FORBIDDEN
  */
 export async function readAdapter(folder: string): Promise<Adapter> {
-  const file = join(folder, configName);
+  const file = join(folder, adapterConfigFile);
   const json = await readJson(file);
   if (json === undefined)
     throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
@@ -108,11 +110,8 @@ export async function readAdapter(folder: string): Promise<Adapter> {
 }
 
 async function readHeader(folder: string) {
-  const files = [
-    { name: "adapter_model.safetensors", read: readSafetensorsHeader },
-    { name: "adapter_model.bin", read: readTorchHeader },
-  ];
-  for (const { name, read } of files) {
+  for (const name of adapterWeightFiles) {
+    const read = name.endsWith(".bin") ? readTorchHeader : readSafetensorsHeader;
     const file = join(folder, name);
     const found = await access(file).then(
       () => true,
@@ -122,7 +121,7 @@ async function readHeader(folder: string) {
   }
   throw new BridleError("WEIGHTS_NOT_FOUND", {
     folder,
-    looked: files.map(({ name }) => name).join(", "),
+    looked: adapterWeightFiles.join(", "),
   });
 }
 
@@ -144,7 +143,7 @@ export async function writeAdapter(folder: string, adapter: Adapter): Promise<vo
   const tensors = new Map(
     [...weights].map(([name, tensor]) => [`${prefix}${name}`, tensor as Tensor<"float32">]),
   );
-  await writeSafetensors(join(folder, "adapter_model.safetensors"), tensors);
+  await writeSafetensors(join(folder, adapterWeightFiles[0]), tensors);
   const json = {
     base_model_name_or_path: base ?? null,
     bias: "none",
@@ -161,7 +160,7 @@ export async function writeAdapter(folder: string, adapter: Adapter): Promise<vo
     use_dora: false,
     use_rslora: config.rankStabilized,
   };
-  await writeAtomically(join(folder, configName), (handle) =>
+  await writeAtomically(join(folder, adapterConfigFile), (handle) =>
     handle.writeFile(`${JSON.stringify(json, null, 2)}\n`),
   );
 }
