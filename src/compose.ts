@@ -170,12 +170,13 @@ export async function compose(
     await registry.close();
   };
   const { device = "auto", dtype, registryPollMs = 2000 } = config;
-  const options = {
-    ...{ threads: config.threads, device },
-    ...(dtype !== undefined && { dtype }),
+  const share = {
+    threads: config.threads,
     ...(config.cpus !== undefined && { cpus: config.cpus }),
     ...(config.maxCacheBytes !== undefined && { maxCacheBytes: config.maxCacheBytes }),
   };
+  const options = { ...share, device, ...(dtype !== undefined && { dtype }) };
+  const isAnyNeural = config.models.some((model) => model !== extractiveModel);
   try {
     for (const model of config.models) {
       if (summarizers.has(model)) continue;
@@ -197,7 +198,8 @@ export async function compose(
         alias ??
         (await createSummarizer({
           ...{ model, sources: modelSources(places) },
-          ...options,
+          // Beside neural models, these are whom a device and a dtype are meant for.
+          ...(model === extractiveModel && isAnyNeural ? share : options),
           ...downloading,
         }));
       summarizers.set(model, summarizer);

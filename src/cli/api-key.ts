@@ -1,5 +1,6 @@
 // `bridle api-key create`: adds a key to a server's key file and shows it once.
 import type { Command } from "commander";
+import { BridleError } from "../errors/error.js";
 import { addExamples, addJsonOption, listOf, wholeNumber } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -12,6 +13,27 @@ interface CreateOptions {
 }
 
 const dayMs = 86_400_000;
+/** A hundred years. */
+const mostDays = 36_500;
+
+/** @throws INVALID_PARAMETER */
+function readName(value: string): string {
+  if (value.trim() === "") throw invalid("--name", value, "some text that is not blank");
+  return value;
+}
+
+/** @throws INVALID_PARAMETER */
+function readDays(value: string): number {
+  const days = wholeNumber("--expires-in-days")(value);
+  if (days > mostDays)
+    throw invalid("--expires-in-days", value, `a whole number from 1 to ${mostDays}`);
+  return days;
+}
+
+function invalid(parameter: string, value: string, expected: string): BridleError {
+  const details = { parameter, value: JSON.stringify(value), expected };
+  return new BridleError("INVALID_PARAMETER", details);
+}
 
 export function addApiKeyCommand(program: Command, terminal: Terminal): void {
   const command = program
@@ -25,13 +47,13 @@ export function addApiKeyCommand(program: Command, terminal: Terminal): void {
       "Makes a key, adds its hash to the key file and prints the key. It is shown this once: the file " +
         "holds only a hash. A running server takes the new key when it is started again.",
     )
-    .requiredOption("--name <name>", "who or what uses the key; appears in logs")
+    .requiredOption("--name <name>", "who or what uses the key; appears in logs", readName)
     .option("--scopes <list>", "what it may do: summarize, read, admin", "summarize,read")
     .option(
       "--file <file>",
       "key file, made where there is none (default: $BRIDLE_API_KEYS_FILE, else .bridle/api-keys.json)",
     )
-    .option("--expires-in-days <n>", "when it stops working", wholeNumber("--expires-in-days"));
+    .option("--expires-in-days <n>", `when it stops working; at most ${mostDays}`, readDays);
   addJsonOption(create);
   addExamples(create, [
     ["bridle api-key create --name newsroom --file keys.json", "a key that may summarize"],

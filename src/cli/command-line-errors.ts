@@ -1,16 +1,33 @@
 // Turns what the argument parser objects to into rows of the error table, with the nearest name as a suggestion.
 import type { CommanderError } from "commander";
+import { nearestName } from "../config/nearest-name.js";
 import { BridleError } from "../errors/error.js";
 
-/**
- * The BridleError for a parse failure, or undefined where the parser only stopped after printing help or the version.
- * @param typed the command as typed so far, for the hint: `bridle summarize`
- */
-export function fromCommanderError(error: CommanderError, typed: string): BridleError | undefined {
+/** A command line as far as it names a command. */
+export interface Typed {
+  /** The command: `bridle summarize`. */
+  readonly typed: string;
+  /** Names of the commands below it; none where it does something itself. */
+  readonly commands: readonly string[];
+  /** The words after it. */
+  readonly rest: readonly string[];
+}
+
+/** The BridleError for a parse failure, or undefined where the parser only stopped after printing help or the version. */
+export function fromCommanderError(
+  error: CommanderError,
+  { typed, commands, rest }: Typed,
+): BridleError | undefined {
   if (error.exitCode === 0) return undefined;
-  const [first = "", ...rest] = error.message.split("\n");
+  const words = rest.filter((word) => word !== "--json");
+  if (commands.length > 0 && words.length === 0) {
+    const problem = `${typed} needs one of its commands: ${commands.join(", ")}.`;
+    return new BridleError("COMMAND_LINE_INVALID", { problem, typed });
+  }
+  if (error.code === "commander.help") return unknownHelp(words, commands, typed);
+  const [first = "", ...more] = error.message.split("\n");
   const problem = first.replace(/^error: /, "");
-  const nearest = /Did you mean (?:one of )?(.+?)\?/.exec(rest.join(" "))?.[1];
+  const nearest = /Did you mean (?:one of )?(.+?)\?/.exec(more.join(" "))?.[1];
   const suggestion = nearest === undefined ? "" : `Did you mean ${nearest}? `;
   const name = /'([^']*)'/.exec(problem)?.[1] ?? problem;
   switch (error.code) {
@@ -24,6 +41,17 @@ export function fromCommanderError(error: CommanderError, typed: string): Bridle
         typed,
       });
   }
+}
+
+/** `bridle help frob`. */
+function unknownHelp(
+  [, name = ""]: readonly string[],
+  commands: readonly string[],
+  typed: string,
+): BridleError {
+  const nearest = nearestName(name, commands);
+  const suggestion = nearest === undefined ? "" : `Did you mean ${nearest}? `;
+  return new BridleError("UNKNOWN_COMMAND", { name, suggestion, typed });
 }
 
 /** An error about an option, with a hint at the help of the command that was typed; anything else as it is. */

@@ -72,7 +72,7 @@ export function addDeviceFlag(command: Command): Command {
   ).argParser(oneOf("--device", devices));
   const dtype = new Option(
     "--dtype <name>",
-    `what its weights are computed with: ${modelDTypes.join(", ")} (default: fp32)`,
+    `what its weights are computed with: ${modelDTypes.join(", ")} (default: what its folder holds, fp32 where it holds weights as they were trained)`,
   ).argParser(oneOf("--dtype", modelDTypes));
   for (const option of [device, dtype]) command.addOption(option.helpGroup("Neural models:"));
   return command;

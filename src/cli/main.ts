@@ -3,6 +3,7 @@
 import process from "node:process";
 import { kinds } from "../errors/codes.js";
 import { type BridleError, toBridleError } from "../errors/error.js";
+import { writeError } from "../errors/file-errors.js";
 import { runProgram } from "./program.js";
 import { wasTold } from "./terminal.js";
 
@@ -22,7 +23,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 // A reader that has seen enough, such as `head`, closes the pipe: nothing is wrong then.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE") endUnwritable(stream, error);
     if (stream === process.stdout) process.exit(process.exitCode ?? 0);
   });
 }
@@ -41,6 +42,14 @@ try {
   const wasStopped = endedBy !== undefined && error.code === "CANCELLED";
   if (!wasStopped) tell(error, args.includes("--json"));
   process.exitCode = wasStopped ? signalCodes[endedBy!] : kinds[error.kind].exit;
+}
+
+/** What was to be read by others is not whole, as on a full disk; JSON of the error would have no place either. */
+function endUnwritable(stream: NodeJS.WriteStream, thrown: Error): never {
+  const isOutput = stream === process.stdout;
+  const error = writeError(thrown, isOutput ? "standard output" : "standard error");
+  if (isOutput) tell(error, false);
+  process.exit(kinds[error.kind].exit);
 }
 
 function tell(error: BridleError, asJson: boolean): void {

@@ -1,5 +1,5 @@
 // Every command in this process, over a terminal in memory: what it prints where, what it takes together, what it refuses.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -96,10 +96,32 @@ describe("bridle", () => {
     [["rouge", "--tarket", "x"], "UNKNOWN_OPTION", "Did you mean --target?"],
     [["evaluate"], "COMMAND_LINE_INVALID", "`bridle evaluate --help`"],
     [["doctor", "now"], "COMMAND_LINE_INVALID", "`bridle doctor --help`"],
+    [["help", "summarise"], "UNKNOWN_COMMAND", "Did you mean summarize?"],
+    [["data", "help", "frob"], "UNKNOWN_COMMAND", "`bridle data --help`"],
   ])("%j is %s", async (args, code, hint) => {
     const { out, err, error } = await run(args);
     expect([out, err, error?.code]).toEqual(["", "", code]);
     expect(error?.hint).toContain(hint);
+  });
+});
+
+describe("a group of commands", () => {
+  it.each<[string[], string]>([
+    [["data"], "bridle data needs one of its commands: check, stats, "],
+    [["data", "remote"], "bridle data remote needs one of its commands: add, list, "],
+    [["models", "--json"], "bridle models needs one of its commands: "],
+    [["runs"], "bridle runs needs one of its commands: "],
+    [["config"], "bridle config needs one of its commands: "],
+    [["tokenizer"], "bridle tokenizer needs one of its commands: train"],
+    [["profile"], "bridle profile needs one of its commands: "],
+    [["api-key", "--json"], "bridle api-key needs one of its commands: create."],
+    [["--json"], "bridle needs one of its commands: serve, summarize, "],
+  ])("%j tells which there are", async (args, problem) => {
+    const { out, err, error } = await run(args);
+    expect([out, err, error?.code, error?.kind]).toEqual([
+      ...["", "", "COMMAND_LINE_INVALID", "invalid"],
+    ]);
+    expect(error?.message).toContain(problem);
   });
 });
 
@@ -128,6 +150,19 @@ describe("bridle summarize", () => {
     const { out, err } = await run(["summarize", at("a.txt"), "--output", at("out.txt")]);
     expect([out, err]).toEqual(["", `Written to ${at("out.txt")}.\n`]);
     expect(readFileSync(at("out.txt"), "utf8")).toBe(await printed(["summarize", at("a.txt")]));
+  });
+
+  it("does not replace a document by its summary, under whatever name", async () => {
+    const document = write("kept.txt", text);
+    symlinkSync(document, at("link.txt"));
+    for (const output of [document, at("link.txt"), path.join(folder, ".", "kept.txt")]) {
+      const { error } = await run(["summarize", document, "--output", output]);
+      expect([error?.code, error?.message]).toEqual([
+        "INVALID_PARAMETER",
+        expect.stringContaining("--output"),
+      ]);
+    }
+    expect(readFileSync(document, "utf8")).toBe(text);
   });
 
   it.each<[string[], string]>([
@@ -430,10 +465,16 @@ describe("bridle api-key create", () => {
 
   it.each<[string[], string]>([
     [["--name", "x", "--scopes", "write"], "INVALID_PARAMETER"],
+    [["--name", ""], "INVALID_PARAMETER"],
+    [["--name", " "], "INVALID_PARAMETER"],
+    [["--name", "x", "--expires-in-days", "36501"], "INVALID_PARAMETER"],
+    [["--name", "x", "--expires-in-days", "3000000"], "INVALID_PARAMETER"],
+    [["--name", "x", "--expires-in-days", "100000000"], "INVALID_PARAMETER"],
     [[], "COMMAND_LINE_INVALID"],
   ])("%j is %s", async (args, code) => {
     const { error } = await run(["api-key", "create", "--file", at("keys.json"), ...args]);
     expect(error?.code).toBe(code);
+    expect(existsSync(at("keys.json"))).toBe(false);
   });
 
   it("says where it cannot write", async () => {

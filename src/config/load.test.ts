@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadRunConfig } from "./load.js";
+import { checkRunConfig, loadRunConfig } from "./load.js";
 
 let folder: string;
 beforeAll(async () => {
@@ -73,6 +73,8 @@ describe("a run's configuration", () => {
     [least, ["train.epochs=many"], "train.epochs: Invalid input: expected number, received string"],
     [least, ["train.seed"], "an override is key=value"],
     [least, ["data.train=[a"], "data.train=[a:"],
+    [least, ["data.train=*.jsonl"], `put a text in quotes: 'data.train="*.jsonl"'`],
+    [least, ["data.train=[a.jsonl, *b]"], "data.train=[a.jsonl, *b]: Unresolved alias"],
     ["model: {}\ndata: {train: a}\n", [], "give a model to start from, or config and tokenizer"],
     ["model: {name: m, tokenizer: t}\ndata: {train: a}\n", [], "give a model to start from"],
     ["model: {name: m}\n", [], "data: it is needed"],
@@ -90,6 +92,19 @@ describe("a run's configuration", () => {
       code: "RUN_CONFIG_INVALID",
       message: expect.stringContaining(problem),
     });
+  });
+
+  it("tells twenty problems of many, and how many more there are", () => {
+    const unknown = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`trian${n}`, n]));
+    const began = performance.now();
+    expect(() => checkRunConfig({ ...unknown, train: { seeed: 1 } })).toThrow(
+      expect.objectContaining({
+        code: "RUN_CONFIG_INVALID",
+        // Those that are told, then: model, data and a key of train are not right either.
+        message: expect.stringMatching(/; and 49983 more$/),
+      }),
+    );
+    expect(performance.now() - began).toBeLessThan(4000);
   });
 
   it("names line and column of what is no YAML, and a key that stands twice", async () => {

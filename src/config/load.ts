@@ -38,7 +38,13 @@ function readValue(text: string, word: string): unknown {
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw wordInvalid(word, error.message.split("\n")[0]!);
-  return document.toJS();
+  try {
+    return document.toJS();
+  } catch (thrown) {
+    if (!(thrown instanceof ReferenceError)) throw thrown;
+    const hint = `in YAML what begins with * is an alias; put a text in quotes: 'data.train="*.jsonl"'`;
+    throw wordInvalid(word, `${thrown.message}; ${hint}`);
+  }
 }
 
 /**
@@ -99,35 +105,47 @@ function nearestForm(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return { ...issue, message };
 }
 
-function describe(found: z.core.$ZodIssue, origins: Layers | undefined): string {
-  const issue = nearestForm(found);
-  const where = issue.path.join(".");
-  if (issue.code !== "unrecognized_keys") {
-    // What is not there at all has no wrong type.
-    const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-    const told = `${where || "the configuration"}: ${isMissing ? "it is needed, and nothing is set" : issue.message}`;
-    return told + (issue.path.length === 0 ? "" : place(issue.path, origins));
-  }
-  return issue.keys
-    .map((key) => {
-      const nearest = nearestName(key, keysAt(issue.path));
-      const full = where === "" ? key : `${where}.${key}`;
-      const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-      return `there is no ${full}${meant}${place([...issue.path, key], origins)}`;
-    })
-    .join("; ");
+function describe({ code, path, message }: z.core.$ZodIssue, origins: Layers | undefined): string {
+  // What is not there at all has no wrong type.
+  const isMissing = code === "invalid_type" && message.endsWith("received undefined");
+  const problem = isMissing ? "it is needed, and nothing is set" : message;
+  const told = `${path.join(".") || "the configuration"}: ${problem}`;
+  return told + (path.length === 0 ? "" : place(path, origins));
+}
+
+function describeUnknown(
+  key: string,
+  path: readonly PropertyKey[],
+  origins: Layers | undefined,
+): string {
+  const nearest = nearestName(key, keysAt(path));
+  const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return `there is no ${[...path, key].join(".")}${meant}${place([...path, key], origins)}`;
+}
+
+/** Problems told of; who gives something else than a configuration need not be told of all of it. */
+const mostProblems = 20;
+
+function describeAll(issues: readonly z.core.$ZodIssue[], origins: Layers | undefined): string {
+  const problems = issues.map(nearestForm).flatMap((issue) => {
+    if (issue.code !== "unrecognized_keys") return [() => describe(issue, origins)];
+    return issue.keys.map((key) => () => describeUnknown(key, issue.path, origins));
+  });
+  const told = problems.slice(0, mostProblems).map((tell) => tell());
+  const more = problems.length - told.length;
+  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
 /**
  * Checks a plain object.
  * @param origins where its values were said, to be told with what is wrong
- * @throws RUN_CONFIG_INVALID naming every key that is wrong, and for an unknown one the nearest there is
+ * @throws RUN_CONFIG_INVALID naming the keys that are wrong, twenty at most, and for an unknown one the nearest there is
  */
 export function checkRunConfig(plain: unknown, origins?: Layers): RunConfig {
   const checked = RunConfig.safeParse(plain);
   if (checked.success) return checked.data;
   throw new BridleError("RUN_CONFIG_INVALID", {
-    problems: checked.error.issues.map((issue) => describe(issue, origins)).join("; "),
+    problems: describeAll(checked.error.issues, origins),
   });
 }
 

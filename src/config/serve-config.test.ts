@@ -23,6 +23,31 @@ describe("resolveServeConfig", () => {
     ]);
   });
 
+  it("has room for one body at least", () => {
+    const bytesOf = (given: Parameters<typeof resolveServeConfig>[0]) =>
+      resolveServeConfig(given, {}).maxBufferedBytes;
+    expect(bytesOf({})).toBe(256_000_000);
+    expect(bytesOf({ maxBodyBytes: 300_000_000 })).toBe(300_000_000);
+    expect(bytesOf({ maxBodyBytes: 5000, maxBufferedBytes: 5000 })).toBe(5000);
+    expect(() => bytesOf({ maxBodyBytes: 5001, maxBufferedBytes: 5000 })).toThrow(
+      expect.objectContaining({
+        code: "SERVE_OPTION_INVALID",
+        message: expect.stringContaining("maxBufferedBytes: 5000 has no room for a body"),
+      }),
+    );
+  });
+
+  it("refuses a variable for keys without any, which would let everybody in", () => {
+    expect(() => resolveServeConfig({}, { BRIDLE_API_KEYS: " , ," })).toThrow(
+      expect.objectContaining({
+        code: "SERVE_OPTION_INVALID",
+        message: expect.stringContaining("BRIDLE_API_KEYS holds no key"),
+      }),
+    );
+    expect(resolveServeConfig({}, { BRIDLE_API_KEYS: " " }).apiKeys).toEqual([]);
+    expect(resolveServeConfig({ apiKeys: ["k"] }, { BRIDLE_API_KEYS: "," }).apiKeys).toEqual(["k"]);
+  });
+
   it.each([
     [{ port: 70_000 }, {}, "port"],
     [{}, { PORT: "http" }, "port"],
@@ -61,6 +86,11 @@ describe("resolveServeConfig", () => {
     expect(shared.shares).toHaveLength(2);
     expect(shared.threads).toBe(shared.shares[0]?.threads);
     expect(shared.shares[1]?.threads).toBeLessThanOrEqual(Math.max(1, Math.floor(threads / 2)));
+  });
+
+  it("leaves the numbers of weights to what a folder holds, unless told", () => {
+    expect(resolveServeConfig({}, {}).dtype).toBeUndefined();
+    expect(resolveServeConfig({ dtype: "fp32" }, {}).dtype).toBe("fp32");
   });
 
   it("describes every field, for flags and help", () => {

@@ -57,9 +57,9 @@ export const ServeConfig = z.strictObject({
     ),
   dtype: z
     .enum(modelDTypes)
-    .default("fp32")
+    .optional()
     .describe(
-      "What the weights of neural models are computed with; whole numbers run on the CPU, and a copy is made the first time",
+      "What the weights of neural models are computed with; unless said, what their folders hold: fp32, or whole numbers in a quantized copy; these run on the CPU, and a copy is made the first time",
     ),
   workers: wholeNumber(1, 256)
     .default(1)
@@ -74,7 +74,9 @@ export const ServeConfig = z.strictObject({
     .describe("Largest request body, in bytes"),
   maxBufferedBytes: wholeNumber(1024, 64_000 * megabyte)
     .default(256 * megabyte)
-    .describe("How many bytes of request bodies may be held at once, over all requests"),
+    .describe(
+      "How many bytes of request bodies may be held at once, over all requests; never less than one body",
+    ),
   maxBatchDocuments: wholeNumber(1, 100_000)
     .default(1000)
     .describe("Most documents in one /v1/summaries:batch request"),
@@ -115,6 +117,11 @@ export const ServeConfig = z.strictObject({
   bodyIdleMs: wholeNumber(10, 3_600_000)
     .default(15_000)
     .describe("How long a request's body may pause while it is being sent, in ms"),
+  answerIdleMs: wholeNumber(10, 3_600_000)
+    .default(60_000)
+    .describe(
+      "How long a caller may pause reading its answer, in ms, before its connection is ended; never before its deadline",
+    ),
   headersTimeoutMs: wholeNumber(10, 3_600_000)
     .default(10_000)
     .describe("How long a connection may take to send a request's headers, in ms"),
@@ -131,7 +138,12 @@ export const ServeConfig = z.strictObject({
     .default(30_000)
     .describe("On SIGTERM, how long requests in flight may take to finish, in ms"),
   apiKeys: z
-    .array(z.string().min(1))
+    .array(
+      z.string().regex(/[^\s,]/, {
+        error:
+          "BRIDLE_API_KEYS holds no key; set one, or unset it where nobody is to be asked for one",
+      }),
+    )
     .default([])
     .describe("API keys, each KEY or KEY=scope+scope; environment only: BRIDLE_API_KEYS"),
   apiKeysFile: z
@@ -162,7 +174,7 @@ export const ServeConfig = z.strictObject({
     .describe("Project for trace links in gcp logs; environment: GOOGLE_CLOUD_PROJECT"),
 });
 
-/** A checked configuration; every field has a value but the optional file and project. */
+/** A checked configuration; every field has a value but those that are optional. */
 export type ServeConfig = z.output<typeof ServeConfig> & {
   readonly threads: number;
   readonly maxCacheBytes: number;
@@ -175,10 +187,12 @@ export type ServeConfigInput = z.input<typeof ServeConfig>;
 function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
   const said = (name: string): string | undefined => env[name]?.trim() || undefined;
   const port = said("PORT");
-  const keys = said("BRIDLE_API_KEYS");
+  const listed = said("BRIDLE_API_KEYS");
+  const keys = listed?.split(/[\s,]+/).filter((key) => key !== "");
   const values = {
     port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : port,
-    apiKeys: keys?.split(/[\s,]+/).filter((key) => key !== ""),
+    // Commas alone are no list of nothing, which would let everybody in: they are refused as the key that they are not.
+    apiKeys: keys?.length === 0 ? [listed] : keys,
     apiKeysFile: said("BRIDLE_API_KEYS_FILE"),
     googleCloudProject: said("GOOGLE_CLOUD_PROJECT"),
   };
@@ -186,9 +200,24 @@ function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
 }
 
 /**
+ * How many bytes of bodies may be held: unless said, room for the largest one. A body that never fits would be told to come
+ * back later, for ever.
+ * @throws SERVE_OPTION_INVALID
+ */
+function roomForBodies(
+  { maxBodyBytes, maxBufferedBytes }: z.output<typeof ServeConfig>,
+  isSaid: boolean,
+): number {
+  if (!isSaid) return Math.max(maxBufferedBytes, maxBodyBytes);
+  if (maxBufferedBytes >= maxBodyBytes) return maxBufferedBytes;
+  const problems = `maxBufferedBytes: ${maxBufferedBytes} has no room for a body of maxBodyBytes, ${maxBodyBytes}`;
+  throw new BridleError("SERVE_OPTION_INVALID", { problems });
+}
+
+/**
  * The configuration a server starts with: defaults, then the environment, then what is given.
  * Fields given as undefined count as not given.
- * @throws SERVE_OPTION_INVALID naming every field that is wrong
+ * @throws SERVE_OPTION_INVALID naming every field that is wrong, or two that do not go together
  */
 export function resolveServeConfig(
   given: { [Name in keyof ServeConfigInput]?: ServeConfigInput[Name] | undefined } = {},
@@ -205,6 +234,7 @@ export function resolveServeConfig(
       workers * Math.max(1, new Set(models).size - Number(models.includes("extractive")));
     return {
       ...checked.data,
+      maxBufferedBytes: roomForBodies(checked.data, said.maxBufferedBytes !== undefined),
       shares,
       threads: threads ?? shares[0]?.threads ?? 1,
       maxCacheBytes: maxCacheBytes ?? Math.floor(machine.memoryBytes / 4 / holders),

@@ -22,6 +22,20 @@ it("what was given back is taken again where it fits well, and is zero", () => {
   expect(pool.take(10) === large).toBe(false);
 });
 
+it("what is taken is no longer than it may be, and as long as it has to be", () => {
+  const pool = new BufferPool();
+  expect([pool.take(9, 9), pool.take(100, 105), pool.take(100, 50)]).toMatchObject([
+    { length: 9 },
+    { length: 105 },
+    { length: 100 },
+  ]);
+  const large = pool.take(100);
+  pool.give(large);
+  expect(pool.take(100, 112) === large).toBe(true);
+  pool.give(large);
+  expect(pool.take(100, 111) === large).toBe(false);
+});
+
 it("never holds more, used and unused, than was once used at a time", () => {
   const step = fc.record({ length: fc.integer({ min: 1, max: 1000 }), gives: fc.nat(3) });
   fc.assert(

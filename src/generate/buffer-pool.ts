@@ -5,6 +5,11 @@ export type Allocate = (length: number) => Float32Array;
 
 export const allocateNew: Allocate = (length) => new Float32Array(length);
 
+/** V8 refuses memory by a RangeError; which of them is told by its words alone. */
+export function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof RangeError && /allocation failed|array length/i.test(thrown.message);
+}
+
 /** What is taken again may be so many times as long as what was asked for: the rest of it lies idle. */
 const mostSlack = 2;
 
@@ -37,16 +42,21 @@ export class BufferPool {
     return 4 * this.freeLength;
   }
 
-  /** At least so many numbers, of which so many are zero. @throws RangeError where memory is short */
-  take(length: number): Float32Array {
+  /**
+   * At least so many numbers, of which so many are zero.
+   * @param most numbers that the rest lying idle may make of them
+   * @throws RangeError where memory is short
+   */
+  take(length: number, most = Number.POSITIVE_INFINITY): Float32Array {
     if (length === 0) return new Float32Array(0);
+    const longest = Math.max(length, Math.min(most, mostSlack * length));
     let found: Float32Array | undefined;
     for (const one of this.free) {
-      if (one.length < length || one.length > mostSlack * length) continue;
+      if (one.length < length || one.length > longest) continue;
       if (found === undefined || one.length < found.length) found = one;
     }
     if (found === undefined) {
-      const rounded = roundUp(length);
+      const rounded = Math.min(roundUp(length), longest);
       this.keepAtMost(this.mostUsedLength - this.usedLength - rounded);
       found = this.allocateOrFree(rounded);
     } else {

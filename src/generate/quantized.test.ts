@@ -1,11 +1,23 @@
 // Models with whole-number weights: what they answer, where their copies are kept, and what keeps a layer as it was.
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { createHash, randomUUID } from "node:crypto";
+import {
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
 import { saveQuantized } from "../model/quantization/save.js";
+import { processMark } from "../runtime/living-process.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { type Model, openModel } from "./model.js";
 import { createRandom } from "./random.js";
@@ -183,6 +195,41 @@ describe("copies in whole numbers", () => {
     expect(await copies()).toHaveLength(2);
   });
 
+  it("of weights that were written over in place are made anew, whatever time is said of it", async () => {
+    const changing = await makeTinyPegasus(join(home, "in-place"));
+    const file = join(changing, "model.safetensors");
+    const then = new Date("2024-01-01T00:00:00Z");
+    await utimes(file, then, then);
+    const before = await using({ dtype: "int8" }, logits, changing);
+    await writeSafetensors(join(home, "others.safetensors"), tinyWeights(2));
+    const { ino, size, mtimeMs } = await stat(file);
+    await writeFile(file, await readFile(join(home, "others.safetensors")));
+    await utimes(file, then, then);
+    expect(await stat(file)).toMatchObject({ ino, size, mtimeMs });
+    expect(await using({ dtype: "int8" }, logits, changing)).not.toEqual(before);
+    expect(await copies()).toHaveLength(2);
+  });
+
+  it("may be made by several at once, each of which then generates", async () => {
+    const alone = await using({ dtype: "int8" }, logits);
+    await rm(cache(), { recursive: true });
+    const found = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        using({ dtype: "int8" }, async (model) => {
+          const { sequences } = await model.generate({ inputIds: input.inputIds });
+          return { sequences, logits: await logits(model) };
+        }),
+      ),
+    );
+    for (const each of found) {
+      expect(each.logits).toEqual(alone);
+      expect(each.sequences).toEqual(found[0]?.sequences);
+    }
+    expect(await copies()).toHaveLength(1);
+    const others = (await readdir(cache())).filter((name) => !name.endsWith(".safetensors"));
+    expect(others).toEqual([expect.stringMatching(/\.hash$/)]);
+  });
+
   it.each<[string, (file: string) => Promise<void>]>([
     ["was cut off", async (file) => truncate(file, (await stat(file)).size - 100)],
     ["is of another format", (file) => writeFile(file, "no tensors at all")],
@@ -218,6 +265,33 @@ describe("copies in whole numbers", () => {
     await using({ dtype: "int8" }, async () => {});
     expect(await readdir(cache())).not.toContain(`${name}.draft`);
     expect(await copies()).toEqual([name]);
+  });
+
+  it("that killed processes were about to make are dropped when the next is made", async () => {
+    await using({ dtype: "int8" }, async () => {});
+    const [name] = (await copies()) as [string];
+    const host = (of: string) => createHash("md5").update(of).digest("hex").slice(0, 8);
+    const draft = (of: string, pid: number, mark: string) =>
+      `${name}.${host(of)}-${pid}-${mark}-${randomUUID()}.draft`;
+    const gone = draft(hostname(), 2 ** 30, processMark());
+    const left = {
+      gone,
+      halfWritten: `${gone}.${randomUUID()}.tmp`,
+      // Another process had the id that this one has now.
+      earlier: draft(hostname(), process.pid, `${processMark()}0`),
+      elsewhereLongAgo: draft("elsewhere", process.pid, processMark()),
+    };
+    const kept = {
+      alive: draft(hostname(), process.pid, processMark()),
+      elsewhere: draft("elsewhere", 2 ** 30, ""),
+    };
+    for (const each of [...Object.values(left), ...Object.values(kept)])
+      await writeFile(join(cache(), each), "");
+    const longAgo = new Date(Date.now() - 25 * 3600 * 1000);
+    await utimes(join(cache(), left.elsewhereLongAgo), longAgo, longAgo);
+    await using({ dtype: "int4" }, async () => {});
+    const drafts = (await readdir(cache())).filter((each) => each.includes(".draft"));
+    expect(drafts.sort()).toEqual(Object.values(kept).sort());
   });
 });
 

@@ -93,3 +93,57 @@ it("keeps what a document has written, wherever it is moved", () => {
   expect(written).toEqual([2090, 2091, 2092, 2093, 2094, 2095]);
   expect(ancestors[row * 17 + 16]).toBe(0);
 });
+
+const eachBytes = (source: number, window: number) => 4 * 4 * (source + window);
+
+it("makes places to spare only as far as they may be held", () => {
+  const batch = open();
+  const held: number[] = [];
+  for (const most of [4, 4, 4, 4, 5.5, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]) {
+    batch.mostBytes = most * eachBytes(16, 16);
+    add(batch, 16, 1);
+    steps(batch, 1);
+    held.push(batch.sizeBytes / eachBytes(16, 16));
+  }
+  // Where there is enough it grows by half, and to lengths that come again.
+  expect(held).toEqual([1, 2, 3, 4, 5, 8, 8]);
+});
+
+it("gives up places to spare when what documents look back would not fit beside them", () => {
+  const batch = open();
+  for (const value of [1, 2, 3]) add(batch, 16, value);
+  steps(batch, 1);
+  add(batch, 16, 4);
+  batch.mostBytes = 4 * eachBytes(16, 32);
+  expect(batch.sizeBytes).toBeGreaterThan(4 * eachBytes(16, 16));
+  steps(batch, 16);
+  expect(batch.sizeBytes).toBe(4 * eachBytes(16, 32));
+  const { feeds } = batch.next();
+  const [own, cross] = [feeds["own.k"], feeds["cross.k"]] as Tensor<"float32">[];
+  // Of each the first head's first number, and what the last three wrote at their last step.
+  expect([0, 1, 2, 3].map((i) => cross?.data[i * 2 * 16 * 2])).toEqual([1, 2, 3, 4]);
+  expect([0, 1, 2, 3].map((i) => own?.data[(i * 2 * 32 + 16) * 2])).toEqual([
+    1016, 2016, 3016, 4016,
+  ]);
+});
+
+it("lets go what its documents do not need when it is asked to, and they go on", () => {
+  const batch = open();
+  const long = [add(batch, 64, 1), add(batch, 64, 2)];
+  const short = add(batch, 32, 3);
+  steps(batch, 40);
+  for (const one of long) batch.remove(place(batch, one));
+  const next = add(batch, 48, 4);
+  steps(batch, 2);
+  batch.remove(place(batch, short));
+  batch.tighten();
+  expect(batch.sizeBytes).toBe(eachBytes(48, 16));
+  expect(batch.sizeBytes).toBe(batch.neededBytes);
+  const { feeds } = batch.next();
+  const { data, shape: of } = feeds["own.k"] as Tensor<"float32">;
+  expect(of).toEqual([1, 2, 16, 2]);
+  // It was the second of two at the steps 40 and 41.
+  expect([data[0], data[2]]).toEqual([2040, 2041]);
+  expect((feeds["cross.k"] as Tensor<"float32">).data[0]).toBe(4);
+  expect(place(batch, next)).toBe(0);
+});

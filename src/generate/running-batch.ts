@@ -59,6 +59,9 @@ export function cacheBytes(
   return 4 * heads * headWidth * (cross.length * source + own.length * window * width);
 }
 
+const bytesIn = (held: ReadonlyMap<string, Float32Array>) =>
+  [...held.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+
 /**
  * Documents come and go between steps. Each has a place in tensors [B,H,…,D] that have room for more; whoever goes leaves
  * its place to the last. What a document writes at a step of the batch goes to that step's slots, which come round again
@@ -66,6 +69,8 @@ export function cacheBytes(
  */
 export class RunningBatch {
   readonly members: Member[] = [];
+  /** Bytes of keys and values that it may hold: room to spare is made within them alone, what documents need in any case. */
+  mostBytes = Number.POSITIVE_INFINITY;
   private readonly shape: BatchShape;
   private readonly inputs: CacheInputs;
   private readonly pool: BufferPool;
@@ -95,12 +100,22 @@ export class RunningBatch {
     return Math.max(0, ...this.members.map(({ source }) => source));
   }
 
-  /** Bytes held. */
+  /** Bytes of keys and values that are held. */
   get sizeBytes(): number {
-    let total = this.mask.byteLength;
-    for (const held of [this.own, this.cross])
-      for (const data of held.values()) total += data.byteLength;
-    return total;
+    return bytesIn(this.own) + bytesIn(this.cross);
+  }
+
+  /** Bytes of them that its documents cannot do without at the next step. */
+  get neededBytes(): number {
+    if (this.size === 0) return 0;
+    const { size, sourceTokens } = this;
+    return this.crossBytes(size, sourceTokens) + this.ownBytes(size, this.neededWindow);
+  }
+
+  /** What of a step's answer is for the caches. */
+  get written(): Pick<NextStep, "fresh" | "shape"> {
+    const { heads, headWidth, width } = this.shape;
+    return { fresh: this.inputs.own.map(fresh), shape: [this.size, heads, width, headWidth] };
   }
 
   /**
@@ -118,8 +133,11 @@ export class RunningBatch {
   ): void {
     const [, , , length = 0] = mask.shape;
     const { heads, headWidth } = this.shape;
-    this.narrow();
-    this.makeRoom(this.size + searches.length + more, Math.max(length, this.sourceTokens));
+    const places = this.size + searches.length + more;
+    const source = Math.max(length, this.sourceTokens);
+    const isTight = this.isTight(places, source, this.window);
+    this.narrow(isTight);
+    this.makeRoom(places, source, isTight);
     for (const [n, search] of searches.entries()) {
       const place = this.size;
       for (const [name, data] of this.cross) {
@@ -161,9 +179,10 @@ export class RunningBatch {
 
   /** Nobody is left: the next documents find room of their own size. */
   private release(): void {
-    this.replaceOwn(new Map());
+    this.giveAll(this.own.values());
     this.giveAll(this.cross.values());
     this.pool.give(this.mask);
+    this.own = new Map();
     this.cross = new Map();
     this.mask = new Float32Array(0);
     this.places = 0;
@@ -181,21 +200,54 @@ export class RunningBatch {
     return this.shape.heads * source * this.shape.headWidth;
   }
 
+  private crossBytes(places: number, source: number): number {
+    return 4 * this.inputs.cross.length * places * this.crossWidth(source);
+  }
+
+  private ownBytes(places: number, window: number): number {
+    return 4 * this.inputs.own.length * places * this.ownWidth(window);
+  }
+
+  /** Whether with so much room, and what there is to spare already, more would be held than may be. */
+  private isTight(places: number, source: number, window: number): boolean {
+    const most = Math.max(places, this.places);
+    const crossBytes = this.crossBytes(most, Math.max(source, this.source));
+    const ownBytes = this.ownBytes(most, window);
+    const held = Math.max(bytesIn(this.cross), crossBytes) + Math.max(bytesIn(this.own), ownBytes);
+    return held > this.mostBytes;
+  }
+
+  /** How long each of some tensors may be beside others of so many bytes. */
+  private mostEach(names: readonly string[], besides: number): number {
+    return Math.floor((this.mostBytes - besides) / (4 * names.length));
+  }
+
+  /** Lets all go that its documents do not need now. @throws RangeError, and nothing is lost */
+  tighten(): void {
+    const { neededBytes } = this;
+    if (this.sizeBytes <= neededBytes) return;
+    this.mostBytes = neededBytes;
+    this.narrow(true);
+    this.makeRoom(this.size, this.sourceTokens, true);
+  }
+
   /**
    * Copies what is held into other tensors where it does not fit, or where half of their room would do: those who made it so
    * large have gone.
+   * @param isTight whether there is to be no room to spare
    * @throws RangeError, and documents are as they were
    */
-  private makeRoom(places: number, source: number): void {
+  private makeRoom(places: number, source: number, isTight: boolean, window = this.window): void {
     const fits = places <= this.places && source <= this.source;
-    if (fits && 2 * places > this.places && 2 * source > this.source) return;
-    const more = Math.ceil(spare * this.places);
-    const isAmple = places <= this.places && 2 * places > this.places;
-    const room = isAmple ? this.places : places > this.places ? Math.max(places, more) : places;
+    if (!isTight && fits && 2 * places > this.places && 2 * source > this.source) return;
+    const room = isTight ? places : this.placesFor(places, source);
+    const resizesOwn = isTight || room !== this.places;
+    const besides = resizesOwn ? this.ownBytes(room, window) : bytesIn(this.own);
+    const most = this.mostEach(this.inputs.cross, besides);
     const { cross, mask } = this.taking((take) => {
       const moved = new Map<string, Float32Array>();
       for (const name of this.inputs.cross) {
-        const data = take(room * this.crossWidth(source));
+        const data = take(room * this.crossWidth(source), most);
         const before = this.cross.get(name);
         if (before !== undefined) this.moveSlices(before, this.source, data, source);
         moved.set(name, data);
@@ -213,18 +265,26 @@ export class RunningBatch {
     this.cross = cross;
     this.mask = mask;
     this.source = source;
-    // Only then the rest, so that not all of it is there twice; should that fail, there is room here that nobody uses.
-    if (room !== this.places)
-      this.replaceOwn(this.taking((take) => this.resizedOwn(take, room, this.window)));
+    // Only then the rest, so that not all of it is there twice; should that fail, there is room on one side that nobody uses.
+    this.places = Math.min(this.places, room);
+    if (resizesOwn) this.resizeOwn(room, window);
     this.places = room;
+  }
+
+  /** Places to make for so many documents: some to spare where there are too few, as far as they may be held. */
+  private placesFor(places: number, source: number): number {
+    if (places <= this.places) return 2 * places > this.places ? this.places : places;
+    const eachBytes = this.crossBytes(1, source) + this.ownBytes(1, this.window);
+    const held = Math.floor(this.mostBytes / eachBytes);
+    return Math.max(places, Math.min(held, Math.ceil(spare * this.places)));
   }
 
   /** Does what takes memory; where there is not enough for all of it, what it took is given back. */
   private taking<T>(work: (take: Take) => T): T {
     const taken: Float32Array[] = [];
     try {
-      return work((length) => {
-        const data = this.pool.take(length);
+      return work((length, most) => {
+        const data = this.pool.take(length, most);
         taken.push(data);
         return data;
       });
@@ -238,11 +298,6 @@ export class RunningBatch {
     for (const buffer of buffers) this.pool.give(buffer);
   }
 
-  private replaceOwn(own: Map<string, Float32Array>): void {
-    this.giveAll(this.own.values());
-    this.own = own;
-  }
-
   /** Moves [size·H] slices of one length into slices of another, as much of each as both have room for. */
   private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
     const { heads, headWidth } = this.shape;
@@ -253,16 +308,24 @@ export class RunningBatch {
     }
   }
 
-  private resizedOwn(take: Take, places: number, window: number): Map<string, Float32Array> {
+  /** Moves what documents have written into tensors with other room. @throws RangeError, and nothing has changed */
+  private resizeOwn(places: number, window: number): void {
     const { width } = this.shape;
-    const moved = new Map<string, Float32Array>();
-    for (const name of this.inputs.own) {
-      const data = take(places * this.ownWidth(window));
-      const before = this.own.get(name);
-      if (before !== undefined) this.moveSlices(before, this.window * width, data, window * width);
-      moved.set(name, data);
-    }
-    return moved;
+    const most = this.mostEach(this.inputs.own, bytesIn(this.cross));
+    const own = this.taking((take) => {
+      const moved = new Map<string, Float32Array>();
+      for (const name of this.inputs.own) {
+        const data = take(places * this.ownWidth(window), most);
+        const before = this.own.get(name);
+        if (before !== undefined)
+          this.moveSlices(before, this.window * width, data, window * width);
+        moved.set(name, data);
+      }
+      return moved;
+    });
+    this.giveAll(this.own.values());
+    this.own = own;
+    this.window = window;
   }
 
   /** The document that began first: the one that what all can look back is as wide as it is for. */
@@ -273,28 +336,35 @@ export class RunningBatch {
     );
   }
 
+  /** Steps that the oldest document looks back at the next one, as room for them is made. */
+  private get neededWindow(): number {
+    const oldest = Math.min(...this.members.map(({ start }) => start));
+    return Math.ceil((this.step - oldest + 1) / growth) * growth;
+  }
+
   /** Widens what documents can look back, so that this step's slots hold nothing that anybody needs. */
   private widen(): void {
-    const oldest = Math.min(...this.members.map(({ start }) => start));
-    const needed = this.step - oldest + 1;
-    if (needed <= this.window) return;
+    if (this.neededWindow <= this.window) return;
     // Slots are a step's number modulo the window: they keep their places only while the window has not come round.
     const window = this.window + growth;
     if (this.step > this.window) this.unwind();
-    this.replaceOwn(this.taking((take) => this.resizedOwn(take, this.places, window)));
-    this.window = window;
+    const { size, sourceTokens } = this;
+    if (this.isTight(size, sourceTokens, window)) this.makeRoom(size, sourceTokens, true, window);
+    else this.resizeOwn(this.places, window);
   }
 
-  /** Narrows what documents can look back where half of it would do. @throws RangeError, and nothing is lost */
-  private narrow(): void {
+  /**
+   * Narrows what documents can look back where half of it would do.
+   * @param isTight whether anything less is enough of a reason
+   * @throws RangeError, and nothing is lost
+   */
+  private narrow(isTight: boolean): void {
     if (this.size === 0) return;
-    const oldest = Math.min(...this.members.map(({ start }) => start));
-    const needed = Math.ceil((this.step - oldest + 1) / growth) * growth;
-    if (2 * needed > this.window) return;
+    const { neededWindow } = this;
+    if (isTight ? neededWindow >= this.window : 2 * neededWindow > this.window) return;
     // Counted anew from the oldest, what anybody needs lies at the beginning.
     this.unwind();
-    this.replaceOwn(this.taking((take) => this.resizedOwn(take, this.places, needed)));
-    this.window = needed;
+    this.resizeOwn(this.places, neededWindow);
   }
 
   /** Counts steps anew from the oldest document, and moves everybody's slots to where the new count has them. */
@@ -388,11 +458,6 @@ export class RunningBatch {
         }
       }
     };
-    return {
-      feeds,
-      fresh: [...own.keys()].map(fresh),
-      shape: [size, heads, width, headWidth],
-      keep,
-    };
+    return { feeds, ...this.written, keep };
   }
 }

@@ -11,7 +11,6 @@ import { findFamily } from "../model/families.js";
 import { forwardGraph } from "../model/forward.js";
 import { initialWeights } from "../model/initial-weights.js";
 import { Profiler } from "../runtime/profile/profiler.js";
-import type { Allocate } from "./buffer-pool.js";
 import { type Generator, type GeneratorOptions, openGenerator } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
 import type { BatchLimits, JobPhases } from "./scheduler.js";
@@ -282,6 +281,38 @@ describe("a call", () => {
     expect(started.slice(0, 2)).toEqual(["first of the pile", "somebody"]);
   });
 
+  it("of a pile has its turn after every four that somebody waits for", async () => {
+    const started: string[] = [];
+    const calls: Promise<unknown>[] = [];
+    const start = (name: string, priority: "interactive" | "batch", onStart = () => {}) => {
+      const hooks = {
+        priority,
+        onStart: () => {
+          started.push(name);
+          onStart();
+        },
+      };
+      calls.push(narrow.generate({ inputIds: rows(4) }, { maxNewTokens: 2 }, hooks));
+    };
+    // Nobody is on their way any more, so that the first has its turn at once.
+    await wait(3);
+    // As soon as one has its turn the next one comes.
+    const people = (from: number, to: number) =>
+      start(`${from}`, "interactive", () => {
+        if (from < to) people(from + 1, to);
+      });
+    people(0, 14);
+    for (const name of ["a", "b", "c", "d", "e"]) start(name, "batch");
+    for (let i = 0; i < calls.length; i++) await calls[i];
+    expect(started.join(" ")).toBe("0 1 2 3 4 a 5 6 7 8 b 9 10 11 12 c 13 14 d e");
+    started.length = 0;
+    await wait(3);
+    for (const name of ["a", "b", "c", "d", "e", "f"]) start(name, "batch");
+    start("somebody", "interactive");
+    for (let i = 0; i < calls.length; i++) await calls[i];
+    expect(started.join(" ")).toBe("a somebody b c d e f");
+  });
+
   it("with more rows than share a step runs alone", async () => {
     const most = { running: 0 };
     const watch = {
@@ -319,95 +350,4 @@ describe("a call", () => {
       await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
     },
   );
-});
-
-describe("memory for keys and values", () => {
-  /** Memory that ends: it refuses in V8's words what goes beyond so many numbers at once. */
-  const scarce =
-    (most: number): Allocate =>
-    (length) => {
-      if (length > most) throw new RangeError("Array buffer allocation failed");
-      return new Float32Array(length);
-    };
-  const one = rows(1);
-
-  it("is refused to a call that would need more than there is, before anything is done for it", async () => {
-    const small = await open({ maxCacheBytes: 60_000 });
-    const running = small.generate({ inputIds: one }, { maxNewTokens: 10 });
-    const started = { count: 0 };
-    const greedy = small.generate(
-      { inputIds: one },
-      { ...long, numBeams: 8 },
-      {
-        onStart: () => {
-          started.count += 1;
-        },
-      },
-    );
-    await expect(greedy).rejects.toMatchObject({
-      code: "CACHE_MEMORY_SHORT",
-      kind: "too-large",
-      message: expect.stringContaining("room for 1 MB"),
-      hint: expect.stringContaining("fewer beams"),
-    });
-    expect(started.count).toBe(0);
-    expect((await running).sequences).toHaveLength(1);
-    await small.close();
-  });
-
-  it("is promised to those on their way, so that the next wait for theirs", async () => {
-    const small = await open({ maxCacheBytes: 60_000 });
-    let together = 0;
-    const watch = {
-      onTokens: () => {
-        together = Math.max(together, small.load().running);
-      },
-    };
-    const asked = [1, 2, 3].map((i) =>
-      small.generate({ inputIds: [rows(i).at(-1) as number[]] }, long, watch),
-    );
-    const answers = await Promise.all(asked);
-    expect(together).toBe(1);
-    for (const [i, { sequences }] of answers.entries()) {
-      const alone = await pegasus.generate({ inputIds: [rows(i + 1).at(-1) as number[]] }, long);
-      expect(sequences).toEqual(alone.sequences);
-    }
-    await small.close();
-  });
-
-  it("that is short when one comes in ends that one alone", async () => {
-    // Two documents' keys of 16 tokens fit, and not those of 64.
-    const short = await open({}, { allocate: scarce(2 * 32 * 48) });
-    const staying = short.generate(
-      { inputIds: one },
-      { ...long, maxNewTokens: 16, minNewTokens: 16 },
-    );
-    const coming = short.generate(
-      { inputIds: [Array.from({ length: 60 }, (_, i) => 110 + i)] },
-      { ...long, numBeams: 4, maxNewTokens: 60, minNewTokens: 60 },
-    );
-    await expect(coming).rejects.toMatchObject({
-      code: "CACHE_MEMORY_SHORT",
-      message: expect.stringContaining("not as much memory left"),
-    });
-    const asked = { maxNewTokens: 16, minNewTokens: 16 };
-    const alone = await pegasus.generate({ inputIds: one }, asked);
-    expect((await staying).sequences).toEqual(alone.sequences);
-    expect((await short.generate({ inputIds: one }, asked)).sequences).toEqual(alone.sequences);
-    await short.close();
-  });
-
-  it("that is short when one grows ends that one, and those beside it go on", async () => {
-    // Room for two documents to look back 16 steps, and not for 32.
-    const short = await open({}, { allocate: scarce(2 * 32 * 16) });
-    const growing = short.generate({ inputIds: one }, { maxNewTokens: 40, minNewTokens: 40 });
-    await wait(3);
-    const asked = { maxNewTokens: 15, minNewTokens: 15 };
-    const others = [short.generate({ inputIds: [rows(2)[1] as number[]] }, asked)];
-    await expect(growing).rejects.toMatchObject({ code: "CACHE_MEMORY_SHORT" });
-    const alone = await pegasus.generate({ inputIds: [rows(2)[1] as number[]] }, asked);
-    for (const other of others) expect((await other).sequences).toEqual(alone.sequences);
-    expect(short.load()).toMatchObject({ running: 0, rows: 0, cacheBytes: 0 });
-    await short.close();
-  });
 });

@@ -5,15 +5,26 @@ import { BridleError } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
-import { type Allocate, BufferPool } from "./buffer-pool.js";
-import { type EncoderFeeds, type EncoderPart, partsOf } from "./encoder-parts.js";
+import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
+import { type EncoderPart, partsOf } from "./encoder-parts.js";
+import {
+  type Job,
+  type JobPhases,
+  megabytes,
+  memoryShort,
+  type Pending,
+  type Priority,
+  tellPhases,
+} from "./job.js";
 import { OutputBuffers } from "./output-buffers.js";
 import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Search } from "./search.js";
 import { advance, candidatesOf } from "./step-scores.js";
 
-/** Whether somebody waits for the answer, or it belongs to a pile of work. */
-export type Priority = "interactive" | "batch";
+export type { JobPhases, Priority };
+
+/** So many for whom somebody waits go before a pile of work, then one of the pile: under steady load it would wait for ever. */
+const mostBefore = 4;
 
 export interface BatchLimits {
   /** Rows, documents times their beams, that share a step at most; one document alone may have more. Default 64. */
@@ -36,52 +47,6 @@ export interface EngineLoad {
   readonly tokens: number;
   readonly encodeMs: number;
   readonly stepMs: number;
-}
-
-/** Where a call's time went, and in whose company. */
-export interface JobPhases {
-  /** From its coming to its turn. */
-  readonly queueMs: number;
-  readonly encodeMs: number;
-  /** From its being read to its end, the turns of others included. */
-  readonly decodeMs: number;
-  readonly steps: number;
-  /** Documents of all its steps, those of others included: over `steps`, how many shared one. */
-  readonly stepDocuments: number;
-}
-
-/** One call's documents. */
-export interface Job {
-  readonly feeds: EncoderFeeds;
-  readonly searches: readonly Search[];
-  /** Steps that it takes at most. */
-  readonly mostSteps: number;
-  /** Whether an option replaces scores that are no numbers. */
-  readonly mayBeInvalid: boolean;
-  readonly hooks: {
-    readonly priority?: Priority | undefined;
-    readonly signal?: AbortSignal | undefined;
-    readonly onStart?: (() => void) | undefined;
-    readonly onTokens?: ((ids: readonly number[]) => void) | undefined;
-    /** Called when it is done, or has failed. */
-    readonly onPhases?: ((phases: JobPhases) => void) | undefined;
-  };
-}
-
-interface Pending extends Job {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-  /** Bytes of keys and values that one of its documents takes at most. */
-  readonly eachBytes: number;
-  /** When it came, when its turn came, and when it had been read, in ms of `performance.now()`. */
-  readonly cameAt: number;
-  startedAt: number | undefined;
-  readAt: number | undefined;
-  steps: number;
-  stepDocuments: number;
-  /** Searches that are not done. */
-  left: number;
-  ended: boolean;
 }
 
 export interface EngineParts {
@@ -119,6 +84,8 @@ export class Scheduler {
   private readonly outputs: OutputBuffers;
   private readonly pool: BufferPool;
   private readonly waiting: Record<Priority, Pending[]> = { interactive: [], batch: [] };
+  /** Interactive jobs that have gone before those of a pile since the last of these. */
+  private wentBefore = 0;
   private groups: Group[] = [];
   private readonly owners = new Map<Search, Pending>();
   private looping = false;
@@ -249,10 +216,12 @@ export class Scheduler {
 
   /** Encodes the next job, if there is room for it. One at a turn, so that those on their way are not held up for long. */
   private async admit(): Promise<boolean> {
-    const next = this.waiting.interactive[0] ?? this.waiting.batch[0];
+    const queue = this.nextQueue();
+    const [next] = queue;
     if (next === undefined || !this.hasRoom(next)) return false;
-    const queue = this.waiting[next.hooks.priority ?? "interactive"];
     queue.shift();
+    const { interactive, batch } = this.waiting;
+    this.wentBefore = queue === interactive && batch.length > 0 ? this.wentBefore + 1 : 0;
     try {
       next.hooks.onStart?.();
       const began = performance.now();
@@ -263,6 +232,7 @@ export class Scheduler {
         // Meanwhile it was in no list that closing or cancelling looks through.
         if (this.closed) throw new BridleError("CANCELLED");
         checkAborted(next.hooks.signal);
+        this.makeWay(group, this.promisedBytes(group, next));
         group.batch.add(part.searches, memory, part.feeds.mask, part.left);
       }
       next.readAt = performance.now();
@@ -272,6 +242,13 @@ export class Scheduler {
       this.end(next, isOutOfMemory(thrown) ? memoryShort(next) : thrown);
     }
     return true;
+  }
+
+  /** Whose turn it is. One of a pile whose turn has come keeps it until there is room: smaller ones would take that for ever. */
+  private nextQueue(): Pending[] {
+    const { interactive, batch } = this.waiting;
+    const isPiles = interactive.length === 0 || (this.wentBefore >= mostBefore && batch.length > 0);
+    return isPiles ? batch : interactive;
   }
 
   /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
@@ -291,20 +268,29 @@ export class Scheduler {
     return rows + job.searches.length * width <= maxRows && this.bytesWith(job) <= maxCacheBytes;
   }
 
-  /**
-   * Bytes that all groups take at most with one job more: in a group everybody has as much room as the longest source and the
-   * longest summary need.
-   */
+  /** Bytes that all groups take at most with one job more. */
   private bytesWith(job: Pending): number {
     const joined = this.findGroup(job);
     let sum = joined === undefined ? job.searches.length * job.eachBytes : 0;
-    for (const group of this.groups) {
-      const owners = group.batch.members.flatMap(({ search }) => this.owners.get(search) ?? []);
-      const jobs = group === joined ? [...owners, job] : owners;
-      const documents = owners.length + (group === joined ? job.searches.length : 0);
-      sum += documents * this.bytesFor(...jobs);
-    }
+    for (const group of this.groups)
+      sum += this.promisedBytes(group, group === joined ? job : undefined);
     return sum;
+  }
+
+  /** Bytes that a group takes at most: everybody has as much room as the longest source and the longest summary need. */
+  private promisedBytes({ batch }: Group, coming?: Pending): number {
+    const owners = batch.members.flatMap(({ search }) => this.owners.get(search) ?? []);
+    const jobs = coming === undefined ? owners : [...owners, coming];
+    return (owners.length + (coming?.searches.length ?? 0)) * this.bytesFor(...jobs);
+  }
+
+  /** Gives a group what the limit leaves beside the others; where it needs more than that, they let go what they can spare. */
+  private makeWay({ batch }: Group, neededBytes: number): void {
+    const others = this.groups.flatMap((group) => (group.batch === batch ? [] : group.batch));
+    const left = () =>
+      others.reduce((rest, { sizeBytes }) => rest - sizeBytes, this.limits.maxCacheBytes);
+    if (left() < neededBytes) for (const other of others) tryToTighten(other);
+    batch.mostBytes = left();
   }
 
   /** Bytes that one document takes at most in a group with these jobs. */
@@ -352,21 +338,15 @@ export class Scheduler {
   /** One token for every row of a group. */
   private async step(group: Group): Promise<void> {
     const { batch, width } = group;
+    this.reserve(group);
     const next = this.nextOf(group);
     if (next === undefined) return;
     const members = [...batch.members];
-    const needs = members.map(({ search }) => this.needsOf(search));
-    const count = Math.max(1, ...needs.map((need) => need ?? 1));
+    const { needs, count, wantsAll, into } = this.answerOf(group);
     const fed = { ...next.feeds, count: int64([count], [1]) };
-    const wantsAll = needs.includes(undefined);
     let answer: Record<string, Tensor>;
     const began = performance.now();
     try {
-      const all = wantsAll ? this.parts.config.vocabSize : undefined;
-      const into = {
-        ...this.outputs.float32s(next.fresh, next.shape),
-        ...this.outputs.scores([members.length, width], count, all),
-      };
       answer = await this.parts.decoder.run(fed, into, wantsAll ? [] : ["logits"]);
       next.keep(answer);
     } catch (thrown) {
@@ -404,10 +384,55 @@ export class Scheduler {
     for (const job of told) this.tell(job);
   }
 
+  /** What documents need of a step's scores, and memory for all that it answers. @throws RangeError where that is short */
+  private answerOf({ batch, width }: Group) {
+    const needs = batch.members.map(({ search }) => this.needsOf(search));
+    const count = Math.max(1, ...needs.map((need) => need ?? 1));
+    const wantsAll = needs.includes(undefined);
+    const { fresh, shape } = batch.written;
+    const into = {
+      ...this.outputs.float32s(fresh, shape),
+      ...this.outputs.scores(
+        [batch.size, width],
+        count,
+        wantsAll ? this.parts.config.vocabSize : undefined,
+      ),
+    };
+    return { needs, count, wantsAll, into };
+  }
+
+  /**
+   * Sees that there is memory for what a step will answer before any of it is begun; it is there still when fewer take part.
+   * Where it is short those go who need most scores, and the others have their step.
+   */
+  private reserve(group: Group): void {
+    while (group.batch.size > 0) {
+      try {
+        this.answerOf(group);
+        return;
+      } catch (thrown) {
+        const neediest = this.neediestOf(group);
+        if (!isOutOfMemory(thrown) || neediest.length === 0) throw thrown;
+        for (const owner of neediest) this.end(owner, memoryShort(owner));
+      }
+    }
+  }
+
+  /** Jobs of a group whose searches need scores of the most tokens. */
+  private neediestOf({ batch }: Group): Pending[] {
+    const { vocabSize } = this.parts.config;
+    const needs = batch.members.map(({ search }) => this.needsOf(search) ?? vocabSize);
+    const most = Math.max(...needs);
+    const found = batch.members.filter((_, b) => needs[b] === most);
+    return found.flatMap(({ search }) => this.owners.get(search) ?? []);
+  }
+
   /** What a group's step is fed. Where memory is short the oldest go, who need most of it; undefined where nobody is left. */
-  private nextOf({ batch }: Group): ReturnType<RunningBatch["next"]> | undefined {
+  private nextOf(group: Group): ReturnType<RunningBatch["next"]> | undefined {
+    const { batch } = group;
     while (batch.size > 0) {
       try {
+        this.makeWay(group, batch.neededBytes);
         return batch.next();
       } catch (thrown) {
         const { oldest } = batch;
@@ -444,27 +469,11 @@ export class Scheduler {
   }
 }
 
-/** Where the time went until now: what a job never came to took none. */
-function tellPhases({ hooks, steps, stepDocuments, ...at }: Pending): void {
-  const now = performance.now();
-  const { cameAt, startedAt = now, readAt = now } = at;
-  hooks.onPhases?.({
-    ...{ queueMs: startedAt - cameAt, encodeMs: readAt - startedAt },
-    ...{ decodeMs: now - readAt, steps, stepDocuments },
-  });
-}
-
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
-
-function memoryShort(
-  { searches, eachBytes }: Pick<Pending, "searches" | "eachBytes">,
-  room = "not as much memory left",
-): BridleError {
-  const needed = megabytes(searches.length * eachBytes);
-  return new BridleError("CACHE_MEMORY_SHORT", { needed, room });
-}
-
-/** V8 refuses memory by a RangeError; which of them is told by its words alone. */
-function isOutOfMemory(thrown: unknown): boolean {
-  return thrown instanceof RangeError && /allocation failed|array length/i.test(thrown.message);
+/** Who finds no memory to move to stays where it is: better more than the limit is held than somebody ended for it. */
+function tryToTighten(batch: RunningBatch): void {
+  try {
+    batch.tighten();
+  } catch (thrown) {
+    if (!isOutOfMemory(thrown)) throw thrown;
+  }
 }

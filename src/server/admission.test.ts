@@ -1,8 +1,11 @@
 // Tests that only so much is worked on at once, that the rest waits in order, and that the wait is bounded.
 import { describe, expect, it } from "vitest";
-import { createAdmission } from "./admission.js";
+import { type Admission, createAdmission } from "./admission.js";
+import { createDeferred } from "./deferred.js";
 
 const never = new AbortController().signal;
+/** Lets everything happen that follows from what has happened. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe("admission", () => {
   it("works on as many as allowed, in order of arrival, and refuses beyond the queue", async () => {
@@ -152,6 +155,25 @@ describe("admission", () => {
     await expect(admission.run(never, async () => 1)).resolves.toBe(1);
   });
 
+  it("learns nothing from work that failed", async () => {
+    let clock = 0;
+    const admission = createAdmission(
+      { concurrency: 1, queueLimit: 10, maxBufferedBytes: 10 },
+      () => clock,
+    );
+    await admission.run(never, async () => {
+      clock += 8000;
+    });
+    const contradictory = () => Promise.reject(new Error("no"));
+    for (let i = 0; i < 50; i += 1)
+      await expect(admission.run(never, contradictory)).rejects.toThrow("no");
+    admission.enter(never);
+    // Half of 8 s would be expected by now if failing at once were work.
+    expect(() => admission.enter(never, 19_000)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ neededS: 20 }) }),
+    );
+  });
+
   it("bounds the bytes held", () => {
     const admission = createAdmission({ concurrency: 1, queueLimit: 0, maxBufferedBytes: 10 });
     admission.hold(6);
@@ -161,5 +183,93 @@ describe("admission", () => {
     admission.release(6);
     admission.hold(10);
     expect(admission.bufferedBytes).toBe(10);
+  });
+});
+
+describe("piles of documents", () => {
+  const limits = { concurrency: 4, queueLimit: 10, maxBufferedBytes: 10 };
+  /** A pile that lasts until it is ended. */
+  function hold(admission: Admission): { readonly begun: () => boolean; readonly end: () => void } {
+    const { promise, resolve } = createDeferred();
+    let begun = false;
+    void admission.runPile(new AbortController().signal, () => {
+      begun = true;
+      return promise;
+    });
+    return { begun: () => begun, end: resolve };
+  }
+
+  it("hold half of the places at most, and one document goes before them", async () => {
+    const admission = createAdmission(limits);
+    const piles = Array.from({ length: 4 }, () => hold(admission));
+    const begun = () => piles.map((pile) => pile.begun());
+    await settle();
+    expect(begun()).toEqual([true, true, false, false]);
+    expect([admission.active, admission.waiting]).toEqual([2, 2]);
+    // Both others are there for those who come later.
+    const [first, second] = [admission.enter(never), admission.enter(never)];
+    const third = admission.enter(never);
+    expect([admission.active, admission.waiting]).toEqual([4, 3]);
+    piles[0]?.end();
+    await third.turn;
+    expect(begun()).toEqual([true, true, false, false]);
+    first.leave();
+    await settle();
+    expect(begun()).toEqual([true, true, true, false]);
+    // Nobody waits but a pile, for which there is no place.
+    second.leave();
+    await settle();
+    expect([admission.active, admission.waiting]).toEqual([3, 1]);
+  });
+
+  it.each([1, 2, 5])(
+    "have a place among %d, and no more than half rounded up",
+    async (concurrency) => {
+      const admission = createAdmission({ ...limits, concurrency });
+      for (let i = 0; i < concurrency + 1; i += 1) hold(admission);
+      await settle();
+      expect(admission.active).toBe(Math.ceil(concurrency / 2));
+    },
+  );
+
+  it("are refused where the line is full, as everybody is", async () => {
+    const admission = createAdmission({ ...limits, queueLimit: 1 });
+    for (let i = 0; i < 3; i += 1) hold(admission);
+    await expect(admission.runPile(never, async () => {})).rejects.toMatchObject({ code: "BUSY" });
+    // There are places left for one document.
+    await admission.enter(never).turn;
+  });
+
+  it("are learned from by the document, however long all of them take", async () => {
+    let clock = 0;
+    const admission = createAdmission({ ...limits, concurrency: 2 }, () => clock);
+    await admission.runPile(never, async (measure) => {
+      for (let i = 0; i < 100; i += 1)
+        await measure(async () => {
+          clock += 1000;
+        });
+      await expect(measure(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    });
+    const working = [admission.enter(never), admission.enter(never)];
+    // A document takes 1 to 2 s with another beside it; the pile took 100 s.
+    const waiting = admission.enter(never, 4000);
+    expect(() => admission.enter(never, 1000)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ neededS: 4 }) }),
+    );
+    for (const place of [...working, waiting]) place.leave();
+  });
+
+  it("that are at work for long make nobody believe that a document takes so long", async () => {
+    let clock = 0;
+    const admission = createAdmission({ ...limits, concurrency: 2 }, () => clock);
+    const pile = hold(admission);
+    await admission.run(never, async () => {
+      clock += 1000;
+    });
+    clock += 100_000;
+    admission.enter(never);
+    // It gets the one place that is no pile's.
+    admission.enter(never, 6000);
+    pile.end();
   });
 });

@@ -1,7 +1,7 @@
 // Who may work now, who waits and who is sent away: bounded concurrency, a bounded queue and a bound on held bytes.
 import { BridleError } from "../errors/error.js";
 import { createDeferred } from "./deferred.js";
-import { type Begun, createWorkTimes } from "./work-times.js";
+import { type Begun, type Crowd, createWorkTimes, type Ending } from "./work-times.js";
 
 export interface AdmissionLimits {
   /** Documents worked on at once, 1 or more. */
@@ -19,24 +19,45 @@ export interface Place {
    * DEADLINE_OUT_OF_REACH where the turn comes too late for even quick work.
    */
   readonly turn: Promise<void>;
-  /** Gives the place up; the next in line moves on. Calling it again does nothing. */
-  leave(): void;
+  /**
+   * Gives the place up; the next in line moves on. Calling it again does nothing.
+   * @param hasFailed whether the work did: how long that took says nothing of other work
+   */
+  leave(hasFailed?: boolean): void;
 }
 
+/** `batch` for a pile of many documents, which gives way to what somebody waits for. */
+type WorkClass = "interactive" | "batch";
+
+/** Does one document's work of a pile, and learns how long it took. @throws what the work throws */
+export type Measure = <T>(work: () => Promise<T>) => Promise<T>;
+
 export interface Admission {
+  /** Requests that have a place to work. */
   readonly active: number;
+  /** Requests that wait for one. */
   readonly waiting: number;
   readonly bufferedBytes: number;
   /** @throws BUSY when nobody else may wait; costs nothing, so that a full server answers before it reads a body */
   checkRoom(): void;
   /**
-   * Takes a place, working or waiting.
+   * Takes a place to work on one document, now or when its turn comes.
    * @param leftMs how soon it must be done; whoever might wait in vain, by what was measured so far, is told at once
    * @throws BUSY when the queue is full, DEADLINE_OUT_OF_REACH
    */
   enter(signal: AbortSignal, leftMs?: number): Place;
   /** Does the work when its turn comes. @throws as enter, or the signal's reason */
   run<T>(signal: AbortSignal, work: () => Promise<T>, leftMs?: number): Promise<T>;
+  /**
+   * The same for a pile of documents, which has one place for all of them. Piles hold half of the places at most, and those who
+   * work on one document go before them.
+   * @throws as enter, or the signal's reason
+   */
+  runPile<T>(
+    signal: AbortSignal,
+    work: (measure: Measure) => Promise<T>,
+    leftMs?: number,
+  ): Promise<T>;
   /** Counts bytes that a request begins to hold. @throws TOO_MUCH_IN_FLIGHT */
   hold(bytes: number): void;
   /** Counts bytes that it holds no longer. */
@@ -57,29 +78,49 @@ const unforeseen = 1.2;
 
 /** @param now milliseconds of a clock that never goes back */
 export function createAdmission(limits: AdmissionLimits, now = () => performance.now()): Admission {
-  const line = new Set<Waiter>();
-  const times = createWorkTimes(limits.concurrency, now);
+  const { concurrency, queueLimit } = limits;
+  const line: Record<WorkClass, Set<Waiter>> = { interactive: new Set(), batch: new Set() };
+  const held: Record<WorkClass, number> = { interactive: 0, batch: 0 };
+  const mostPiles = Math.ceil(concurrency / 2);
+  /** Documents of piles at work. */
+  let pileDocuments = 0;
+  const times = createWorkTimes(now);
   let bufferedBytes = 0;
+
+  const active = () => held.interactive + held.batch;
+  const waiting = () => line.interactive.size + line.batch.size;
+
+  /** A pile keeps its place for nobody knows how long, so that whoever has one document cannot count on it. */
+  const crowd = (of: WorkClass): Crowd => ({
+    places: of === "batch" ? mostPiles : Math.max(1, concurrency - held.batch),
+    pieces: Math.max(concurrency, concurrency - held.batch + pileDocuments),
+  });
 
   const inSeconds = (ms: number) => Math.min(mostRetryAfterS, Math.max(1, Math.ceil(ms / 1000)));
 
   /** Seconds until the line as it stands has been worked off, at the rate measured so far. */
   const retryAfterS = () =>
-    inSeconds(((line.size + times.active + 1) * (times.pieceMs() ?? 1000)) / limits.concurrency);
+    inSeconds(
+      ((waiting() + active() + 1) * (times.pieceMs(crowd("interactive")) ?? 1000)) / concurrency,
+    );
 
   function busy(): BridleError {
     return new BridleError("BUSY", {
-      queued: line.size,
-      limit: limits.queueLimit,
+      queued: waiting(),
+      limit: queueLimit,
       retryAfterS: retryAfterS(),
     });
   }
 
   function checkRoom(): void {
-    if (times.active >= limits.concurrency && line.size >= limits.queueLimit) throw busy();
+    if (active() >= concurrency && waiting() >= queueLimit) throw busy();
   }
 
-  const hasFreePlace = () => times.active < limits.concurrency && line.size === 0;
+  const mayStart = (of: WorkClass) =>
+    active() < concurrency && (of === "interactive" || held.batch < mostPiles);
+
+  /** How many go before one that comes now. */
+  const ahead = (of: WorkClass) => (of === "interactive" ? line.interactive.size : waiting());
 
   function outOfReach(neededMs: number, leftMs: number, retryAfterS: number): BridleError {
     return new BridleError("DEADLINE_OUT_OF_REACH", {
@@ -90,12 +131,12 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
   }
 
   /**
-   * Refuses whoever has to wait and might not be done in time.
+   * Refuses whoever has to wait and might not be done in time; of a pile it is known only what its first document takes.
    * @returns what it is expected to take; undefined where nothing is known yet
    * @throws DEADLINE_OUT_OF_REACH
    */
-  function checkReach(leftMs: number): number | undefined {
-    const expectedMs = times.expectMs(line.size + 1);
+  function checkReach(of: WorkClass, leftMs: number): number | undefined {
+    const expectedMs = times.expectMs(ahead(of) + 1, crowd(of));
     if (expectedMs === undefined) return undefined;
     const neededMs = unforeseen * expectedMs * times.margin;
     // So much later the line is short enough.
@@ -105,37 +146,53 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
 
   /** The next in line that can still be done in time takes the place of one that has ended. */
   function callNext(): void {
-    for (const next of line) {
-      line.delete(next);
-      if (next.start()) return;
+    for (const of of ["interactive", "batch"] as const) {
+      if (!mayStart(of)) continue;
+      for (const next of line[of]) {
+        line[of].delete(next);
+        if (next.start()) return;
+      }
     }
   }
 
-  function enter(signal: AbortSignal, leftMs = Number.POSITIVE_INFINITY): Place {
+  const endingOf = (signal: AbortSignal, hasFailed: boolean): Ending =>
+    signal.aborted ? "cut" : hasFailed ? "failed" : "whole";
+
+  function enter(of: WorkClass, signal: AbortSignal, leftMs = Number.POSITIVE_INFINITY): Place {
     signal.throwIfAborted();
-    checkRoom();
+    const mustWait = !mayStart(of) || ahead(of) > 0;
+    if (mustWait && waiting() >= queueLimit) throw busy();
+    let isAtWork = false;
+    /** A pile is no piece, but its documents are. */
     let begun: Begun | undefined;
     let left = false;
-    const mustWait = !hasFreePlace();
-    const expectedMs = mustWait ? checkReach(leftMs) : times.expectMs(0);
+    const expectedMs = mustWait ? checkReach(of, leftMs) : times.expectMs(0, crowd(of));
     const enteredAt = now();
-    /** Whoever has gone by himself would have taken nobody knows how long. */
+    /** Whoever has gone by himself would have taken nobody knows how long, and a pile takes as long as it is. */
     const learn = (): void => {
-      if (expectedMs === undefined || (signal.aborted && !isTimeOut(signal.reason))) return;
+      if (expectedMs === undefined || of === "batch") return;
+      if (signal.aborted && !isTimeOut(signal.reason)) return;
       times.learn(expectedMs, now() - enteredAt);
     };
-    const finish = (from: Begun): void => {
-      learn();
-      times.end(from, !signal.aborted);
+    const begin = (): void => {
+      isAtWork = true;
+      held[of] += 1;
+      if (of === "interactive") begun = times.begin();
+    };
+    const finish = (hasFailed: boolean): void => {
+      held[of] -= 1;
+      const ending = endingOf(signal, hasFailed);
+      if (ending !== "failed") learn();
+      if (begun !== undefined) times.end(begun, ending);
       callNext();
     };
 
     if (!mustWait) {
-      const from = times.begin();
+      begin();
       return {
         turn: Promise.resolve(),
-        leave() {
-          if (!left) finish(from);
+        leave(hasFailed = false) {
+          if (!left) finish(hasFailed);
           left = true;
         },
       };
@@ -146,60 +203,83 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       start() {
         signal.removeEventListener("abort", giveUp);
         const stillMs = enteredAt + leftMs - now();
-        const leastMs = times.leastMs() ?? 0;
+        const leastMs = times.leastMs(crowd(of)) ?? 0;
         if (leastMs > stillMs) {
           left = true;
           learn();
           reject(outOfReach(leastMs, stillMs, retryAfterS()));
           return false;
         }
-        begun = times.begin();
+        begin();
         resolve();
         return true;
       },
     };
     const giveUp = (): void => {
-      line.delete(waiter);
+      line[of].delete(waiter);
       learn();
       reject(signal.reason);
     };
-    line.add(waiter);
+    line[of].add(waiter);
     signal.addEventListener("abort", giveUp, { once: true });
     return {
       turn,
-      leave() {
+      leave(hasFailed = false) {
         if (left) return;
         left = true;
         signal.removeEventListener("abort", giveUp);
-        if (begun === undefined) {
-          line.delete(waiter);
-          return;
-        }
-        finish(begun);
+        if (isAtWork) finish(hasFailed);
+        else line[of].delete(waiter);
       },
     };
   }
 
+  async function inTurn<T>(place: Place, work: () => Promise<T>): Promise<T> {
+    let hasFailed = true;
+    try {
+      await place.turn;
+      const result = await work();
+      hasFailed = false;
+      return result;
+    } finally {
+      place.leave(hasFailed);
+    }
+  }
+
+  /** How a pile's documents are measured that ends with the signal. */
+  const measureUntil =
+    (signal: AbortSignal): Measure =>
+    async (work) => {
+      const begun = times.begin();
+      pileDocuments += 1;
+      let hasFailed = true;
+      try {
+        const result = await work();
+        hasFailed = false;
+        return result;
+      } finally {
+        pileDocuments -= 1;
+        times.end(begun, endingOf(signal, hasFailed));
+      }
+    };
+
   return {
     get active() {
-      return times.active;
+      return active();
     },
     get waiting() {
-      return line.size;
+      return waiting();
     },
     get bufferedBytes() {
       return bufferedBytes;
     },
     checkRoom,
-    enter,
+    enter: (signal, leftMs) => enter("interactive", signal, leftMs),
     async run(signal, work, leftMs) {
-      const place = enter(signal, leftMs);
-      try {
-        await place.turn;
-        return await work();
-      } finally {
-        place.leave();
-      }
+      return await inTurn(enter("interactive", signal, leftMs), work);
+    },
+    async runPile(signal, work, leftMs) {
+      return await inTurn(enter("batch", signal, leftMs), () => work(measureUntil(signal)));
     },
     hold(bytes) {
       if (bufferedBytes + bytes > limits.maxBufferedBytes) {

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { BridleError } from "../errors/error.js";
 import { alignSummary } from "../text/alignment.js";
+import { type Admission, createAdmission } from "./admission.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { checkFields } from "./field-problems.js";
 import { readJson } from "./request-body.js";
@@ -45,13 +46,18 @@ const AlignmentSchema = z
   })
   .openapi("Alignment");
 
+/** They take turns on one thread; more at once would only make each of them, and everybody else, wait longer. */
+const atOnce = 4;
+
 export function alignmentRoutes(server: ServerContext): RouteTable {
+  // Not in the line for models, whose times it would make look shorter.
+  const line = createAdmission({ ...server.config, concurrency: atOnce });
   return [
     {
       method: "POST",
       path: "/v1/summaries:align",
       access: summarizeAccess,
-      handle: (c) => postAlignment(server, c),
+      handle: (c) => postAlignment(server, line, c),
       describe: {
         operationId: "alignSummary",
         tags: ["Summaries"],
@@ -74,11 +80,17 @@ export function alignmentRoutes(server: ServerContext): RouteTable {
   ];
 }
 
-async function postAlignment(server: ServerContext, c: RequestContext): Promise<Response> {
+async function postAlignment(
+  server: ServerContext,
+  line: Admission,
+  c: RequestContext,
+): Promise<Response> {
   if (server.lifecycle.closed) throw new BridleError("SHUTTING_DOWN");
+  line.checkRoom();
   const { document, summary } = checkFields(AlignmentRequest, await readJson(server, c));
   const { scope } = c.var;
-  // Not in the line for models, whose times it would make look shorter: it lets others run in between.
-  const sentences = await withinScope(scope, alignSummary(document, summary, scope.signal));
+  const leftMs = scope.startedAt + scope.timeoutMs - performance.now();
+  const align = () => alignSummary(document, summary, scope.signal);
+  const sentences = await withinScope(scope, line.run(scope.signal, align, leftMs));
   return Response.json({ method: "rouge-overlap", sentences });
 }

@@ -57,6 +57,32 @@ describe("the key file", () => {
     expect(await readFile(file, "utf8")).toBe(text);
   });
 
+  it("does not let everybody in once its last key is revoked", async () => {
+    const file = path.join(folder, "keys.json");
+    await writeFile(file, '{"keys":[]}');
+    await expect(loadKeyRing({ apiKeys: [], apiKeysFile: file })).rejects.toMatchObject({
+      code: "KEY_FILE_INVALID",
+      message: expect.stringContaining("it holds no key"),
+    });
+    expect((await loadKeyRing({ apiKeys: ["one"], apiKeysFile: file })).size).toBe(1);
+    await addApiKey(file, { name: "a", scopes: ["read"] });
+    expect((await loadKeyRing({ apiKeys: [], apiKeysFile: file })).size).toBe(1);
+  });
+
+  it("takes no key that it could not be read with again", async () => {
+    const file = path.join(folder, "keys.json");
+    await addApiKey(file, { name: "a", scopes: ["read"] });
+    const text = await readFile(file, "utf8");
+    for (const wrong of [
+      { name: "", scopes: ["read"] },
+      { name: "b", scopes: [] },
+      { name: "b", scopes: ["read"], expiresAt: new Date(Date.UTC(10_237, 0)) },
+    ] as const) {
+      await expect(addApiKey(file, wrong)).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
+    }
+    expect(await readFile(file, "utf8")).toBe(text);
+  });
+
   it("says so where there is no file", async () => {
     await expect(
       loadKeyRing({ apiKeys: [], apiKeysFile: path.join(folder, "none") }),

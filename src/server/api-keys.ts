@@ -60,15 +60,29 @@ export function createApiKey({ name, scopes, expiresAt }: NewApiKey): {
 /**
  * Adds a new key to a key file, making the file where there is none (readable by its owner only).
  * @returns the key, to be shown once
- * @throws KEY_FILE_INVALID when the file is there but is no key file; KEY_NAME_TAKEN
+ * @throws KEY_FILE_INVALID when the file is there but is no key file; KEY_NAME_TAKEN; INVALID_PARAMETER for what could not be
+ *   read from the file again
  */
 export async function addApiKey(file: string, wanted: NewApiKey): Promise<string> {
   const known = await readKeyFile(file, { mayBeAbsent: true });
   checkKeyName(wanted.name, file, known);
   const { key, record } = createApiKey(wanted);
+  checkRecord(record);
   const text = `${JSON.stringify({ keys: [...known, record] }, null, 2)}\n`;
   await writeFileAtomic(file, text, { mode: 0o600 });
   return key;
+}
+
+/** @throws INVALID_PARAMETER */
+function checkRecord(record: ApiKeyRecord): void {
+  const [issue] = KeyRecord.safeParse(record).error?.issues ?? [];
+  if (issue === undefined) return;
+  const field = String(issue.path[0]);
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: `the key's ${field}`,
+    value: JSON.stringify(record[field as keyof ApiKeyRecord]),
+    expected: `what a key file may hold (${issue.message})`,
+  });
 }
 
 const environmentName = /^environment-/i;
@@ -190,18 +204,22 @@ export function createKeyRing(records: readonly ApiKeyRecord[], now = () => Date
 }
 
 /**
- * The keys of a server: those of the environment and those of its key file.
+ * The keys of a server: those of the environment and those of its key file. Where a file is named there are keys: one that
+ * lost its last does not open the server to everybody.
  * @throws KEY_FILE_INVALID
  */
 export async function loadKeyRing(config: {
   readonly apiKeys: readonly string[];
   readonly apiKeysFile?: string | undefined;
 }): Promise<KeyRing> {
-  const fromFile =
-    config.apiKeysFile === undefined
-      ? []
-      : await readKeyFile(config.apiKeysFile, { mayBeAbsent: false });
-  const fromEnvironment = await Promise.all(config.apiKeys.map(parseEnvironmentKey));
+  const { apiKeys, apiKeysFile: file } = config;
+  const fromFile = file === undefined ? [] : await readKeyFile(file, { mayBeAbsent: false });
+  if (file !== undefined && fromFile.length + apiKeys.length === 0) {
+    const reason =
+      "it holds no key, and nobody would be asked for one; leave it out if that is meant.";
+    throw new BridleError("KEY_FILE_INVALID", { file, reason });
+  }
+  const fromEnvironment = await Promise.all(apiKeys.map(parseEnvironmentKey));
   return createKeyRing([...fromEnvironment, ...fromFile]);
 }
 

@@ -24,6 +24,7 @@ import { openRequestScope } from "./request-scope.js";
 import { methodsOf, type RouteTable, registerRoutes } from "./routes.js";
 import { runConfigRoutes } from "./run-config.js";
 import { runRoutes } from "./runs.js";
+import { endWhereStalled } from "./stalled-readers.js";
 import { summaryRoutes } from "./summaries.js";
 import { sweepRoutes } from "./sweeps.js";
 
@@ -101,6 +102,8 @@ function openScope(server: ServerContext, c: RequestContext): void {
   const scope = openRequestScope(incoming, outgoing, server.config);
   c.set("scope", scope);
   lingerAfter(incoming, outgoing);
+  const deadlineAt = scope.startedAt + scope.timeoutMs;
+  endWhereStalled(outgoing, server.config.answerIdleMs, deadlineAt);
   // As it was sent: decoded, it could hold line breaks and forge lines of the log.
   const [path = ""] = (incoming.url ?? "").split("?", 1);
   const sentBefore = outgoing.socket?.bytesWritten ?? 0;

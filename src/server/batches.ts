@@ -17,7 +17,7 @@ import {
 } from "./field-problems.js";
 import { mediaType, parseJson, readBytes, refuseContentEncoding } from "./request-body.js";
 import { abortError } from "./request-scope.js";
-import { problemResponses, type RouteTable, readErrors, summarizeAccess } from "./routes.js";
+import { ownSummarizeAccess, problemResponses, type RouteTable, readErrors } from "./routes.js";
 import {
   BatchResultSchema,
   createRequestSchemas,
@@ -56,7 +56,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
     {
       method: "POST",
       path: "/v1/batches",
-      access: summarizeAccess,
+      access: ownSummarizeAccess,
       handle: (c) => postBatch(server, c, schemas),
       describe: {
         operationId: "createDurableBatch",
@@ -76,7 +76,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
     {
       method: "GET",
       path: "/v1/batches",
-      access: summarizeAccess,
+      access: ownSummarizeAccess,
       handle: (c) => listAll(server, c),
       describe: {
         operationId: "listDurableBatches",
@@ -97,7 +97,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
     {
       method: "GET",
       path: "/v1/batches/:batch",
-      access: summarizeAccess,
+      access: ownSummarizeAccess,
       handle: async (c) => {
         checkFields(NoQuery, c.req.query());
         return Response.json(toAnswer((await batchOf(server, c)).batch));
@@ -114,7 +114,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
     {
       method: "GET",
       path: "/v1/batches/:batch/results",
-      access: summarizeAccess,
+      access: ownSummarizeAccess,
       handle: (c) => sendResults(server, c),
       describe: {
         documentedPath: "/v1/batches/{batch}/results",
@@ -136,7 +136,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
     {
       method: "POST",
       path: "/v1/batches/:batch/cancel",
-      access: summarizeAccess,
+      access: ownSummarizeAccess,
       handle: async (c) => {
         const { batches, batch, owner } = await batchOf(server, c);
         return Response.json(toAnswer(await batches.cancel(batch.id, owner)));

@@ -81,7 +81,11 @@ async function postBert(server: ServerContext, c: RequestContext): Promise<Respo
   const bytes = await readBytes(server, c);
   const read = readContent(bytes, c.env.incoming.headers["content-type"]);
   if ("answer" in read) return send(read.answer);
-  return await withTurn(server, c.var.scope, () => answerText(server, c, read.content, []));
+  const { content } = read;
+  return await answerBlankAs(
+    () => content,
+    () => withTurn(server, c.var.scope, () => answerText(server, c, content, [])),
+  );
 }
 
 /** POST /bert-file/: a form with a file in the field `file`. Where it holds several, the last counts, as in FastAPI. */
@@ -93,38 +97,44 @@ async function postBertFile(server: ServerContext, c: RequestContext): Promise<R
   const { file, ignored } = taken;
   const { scope } = c.var;
   const { signal } = scope;
-  return await withTurn(server, scope, () =>
-    answerBlankAs("", async () => {
-      const { text, warnings } = await server.service.reader.read(file.bytes, file, { signal });
-      const notes =
-        ignored === 0 ? [] : [`The form held ${ignored + 1} files; only the last was read.`];
-      return await answerText(server, c, text, [...notes, ...warnings]);
-    }),
+  let text = "";
+  const work = async (): Promise<Response> => {
+    const read = await server.service.reader.read(file.bytes, file, { signal });
+    text = read.text;
+    const notes =
+      ignored === 0 ? [] : [`The form held ${ignored + 1} files; only the last was read.`];
+    return await answerText(server, c, text, [...notes, ...read.warnings]);
+  };
+  return await answerBlankAs(
+    () => text,
+    () => withTurn(server, scope, work),
   );
 }
 
-/** Summarizes within a turn already taken. */
+/** Summarizes within a turn already taken. @throws EMPTY_TEXT */
 async function answerText(
   server: ServerContext,
   c: RequestContext,
   text: string,
   warnings: readonly string[],
 ): Promise<Response> {
-  return await answerBlankAs(text, async () => {
-    if (isBlank(text)) return send(tooShort(text));
-    const result = await summarize(server, c.var.scope, { document: text });
-    const { summary, model, version, truncated, usage } = result;
-    const notes = warnings.length > 0 ? { warnings } : {};
-    return Response.json({ summary, model, version, truncated, usage, ...notes });
-  });
+  if (isBlank(text)) throw new BridleError("EMPTY_TEXT", { where: "the document" });
+  const result = await summarize(server, c.var.scope, { document: text });
+  const { summary, model, version, truncated, usage } = result;
+  const notes = warnings.length > 0 ? { warnings } : {};
+  return Response.json({ summary, model, version, truncated, usage, ...notes });
 }
 
-/** Text without a single word is as good as blank. */
-async function answerBlankAs(text: string, work: () => Promise<Response>): Promise<Response> {
+/** Text without a single word is as good as blank; a turn that ends with that has failed. */
+async function answerBlankAs(
+  textOf: () => string,
+  work: () => Promise<Response>,
+): Promise<Response> {
   try {
     return await work();
   } catch (thrown) {
-    if (thrown instanceof BridleError && thrown.code === "EMPTY_TEXT") return send(tooShort(text));
+    if (thrown instanceof BridleError && thrown.code === "EMPTY_TEXT")
+      return send(tooShort(textOf()));
     throw thrown;
   }
 }

@@ -23,6 +23,8 @@ export type Access =
     };
 
 export const summarizeAccess: Access = { scopes: ["summarize"] };
+/** Documents that were sent before, and what was made of them. */
+export const ownSummarizeAccess: Access = { scopes: ["summarize"], isOwn: true };
 /** What every caller needs to know before it can ask for a summary. */
 export const lookAccess: Access = { scopes: ["summarize", "read"] };
 /** What was made of what, by whom and why. */

@@ -2,6 +2,7 @@
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { getSummarizer } from "../compose.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import type { Measure } from "./admission.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { toProblem } from "./error-answer.js";
 import { checkFields } from "./field-problems.js";
@@ -16,7 +17,14 @@ import {
 } from "./schemas.js";
 import { checkModelAndNames, isRecord, toSummaryParameters } from "./summary-request.js";
 import { answerStream } from "./summary-stream.js";
-import { checkOpenForWork, summarize, summarizeInTurn, withId, withTurn } from "./work.js";
+import {
+  checkOpenForWork,
+  findKept,
+  summarize,
+  summarizeInTurn,
+  withId,
+  withTurnForPile,
+} from "./work.js";
 
 export function summaryRoutes(server: ServerContext): RouteTable {
   const schemas = createRequestSchemas(server.service, server.config);
@@ -105,17 +113,22 @@ async function postBatch(
   const { documents, model, parameters } = checkFields(BatchRequest, body);
   const { scope } = c.var;
   const told = toSummaryParameters(getSummarizer(server.service, model), parameters);
-  const one = async (document: string): Promise<object> => {
+  const one = async (document: string, measure: Measure): Promise<object> => {
     const work = { document, model, parameters: told, priority: "batch" } as const;
     try {
-      return withId(await summarize(server, scope, work));
+      return withId(
+        // What is kept takes no time, of which nothing is to be learned.
+        findKept(server, scope, work) ?? (await measure(() => summarize(server, scope, work))),
+      );
     } catch (thrown) {
       // A whole batch ends when its time is over or its caller has gone; a document's own fault is its own.
       if (scope.signal.aborted) throw thrown;
       return { error: toProblem(toBridleError(thrown), scope.id) };
     }
   };
-  const results = await withTurn(server, scope, () => inOrder(documents, batchWidth, one));
+  const results = await withTurnForPile(server, scope, (measure) =>
+    inOrder(documents, batchWidth, (document) => one(document, measure)),
+  );
   return Response.json({ results });
 }
 

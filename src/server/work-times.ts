@@ -7,21 +7,32 @@ export interface Begun {
   readonly shareMs: number;
 }
 
+/** What it is like with all places taken, for those who wait. */
+export interface Crowd {
+  /** Places that become theirs one after another, 1 or more. */
+  readonly places: number;
+  /** Pieces at work at once. */
+  readonly pieces: number;
+}
+
+/**
+ * How a piece ended: `whole`; `cut` off, so that it would have taken longer than it did; or `failed`, which tells nothing of how
+ * long work takes.
+ */
+export type Ending = "whole" | "cut" | "failed";
+
 export interface WorkTimes {
-  /** Pieces of work that have begun and not ended. */
-  readonly active: number;
   begin(): Begun;
-  /** @param isWhole false where it was cut off: it would have taken longer than it did */
-  end(begun: Begun, isWhole: boolean): void;
-  /** How long one piece takes while as many are at work as may be; undefined before the first has ended. */
-  pieceMs(): number | undefined;
+  end(begun: Begun, ending: Ending): void;
+  /** How long one piece takes in the crowd; undefined before the first has ended. */
+  pieceMs(crowd: Crowd): number | undefined;
   /** What even a quick piece takes; undefined before the first has ended. */
-  leastMs(): number | undefined;
+  leastMs(crowd: Crowd): number | undefined;
   /**
    * What waiting and working take together with hardly an exception, as far as independent pieces explain it.
    * @param place in the line, counted from 1; 0 for who need not wait
    */
-  expectMs(place: number): number | undefined;
+  expectMs(place: number, crowd: Crowd): number | undefined;
   /** How much longer than expected it has been taking lately for all but a few: 1 or more. */
   readonly margin: number;
   /** Takes note of what something was expected to take, waiting included, and took. */
@@ -44,10 +55,9 @@ const mostMargin = 3;
  * Work is measured in time, and in time divided by how many were at work meanwhile. What is expected with all places taken lies
  * between the two: halfway, by factors, between pieces that are in nobody's way and those that share one processor. Measured
  * with all places taken, as under lasting load, both are the same.
- * @param concurrency pieces that may be at work at once
  * @param now milliseconds of a clock that never goes back
  */
-export function createWorkTimes(concurrency: number, now: () => number): WorkTimes {
+export function createWorkTimes(now: () => number): WorkTimes {
   let active = 0;
   let beganSum = 0;
   let shareMs = 0;
@@ -67,33 +77,30 @@ export function createWorkTimes(concurrency: number, now: () => number): WorkTim
     return at;
   }
 
-  const measuredMs = () => Math.sqrt(meanMs * meanShareMs * concurrency);
+  const measuredMs = ({ pieces }: Crowd) => Math.sqrt(meanMs * meanShareMs * pieces);
   const relativeDeviation = () =>
     meanMs === 0 ? 0 : Math.min(mostRelativeDeviation, Math.sqrt(variance) / meanMs);
 
   /** Those at work for longer than was measured tell that it is true no more. */
-  function pieceMs(): number | undefined {
+  function pieceMs(crowd: Crowd): number | undefined {
     if (count === 0) return undefined;
     const meanAgeMs = active === 0 ? 0 : now() - beganSum / active;
-    return Math.max(measuredMs(), meanAgeMs);
+    return Math.max(measuredMs(crowd), meanAgeMs);
   }
 
   return {
-    get active() {
-      return active;
-    },
     begin() {
       const at = share();
       active += 1;
       beganSum += at;
       return { at, shareMs };
     },
-    end(begun, isWhole) {
+    end(begun, ending) {
       const at = share();
       active -= 1;
       beganSum -= begun.at;
       const tookMs = at - begun.at;
-      if (!isWhole && tookMs <= meanMs) return;
+      if (ending === "failed" || (ending === "cut" && tookMs <= meanMs)) return;
       count += 1;
       const weight = Math.max(newestWeight, 1 / count);
       const off = tookMs - meanMs;
@@ -103,16 +110,16 @@ export function createWorkTimes(concurrency: number, now: () => number): WorkTim
       meanShareMs += weight * (shareMs - begun.shareMs - meanShareMs);
     },
     pieceMs,
-    leastMs: () =>
+    leastMs: (crowd) =>
       count === 0
         ? undefined
-        : measuredMs() * Math.max(0, 1 - deviationsDown * relativeDeviation()),
-    expectMs(place) {
-      const piece = pieceMs();
+        : measuredMs(crowd) * Math.max(0, 1 - deviationsDown * relativeDeviation()),
+    expectMs(place, crowd) {
+      const piece = pieceMs(crowd);
       if (piece === undefined) return undefined;
       // Of the pieces before it, each one's deviation is spread over all places; its own counts whole.
-      const spread = deviationsUp * relativeDeviation() * Math.sqrt(place / concurrency ** 2 + 1);
-      return piece * (place / concurrency + 1 + spread);
+      const spread = deviationsUp * relativeDeviation() * Math.sqrt(place / crowd.places ** 2 + 1);
+      return piece * (place / crowd.places + 1 + spread);
     },
     get margin() {
       return margin;

@@ -8,6 +8,7 @@ import type {
   SummaryParameters,
   SummaryResult,
 } from "../summarize/summarizer.js";
+import type { Measure } from "./admission.js";
 import type { ServerContext } from "./context.js";
 import { createDeferred } from "./deferred.js";
 import { abortError, type RequestScope, type WorkAccount, withinScope } from "./request-scope.js";
@@ -31,26 +32,62 @@ export function checkOpenForWork(server: ServerContext): void {
 /**
  * Waits for a turn and does something with it, no longer than the request lasts. The turn ends when the work does,
  * even where nobody waits for it any more, so that no more runs at once than was allowed.
- * @param isOneOfMany whether others of the same request go before it: what a whole pile takes is not known beforehand
  * @throws BUSY, DEADLINE_OUT_OF_REACH, DEADLINE_EXCEEDED, CANCELLED, and what the work throws
  */
 export async function withTurn<T>(
   server: ServerContext,
   scope: RequestScope,
   work: () => Promise<T>,
-  isOneOfMany = false,
+): Promise<T> {
+  return await waitForTurn(scope, (leftMs, onTurn) =>
+    server.admission.run(
+      scope.signal,
+      () => {
+        onTurn();
+        return work();
+      },
+      leftMs,
+    ),
+  );
+}
+
+/**
+ * The same for a pile of documents, which gives way to those that somebody waits for.
+ * @param work is handed what does one document's work and learns what it takes
+ * @throws as withTurn
+ */
+export async function withTurnForPile<T>(
+  server: ServerContext,
+  scope: RequestScope,
+  work: (measure: Measure) => Promise<T>,
+): Promise<T> {
+  return await waitForTurn(scope, (leftMs, onTurn) =>
+    server.admission.runPile(
+      scope.signal,
+      (measure) => {
+        onTurn();
+        return work(measure);
+      },
+      leftMs,
+    ),
+  );
+}
+
+/** Waits no longer than the request lasts, and notes how long that was until its turn. @throws as withTurn */
+async function waitForTurn<T>(
+  scope: RequestScope,
+  run: (leftMs: number, onTurn: () => void) => Promise<T>,
 ): Promise<T> {
   if (scope.signal.aborted) throw abortError(scope);
   const askedAt = performance.now();
-  const leftMs = isOneOfMany ? undefined : scope.startedAt + scope.timeoutMs - askedAt;
+  const leftMs = scope.startedAt + scope.timeoutMs - askedAt;
   let hasTurn = false;
-  const begin = () => {
+  const onTurn = (): void => {
     hasTurn = true;
     scope.account.waitedMs = performance.now() - askedAt;
-    return work();
   };
   try {
-    return await withinScope(scope, server.admission.run(scope.signal, begin, leftMs));
+    return await withinScope(scope, run(leftMs, onTurn));
   } finally {
     // Who was never served has waited all the while.
     if (!hasTurn) scope.account.waitedMs = performance.now() - askedAt;
@@ -122,6 +159,23 @@ function addPhases(account: WorkAccount, timingsMs: SummaryResult["timingsMs"]):
     account.phasesMs[phase] = (account.phasesMs[phase] ?? 0) + ms;
 }
 
+/** The summary that is kept for a document, which it is counted with; undefined where none is. @throws MODEL_NOT_FOUND */
+export function findKept(
+  server: ServerContext,
+  scope: RequestScope,
+  { document, model, parameters, onEvent }: Work,
+): SummaryResult | undefined {
+  const kept = server.cache?.find(getSummarizer(server.service, model), document, {
+    ...(parameters && { parameters }),
+    ...(onEvent && { onEvent }),
+  });
+  if (kept === undefined) return undefined;
+  server.metrics.countCache("hit");
+  count(server, scope, kept);
+  scope.cache = "hit";
+  return kept;
+}
+
 /**
  * Waits for a turn and summarizes one document, or answers at once what is kept for it.
  * @throws as withTurn and summarize
@@ -131,22 +185,10 @@ export async function summarizeInTurn(
   scope: RequestScope,
   work: Work,
 ): Promise<SummaryResult> {
-  const { document, model, parameters, onEvent } = work;
-  const kept = server.cache?.find(getSummarizer(server.service, model), document, {
-    ...(parameters && { parameters }),
-    ...(onEvent && { onEvent }),
-  });
-  if (kept === undefined)
-    return await withTurn(
-      server,
-      scope,
-      () => summarize(server, scope, work),
-      work.priority === "batch",
-    );
-  server.metrics.countCache("hit");
-  count(server, scope, kept);
-  scope.cache = "hit";
-  return kept;
+  return (
+    findKept(server, scope, work) ??
+    (await withTurn(server, scope, () => summarize(server, scope, work)))
+  );
 }
 
 /** A summary as the native routes answer it. */

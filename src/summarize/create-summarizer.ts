@@ -1,5 +1,6 @@
 // From a model's name to the summarizer behind it.
 import type { ModelDType } from "../config/model-dtypes.js";
+import { BridleError } from "../errors/error.js";
 import type { DownloadProgress } from "../model/hub/download-progress.js";
 import type { FoundModel, ModelSource } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
@@ -20,9 +21,15 @@ export interface CreateSummarizerOptions {
   readonly cpus?: readonly number[];
   /** Bytes of keys and values that documents on their way through a neural model may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
-  /** Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. */
+  /**
+   * Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. The extractive
+   * model runs on the CPU alone.
+   */
   readonly device?: Device | "auto";
-  /** What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. */
+  /**
+   * What a neural model's weights are computed with; the folder's own unless said, which is fp32 but for quantized copies. The
+   * extractive model has no weights.
+   */
   readonly dtype?: ModelDType;
   /** Where names may lead besides folders and the hub. */
   readonly sources?: readonly ModelSource[];
@@ -33,14 +40,16 @@ export interface CreateSummarizerOptions {
 }
 
 /**
- * @throws MODEL_NOT_FOUND; for a model folder also what is wrong with its files (FILE_INVALID, CONFIG_INVALID,
- *   ARCHITECTURE_NOT_SUPPORTED, TOKENIZER_INVALID, WEIGHTS_CORRUPT, …) and DEVICE_UNAVAILABLE; for a model on the hub
- *   also the codes that begin with HUB_, DISK_SPACE_SHORT and CANCELLED
+ * @throws MODEL_NOT_FOUND; INVALID_PARAMETER for a device or dtype that the extractive model does not have; for a model folder
+ *   also what is wrong with its files (FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, TOKENIZER_INVALID,
+ *   WEIGHTS_CORRUPT, …) and DEVICE_UNAVAILABLE; for a model on the hub also the codes that begin with HUB_,
+ *   DISK_SPACE_SHORT and CANCELLED
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
   const { maxCacheBytes, onDownload, signal } = options;
   if (model === extractiveModel) {
+    checkExtractive(device, dtype);
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
   }
   const { findModel } = await import("../model/resolve-model.js");
@@ -58,6 +67,19 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(cpus === undefined ? {} : { cpus }),
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
   });
+}
+
+/** What can be asked of neural models alone must not seem to be done. @throws INVALID_PARAMETER */
+function checkExtractive(device: Device | "auto", dtype: ModelDType | undefined): void {
+  if (dtype !== undefined) {
+    const expected = "left out: the extractive model has none";
+    const details = { parameter: "dtype", value: JSON.stringify(dtype), expected };
+    throw new BridleError("INVALID_PARAMETER", details);
+  }
+  if (device === "auto" || device === "cpu") return;
+  const expected = "left out: the extractive model runs on the CPU alone";
+  const details = { parameter: "device", value: JSON.stringify(device), expected };
+  throw new BridleError("INVALID_PARAMETER", details);
 }
 
 /**

@@ -84,6 +84,53 @@ describe("alignSummary", () => {
     }
   });
 
+  it("tells the same for sentences that are alike, the first of the document's", async () => {
+    const text = `${"Ships sailed home. ".repeat(40)}Nets were lost. ${"Ships sailed home. ".repeat(40)}`;
+    const summary = "Ships sailed home. Nets were lost. Ships sailed home.";
+    const [first, other, again] = (await alignSummary(text, summary)).map(({ sources }) => sources);
+    expect(first).toEqual([{ start: 0, end: 18, score: 1 }]);
+    expect(other).toMatchObject([{ start: 760 }]);
+    expect(again).toEqual(first);
+    // A sentence that says it twice is made of two of them.
+    const twice = await alignSummary(text, "Ships sailed home and ships sailed home.");
+    expect(twice[0]?.sources.map(({ start }) => start)).toEqual([0, 19]);
+  });
+
+  it("is soon done with what says the same again and again", { timeout: 20_000 }, async () => {
+    const found = await alignSummary("Ships sailed.", "Ships sailed. ".repeat(70_000));
+    expect(found).toHaveLength(70_000);
+    expect(found.at(-1)?.sources).toEqual([{ start: 0, end: 13, score: 1 }]);
+    const document = await alignSummary(
+      "Ships sailed. ".repeat(70_000),
+      "Ships sailed. Ships sailed.",
+    );
+    expect(document.map(({ sources }) => sources.length)).toEqual([1, 1]);
+  });
+
+  it("lets others run between the sentences of a summary too", async () => {
+    const summary = Array.from({ length: 4500 }, (_, n) => `Pier ${n} of ${n * 7} was closed.`);
+    let turns = 0;
+    let isDone = false;
+    const count = () => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    await alignSummary("Pier 3 of 21 was closed.", summary.join(" "));
+    isDone = true;
+    expect(turns).toBeGreaterThan(2);
+  });
+
+  it("refuses a summary of more sentences, or longer, than any is", async () => {
+    const many = Array.from({ length: 5001 }, (_, n) => `Pier ${n} was closed.`).join(" ");
+    for (const summary of [many, "Ships sailed. ".repeat(150_000)]) {
+      await expect(alignSummary(document, summary)).rejects.toMatchObject({
+        code: "TEXT_TOO_LARGE",
+        kind: "too-large",
+      });
+    }
+  });
+
   it("ends when nobody waits for it any more", async () => {
     const long = Array.from({ length: 4000 }, (_, n) => `The pier number ${n} was closed.`);
     const stopped = new AbortController();

@@ -1,5 +1,6 @@
 // Which sentences of a document a summary's sentences most likely come from, by the words they share, whoever wrote it.
 import { setImmediate as letOthersRun } from "node:timers/promises";
+import { BridleError } from "../errors/error.js";
 import { tokenize } from "./rouge/tokenize.js";
 import { type SentenceSpan, splitSentences } from "./sentences.js";
 
@@ -21,11 +22,23 @@ const leastScore = 0.25;
 const leastGain = 0.05;
 /** The best by themselves, among which those that go together are looked for. */
 const mostCandidates = 24;
+/** In UTF-16 units; far more than anybody calls a summary. */
+const longestSummary = 2_000_000;
+/** Sentences of a summary whose words differ; each is held against every one of the document that shares a word with it. */
+const mostDifferent = 5000;
 /** So long nobody else waits. */
 const atOnceMs = 10;
 
 interface Candidate {
   readonly span: SentenceSpan;
+  readonly grams: Grams;
+  readonly score: number;
+}
+
+/** Sentences of the document with the same words: they overlap alike. */
+interface Group {
+  /** The first of them; more than are candidates need not be known. */
+  readonly spans: readonly SentenceSpan[];
   readonly grams: Grams;
   readonly score: number;
 }
@@ -38,16 +51,18 @@ interface Grams {
   readonly twoCount: number;
 }
 
-interface Target extends SentenceSpan {
+/** What sentences of the summary with the same words come from. */
+interface Target {
   readonly grams: Grams;
-  candidates: Candidate[];
+  /** The best first; of equal ones that which begins first. */
+  groups: Group[];
 }
 
 /**
  * For each sentence of the summary up to three of the document: the one whose words and pairs of words overlap most with it,
  * then those that raise the overlap of all taken together, as the greedy oracle of extraction does. What shares too little
  * gets none. It tells where the words stand; what a model looked at it does not know.
- * @throws the signal's reason when aborted
+ * @throws TEXT_TOO_LARGE for a summary that is none by its length, the signal's reason when aborted
  * Source: Nallapati et al. 2017, SummaRuNNer, section 3, for each sentence of the summary by itself.
  */
 export async function alignSummary(
@@ -55,48 +70,126 @@ export async function alignSummary(
   summary: string,
   signal?: AbortSignal,
 ): Promise<AlignedSentence[]> {
-  const tokensOf = (text: string, { start, end }: SentenceSpan) =>
-    tokenize(text.slice(start, end), { mode: "unicode", stemmer: true });
-  const targets = splitSentences(summary).map(({ start, end }): Target => {
-    const grams = gramsOf(tokensOf(summary, { start, end }));
-    return { start, end, grams, candidates: [] };
-  });
-  // By a word: the sentences of the summary that have it.
-  const having = new Map<string, Target[]>();
-  for (const target of targets) {
-    for (const word of target.grams.ones.keys())
-      having.set(word, [...(having.get(word) ?? []), target]);
-  }
-  let begunAt = performance.now();
-  for (const span of splitSentences(document)) {
-    if (performance.now() - begunAt > atOnceMs) {
-      await letOthersRun();
-      signal?.throwIfAborted();
-      begunAt = performance.now();
-    }
-    const tokens = tokensOf(document, span);
-    const touched = new Set(tokens.flatMap((token) => having.get(token) ?? []));
-    if (touched.size === 0) continue;
-    const grams = gramsOf(tokens);
-    for (const target of touched) {
-      const score = overlap(target.grams, [grams]);
-      const worst = target.candidates.at(-1)?.score ?? 0;
-      if (target.candidates.length === mostCandidates && score <= worst) continue;
-      target.candidates = [...target.candidates, { span, grams, score }]
-        .sort((a, b) => b.score - a.score)
-        .slice(0, mostCandidates);
+  if (summary.length > longestSummary)
+    throw tooLarge(`${summary.length} characters`, `${longestSummary} characters`);
+  const pauses = createPauses(signal);
+  const sentences = splitSentences(summary);
+  const targets = new Map<string, Target>();
+  const targetOf: Target[] = [];
+  for (const span of sentences) {
+    if (pauses.isDue()) await pauses.take();
+    const tokens = tokensOf(summary, span);
+    const words = tokens.join(" ");
+    const target = targets.get(words) ?? { grams: gramsOf(tokens), groups: [] };
+    targets.set(words, target);
+    targetOf.push(target);
+    if (targets.size > mostDifferent) {
+      const limit = `${mostDifferent} different sentences`;
+      throw tooLarge(`more than ${limit}`, limit);
     }
   }
-  return targets.map((target) => ({
-    start: target.start,
-    end: target.end,
-    sources: choose(target)
-      .map(({ span, score }) => ({ start: span.start, end: span.end, score }))
-      .sort((a, b) => a.start - b.start),
+  await findGroups(document, [...targets.values()], pauses);
+  const sources = new Map<Target, readonly SourceSpan[]>();
+  for (const target of targets.values()) {
+    if (pauses.isDue()) await pauses.take();
+    sources.set(target, sourcesOf(target));
+  }
+  return sentences.map(({ start, end }, at) => ({
+    start,
+    end,
+    sources: sources.get(targetOf[at]!) ?? [],
   }));
 }
 
-function choose({ grams, candidates }: Target): readonly Candidate[] {
+function tooLarge(size: string, limit: string): BridleError {
+  return new BridleError("TEXT_TOO_LARGE", { where: "The summary", size, limit });
+}
+
+/** Gives every target the sentences of the document that overlap most with it. */
+async function findGroups(
+  document: string,
+  targets: readonly Target[],
+  pauses: Pauses,
+): Promise<void> {
+  // By a word: the targets that have it.
+  const having = new Map<string, Target[]>();
+  for (const target of targets) {
+    if (pauses.isDue()) await pauses.take();
+    for (const word of target.grams.ones.keys()) {
+      const those = having.get(word);
+      if (those === undefined) having.set(word, [target]);
+      else those.push(target);
+    }
+  }
+  // By their words: the first sentences that share something.
+  const alike = new Map<string, SentenceSpan[]>();
+  for (const span of splitSentences(document)) {
+    if (pauses.isDue()) await pauses.take();
+    const tokens = tokensOf(document, span);
+    const words = tokens.join(" ");
+    const before = alike.get(words);
+    if (before !== undefined) {
+      if (before.length < mostCandidates) before.push(span);
+      continue;
+    }
+    const touched = new Set<Target>();
+    for (const word of new Set(tokens)) {
+      if (pauses.isDue()) await pauses.take();
+      for (const target of having.get(word) ?? []) touched.add(target);
+    }
+    if (touched.size === 0) continue;
+    const spans = [span];
+    alike.set(words, spans);
+    const grams = gramsOf(tokens);
+    for (const target of touched) {
+      if (pauses.isDue()) await pauses.take();
+      addGroup(target, { spans, grams, score: overlap(target.grams, [grams]) });
+    }
+  }
+}
+
+function addGroup(target: Target, group: Group): void {
+  const worst = target.groups.at(-1)?.score ?? 0;
+  if (target.groups.length === mostCandidates && group.score <= worst) return;
+  target.groups = [...target.groups, group]
+    .sort((a, b) => b.score - a.score)
+    .slice(0, mostCandidates);
+}
+
+function sourcesOf({ grams, groups }: Target): readonly SourceSpan[] {
+  const candidates = groups
+    .flatMap(({ spans, ...group }) => spans.map((span): Candidate => ({ span, ...group })))
+    .sort((a, b) => b.score - a.score || a.span.start - b.span.start)
+    .slice(0, mostCandidates);
+  return choose(grams, candidates)
+    .map(({ span, score }) => ({ start: span.start, end: span.end, score }))
+    .sort((a, b) => a.start - b.start);
+}
+
+function tokensOf(text: string, { start, end }: SentenceSpan): string[] {
+  return tokenize(text.slice(start, end), { mode: "unicode", stemmer: true });
+}
+
+interface Pauses {
+  /** Whether others have waited long enough. To be asked first: a pause takes longer than most of the work between. */
+  isDue(): boolean;
+  /** @throws the signal's reason when aborted */
+  take(): Promise<void>;
+}
+
+function createPauses(signal: AbortSignal | undefined): Pauses {
+  let begunAt = performance.now();
+  return {
+    isDue: () => performance.now() - begunAt > atOnceMs,
+    async take() {
+      await letOthersRun();
+      signal?.throwIfAborted();
+      begunAt = performance.now();
+    },
+  };
+}
+
+function choose(grams: Grams, candidates: readonly Candidate[]): readonly Candidate[] {
   const chosen: Candidate[] = [];
   let best = 0;
   while (chosen.length < mostSources) {
@@ -146,12 +239,27 @@ function fOf(
   grams: "ones" | "twos",
   counted: "oneCount" | "twoCount",
 ): number {
+  const shared = sharedBy(
+    target,
+    taken.map((each) => each[grams]),
+  );
+  const all = size + taken.reduce((sum, each) => sum + each[counted], 0);
+  return all === 0 ? 0 : (2 * shared) / all;
+}
+
+function sharedBy(
+  target: ReadonlyMap<string, number>,
+  taken: readonly ReadonlyMap<string, number>[],
+): number {
+  const [only] = taken;
+  // Of two sentences the shorter one is gone over.
+  if (taken.length === 1 && only !== undefined && only.size < target.size)
+    return sharedBy(only, [target]);
   let shared = 0;
   for (const [gram, wanted] of target) {
     let held = 0;
-    for (const each of taken) held += each[grams].get(gram) ?? 0;
+    for (const each of taken) held += each.get(gram) ?? 0;
     shared += Math.min(wanted, held);
   }
-  const all = size + taken.reduce((sum, each) => sum + each[counted], 0);
-  return all === 0 ? 0 : (2 * shared) / all;
+  return shared;
 }

@@ -8,9 +8,11 @@ import type { Family, ModelConfig } from "../family.js";
 import { layersAbove, measureLayers, mostError } from "./calibrate.js";
 import { type ProductType, planQuantization, type QuantizedDType } from "./plan.js";
 import {
-  endDraft,
+  adoptDraft,
+  discardDraft,
   type Facts,
   findQuantized,
+  makeDraft,
   makeQuantized,
   openQuantizedFolder,
   type QuantizedWeights,
@@ -66,18 +68,18 @@ export async function quantize<C extends ModelConfig>(
   weights: Weights,
 ): Promise<Quantized> {
   const all = planQuantization(graph, dtype, config.vocabSize);
-  const draft = await makeQuantized(cache, facts, weights, all, { draft: true });
+  const draft = await makeDraft(cache, facts, weights, all);
   let errors: Map<string, number>;
   try {
     errors = await measureLayers(config, graph, weights, draft, await calibration(), session);
   } catch (thrown) {
-    await endDraft(cache, facts, draft, "discard");
+    await discardDraft(draft);
     throw thrown;
   }
   const kept = layersAbove(errors, mostError[dtype]);
-  if (kept.size === 0) return { ...(await endDraft(cache, facts, draft, "adopt")), errors, kept };
+  if (kept.size === 0) return { ...(await adoptDraft(cache, facts, draft)), errors, kept };
   const plan = planQuantization(graph, dtype, config.vocabSize, kept);
   const made = await makeQuantized(cache, facts, weights, plan);
-  await endDraft(cache, facts, draft, "discard");
+  await discardDraft(draft);
   return { ...made, errors, kept };
 }

@@ -1,12 +1,14 @@
 // Quantized copies of models: made once, kept beside the project's state by the hash of the weights, mapped when opened.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { stateFolder } from "../../config/state.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
+import { isRunning, processMark } from "../../runtime/living-process.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { readWeightHeaders } from "../checkpoint/folder.js";
@@ -23,12 +25,23 @@ import {
 /** Raised when a plan or a packing changes, so that copies made before are not taken for their like. */
 const formatVersion = "1";
 
+/** A cache may lie on a disk that several machines share, where a process id says nothing without the machine. */
+const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
+/** Making and measuring a copy takes minutes: another machine's draft that is older was left. */
+const staleMs = 24 * 3600 * 1000;
+
 /** A model whose weights are whole numbers. */
 export interface QuantizedWeights {
   readonly weights: Weights;
   readonly plan: ReadonlyMap<string, QuantizedDType>;
   /** How its 8-bit weights lie for products. */
   readonly product: ProductType;
+}
+
+/** A copy under a name that nobody looks for, until it has been measured. */
+export interface Draft extends QuantizedWeights {
+  /** Undefined where it is in memory, since the cache cannot be written. */
+  readonly file: string | undefined;
 }
 
 /** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
@@ -62,13 +75,14 @@ export async function weightsHash(folder: string, cache: string): Promise<string
 
 /**
  * The hash of files' content. Reading gigabytes would delay every start, so that it is noted in the cache beside what
- * tells whether the files are still the same: their places, sizes and times.
+ * tells whether the files are still the same: their places, sizes and times. Whoever writes into a file may set back when it
+ * was written (mtime), and not when anything of it was changed (ctime).
  */
 async function hashNoted(files: readonly string[], cache: string): Promise<string> {
   const identity = createHash("sha256");
   for (const file of files) {
-    const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true });
-    identity.update(`${file}\0${dev}\0${ino}\0${size}\0${mtimeNs}\0`);
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
+    identity.update(`${file}\0${dev}\0${ino}\0${size}\0${mtimeNs}\0${ctimeNs}\0`);
   }
   const note = join(cache, `${identity.digest("hex").slice(0, 32)}.hash`);
   const noted = await readFile(note, "utf8").catch(() => "");
@@ -146,51 +160,82 @@ function cachedFile(cache: string, { weights, dtype, product }: Facts): string {
   return join(cache, `${weights.slice(0, 32)}-${dtype}-${product}.safetensors`);
 }
 
-/**
- * Quantizes weights by a plan into the cache; in memory where the cache cannot be written.
- * @param draft under a name of its own, which is not found: `adopt` gives it the name that is
- */
+/** Quantizes weights by a plan into the cache; in memory where the cache cannot be written. */
 export function makeQuantized(
   cache: string,
   facts: Facts,
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
-  { draft = false } = {},
 ): Promise<QuantizedWeights> {
-  return keep(cache, facts, quantizedTensors(weights, plan, facts.product), draft ? ".draft" : "");
+  return keep(cachedFile(cache, facts), facts, quantizedTensors(weights, plan, facts.product));
 }
 
-/** Ends a draft: it becomes the copy, or is taken away. */
-export async function endDraft(
+/**
+ * The same under a name of its own, which no thread, process or machine gives again: several may make a copy at once. What
+ * killed processes left is dropped. `adoptDraft` or `discardDraft` ends it.
+ */
+export async function makeDraft(
   cache: string,
   facts: Facts,
-  draft: QuantizedWeights,
-  end: "adopt" | "discard",
+  weights: Weights,
+  plan: ReadonlyMap<string, Use>,
+): Promise<Draft> {
+  await tryToWrite(() => dropLeftDrafts(cache));
+  const maker = `${host}-${process.pid}-${processMark()}-${randomUUID()}`;
+  const file = `${cachedFile(cache, facts)}.${maker}.draft`;
+  return keep(file, facts, quantizedTensors(weights, plan, facts.product));
+}
+
+/** Gives a draft the copy's name. Of several that were made at once the first stays: somebody may be reading it. */
+export async function adoptDraft(
+  cache: string,
+  facts: Facts,
+  draft: Draft,
 ): Promise<QuantizedWeights> {
-  const file = cachedFile(cache, facts);
-  const written = await stat(`${file}.draft`).catch(() => undefined);
-  if (written === undefined) return draft;
-  if (end === "discard") {
-    await rm(`${file}.draft`, { force: true });
-    return draft;
+  if (draft.file === undefined) return draft;
+  const found = await findQuantized(cache, facts);
+  if (found !== undefined) {
+    await discardDraft(draft);
+    return found;
   }
-  await rename(`${file}.draft`, file);
+  const file = cachedFile(cache, facts);
+  await rename(draft.file, file);
   return { ...draft, weights: await mapQuantized(file) };
 }
 
+export async function discardDraft({ file }: Draft): Promise<void> {
+  if (file !== undefined) await rm(file, { force: true });
+}
+
+/** Drops drafts, whole or half written, of processes that are gone. */
+async function dropLeftDrafts(cache: string): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  for (const name of await readdir(cache)) {
+    if (await isLeft(cache, name)) await rm(join(cache, name), { force: true });
+  }
+}
+
+async function isLeft(cache: string, name: string): Promise<boolean> {
+  const [, machine, pid, mark] = /\.([0-9a-f]{8})-(\d+)-(\w*)-[-\w]+\.draft/.exec(name) ?? [];
+  // Drafts of earlier versions did not tell whose they were, and the next to come wrote over them.
+  if (machine === undefined) return name.endsWith(".draft");
+  if (machine === host) return !isRunning(Number(pid), mark);
+  const found = await stat(join(cache, name)).catch(() => undefined);
+  return found !== undefined && found.mtimeMs < Date.now() - staleMs;
+}
+
 async function keep(
-  cache: string,
+  file: string,
   facts: Facts,
   tensors: ReadonlyMap<string, Weight | TensorToMake>,
-  suffix = "",
-): Promise<QuantizedWeights> {
-  const file = cachedFile(cache, facts) + suffix;
+): Promise<Draft> {
   const written = await tryToWrite(async () => {
     await mkdir(dirname(file), { recursive: true });
     await writeSafetensors(file, tensors, metadataOf(facts));
   });
   const weights = written ? await mapQuantized(file) : await makeAll(tensors);
-  return { weights, plan: planOf(weights.keys()), product: facts.product };
+  const { product } = facts;
+  return { weights, plan: planOf(weights.keys()), product, file: written ? file : undefined };
 }
 
 async function makeAll(
@@ -257,7 +302,8 @@ export async function openQuantizedFolder(
   }
   // Signed weights on a machine that multiplies only unsigned ones exactly.
   const facts: Facts = { weights: await hashNoted([await realpath(file)], cache), dtype, product };
-  return (await findQuantized(cache, facts)) ?? (await keep(cache, facts, asUnsigned(weights)));
+  const found = await findQuantized(cache, facts);
+  return found ?? (await keep(cachedFile(cache, facts), facts, asUnsigned(weights)));
 }
 
 /** The same tensors with the columns of products moved up by 128. */

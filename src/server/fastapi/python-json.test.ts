@@ -47,6 +47,22 @@ it("finds a fault exactly where JSON.parse does not read", () => {
   );
 });
 
+it("writes back what is nested, with keys that stand twice and nothing in them", () => {
+  const text = '{"a": [1, {"b": [], "c": {}}, "x"], "d": {"e": NaN}, "a": [[-0, 1e400], 2.50]}';
+  const reading = readPythonJson(Buffer.from(text));
+  expect(reading).toMatchObject({ value: { json: '{"a":[[0,null],2.5],"d":{"e":null}}' } });
+});
+
+it("does not copy a text at every level that it is nested at", () => {
+  const text = "x".repeat(8_000_000);
+  const nested = `${'[0,{"b":0,"a":'.repeat(470)}"${text}"${"}]".repeat(470)}`;
+  const began = performance.now();
+  const reading = readPythonJson(Buffer.from(nested));
+  if (!reading || !("value" in reading)) throw new Error("not read");
+  expect(reading.value.json === nested).toBe(true);
+  expect(performance.now() - began).toBeLessThan(1500);
+});
+
 it.each([
   [0.1, "0.1"],
   [1, "1.0"],

@@ -193,6 +193,29 @@ function scan(text: string, { strict }: { strict: boolean }): void {
   if (end < text.length) throw fault("Extra data", end);
 }
 
+/** A text in pieces, which are put together once: at each level of nesting they would be copied again. */
+type Pieces = string | readonly Pieces[];
+
+type Built = PythonJson & { readonly pieces: Pieces };
+
+function putTogether(pieces: Pieces): string {
+  const flat: string[] = [];
+  const collect = (some: Pieces): void => {
+    if (typeof some === "string") flat.push(some);
+    else for (const each of some) collect(each);
+  };
+  collect(pieces);
+  return flat.join("");
+}
+
+function enclose(open: string, items: Iterable<Pieces>, close: string): Pieces {
+  const pieces: Pieces[] = [];
+  for (const item of items) pieces.push(pieces.length === 0 ? open : ",", item);
+  if (pieces.length === 0) return open + close;
+  pieces.push(close);
+  return pieces;
+}
+
 /** Builds the value of a text that `scan` has passed. */
 function build(text: string): PythonJson {
   let at = 0;
@@ -206,21 +229,29 @@ function build(text: string): PythonJson {
     return JSON.parse(text.slice(begin, at)) as string;
   }
 
-  function value(): PythonJson {
+  function value(): Built {
     const code = text.charCodeAt(at);
+    if (code === openBrace) return object();
     if (code === quote) {
       const found = string();
-      return { type: "string", value: found, json: JSON.stringify(found) };
+      const json = JSON.stringify(found);
+      return { type: "string", value: found, pieces: json, json };
     }
-    if (code === openBrace) return object();
-    return { type: "other", json: code === openBracket ? array() : numberOrWord() };
+    const pieces = code === openBracket ? array() : numberOrWord();
+    return {
+      type: "other",
+      pieces,
+      get json() {
+        return putTogether(pieces);
+      },
+    };
   }
 
   /** The text of a value, for where nobody asks what it is. */
-  function json(): string {
+  function piecesOf(): Pieces {
     const code = text.charCodeAt(at);
     if (code === openBracket) return array();
-    if (code === quote || code === openBrace) return value().json;
+    if (code === quote || code === openBrace) return value().pieces;
     return numberOrWord();
   }
 
@@ -237,8 +268,8 @@ function build(text: string): PythonJson {
     return standardWords.includes(word) ? word : "null";
   }
 
-  function object(): PythonJson {
-    const entries = new Map<string, PythonJson>();
+  function object(): Built {
+    const entries = new Map<string, Built>();
     at = skipWhitespace(text, at + 1);
     while (text.charCodeAt(at) !== closeBrace) {
       const key = string();
@@ -248,20 +279,28 @@ function build(text: string): PythonJson {
       if (text.charCodeAt(at) === comma) at = skipWhitespace(text, at + 1);
     }
     at += 1;
-    const members = Array.from(entries, ([key, item]) => `${JSON.stringify(key)}:${item.json}`);
-    return { type: "object", entries, json: `{${members.join(",")}}` };
+    const members = Array.from(entries, ([key, item]) => [`${JSON.stringify(key)}:`, item.pieces]);
+    const pieces = enclose("{", members, "}");
+    return {
+      type: "object",
+      entries,
+      pieces,
+      get json() {
+        return putTogether(pieces);
+      },
+    };
   }
 
-  function array(): string {
-    const items: string[] = [];
+  function array(): Pieces {
+    const items: Pieces[] = [];
     at = skipWhitespace(text, at + 1);
     while (text.charCodeAt(at) !== closeBracket) {
-      items.push(json());
+      items.push(piecesOf());
       at = skipWhitespace(text, at);
       if (text.charCodeAt(at) === comma) at = skipWhitespace(text, at + 1);
     }
     at += 1;
-    return `[${items.join(",")}]`;
+    return enclose("[", items, "]");
   }
 
   at = skipWhitespace(text, 0);

@@ -73,14 +73,15 @@ export function startWorkerProcess(config: ProcessConfig): WorkerProcess {
     // Standard output is the command's own.
     stdio: ["ignore", 2, "inherit", "ipc"],
   });
-  return watch(child, config);
+  return watchProcess(child, config);
 }
 
-function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
+/** What `startWorkerProcess` makes of the process it has started. */
+export function watchProcess(child: ChildProcess, config: ProcessConfig): WorkerProcess {
   const pending = new Map<number, Pending>();
   /** Who wants to know where the time went of what fails; also of what nobody waits for any more. */
   const failing = new Map<number, NonNullable<SummarizeOptions["onFailure"]>>();
-  const counting = new Map<number, (metrics: ProcessMetrics) => void>();
+  const counting = new Map<number, (metrics: ProcessMetrics | undefined) => void>();
   const refreshing = new Map<number, (error: ErrorData | undefined) => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
   let told: ToldModels | undefined;
@@ -104,7 +105,8 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
     failing.clear();
-    counting.clear();
+    for (const resolve of counting.values()) resolve(undefined);
+    for (const resolve of refreshing.values()) resolve(undefined);
     ended.resolve(how);
   };
   child.once("error", (error) => end(`it could not be started: ${error.message}`));
@@ -207,7 +209,6 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
       try {
         const error = await new Promise<ErrorData | undefined>((resolve) => {
           refreshing.set(id, resolve);
-          void ended.promise.then(() => resolve(undefined));
           send({ type: "refresh", id });
         });
         if (error !== undefined) throw fromErrorData(error);
@@ -223,7 +224,6 @@ function watch(child: ChildProcess, config: ProcessConfig): WorkerProcess {
         return await new Promise<ProcessMetrics | undefined>((resolve) => {
           counting.set(id, resolve);
           timer = setTimeout(() => resolve(undefined), withinMs);
-          void ended.promise.then(() => resolve(undefined));
           send({ type: "metrics", id });
         });
       } finally {
