@@ -13,6 +13,32 @@ export interface EncoderFeeds {
 /** Tokens that are encoded together; one document alone may have more. A GPU wants more at once than a few cores. */
 const tokensTogether = { cpu: 512, gpu: 8192 };
 
+/** Documents of some length that are encoded together at most, unless one alone has more tokens. */
+export function mostTogether(length: number, device: Device): number {
+  return Math.max(1, Math.floor(tokensTogether[device === "cpu" ? "cpu" : "gpu"] / length));
+}
+
+/** What several calls' documents of one length are fed as. */
+export function joinFeeds(all: readonly EncoderFeeds[]): EncoderFeeds {
+  const [first] = all;
+  if (first === undefined || all.length === 1) return first as EncoderFeeds;
+  const length = first.mask.shape[3] as number;
+  const rows = all.reduce((sum, { mask }) => sum + (mask.shape[0] as number), 0);
+  const ids = new BigInt64Array(rows * length);
+  const mask = new Float32Array(rows * length);
+  let at = 0;
+  for (const each of all) {
+    ids.set(each.ids.data, at);
+    mask.set(each.mask.data, at);
+    at += each.mask.data.length;
+  }
+  return {
+    ids: { ...first.ids, shape: [rows, length], data: ids },
+    mask: float32(mask, [rows, 1, 1, length]),
+    positions: first.positions,
+  };
+}
+
 /** Documents of a call that are encoded together. */
 export interface EncoderPart {
   readonly searches: readonly Search[];
@@ -31,7 +57,7 @@ export function* partsOf(
 ): Generator<EncoderPart> {
   const { ids, mask, positions } = feeds;
   const length = mask.shape[3] as number;
-  const most = Math.max(1, Math.floor(tokensTogether[device === "cpu" ? "cpu" : "gpu"] / length));
+  const most = mostTogether(length, device);
   for (let from = 0; from < searches.length; from += most) {
     const to = Math.min(from + most, searches.length);
     const rows = to - from;

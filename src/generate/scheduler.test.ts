@@ -177,6 +177,39 @@ describe("a call", () => {
     }
   });
 
+  it("encodes together those of one length that wait, and each answers as alone", async () => {
+    const lengths = [20, 40, 20, 25, 40, 20, 55];
+    const documents = lengths.map((length, n) =>
+      Array.from({ length }, (_, i) => 104 + ((i * 7 + n * 13) % 60)),
+    );
+    const asked = { numBeams: 2, maxNewTokens: 6 };
+    const profiler = await Profiler.create();
+    const watched = await open({}, { profiler });
+    const leaving = new AbortController();
+    const found = documents.map((ids, n) =>
+      watched.generate({ inputIds: [ids] }, asked, {
+        ...(n === 5 && {
+          signal: leaving.signal,
+          onStart: () => setImmediate(() => leaving.abort()),
+        }),
+      }),
+    );
+    const ends = await Promise.allSettled(found);
+    await watched.close();
+    const encoded = (await profiler.sessions()).find(({ label }) => label === "encoder");
+    await profiler.remove();
+    // The first came when nobody waited. Padded, the others have 48, 32, 32, 48, 32 and 64 tokens.
+    expect(encoded?.runs).toHaveLength(4);
+    expect(ends.map(({ status }) => status)).toEqual(
+      documents.map((_, n) => (n === 5 ? "rejected" : "fulfilled")),
+    );
+    for (const [n, end] of ends.entries()) {
+      if (end.status === "rejected") continue;
+      const alone = await pegasus.generate({ inputIds: [documents[n] as number[]] }, asked);
+      expect(end.value.sequences).toEqual(alone.sequences);
+    }
+  });
+
   it("shares steps with others of any length until padding takes more than the weights", async () => {
     const [short, far] = [rows(1)[0] as number[], Array.from({ length: 60 }, (_, i) => 104 + i)];
     const shared: number[] = [];

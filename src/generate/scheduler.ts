@@ -6,7 +6,7 @@ import type { ModelConfig } from "../model/family.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
-import { type EncoderPart, partsOf } from "./encoder-parts.js";
+import { type EncoderPart, joinFeeds, mostTogether, partsOf } from "./encoder-parts.js";
 import {
   type Job,
   type JobPhases,
@@ -16,15 +16,13 @@ import {
   type Priority,
   tellPhases,
 } from "./job.js";
+import { documentsOf, JobQueue, type Jobs, sourceOf, widthOf } from "./job-queue.js";
 import { OutputBuffers } from "./output-buffers.js";
 import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Search } from "./search.js";
 import { advance, candidatesOf } from "./step-scores.js";
 
 export type { JobPhases, Priority };
-
-/** So many for whom somebody waits go before a pile of work, then one of the pile: under steady load it would wait for ever. */
-const mostBefore = 4;
 
 export interface BatchLimits {
   /** Rows, documents times their beams, that share a step at most; one document alone may have more. Default 64. */
@@ -71,7 +69,6 @@ export function checkAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Source tokens of a job's documents, padding included. */
-const sourceOf = ({ feeds }: Job) => feeds.ids.shape[1] ?? 0;
 
 /**
  * Step-level batching: documents with equally many rows advance together, unless padding their sources would cost more than
@@ -83,9 +80,7 @@ export class Scheduler {
   private readonly limits: Required<BatchLimits>;
   private readonly outputs: OutputBuffers;
   private readonly pool: BufferPool;
-  private readonly waiting: Record<Priority, Pending[]> = { interactive: [], batch: [] };
-  /** Interactive jobs that have gone before those of a pile since the last of these. */
-  private wentBefore = 0;
+  private readonly queue = new JobQueue();
   private groups: Group[] = [];
   private readonly owners = new Map<Search, Pending>();
   private looping = false;
@@ -120,14 +115,14 @@ export class Scheduler {
       const counts = { steps: 0, stepDocuments: 0, left: job.searches.length };
       const rest = { eachBytes, ...times, ...counts, ended: false };
       const pending = { ...job, ...rest, resolve, reject };
-      this.waiting[job.hooks.priority ?? "interactive"].push(pending);
+      this.queue.push(pending);
       if (!this.looping) this.work = this.loop();
     });
   }
 
   load(): EngineLoad {
     return {
-      waiting: this.waiting.interactive.length + this.waiting.batch.length,
+      waiting: this.queue.size,
       running: this.owners.size,
       rows: this.groups.reduce((sum, { batch, width }) => sum + batch.size * width, 0),
       cacheBytes: this.groups.reduce((sum, { batch }) => sum + batch.sizeBytes, 0),
@@ -143,8 +138,7 @@ export class Scheduler {
   }
 
   private jobs(): Set<Pending> {
-    const { interactive, batch } = this.waiting;
-    return new Set([...interactive, ...batch, ...this.owners.values()]);
+    return new Set([...this.queue.jobs(), ...this.owners.values()]);
   }
 
   private async loop(): Promise<void> {
@@ -192,10 +186,7 @@ export class Scheduler {
   private end(job: Pending, error?: unknown): void {
     if (job.ended) return;
     job.ended = true;
-    for (const queue of Object.values(this.waiting)) {
-      const at = queue.indexOf(job);
-      if (at >= 0) queue.splice(at, 1);
-    }
+    this.queue.remove(job);
     for (const { batch } of this.groups) {
       for (let i = batch.size - 1; i >= 0; i--) {
         const { search } = batch.members[i] as { search: Search };
@@ -214,41 +205,68 @@ export class Scheduler {
     else job.reject(failure);
   }
 
-  /** Encodes the next job, if there is room for it. One at a turn, so that those on their way are not held up for long. */
+  /**
+   * Encodes the next job, if there is room for it, and with it those that are as long. No more at a turn, so that those on their way
+   * are not held up for long.
+   */
   private async admit(): Promise<boolean> {
-    const queue = this.nextQueue();
-    const [next] = queue;
-    if (next === undefined || !this.hasRoom(next)) return false;
-    queue.shift();
-    const { interactive, batch } = this.waiting;
-    this.wentBefore = queue === interactive && batch.length > 0 ? this.wentBefore + 1 : 0;
+    const jobs = this.queue.take(
+      (coming) => this.hasRoom(coming),
+      (first) => mostTogether(sourceOf(first), this.parts.encoder.device),
+    );
+    if (jobs.length === 0) return false;
+    const begun = jobs.filter((job) => this.begin(job));
     try {
-      next.hooks.onStart?.();
-      const began = performance.now();
-      next.startedAt = began;
-      const group = this.groupFor(next);
-      for (const part of partsOf(next, this.parts.encoder.device)) {
-        const memory = await this.encode(part);
-        // Meanwhile it was in no list that closing or cancelling looks through.
-        if (this.closed) throw new BridleError("CANCELLED");
-        checkAborted(next.hooks.signal);
-        this.makeWay(group, this.promisedBytes(group, next));
-        group.batch.add(part.searches, memory, part.feeds.mask, part.left);
-      }
-      next.readAt = performance.now();
-      this.done.encodeMs += next.readAt - began;
-      for (const search of next.searches) this.owners.set(search, next);
+      await this.read(begun);
     } catch (thrown) {
-      this.end(next, isOutOfMemory(thrown) ? memoryShort(next) : thrown);
+      // Where memory is short for all at once, there may be enough for one after the other.
+      const isSplit = isOutOfMemory(thrown) && begun.length > 1;
+      for (const job of begun) {
+        if (isSplit) await this.read([job]).catch((again) => this.fail(job, again));
+        else this.fail(job, thrown);
+      }
     }
     return true;
   }
 
-  /** Whose turn it is. One of a pile whose turn has come keeps it until there is room: smaller ones would take that for ever. */
-  private nextQueue(): Pending[] {
-    const { interactive, batch } = this.waiting;
-    const isPiles = interactive.length === 0 || (this.wentBefore >= mostBefore && batch.length > 0);
-    return isPiles ? batch : interactive;
+  /** Tells a job that its turn has come. @returns whether it goes on */
+  private begin(job: Pending): boolean {
+    try {
+      job.hooks.onStart?.();
+      job.startedAt = performance.now();
+      return true;
+    } catch (thrown) {
+      this.end(job, thrown);
+      return false;
+    }
+  }
+
+  private fail(job: Pending, thrown: unknown): void {
+    this.end(job, isOutOfMemory(thrown) ? memoryShort(job) : thrown);
+  }
+
+  /** Encodes jobs of one length and puts their documents into a group. */
+  private async read(jobs: readonly Pending[]): Promise<void> {
+    const [first] = jobs;
+    if (first === undefined) return;
+    const began = performance.now();
+    const group = this.groupFor(first);
+    const searches = jobs.flatMap((job) => job.searches);
+    const feeds = joinFeeds(jobs.map((job) => job.feeds));
+    for (const part of partsOf({ searches, feeds }, this.parts.encoder.device)) {
+      const memory = await this.encode(part);
+      // Meanwhile they were in no list that closing or cancelling looks through.
+      if (this.closed) throw new BridleError("CANCELLED");
+      if (jobs.length === 1) checkAborted(first.hooks.signal);
+      this.makeWay(group, this.promisedBytes(group, jobs));
+      group.batch.add(part.searches, memory, part.feeds.mask, part.left);
+    }
+    const now = performance.now();
+    this.done.encodeMs += now - began;
+    for (const job of jobs) {
+      job.readAt = now;
+      for (const search of job.searches) this.owners.set(search, job);
+    }
   }
 
   /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
@@ -260,28 +278,26 @@ export class Scheduler {
   }
 
   /** Whether rows and bytes suffice, also for all that those on their way may still come to need. */
-  private hasRoom(job: Pending): boolean {
+  private hasRoom(jobs: Jobs): boolean {
     const { rows } = this.load();
-    if (rows === 0) return true;
+    if (rows === 0 && jobs.length === 1) return true;
     const { maxRows, maxCacheBytes } = this.limits;
-    const width = job.searches[0]?.width ?? 1;
-    return rows + job.searches.length * width <= maxRows && this.bytesWith(job) <= maxCacheBytes;
+    const coming = documentsOf(jobs) * widthOf(jobs[0]);
+    return rows + coming <= maxRows && this.bytesWith(jobs) <= maxCacheBytes;
   }
 
-  /** Bytes that all groups take at most with one job more. */
-  private bytesWith(job: Pending): number {
-    const joined = this.findGroup(job);
-    let sum = joined === undefined ? job.searches.length * job.eachBytes : 0;
-    for (const group of this.groups)
-      sum += this.promisedBytes(group, group === joined ? job : undefined);
+  /** Bytes that all groups take at most with jobs more that go into one. */
+  private bytesWith(jobs: Jobs): number {
+    const joined = this.findGroup(jobs[0]);
+    let sum = joined === undefined ? documentsOf(jobs) * this.bytesFor(...jobs) : 0;
+    for (const group of this.groups) sum += this.promisedBytes(group, group === joined ? jobs : []);
     return sum;
   }
 
   /** Bytes that a group takes at most: everybody has as much room as the longest source and the longest summary need. */
-  private promisedBytes({ batch }: Group, coming?: Pending): number {
+  private promisedBytes({ batch }: Group, coming: readonly Pending[] = []): number {
     const owners = batch.members.flatMap(({ search }) => this.owners.get(search) ?? []);
-    const jobs = coming === undefined ? owners : [...owners, coming];
-    return (owners.length + (coming?.searches.length ?? 0)) * this.bytesFor(...jobs);
+    return (owners.length + documentsOf(coming)) * this.bytesFor(...owners, ...coming);
   }
 
   /** Gives a group what the limit leaves beside the others; where it needs more than that, they let go what they can spare. */
@@ -296,7 +312,7 @@ export class Scheduler {
   /** Bytes that one document takes at most in a group with these jobs. */
   private bytesFor(...jobs: readonly Job[]): number {
     const { decoderHeads: heads, headWidth } = this.parts.config;
-    const shape = { width: jobs[0]?.searches[0]?.width ?? 1, heads, headWidth };
+    const shape = { width: jobs[0] === undefined ? 1 : widthOf(jobs[0]), heads, headWidth };
     const source = Math.max(0, ...jobs.map(sourceOf));
     const steps = Math.max(0, ...jobs.map(({ mostSteps }) => mostSteps));
     return cacheBytes(this.parts.inputs, shape, source, steps);
@@ -308,7 +324,7 @@ export class Scheduler {
    */
   private findGroup(job: Pending): Group | undefined {
     const { inputs, stepWeightBytes, config } = this.parts;
-    const width = job.searches[0]?.width ?? 1;
+    const width = widthOf(job);
     const length = sourceOf(job);
     const tokenBytes = 4 * inputs.cross.length * config.decoderHeads * config.headWidth;
     let [found, least] = [undefined as Group | undefined, stepWeightBytes];
@@ -326,7 +342,7 @@ export class Scheduler {
   private groupFor(job: Pending): Group {
     const found = this.findGroup(job);
     if (found !== undefined) return found;
-    const width = job.searches[0]?.width ?? 1;
+    const width = widthOf(job);
     const { decoderHeads: heads, headWidth } = this.parts.config;
     const shape = { width, heads, headWidth };
     const batch = new RunningBatch(this.parts.inputs, shape, this.pool);
