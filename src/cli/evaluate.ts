@@ -99,7 +99,11 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
     .option("--summary-column <name>", "column of the references")
     .option("--samples <n>", "bootstrap resamples (default: 1000)", wholeNumber("--samples"))
     .option("--seed <n>", "seed of the resamples (default: 0)", wholeNumber("--seed", 0))
-    .option("--concurrency <n>", "documents in work at once", wholeNumber("--concurrency"))
+    .option(
+      "--concurrency <n>",
+      "documents in work at once (default: one per processor; for a neural model 64 over the beams)",
+      wholeNumber("--concurrency"),
+    )
     .option("--markdown", "print the table as Markdown");
   addGenerateFlags(addDeviceFlag(addDataFlags(command)), ["seed"]);
   addJsonOption(addRegistryFlags(command));
@@ -220,9 +224,13 @@ async function evaluateAll(
   const sources = await sourcesOf(options, terminal);
   const opened: Summarizer[] = [];
   try {
-    for (const name of [model, ...against]) {
+    const names = [model, ...against];
+    const isAnyNeural = names.some((name) => name !== "extractive");
+    for (const name of names) {
+      // Beside a neural model they are that one's.
+      const own = name === "extractive" && isAnyNeural ? {} : defined({ device, dtype });
       const summarizer = await showDownloads(terminal, (downloading) =>
-        createSummarizer({ model: name, sources, ...defined({ device, dtype }), ...downloading }),
+        createSummarizer({ model: name, sources, ...own, ...downloading }),
       );
       opened.push(summarizer);
     }

@@ -9,7 +9,7 @@ import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { formatDuration, openProgress } from "./progress.js";
-import { readDocument, refuseUrl } from "./read-document.js";
+import { isStandardInput, readDocument, refuseUrl } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -63,7 +63,7 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
     )
     .option(
       "--concurrency <n>",
-      "batch: documents in work at once (default: one per processor)",
+      "batch: documents in work at once (default: one per processor; for a neural model 64 over the beams)",
       wholeNumber("--concurrency"),
     )
     .option("--overwrite", "batch: begin anew, losing what the output holds")
@@ -89,6 +89,7 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   const misplaced = batch ? undefined : batchOnly.find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw contradiction(`--${misplaced} goes with --input.`);
   for (const given of [file, options.input]) refuseUrl(given);
+  if (!batch) await checkDistinct(file, options.output);
 
   const { createSummarizer } = await import("../compose.js");
   const { model, device, dtype } = options;
@@ -107,6 +108,20 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   } finally {
     await summarizer.close();
   }
+}
+
+/** A document is not replaced by its summary. @throws INVALID_PARAMETER */
+async function checkDistinct(file: string | undefined, output: string | undefined): Promise<void> {
+  if (file === undefined || isStandardInput(file) || output === undefined) return;
+  const { realpath } = await import("node:fs/promises");
+  const resolve = (name: string) => realpath(name).catch(() => undefined);
+  const [from, to] = await Promise.all([resolve(file), resolve(output)]);
+  if (from === undefined || from !== to) return;
+  throw new BridleError("INVALID_PARAMETER", {
+    parameter: "--output",
+    value: output,
+    expected: "another file than the document",
+  });
 }
 
 function contradiction(problem: string): BridleError {

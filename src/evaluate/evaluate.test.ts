@@ -203,6 +203,62 @@ describe("evaluate", () => {
     expect(model.busiest()).toBe(4);
   });
 
+  it("works on as many documents as fill a neural model's steps, with the same figures", async () => {
+    const rows = Array.from({ length: 90 }, (_, line) =>
+      pair(line % 3 === 0 ? `The slow ${line}.` : `Row ${line}.`, `Row ${line % 5}.`, line),
+    );
+    const neural = (beams: number): Fake => ({
+      ...lead(),
+      traits: { ...extractiveTraits, kind: "neural" },
+      defaults: { numBeams: beams },
+    });
+    const [one, many] = [neural(16), neural(16)];
+    const run = async (model: Fake, options: EvaluateOptions) => {
+      const { timing: _, ...figures } = await evaluate(model, rows, { ...english, ...options });
+      return figures;
+    };
+    const figures = await run(one, { concurrency: 1, samples: 50 });
+    expect(await run(many, { samples: 50 })).toEqual(figures);
+    expect([one.busiest(), many.busiest()]).toEqual([1, 4]);
+    const asked = neural(16);
+    await run(asked, { samples: 1, parameters: { numBeams: 8 } });
+    expect(asked.busiest()).toBe(8);
+    const [picking, rival] = [lead(), neural(1)];
+    await run(picking, { samples: 1, rivals: [rival] });
+    expect(picking.busiest()).toBeGreaterThanOrEqual(64);
+  });
+
+  it("lets all of them listen for a stop without a warning of a leak", async () => {
+    const warnings: string[] = [];
+    const hear = ({ name }: Error) => warnings.push(name);
+    process.on("warning", hear);
+    const inner = lead();
+    const listening: Summarizer = {
+      ...inner,
+      async summarize(document, options) {
+        const ignore = () => {};
+        options?.signal?.addEventListener("abort", ignore);
+        try {
+          return await inner.summarize(document, options);
+        } finally {
+          options?.signal?.removeEventListener("abort", ignore);
+        }
+      },
+    };
+    const rows = Array.from({ length: 40 }, (_, line) => pair("The slow cat sat.", "x", line));
+    await evaluate(listening, rows, { ...english, samples: 1, concurrency: 40 });
+    process.off("warning", hear);
+    expect(inner.busiest()).toBe(40);
+    expect(warnings).toEqual([]);
+  });
+
+  it("works on fewer where documents are huge", async () => {
+    const model = lead();
+    const rows = [1, 2, 3, 4].map((line) => pair(`Row ${line}.${" ".repeat(9e6)}`, "x", line));
+    await evaluate(model, rows, { ...english, samples: 1, concurrency: 4 });
+    expect(model.busiest()).toBe(2);
+  });
+
   it("draws the same intervals from the same seed and others from another", async () => {
     const rows = Array.from({ length: 12 }, (_, line) =>
       pair("A b c d e.", "a b c d e".slice(0, 1 + (line % 9)), line),

@@ -1,7 +1,8 @@
 // Scores a summarizer on rows of documents and reference summaries, next to simple systems.
-import { thisMachine } from "../config/machine.js";
+import { setMaxListeners } from "node:events";
 import type { Pair } from "../data/pairs.js";
 import { BridleError } from "../errors/error.js";
+import { defaultConcurrency } from "../summarize/default-concurrency.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 import { type BaselineName, checkBaselines } from "./baselines.js";
 import type { EvaluatedRow, Evaluation, EvaluationParameters, RowProblem } from "./evaluation.js";
@@ -29,7 +30,10 @@ export interface EvaluateOptions {
   readonly confidence?: number;
   /** Seed of the resamples, 0..2^53-1. Default 0. */
   readonly seed?: number;
-  /** Documents worked on at once. Default: as many as there are processors. */
+  /**
+   * Documents worked on at once; the figures do not depend on it. Default: as many as there are processors; where a model
+   * is neural as many as share its steps, 64 over the beams.
+   */
   readonly concurrency?: number;
   /** Aborting stops the evaluation, which rejects with CANCELLED. */
   readonly signal?: AbortSignal;
@@ -40,8 +44,8 @@ export interface EvaluateOptions {
 
 /** Rows whose language decides for the set; they are held until it is known. */
 const languageRows = 64;
-/** Text that is held meanwhile, in UTF-16 units; one row may go past it. */
-const languageUnits = 20_000_000;
+/** Text that is held meanwhile, and in work later, in UTF-16 units; one row may go past it. */
+const heldUnitsLimit = 20_000_000;
 
 function invalid(parameter: string, value: unknown, expected: string): BridleError {
   return new BridleError("INVALID_PARAMETER", { parameter, value: String(value), expected });
@@ -113,8 +117,10 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const began = performance.now();
   const baselines = checkOptions(options);
-  const { signal, onProgress, onRow, concurrency = thisMachine().threads } = options;
+  const { signal, onProgress, onRow, rivals = [] } = options;
   const { samples = 1000, confidence = 0.95, seed = 0, parameters = summarizer.defaults } = options;
+  const widths = [summarizer, ...rivals].map((each) => defaultConcurrency(each, parameters));
+  const { concurrency = Math.max(...widths) } = options;
   const votes = new LanguageVotes();
   const emptyRows: RowProblem[] = [];
   let read = 0;
@@ -123,28 +129,37 @@ export async function evaluate(
   let heldUnits = 0;
   let code = options.language;
   let evaluator: Evaluator | undefined;
-  const pending: Promise<Outcome>[] = [];
+  const pending: { readonly outcome: Promise<Outcome>; readonly units: number }[] = [];
+  let pendingUnits = 0;
   const stop = new AbortController();
   const working = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  // Every document in work listens to it, and Node takes more than ten for a leak.
+  setMaxListeners(0, working);
 
   const checkAborted = () => {
     if (signal?.aborted) throw new BridleError("CANCELLED", {}, { cause: signal.reason });
   };
   const takeFirst = async (into: Evaluator) => {
-    const outcome = await pending.shift()!;
+    const first = pending.shift()!;
+    const outcome = await first.outcome;
+    pendingUnits -= first.units;
     checkAborted();
     into.take(outcome);
     onProgress?.({ read, scored: into.scored, failed: into.failed });
   };
   const push = async (into: Evaluator, pair: Pair) => {
-    while (pending.length >= concurrency) await takeFirst(into);
-    pending.push(into.run(pair, working));
+    const units = pair.document.length;
+    const isFull = () =>
+      pending.length >= concurrency ||
+      (pending.length > 0 && pendingUnits + units > heldUnitsLimit);
+    while (isFull()) await takeFirst(into);
+    pendingUnits += units;
+    pending.push({ outcome: into.run(pair, working), units });
   };
   /** Ends the wait for a language and starts on the rows that waited. */
   const begin = async () => {
     code ??= votes.winner();
     const bootstrap = { samples, confidence, seed };
-    const { rivals = [] } = options;
     const settings = { parameters, baselines, rivals, language: code, bootstrap, onRow };
     const begun = new Evaluator(summarizer, settings);
     for (const pair of held) await push(begun, pair);
@@ -172,7 +187,7 @@ export async function evaluate(
       }
       held.push(row);
       heldUnits += row.document.length;
-      const enough = held.length >= languageRows || heldUnits >= languageUnits;
+      const enough = held.length >= languageRows || heldUnits >= heldUnitsLimit;
       if (options.language !== undefined || enough) evaluator = await begin();
     }
     evaluator ??= await begin();

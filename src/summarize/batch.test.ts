@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
 import { type BatchOptions, summarizeFile } from "./batch.js";
 import { lockFile, stateFile } from "./batch-output.js";
@@ -55,6 +56,25 @@ function firstWord(
   };
 }
 
+/** How many documents were in work at once at most. */
+function watched(inner: Summarizer): Summarizer & { busiest: () => number } {
+  let now = 0;
+  let most = 0;
+  return {
+    ...inner,
+    busiest: () => most,
+    summarize: async (document, options) => {
+      now += 1;
+      most = Math.max(most, now);
+      try {
+        return await inner.summarize(document, options);
+      } finally {
+        now -= 1;
+      }
+    },
+  };
+}
+
 const rowsOf = (count: number) =>
   Array.from({ length: count }, (_, at) =>
     JSON.stringify({ id: `r${at}`, document: `w${at} rest` }),
@@ -87,23 +107,9 @@ describe("summarizeFile", () => {
 
   it("works on no more documents at once than it is told", async () => {
     await writeFile(input, rowsOf(30).join("\n"));
-    let now = 0;
-    let most = 0;
-    const inner = firstWord(() => 2);
-    const counting: Summarizer = {
-      ...inner,
-      summarize: async (document, options) => {
-        now += 1;
-        most = Math.max(most, now);
-        try {
-          return await inner.summarize(document, options);
-        } finally {
-          now -= 1;
-        }
-      },
-    };
+    const counting = watched(firstWord(() => 2));
     await run(counting, { concurrency: 3 });
-    expect(most).toBe(3);
+    expect(counting.busiest()).toBe(3);
   });
 
   it("reads gzip, skips blank lines and puts errors in the place of summaries", async () => {
@@ -148,6 +154,161 @@ describe("summarizeFile", () => {
     expect(told[0]).toBe(0);
     expect(told.at(-1)).toBe(5);
     expect(told).toEqual([...told].sort((a, b) => a - b));
+  });
+});
+
+describe("the order of work", () => {
+  /** Documents of these lengths, each beginning with its number. */
+  const sized = (lengths: readonly number[]) =>
+    lengths
+      .map((length, at) => JSON.stringify({ document: `w${at} `.padEnd(length, "x"), note: "n" }))
+      .join("\n");
+  const numbersOf = (documents: readonly string[]) =>
+    documents.map((document) => Number(/\d+/.exec(document)?.[0]));
+  const summaries = async () => (await results()).map(({ summary }) => summary);
+  const inOrder = (count: number) => Array.from({ length: count }, (_, at) => `W${at}`);
+
+  it("is by length among the rows of a window, that of the output by row", async () => {
+    await writeFile(input, sized([10, 40, 20, 40, 99, 7, 8, 98, 50, 60]));
+    const summarizer = firstWord();
+    await run(summarizer, { concurrency: 1 });
+    expect(numbersOf(summarizer.seen)).toEqual([1, 3, 2, 0, 4, 7, 6, 5, 9, 8]);
+    expect(await summaries()).toEqual(inOrder(10));
+  });
+
+  it("goes by the text, whatever else is in a row, and passes over rows without one", async () => {
+    const lines = [
+      '{"text": "w0", "other": "far more than the text of any"}',
+      "{}",
+      '{"text": ""}',
+    ];
+    await writeFile(input, [...lines, '{"text": "w3 longer"}'].join("\n"));
+    const summarizer = firstWord();
+    await run(summarizer, { concurrency: 1 });
+    expect(summarizer.seen).toEqual(["w3 longer", "w0", ""]);
+    const rows = await results();
+    expect(rows.map((row) => row.summary ?? (row.error as { code: string }).code)).toEqual([
+      ...["W0", "COLUMN_MISSING", "EMPTY_TEXT", "W3"],
+    ]);
+  });
+
+  it("is within less where documents are huge", async () => {
+    await writeFile(input, sized([3e6, 31e5, 32e5, 4e6]));
+    const summarizer = firstWord();
+    await run(summarizer, { concurrency: 1 });
+    expect(numbersOf(summarizer.seen)).toEqual([2, 1, 0, 3]);
+    expect(await summaries()).toEqual(inOrder(4));
+  });
+
+  it("does not run further ahead than a window behind the one that is written", async () => {
+    await writeFile(input, sized([500, ...new Array<number>(60).fill(20)]));
+    const inner = firstWord();
+    let held = 0;
+    const summarizer: Summarizer = {
+      ...inner,
+      summarize: async (document, options) => {
+        const result = await inner.summarize(document, options);
+        if (document.startsWith("w0 ")) {
+          while (inner.seen.length < 16) await sleep(1);
+          await sleep(30);
+          held = inner.seen.length;
+        }
+        return result;
+      },
+    };
+    await run(summarizer, { concurrency: 2 });
+    expect(held).toBe(16);
+    expect(await summaries()).toEqual(inOrder(61));
+  });
+
+  it("is the same for a batch that was stopped, and so is what it gives", async () => {
+    await writeFile(input, sized(Array.from({ length: 50 }, (_, at) => 10 + ((at * 37) % 50))));
+    await run(firstWord(), { concurrency: 2 });
+    const whole = await readFile(output, "utf8");
+    const stop = new AbortController();
+    const stopped = run(
+      firstWord(() => 1),
+      {
+        ...{ concurrency: 2, overwrite: true, signal: stop.signal },
+        onProgress: ({ rows }) => rows >= 10 && stop.abort(),
+      },
+    );
+    await expect(stopped).rejects.toMatchObject({ code: "CANCELLED" });
+    const kept = (await results()).length;
+    expect(kept).toBeGreaterThanOrEqual(10);
+    expect(kept).toBeLessThan(50);
+    const rest = firstWord();
+    expect(await run(rest)).toMatchObject({ rows: 50, resumedRows: kept });
+    expect(rest.seen).toHaveLength(50 - kept);
+    expect(await readFile(output, "utf8")).toBe(whole);
+  });
+
+  it("tells of what is read ahead that it is still to be done", async () => {
+    await writeFile(input, sized(new Array<number>(20).fill(200_000)));
+    const shares: number[] = [];
+    // While the first two take their time the next are read.
+    const slow = firstWord((document) => ({ w0: 100, w1: 200 })[document.slice(0, 2)] ?? 0);
+    await run(slow, {
+      concurrency: 2,
+      onProgress: ({ rows, readBytes, sizeBytes }) =>
+        rows > 0 && shares.push(readBytes / sizeBytes),
+    });
+    expect(shares[0]).toBeLessThan(0.5);
+    expect(shares.at(-1)).toBe(1);
+  });
+
+  it("ends where the results cannot be told: no row is begun for nobody", async () => {
+    await writeFile(input, sized(new Array<number>(60).fill(20)));
+    const summarizer = firstWord(() => 1);
+    const broken = run(summarizer, {
+      concurrency: 2,
+      onProgress: ({ rows }) => {
+        if (rows > 0) throw new Error("nobody hears");
+      },
+    });
+    await expect(broken).rejects.toThrow("nobody hears");
+    await sleep(50);
+    expect(summarizer.seen.length).toBeLessThan(10);
+  });
+});
+
+describe("documents in work at once where nobody says", () => {
+  const neural = (defaults: Summarizer["defaults"]) =>
+    watched({
+      ...firstWord(() => 5),
+      traits: { ...extractiveTraits, kind: "neural" },
+      defaults,
+    });
+
+  it.each([
+    ["the model's own beams", { numBeams: 8 }, {}, 8],
+    ["the beams asked for", { numBeams: 8 }, { numBeams: 2 }, 32],
+    ["greedy search", {}, {}, 64],
+  ])("fill a neural model's steps: %s", async (_, defaults, parameters, documents) => {
+    await writeFile(input, rowsOf(100).join("\n"));
+    const summarizer = neural(defaults);
+    await run(summarizer, { parameters });
+    expect(summarizer.busiest()).toBe(documents);
+  });
+
+  it("listen for a stop, all of them, without a warning of a leak", async () => {
+    await writeFile(input, rowsOf(64).join("\n"));
+    const warnings: string[] = [];
+    const hear = ({ name }: Error) => warnings.push(name);
+    process.on("warning", hear);
+    await run(neural({}), { signal: new AbortController().signal });
+    process.off("warning", hear);
+    expect(warnings).toEqual([]);
+  });
+
+  it("are one for each processor where sentences are picked, and as many as are told", async () => {
+    await writeFile(input, rowsOf(100).join("\n"));
+    const picking = watched(firstWord(() => 5));
+    await run(picking);
+    expect(picking.busiest()).toBe(Math.min(100, thisMachine().threads));
+    const told = neural({ numBeams: 8 });
+    await run(told, { concurrency: 3, overwrite: true });
+    expect(told.busiest()).toBe(3);
   });
 });
 

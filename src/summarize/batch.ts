@@ -1,12 +1,14 @@
 // Summarizes a file of documents into a file of results: in order, resumable, within bounded memory.
+import { setMaxListeners } from "node:events";
 import { realpath } from "node:fs/promises";
 import path from "node:path";
-import { thisMachine } from "../config/machine.js";
 import { documentOf } from "../data/columns.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { type DataFormat, type FoundRow, openRows, type RowOptions } from "../data/rows.js";
 import { BridleError, toBridleError } from "../errors/error.js";
 import { type BatchIdentity, type BatchOutput, openBatchOutput } from "./batch-output.js";
+import { defaultConcurrency } from "./default-concurrency.js";
+import { createLengthWindow } from "./length-window.js";
 import type { Summarizer, SummaryParameters } from "./summarizer.js";
 
 export interface BatchOptions {
@@ -23,7 +25,10 @@ export interface BatchOptions {
   readonly parameters?: SummaryParameters;
   /** Column that holds the text; `document`, `text`, `content`, `article` or `dialogue` unless said. */
   readonly column?: string;
-  /** How many documents are worked on at once. Default: as many as there are processors. */
+  /**
+   * How many documents are worked on at once. Default: as many as there are processors; for a neural model as many as share
+   * its steps, 64 over the beams.
+   */
   readonly concurrency?: number;
   /** Longest row that is read, in bytes; a longer one becomes an error row. Default 100 MB. */
   readonly maxRowBytes?: number;
@@ -41,7 +46,7 @@ export interface BatchProgress {
   readonly failed: number;
   /** Rows that earlier runs had finished. */
   readonly resumedRows: number;
-  /** How much of the input has been read, and how much there is, in bytes as on disk. */
+  /** How much of the input is finished, and how much there is, in bytes as on disk. */
   readonly readBytes: number;
   readonly sizeBytes: number;
 }
@@ -55,8 +60,12 @@ export interface BatchReport {
   readonly seconds: number;
 }
 
-/** Rows read ahead of the one that is written next, so that one long document does not hold up the others. */
-const readAheadPerWorker = 16;
+/** Rows that are begun longest first among each other. */
+const windowPerWorker = 4;
+/** Their text, in UTF-16 units; one row may go past it. */
+const windowLength = 8_000_000;
+/** Windows of rows that are not written yet: what is written next does not hold up those behind its own. */
+const windowsHeld = 2;
 /** Text held in rows that are not written yet, in bytes; one row may go past it. */
 const heldBytesLimit = 128_000_000;
 /** Errors that say the request is wrong, not the row. */
@@ -65,7 +74,8 @@ const fatalCodes: ReadonlySet<string> = new Set(["INVALID_PARAMETER", "PARAMETER
 const syncEveryMs = 1000;
 
 /**
- * Summarizes every row of `input` into `output`. Each output line is an object with `index` (row number from 0;
+ * Summarizes every row of `input` into `output`. Rows are worked on longest first among those read ahead, and written in
+ * their order. Each output line is an object with `index` (row number from 0;
  * blank lines do not count), the row's `id` where it has one, and the summary's fields or an `error`
  * with code, message and hint. What a killed run had finished is kept and not done again.
  * @throws FILE_NOT_WRITABLE, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, BATCH_RUNNING, INVALID_PARAMETER,
@@ -77,6 +87,10 @@ export async function summarizeFile(
 ): Promise<BatchReport> {
   const began = performance.now();
   const { input, output, signal } = options;
+  const stop = new AbortController();
+  const working = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  // Every document in work listens to it, and Node takes more than ten for a leak.
+  setMaxListeners(0, working);
   await checkDistinct(input, output);
   const identity = await identify(summarizer, options);
   const opened = await openBatchOutput(output, identity, {
@@ -84,8 +98,10 @@ export async function summarizeFile(
   });
   let progress: BatchProgress;
   try {
-    progress = await run(summarizer, options, opened);
+    progress = await run(summarizer, { ...options, signal: working }, opened);
   } finally {
+    // Where the batch cannot go on, nobody waits for the rows that are in work or next.
+    stop.abort();
     await opened.close();
   }
   if (signal?.aborted) throw new BridleError("CANCELLED", {}, { cause: signal.reason });
@@ -135,10 +151,19 @@ type RowResult =
   | { readonly line: string; readonly failed: boolean }
   | { readonly fatal: BridleError };
 
+/** A row with its text. */
+interface ReadRow {
+  readonly index: number;
+  readonly id: string | number | undefined;
+  readonly document: string;
+}
+
 /** A row on its way; its result is undefined where the run was stopped before it was done. */
 interface Pending {
   readonly result: Promise<RowResult | undefined>;
   readonly sizeBytes: number;
+  /** How much of the input had been read when it was found, in bytes. */
+  readonly readBytes: number;
   settled: boolean;
 }
 
@@ -147,9 +172,8 @@ async function run(
   options: BatchOptions,
   output: BatchOutput,
 ): Promise<BatchProgress> {
-  const { signal, onProgress } = options;
-  const concurrency = options.concurrency ?? thisMachine().threads;
-  const { maxRowBytes } = options;
+  const { signal, onProgress, parameters, maxRowBytes } = options;
+  const { concurrency = defaultConcurrency(summarizer, parameters) } = options;
   const input = await openRows(options.input, {
     ...readingOf(options),
     ...(maxRowBytes === undefined ? {} : { maxRowBytes }),
@@ -157,19 +181,19 @@ async function run(
   const resumedRows = output.finishedRows;
   let rows = resumedRows;
   let failed = output.failedRows;
+  const pending: Pending[] = [];
   const progress = (): BatchProgress => ({
     rows,
     failed,
     resumedRows,
-    readBytes: input.readBytes(),
+    // What is read ahead is still to be done.
+    readBytes: pending[0]?.readBytes ?? input.readBytes(),
     sizeBytes: input.sizeBytes,
   });
 
-  const pending: Pending[] = [];
   let heldBytes = 0;
   let syncedAt = performance.now();
-  /** Waits for the oldest row and writes it with every finished row right behind it. */
-  const writeHead = async () => {
+  const writeFinished = async () => {
     const lines: string[] = [];
     do {
       const head = pending.shift()!;
@@ -180,10 +204,7 @@ async function run(
         pending.length = 0;
         break;
       }
-      if ("fatal" in result) {
-        pending.length = 0;
-        throw result.fatal;
-      }
+      if ("fatal" in result) throw result.fatal;
       lines.push(result.line);
       rows += 1;
       if (result.failed) failed += 1;
@@ -195,50 +216,91 @@ async function run(
     }
     onProgress?.(progress());
   };
+  /** Waits for the oldest row and writes it with every finished row right behind it. */
+  const writeHead = async () => {
+    try {
+      await writeFinished();
+    } catch (thrown) {
+      // Nothing may stand behind what is missing: the rows on their way are not waited for.
+      pending.length = 0;
+      throw thrown;
+    }
+  };
 
   const slots = createSlots(concurrency);
+  const windowRows = concurrency * windowPerWorker;
+  const window = createLengthWindow({ count: windowRows, length: windowLength });
+  /** Whether rows are to be written before another is taken; a window is begun where there is room for all of it. */
+  const isFull = ({ sizeBytes }: FoundRow) => {
+    const room = windowRows * windowsHeld - (window.size === 0 ? windowRows : 1);
+    if (pending.length > room) return true;
+    return pending.length > 0 && heldBytes + sizeBytes > heldBytesLimit;
+  };
+  const enter = (found: FoundRow): Pending => {
+    const { sizeBytes } = found;
+    const read = readRow(found, options);
+    const readBytes = input.readBytes();
+    if (!("document" in read)) {
+      return { result: Promise.resolve(read), sizeBytes, readBytes, settled: true };
+    }
+    const { length } = read.document;
+    const work = () => summarizeRow(summarizer, read, options);
+    const result = new Promise<RowResult | undefined>((resolve) => {
+      window.add({ length, begin: () => resolve(slots(work)) });
+    });
+    const entry: Pending = {
+      result: result.finally(() => {
+        entry.settled = true;
+      }),
+      ...{ sizeBytes, readBytes, settled: false },
+    };
+    return entry;
+  };
   onProgress?.(progress());
   try {
     for await (const row of input.rows) {
       if (signal?.aborted) break;
       if (row.index < resumedRows) continue;
-      while (
-        pending.length >= concurrency * readAheadPerWorker ||
-        (pending.length > 0 && heldBytes + row.sizeBytes > heldBytesLimit)
-      ) {
+      while (isFull(row)) {
+        // What is written next may be waiting for its turn.
+        window.handOut();
         await writeHead();
       }
-      const entry: Pending = {
-        result: slots(() => summarizeRow(summarizer, row, options)).finally(() => {
-          entry.settled = true;
-        }),
-        sizeBytes: row.sizeBytes,
-        settled: false,
-      };
       heldBytes += row.sizeBytes;
-      pending.push(entry);
+      pending.push(enter(row));
       // Lets finished rows out while the input comes faster than rows are done.
       if (pending[0]?.settled) await writeHead();
     }
   } finally {
-    // What was done before the input turned out damaged is kept.
+    // What was read before the input turned out damaged is done and kept.
+    window.handOut();
     while (pending.length > 0) await writeHead();
   }
   return progress();
 }
 
+/** The text of a row, or its line where it has none that can be read. */
+function readRow(
+  { index, place, read }: FoundRow,
+  { column }: Pick<BatchOptions, "column">,
+): ReadRow | RowResult {
+  try {
+    const { id, document } = documentOf(read(), place, column);
+    return { index, id, document };
+  } catch (thrown) {
+    return failureOf(index, undefined, thrown);
+  }
+}
+
 async function summarizeRow(
   summarizer: Summarizer,
-  { index, place, read }: FoundRow,
-  { parameters, column, signal }: BatchOptions,
+  { index, id, document }: ReadRow,
+  { parameters, signal }: BatchOptions,
 ): Promise<RowResult | undefined> {
   if (signal?.aborted) return undefined;
-  let id: string | number | undefined;
   try {
-    const row = documentOf(read(), place, column);
-    id = row.id;
     const { summary, model, version, finishReason, truncated, usage, sources } =
-      await summarizer.summarize(row.document, {
+      await summarizer.summarize(document, {
         priority: "batch",
         ...(parameters === undefined ? {} : { parameters }),
         ...(signal === undefined ? {} : { signal }),
@@ -248,11 +310,15 @@ async function summarizeRow(
     return { line: JSON.stringify({ index, id, ...result }), failed: false };
   } catch (thrown) {
     if (signal?.aborted) return undefined;
-    const error = toBridleError(thrown);
-    if (fatalCodes.has(error.code)) return { fatal: error };
-    const { code, message, hint } = error;
-    return { line: JSON.stringify({ index, id, error: { code, message, hint } }), failed: true };
+    return failureOf(index, id, thrown);
   }
+}
+
+function failureOf(index: number, id: ReadRow["id"], thrown: unknown): RowResult {
+  const error = toBridleError(thrown);
+  if (fatalCodes.has(error.code)) return { fatal: error };
+  const { code, message, hint } = error;
+  return { line: JSON.stringify({ index, id, error: { code, message, hint } }), failed: true };
 }
 
 /** Runs at most `count` pieces of work at once, the others in the order they came. */

@@ -154,7 +154,8 @@ describe("cancelling", () => {
     expect(after).toEqual([]);
   });
 
-  it("before the work begins spends nothing on it", async () => {
+  /** The model's tokenizer, and what it was asked to encode. */
+  function listening() {
     const encoded: string[] = [];
     const counting: Tokenizer = {
       ...tokenizer,
@@ -163,6 +164,25 @@ describe("cancelling", () => {
         return tokenizer.encode(text, options);
       },
     };
+    return { encoded, counting };
+  }
+
+  it("is heard while a text without an end is cut", async () => {
+    const { encoded, counting } = listening();
+    const controller = new AbortController();
+    const endless = "harbour".repeat(100_000);
+    const work = summarizeLongDocument(model, counting, endless, {
+      generate,
+      truncate: false,
+      signal: controller.signal,
+    });
+    setImmediate(() => controller.abort());
+    await expect(work).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(encoded.join("").length).toBeLessThan(endless.length / 10);
+  });
+
+  it("before the work begins spends nothing on it", async () => {
+    const { encoded, counting } = listening();
     const work = summarizeLongDocument(model, counting, long, {
       generate,
       truncate: false,

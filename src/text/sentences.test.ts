@@ -1,7 +1,7 @@
 // Sentence splitting: tables of cases by language and layout, properties over any text, and cost on huge inputs.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { splitSentences } from "./sentences.js";
+import { eachSentence, splitSentences } from "./sentences.js";
 
 function split(text: string, language?: string): string[] {
   const spans = splitSentences(text, language === undefined ? {} : { language });
@@ -326,6 +326,19 @@ describe("splitSentences on huge texts", () => {
   it("keeps one word of 1 MB whole", () => {
     const text = "x".repeat(1_000_000);
     expect(splitSentences(text)).toEqual([{ start: 0, end: text.length }]);
+  });
+
+  it("finds the first sentences without reading on to the last", () => {
+    const text = "It rained all day. The harbour was closed.\n".repeat(100_000);
+    const timed = <T>(work: () => T): [T, number] => {
+      const began = performance.now();
+      return [work(), performance.now() - began];
+    };
+    const [all, wholeMs] = timed(() => splitSentences(text));
+    const [first, firstMs] = timed(() => eachSentence(text).next().value);
+    expect(all).toHaveLength(200_000);
+    expect(first).toEqual(all[0]);
+    expect(firstMs).toBeLessThan(wholeMs / 4);
   });
 
   it("cuts talk without punctuation into stretches of at most 3,000 characters", () => {

@@ -80,8 +80,9 @@ const ordinalDotLanguages = new Set([
   "is",
 ]);
 
-/** Cuts an overlong stretch; a word longer than the limit stays whole. */
-function pushCapped(text: string, start: number, end: number, spans: SentenceSpan[]): void {
+/** A sentence, an overlong one cut; a word longer than the limit stays whole. */
+function* capped(text: string, from: number, end: number): Generator<SentenceSpan> {
+  let start = from;
   while (end - start > maxSentenceLength) {
     const limit = start + maxSentenceLength;
     let cut = -1;
@@ -100,11 +101,11 @@ function pushCapped(text: string, start: number, end: number, spans: SentenceSpa
     }
     let last = cut;
     while (isSpaceCode(text.charCodeAt(last - 1))) last--;
-    spans.push({ start, end: last });
+    yield { start, end: last };
     start = cut;
     while (isSpaceCode(text.charCodeAt(start))) start++;
   }
-  spans.push({ start, end });
+  yield { start, end };
 }
 
 /**
@@ -113,12 +114,19 @@ function pushCapped(text: string, start: number, end: number, spans: SentenceSpa
  * are sentences; hard-wrapped lines are joined. Linear in the text's length; the same text gives the same spans everywhere.
  */
 export function splitSentences(text: string, options: SentenceOptions = {}): SentenceSpan[] {
+  return [...eachSentence(text, options)];
+}
+
+/** The sentences of `splitSentences`, each found when it is asked for: a long text does not hold its thread. */
+export function* eachSentence(
+  text: string,
+  options: SentenceOptions = {},
+): Generator<SentenceSpan> {
   const language = options.language ?? guessAbbreviationLanguage(text);
   const abbreviations = abbreviationsOf(language);
   const base = language.toLowerCase().split(/[-_]/)[0] ?? "";
   const ordinalDots = ordinalDotLanguages.has(base);
   const lowerSlips = lowerSlipLanguages.has(base);
-  const spans: SentenceSpan[] = [];
 
   const table = markTableOf();
   let index = findCandidate(text, 0, table);
@@ -139,7 +147,7 @@ export function splitSentences(text: string, options: SentenceOptions = {}): Sen
         if (boundary.ends) {
           let end = boundary.end;
           while (end > start && isSpaceCode(text.charCodeAt(end - 1))) end--;
-          if (end > start) pushCapped(text, start, end, spans);
+          if (end > start) yield* capped(text, start, end);
           start = boundary.end;
           while (start < unit.end && isSpaceCode(text.charCodeAt(start))) start++;
         }
@@ -147,7 +155,6 @@ export function splitSentences(text: string, options: SentenceOptions = {}): Sen
       }
       index = findCandidate(text, next, table);
     }
-    if (start < unit.end) pushCapped(text, start, unit.end, spans);
+    if (start < unit.end) yield* capped(text, start, unit.end);
   }
-  return spans;
 }
