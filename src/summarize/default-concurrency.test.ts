@@ -1,0 +1,23 @@
+// How many documents are in work where nobody says: by the beams of a neural model, by the processors elsewhere.
+import { expect, it } from "vitest";
+import { thisMachine } from "../config/machine.js";
+import { defaultConcurrency } from "./default-concurrency.js";
+import { extractiveTraits } from "./extractive/parameters.js";
+
+const neural = { traits: { ...extractiveTraits, kind: "neural" } as const, defaults: {} };
+
+it.each([
+  ["greedy search", {}, {}, 64],
+  ["the model's own beams", { numBeams: 8 }, {}, 8],
+  ["beams that are asked for", { numBeams: 8 }, { numBeams: 5 }, 12],
+  ["one document that is more than a step", {}, { numBeams: 100 }, 1],
+  ["beams that the model will refuse", {}, { numBeams: 0 }, 64],
+  ["beams that are no number", {}, { numBeams: Number.NaN }, 1],
+])("fills a neural model's steps: %s", (_, defaults, parameters, documents) => {
+  expect(defaultConcurrency({ ...neural, defaults }, parameters)).toBe(documents);
+});
+
+it("is a processor each where sentences are picked, whatever is asked for", () => {
+  const extractive = { traits: extractiveTraits, defaults: {} };
+  expect(defaultConcurrency(extractive, { numBeams: 2 })).toBe(thisMachine().threads);
+});

@@ -1,0 +1,22 @@
+// How many documents of a pile are worked on at once where nobody says.
+import { generateDefaults } from "../config/generate-options.js";
+import { thisMachine } from "../config/machine.js";
+import type { Summarizer, SummaryParameters } from "./summarizer.js";
+
+/** Rows that share a step of a neural model, as its scheduler has them unless told otherwise. */
+const stepRows = 64;
+
+/**
+ * As many as fill a neural model's steps, where each document has a row for every beam; elsewhere as many as there are
+ * processors.
+ */
+export function defaultConcurrency(
+  { traits, defaults }: Pick<Summarizer, "traits" | "defaults">,
+  parameters: Pick<SummaryParameters, "numBeams"> = {},
+): number {
+  if (traits.kind === "extractive") return thisMachine().threads;
+  const beams = parameters.numBeams ?? defaults.numBeams ?? generateDefaults.numBeams;
+  const documents = Math.floor(stepRows / beams);
+  // Beams that are no number of beams are for the model to refuse.
+  return documents >= 1 ? Math.min(documents, stepRows) : 1;
+}
