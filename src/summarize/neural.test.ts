@@ -4,10 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
-import { evaluate } from "../evaluate/evaluate.js";
 import { modelVersion } from "../model/model-version.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
-import { summarizeFile } from "./batch.js";
 import { createSummarizer } from "./create-summarizer.js";
 import { splitIntoParts } from "./parts.js";
 import type { Summarizer, SummaryEvent } from "./summarizer.js";
@@ -59,23 +57,6 @@ describe("a neural summarizer", () => {
     expect(result.sources.map(({ start, end }) => long.slice(start, end)).join(" ")).toBe(long);
     for (const { end } of result.sources) expect(long[end - 1]).toBe(".");
     expect(result.usage.usedTokens).toBe(result.usage.inputTokens);
-  });
-
-  it("gives the same for documents of a file however many are in work at once", async () => {
-    const rows = Array.from({ length: 40 }, (_, i) => long.slice(0, 20 + ((i * 113) % 700)));
-    const pairs = rows.map((document, i) => ({
-      ...{ document, references: [short], id: i, file: "test.jsonl", line: i + 1 },
-    }));
-    const input = join(root, "rows.jsonl");
-    await writeFile(input, rows.map((text) => JSON.stringify({ text })).join("\n"));
-    const gives = async (options: { concurrency?: number }) => {
-      const output = join(root, "summaries.jsonl");
-      await summarizeFile(summarizer, { input, output, overwrite: true, ...options });
-      const scored = { language: "en", samples: 10, ...options };
-      const { timing: _, ...figures } = await evaluate(summarizer, pairs, scored);
-      return { figures, text: await readFile(output, "utf8") };
-    };
-    expect(await gives({})).toEqual(await gives({ concurrency: 1 }));
   });
 
   it("leaves text unread only where truncation is asked for", async () => {
