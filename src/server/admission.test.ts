@@ -236,8 +236,15 @@ describe("piles of documents", () => {
     const admission = createAdmission({ ...limits, queueLimit: 1 });
     for (let i = 0; i < 3; i += 1) hold(admission);
     await expect(admission.runPile(never, async () => {})).rejects.toMatchObject({ code: "BUSY" });
-    // There are places left for one document.
-    await admission.enter(never).turn;
+    expect(() => admission.checkRoom("batch")).toThrow(expect.objectContaining({ code: "BUSY" }));
+    // There are places left for one document, and room in the line, before the pile that waits.
+    const [first, second] = [admission.enter(never), admission.enter(never)];
+    await Promise.all([first.turn, second.turn]);
+    admission.checkRoom();
+    const third = admission.enter(never);
+    expect(() => admission.enter(never)).toThrow(expect.objectContaining({ code: "BUSY" }));
+    first.leave();
+    await third.turn;
   });
 
   it("are learned from by the document, however long all of them take", async () => {

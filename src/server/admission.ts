@@ -27,7 +27,7 @@ export interface Place {
 }
 
 /** `batch` for a pile of many documents, which gives way to what somebody waits for. */
-type WorkClass = "interactive" | "batch";
+export type WorkClass = "interactive" | "batch";
 
 /** Does one document's work of a pile, and learns how long it took. @throws what the work throws */
 export type Measure = <T>(work: () => Promise<T>) => Promise<T>;
@@ -38,8 +38,11 @@ export interface Admission {
   /** Requests that wait for one. */
   readonly waiting: number;
   readonly bufferedBytes: number;
-  /** @throws BUSY when nobody else may wait; costs nothing, so that a full server answers before it reads a body */
-  checkRoom(): void;
+  /**
+   * @param of what would come, one document unless said
+   * @throws BUSY when nobody else may wait; costs nothing, so that a full server answers before it reads a body
+   */
+  checkRoom(of?: WorkClass): void;
   /**
    * Takes a place to work on one document, now or when its turn comes.
    * @param leftMs how soon it must be done; whoever might wait in vain, by what was measured so far, is told at once
@@ -112,15 +115,17 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     });
   }
 
-  function checkRoom(): void {
-    if (active() >= concurrency && waiting() >= queueLimit) throw busy();
-  }
-
   const mayStart = (of: WorkClass) =>
     active() < concurrency && (of === "interactive" || held.batch < mostPiles);
 
   /** How many go before one that comes now. */
   const ahead = (of: WorkClass) => (of === "interactive" ? line.interactive.size : waiting());
+  const mustWait = (of: WorkClass) => !mayStart(of) || ahead(of) > 0;
+
+  /** Piles that wait take nobody's place in the queue who goes before them. */
+  function checkRoom(of: WorkClass): void {
+    if (mustWait(of) && ahead(of) >= queueLimit) throw busy();
+  }
 
   function outOfReach(neededMs: number, leftMs: number, retryAfterS: number): BridleError {
     return new BridleError("DEADLINE_OUT_OF_REACH", {
@@ -160,13 +165,13 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
 
   function enter(of: WorkClass, signal: AbortSignal, leftMs = Number.POSITIVE_INFINITY): Place {
     signal.throwIfAborted();
-    const mustWait = !mayStart(of) || ahead(of) > 0;
-    if (mustWait && waiting() >= queueLimit) throw busy();
+    checkRoom(of);
+    const waits = mustWait(of);
     let isAtWork = false;
     /** A pile is no piece, but its documents are. */
     let begun: Begun | undefined;
     let left = false;
-    const expectedMs = mustWait ? checkReach(of, leftMs) : times.expectMs(0, crowd(of));
+    const expectedMs = waits ? checkReach(of, leftMs) : times.expectMs(0, crowd(of));
     const enteredAt = now();
     /** Whoever has gone by himself would have taken nobody knows how long, and a pile takes as long as it is. */
     const learn = (): void => {
@@ -187,7 +192,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       callNext();
     };
 
-    if (!mustWait) {
+    if (!waits) {
       begin();
       return {
         turn: Promise.resolve(),
@@ -273,7 +278,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     get bufferedBytes() {
       return bufferedBytes;
     },
-    checkRoom,
+    checkRoom: (of = "interactive") => checkRoom(of),
     enter: (signal, leftMs) => enter("interactive", signal, leftMs),
     async run(signal, work, leftMs) {
       return await inTurn(enter("interactive", signal, leftMs), work);

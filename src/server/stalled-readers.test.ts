@@ -51,7 +51,7 @@ it("a reader who stalls holds up nobody else's stream, not even with one place",
 });
 
 it("a reader who stalls beyond the deadline is cut off, so that a server can stop", async () => {
-  server = await startToy({ answerIdleMs: 50, deadlineMs: 3000, graceMs: 600_000 });
+  server = await startToy({ answerIdleMs: 50, deadlineMs: 15_000, graceMs: 600_000 });
   const stalled = await askAndStall(server);
   await until(() => wasCutOff(server as ToyServer));
   await server.close();

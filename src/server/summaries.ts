@@ -106,7 +106,7 @@ async function postBatch(
   c: RequestContext,
   { BatchRequest }: RequestSchemas,
 ): Promise<Response> {
-  checkOpenForWork(server);
+  checkOpenForWork(server, "batch");
   const body = await readJson(server, c);
   checkModelAndNames(server, body);
   checkBatchSize(body, server.config.maxBatchDocuments);

@@ -8,7 +8,7 @@ import type {
   SummaryParameters,
   SummaryResult,
 } from "../summarize/summarizer.js";
-import type { Measure } from "./admission.js";
+import type { Measure, WorkClass } from "./admission.js";
 import type { ServerContext } from "./context.js";
 import { createDeferred } from "./deferred.js";
 import { abortError, type RequestScope, type WorkAccount, withinScope } from "./request-scope.js";
@@ -23,10 +23,14 @@ export interface Work {
   readonly priority?: SummarizeOptions["priority"];
 }
 
-/** Refuses work before its body is read, where that is already certain. @throws SHUTTING_DOWN, BUSY */
-export function checkOpenForWork(server: ServerContext): void {
+/**
+ * Refuses work before its body is read, where that is already certain.
+ * @param of "batch" for a pile of documents
+ * @throws SHUTTING_DOWN, BUSY
+ */
+export function checkOpenForWork(server: ServerContext, of?: WorkClass): void {
   if (server.lifecycle.closed) throw new BridleError("SHUTTING_DOWN");
-  server.admission.checkRoom();
+  server.admission.checkRoom(of);
 }
 
 /**

@@ -243,6 +243,26 @@ describe("the order of work", () => {
     expect(await readFile(output, "utf8")).toBe(whole);
   });
 
+  it("writes nothing behind a gap when it is stopped as a row without a text comes", async () => {
+    const rows = sized(Array.from({ length: 30 }, () => 20)).split("\n");
+    const stop = new AbortController();
+    // The loop waits for the first row with one in hand that cannot be read.
+    rows[9] = "{}";
+    await writeFile(input, rows.join("\n"));
+    const stuck = firstWord();
+    const waits = {
+      ...stuck,
+      summarize: () =>
+        new Promise<never>((_, reject) => {
+          stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true });
+        }),
+    };
+    setTimeout(() => stop.abort(), 50);
+    const stopped = run(waits, { concurrency: 2, signal: stop.signal });
+    await expect(stopped).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(await readFile(output, "utf8")).toBe("");
+  });
+
   it("tells of what is read ahead that it is still to be done", async () => {
     await writeFile(input, sized(new Array<number>(20).fill(200_000)));
     const shares: number[] = [];

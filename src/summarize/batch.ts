@@ -192,6 +192,7 @@ async function run(
   });
 
   let heldBytes = 0;
+  let isBroken = false;
   let syncedAt = performance.now();
   const writeFinished = async () => {
     const lines: string[] = [];
@@ -221,8 +222,9 @@ async function run(
     try {
       await writeFinished();
     } catch (thrown) {
-      // Nothing may stand behind what is missing: the rows on their way are not waited for.
+      // Nothing may stand behind what is missing: the rows on their way are not waited for, and no more are begun.
       pending.length = 0;
+      isBroken = true;
       throw thrown;
     }
   };
@@ -266,6 +268,8 @@ async function run(
         window.handOut();
         await writeHead();
       }
+      // Stopped meanwhile: what is taken in now would stand behind a gap.
+      if (signal?.aborted) break;
       heldBytes += row.sizeBytes;
       pending.push(enter(row));
       // Lets finished rows out while the input comes faster than rows are done.
@@ -273,7 +277,7 @@ async function run(
     }
   } finally {
     // What was read before the input turned out damaged is done and kept.
-    window.handOut();
+    if (!isBroken) window.handOut();
     while (pending.length > 0) await writeHead();
   }
   return progress();
