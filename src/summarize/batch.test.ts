@@ -247,7 +247,7 @@ describe("the order of work", () => {
     const rows = sized(Array.from({ length: 30 }, () => 20)).split("\n");
     const stop = new AbortController();
     // The loop waits for the first row with one in hand that cannot be read.
-    rows[9] = "{}";
+    rows.fill("{}", 9);
     await writeFile(input, rows.join("\n"));
     const stuck = firstWord();
     const waits = {
