@@ -118,7 +118,7 @@ export async function evaluate(
   const began = performance.now();
   const baselines = checkOptions(options);
   const { signal, onProgress, onRow, rivals = [] } = options;
-  const { samples = 1000, confidence = 0.95, seed = 0, parameters = summarizer.defaults } = options;
+  const { samples = 1000, confidence = 0.95, seed = 0, parameters = {} } = options;
   const widths = [summarizer, ...rivals].map((each) => defaultConcurrency(each, parameters));
   const { concurrency = Math.max(...widths) } = options;
   const votes = new LanguageVotes();
@@ -206,7 +206,7 @@ export async function evaluate(
     model: summarizer.model,
     version: summarizer.version,
     ...(summarizer.digest !== undefined && { digest: summarizer.digest }),
-    parameters,
+    parameters: options.parameters ?? summarizer.defaults,
     rows: { read, scored, empty, failed, emptySummaries },
     emptyRows,
     language: {

@@ -4,6 +4,7 @@ import { expectationOf } from "../config/expectation.js";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import { readJson } from "../model/checkpoint/folder.js";
+import { summarizationTask } from "../model/prefix.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import { type GenerateOptions, samplingOnly } from "./options.js";
 
@@ -74,7 +75,47 @@ export async function writeGenerationDefaults(
     return value == null ? [] : [[storedName(option), value]];
   });
   const json = Object.fromEntries([...ids, ...others, ...own]);
-  await writeAtomically(file, (handle) => handle.writeFile(`${JSON.stringify(json, null, 2)}\n`));
+  await writeAtomically(file, (handle) => handle.writeFile(`${generationText(json)}\n`));
+}
+
+/** A config.json without options for summarizing, which are in the generation_config.json beside it; they would come back from there. */
+export function withoutTaskOptions(json: Json): Json {
+  const task = summarizationTask(json);
+  const stored = new Set(options.map(storedName));
+  const summarization = Object.fromEntries(
+    Object.entries(task).filter(([key]) => !stored.has(key)),
+  );
+  if (Object.keys(summarization).length === Object.keys(task).length) return json;
+  const tasks = json.task_specific_params as Json;
+  return { ...json, task_specific_params: { ...tasks, summarization } };
+}
+
+/** Keys that transformers takes for floating-point numbers, and refuses whole ones for when it generates. */
+const floats = new Set([
+  ...["repetition_penalty", "encoder_repetition_penalty", "diversity_penalty", "length_penalty"],
+  ...["temperature", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff"],
+]);
+
+/** JSON as Python writes it: 2.0, which JavaScript would write as 2. */
+function generationText(json: Json): string {
+  const mark = (value: unknown) => (Number.isInteger(value) ? `\u0001${value}.0\u0001` : value);
+  const marked = Object.entries(json).map(([key, value]) => {
+    if (floats.has(key)) return [key, mark(value)];
+    if (key === "sequence_bias" && Array.isArray(value)) {
+      return [key, value.map((pair) => (Array.isArray(pair) ? [pair[0], mark(pair[1])] : pair))];
+    }
+    if (key === "exponential_decay_length_penalty" && Array.isArray(value)) {
+      return [key, [value[0], mark(value[1])]];
+    }
+    return [key, value];
+  });
+  const text = JSON.stringify(Object.fromEntries(marked), null, 2);
+  return text.replaceAll(/"\\u0001(-?\d+\.0)\\u0001"/g, "$1");
+}
+
+/** Generation defaults that a config.json carries by itself. @throws as readGenerationDefaults */
+export function readConfigDefaults(file: string, config: Json): GenerateOptions {
+  return readOptions(file, config);
 }
 
 /** @throws FILE_INVALID naming a key whose effect is not built, or whose value no option takes */

@@ -205,6 +205,16 @@ export function overDefaults(
   return options;
 }
 
+/** Options without those of a folder that change nothing beside what was asked for over them. */
+export function withoutIdle(options: GenerateOptions): GenerateOptions {
+  const { numBeams = 1, doSample = false } = options;
+  const idle: readonly string[] = [
+    ...(numBeams === 1 ? beamsOnly : []),
+    ...(doSample ? [] : samplingOnly),
+  ];
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !idle.includes(name)));
+}
+
 /** The error about an option that nobody asked for says where it comes from. */
 function byFolder(error: BridleError, given: GenerateOptions): BridleError {
   const name = String(error.details.parameter).split(".")[0] as keyof GenerateOptions;

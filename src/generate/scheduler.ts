@@ -219,8 +219,8 @@ export class Scheduler {
     try {
       await this.read(begun);
     } catch (thrown) {
-      // Where memory is short for all at once, there may be enough for one after the other.
-      const isSplit = isOutOfMemory(thrown) && begun.length > 1;
+      // Nothing was put anywhere yet. Where memory is short for all at once, there may be enough for one after the other.
+      const isSplit = begun.length > 1 && !this.closed;
       for (const job of begun) {
         if (isSplit) await this.read([job]).catch((again) => this.fail(job, again));
         else this.fail(job, thrown);

@@ -1,6 +1,6 @@
 // The one place where a model's name becomes a folder with its files.
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type HubSettings, readHubSettings } from "../config/hub-settings.js";
 import { nearestName } from "../config/nearest-name.js";
 import { BridleError } from "../errors/error.js";
@@ -62,16 +62,23 @@ const folders: ModelSource = {
 };
 
 /** An adapter's folder stands for its model with the adapter merged into it. */
-async function findAdapted(adapter: string, options: ResolveOptions): Promise<FoundModel> {
+async function findAdapted(
+  adapter: string,
+  options: ResolveOptions,
+  above: readonly string[] = [],
+): Promise<FoundModel> {
   const named = await baseOfAdapter(adapter);
   // PEFT writes the name as it was given, from the folder somebody trained in or from the adapter's own.
   const beside = join(adapter, named);
   const base = (await isFolder(named)) || !(await isFolder(beside)) ? named : beside;
-  if (await holdsAdapterAlone(base)) {
-    const reason = `the adapter in ${adapter} belongs to it, and it is no whole model`;
+  const chain = [...above, resolve(adapter)];
+  if (chain.includes(resolve(base))) {
+    const reason = "it is an adapter that belongs to itself, through base_model_name_or_path";
     throw new BridleError("FILE_INVALID", { file: base, reason });
   }
-  const found = await findModel(base, options);
+  const found = (await holdsAdapterAlone(base))
+    ? await findAdapted(base, options, chain)
+    : await findModel(base, options);
   if (!options.needs.includes("model")) return { folder: found.folder };
   return { folder: await mergeAdapter(adapter, found.folder) };
 }

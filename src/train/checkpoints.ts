@@ -146,7 +146,8 @@ export class Checkpoints {
 }
 
 /** In what a checkpoint is of another run. */
-function differing(saved: RunIdentity, now: RunIdentity): string {
+function differing(saved: Partial<RunIdentity>, now: RunIdentity): string {
+  if (saved.startSha256 === undefined) return "it was made by an earlier version of Bridle";
   if (saved.startSha256 !== now.startSha256)
     return "it is of a run that started from another model";
   if (saved.threads !== now.threads) {

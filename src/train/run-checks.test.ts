@@ -9,6 +9,7 @@ import type { RunConfigInput } from "../config/run-config.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { openModel } from "../generate/model.js";
 import { resolveModel } from "../model/resolve-model.js";
+import { createSummarizer } from "../summarize/create-summarizer.js";
 import { inputLimit } from "../summarize/long-document.js";
 import { createResidentSummarizer } from "../summarize/resident.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
@@ -100,6 +101,30 @@ describe("summaries of an evaluation", () => {
     await model.close();
     expect(served.statistics.genLen).toBe(record.evaluation?.genLen);
     expect(served.scores.rougeL.fmeasure.mean).toBe(record.evaluation?.rouge?.rougeL);
+  });
+
+  it("lose what would contradict the run's options wherever else it is said", async () => {
+    const input = await toy({ maxSteps: 1 });
+    const own = { num_beams: 3, length_penalty: 0.6, early_stopping: true, repetition_penalty: 2 };
+    await writeFile(join(startOf(input), "generation_config.json"), JSON.stringify(own));
+    const file = join(startOf(input), "config.json");
+    const task = { min_length: 30, num_beams: 4, prefix: "" };
+    const json = { ...(await readJson(file)), task_specific_params: { summarization: task } };
+    await writeFile(file, JSON.stringify(json));
+    const { folder } = await run({ ...input, generate: { numBeams: 1, maxNewTokens: 6 } });
+    const text = await readFile(join(folder, "generation_config.json"), "utf8");
+    // transformers refuses a whole number here.
+    expect(text).toContain('"repetition_penalty": 2.0');
+    expect(JSON.parse(text)).not.toHaveProperty("length_penalty");
+    const stored = await readJson(join(folder, "config.json"));
+    expect(stored.task_specific_params.summarization).toEqual({ prefix: "" });
+    const summarizer = await createSummarizer({ model: folder, device: "cpu", threads: 1 });
+    const [row] = (await readFile(input.data.validation as string, "utf8")).split("\n");
+    const { document, summary } = JSON.parse(row as string);
+    const pair = { document, references: [summary], id: 0, file: "valid.jsonl", line: 1 };
+    const evaluation = await evaluate(summarizer, [pair], { samples: 10 });
+    await summarizer.close();
+    expect(evaluation.statistics.genLen).toBeGreaterThan(0);
   });
 
   it("leave the folder's own options as they are where the run says none", async () => {
@@ -237,11 +262,21 @@ it("leaves an adapter that stands for its model wherever a model is named", asyn
     const next = await toy({ maxSteps: 1 });
     const { record } = await run({ ...next, model: { ...next.model, name: named } });
     expect(record.step).toBe(1);
+    // Adapters of what an adapter made of its model stand for all of it.
+    const further = { ...next, model: { ...next.model, name: named, lora } };
+    const output = `${outOf(next)}-further`;
+    const third = await run({ ...further, train: { ...further.train, output } });
+    const all = await resolveModel(join(third.folder, "adapter"), { needs: ["model"] });
+    expect((await weights(all)).equals(await weights(third.folder))).toBe(true);
+    const own = await refusal({ ...further, train: { ...further.train, output: folder } });
+    expect(own.message).toContain("train.output");
     const file = join(named, "adapter_config.json");
     const { base_model_name_or_path: _, ...config } = await readJson(file);
     await writeFile(file, JSON.stringify(config));
     const nameless = resolveModel(named, { needs: ["model"] });
     await expect(nameless).rejects.toThrow(/base_model_name_or_path/);
+    await writeFile(file, JSON.stringify({ ...config, base_model_name_or_path: named }));
+    await expect(resolveModel(named, { needs: ["model"] })).rejects.toThrow(/belongs to itself/);
   } finally {
     if (home === undefined) delete process.env.BRIDLE_HOME;
     else process.env.BRIDLE_HOME = home;

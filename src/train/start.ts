@@ -5,8 +5,8 @@ import { basename, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
-import { readGenerationDefaults } from "../generate/generation-config.js";
-import { type GenerateOptions, overDefaults } from "../generate/options.js";
+import { readConfigDefaults, readGenerationDefaults } from "../generate/generation-config.js";
+import { type GenerateOptions, overDefaults, withoutIdle } from "../generate/options.js";
 import {
   readJson,
   readWeightHeaders,
@@ -65,7 +65,7 @@ export async function openStart(
     needs: fresh ? ["tokenizer"] : ["model", "tokenizer"],
     ...downloading,
   });
-  if (!fresh) await checkApart(folder, train.output);
+  if (!fresh) await checkApart([folder, model.name as string], train.output);
   const said = fresh ? freshConfig(model.config) : await readConfig(folder);
   const family = findFamily(said);
   const json = withOwnPrefix(withDropout(said, model, family), data.prefix);
@@ -88,7 +88,9 @@ export async function openStart(
   checkFrozen(model.freeze, [...weights.keys()]);
   const frozen = (name: string) =>
     family.fixed.includes(name) || model.freeze.some((start) => name.startsWith(start));
-  const generation = await readGeneration(folder, family, json, config, generate);
+  const generation = await readGeneration(fresh ? undefined : folder, {
+    ...{ family, json, config, asked: generate },
+  });
   const base = { family, config, json, folder, tokenizer, generation };
   if (model.lora === null) {
     if ([...weights.keys()].every(frozen)) {
@@ -126,7 +128,11 @@ export async function startHash(
   signal?: AbortSignal,
 ): Promise<string> {
   const there = await readdir(folder);
-  const names = there.filter((name) => companions.has(name) || (!fresh && name === "config.json"));
+  const isCounted = (name: string) =>
+    fresh
+      ? companions.has(name) && name !== "generation_config.json"
+      : companions.has(name) || name === "config.json";
+  const names = there.filter(isCounted);
   const stored = fresh ? [] : [...(await readWeightHeaders(folder)).values()];
   const weights = new Set(stored.map(({ file }) => file));
   const files = [
@@ -143,18 +149,26 @@ export async function startHash(
   return hash.digest("hex");
 }
 
-/** The folder's options for writing summaries, and the configuration's over them. */
+/**
+ * The options for writing summaries of what it starts from, and the configuration's over them.
+ * @param folder of the model; undefined for one from nothing, which has its config's alone
+ */
 async function readGeneration(
-  folder: string,
-  family: Family,
-  json: Readonly<Record<string, unknown>>,
-  config: ModelConfig,
-  asked: GenerateOptions,
+  folder: string | undefined,
+  {
+    family,
+    json,
+    config,
+    asked,
+  }: Pick<StartingPoint, "family" | "json" | "config"> & { readonly asked: GenerateOptions },
 ): Promise<GenerateOptions> {
   const task = family.usesTaskSettings === true ? summarizationTask(json) : {};
-  const { numReturnSequences: _, ...defaults } = await readGenerationDefaults(folder, json, task);
+  const { numReturnSequences: _, ...defaults } =
+    folder === undefined
+      ? readConfigDefaults("model.config", json)
+      : await readGenerationDefaults(folder, json, task);
   try {
-    return overDefaults(defaults, asked, config);
+    return withoutIdle(overDefaults(defaults, asked, config));
   } catch (thrown) {
     const parameter = thrown instanceof BridleError ? thrown.details.parameter : undefined;
     if (
@@ -170,11 +184,12 @@ async function readGeneration(
 }
 
 /** What a run writes would otherwise change what it starts from. */
-async function checkApart(folder: string, output: string): Promise<void> {
-  const [start, out] = await Promise.all(
-    [folder, output].map((each) => realpath(each).catch(() => resolve(each))),
-  );
-  if (start !== out && start !== join(out as string, "best")) return;
+async function checkApart(starts: readonly string[], output: string): Promise<void> {
+  const placeOf = (folder: string) => realpath(folder).catch(() => resolve(folder));
+  const out = await placeOf(output);
+  const own = [out, join(out, "best"), join(out, "adapter"), join(out, "best", "adapter")];
+  const found = await Promise.all(starts.map(placeOf));
+  if (!found.some((start) => own.includes(start))) return;
   throw new BridleError("INVALID_PARAMETER", {
     parameter: "train.output",
     value: output,

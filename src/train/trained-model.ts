@@ -7,7 +7,7 @@ import type { RunConfig } from "../config/run-config.js";
 import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { fingerprintOf } from "../data/fingerprint.js";
 import { BridleError } from "../errors/error.js";
-import { writeGenerationDefaults } from "../generate/generation-config.js";
+import { withoutTaskOptions, writeGenerationDefaults } from "../generate/generation-config.js";
 import { writeAdapter } from "../model/checkpoint/adapter.js";
 import { readJson } from "../model/checkpoint/folder.js";
 import { saveModelFiles } from "../model/checkpoint/save.js";
@@ -87,10 +87,14 @@ export async function writeTrainedModel(
 ): Promise<RunRecord> {
   const { lora } = start;
   const merged = lora === undefined ? weights : mergeLora(base(weights), weights, lora);
-  await saveModelFiles(start.json, start.folder, merged, folder);
-  if (Object.keys(record.config.generate).length > 0) {
-    await writeGenerationDefaults(folder, start.json, start.generation);
+  const isChanged = Object.keys(record.config.generate).length > 0;
+  const json = isChanged ? withoutTaskOptions(start.json) : start.json;
+  await saveModelFiles(json, start.folder, merged, folder);
+  // A model from nothing takes the tokenizer of a folder, not the habits of the model in it.
+  if (record.config.model.name === undefined) {
+    await rm(join(folder, "generation_config.json"), { force: true });
   }
+  if (isChanged) await writeGenerationDefaults(folder, start.json, start.generation);
   if (lora !== undefined) {
     await writeAdapter(join(folder, "adapter"), {
       config: lora,
