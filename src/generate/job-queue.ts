@@ -8,7 +8,9 @@ const mostLookedAt = 32;
 
 export type Jobs = readonly [Pending, ...Pending[]];
 
+/** Source tokens of a job's documents, padding included. */
 export const sourceOf = ({ feeds }: Pick<Pending, "feeds">) => feeds.ids.shape[1] ?? 0;
+/** Rows of each of its documents. */
 export const widthOf = ({ searches }: Pick<Pending, "searches">) => searches[0]?.width ?? 1;
 export const documentsOf = (jobs: readonly Pick<Pending, "searches">[]) =>
   jobs.reduce((sum, { searches }) => sum + searches.length, 0);

@@ -68,8 +68,6 @@ export function checkAborted(signal: AbortSignal | undefined): void {
     throw signal.reason instanceof BridleError ? signal.reason : new BridleError("CANCELLED");
 }
 
-/** Source tokens of a job's documents, padding included. */
-
 /**
  * Step-level batching: documents with equally many rows advance together, unless padding their sources would cost more than
  * it saves; they come in between two steps and go when they are done.
