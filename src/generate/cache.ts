@@ -36,11 +36,11 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
 
 /**
  * Graph of one step: `ids` [B,W] are the tokens of a document's W rows, `places` [B,1] how many it has written. Documents
- * may have begun at different steps; `now` [1] is the step by a clock they share, where a family asks for distances.
+ * may have begun at different steps.
  * Rows of a document share its cross-attention and one cache [B,H,slots,D], where their keys and values lie side by side;
  * `ancestors` [B,1,W,slots+1] hides from each row what is not its own past, and shows it itself at the end. So no row's past
- * is ever moved or copied when beams change places. `slotPositions` [slots+1], the steps by that clock at which the slots
- * were written and at last `now`, goes with `now`.
+ * is ever moved or copied when beams change places. `slotPositions` [B,slots+1] are the places at which the slots were
+ * written and at last `places`, for families that ask for distances.
  * What is to be added to the caches comes out, [B,H,W,D] for each: whole caches would be copied at every step, since
  * onnxruntime-node copies each output, also one that was written where the caller wants it.
  * Out come also the scores of all tokens, `logits` [B,W,V]; of the likeliest `count` [1] their scores `best` and ids `tokens`
@@ -69,11 +69,10 @@ export function stepGraph<C extends ModelConfig>(family: Family<C>, config: C): 
   const states = family.decoder(g, config, {
     ids: g.input("ids", "int64", ["batch", "width"]),
     positions: g.input("places", "int64", ["batch", 1]),
-    queryPositions: () => g.input("now", "int64", [1]),
     mask: g.input("ancestors", "float32", ["batch", 1, "width", "visible"]),
     memoryMask: g.input("mask", "float32", ["batch", 1, 1, "source"]),
     cache,
-    keyPositions: () => g.input("slotPositions", "int64", ["visible"]),
+    keyPositions: () => g.input("slotPositions", "int64", ["batch", "visible"]),
   });
   const scores = logits(g, family.head(g, config, states.at(-1) ?? states[0]));
   const best = topK(g, scores, g.input("count", "int64", [1]));

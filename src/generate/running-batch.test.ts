@@ -1,4 +1,5 @@
 // The room that documents have in a batch: as much as those need that are there, and what they hold stays theirs.
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { float32, type Tensor } from "../runtime/tensor.js";
 import { RunningBatch } from "./running-batch.js";
@@ -24,13 +25,14 @@ const open = () => new RunningBatch({ own: ["own.k"], cross: ["cross.k"] }, shap
 const place = (batch: RunningBatch, one: Search) =>
   batch.members.findIndex((member) => member.search === one);
 
-/** Runs so many steps, each of which answers its number for each document. */
+/** Runs so many steps, each of which answers each document's place among the others and its own count. */
 function steps(batch: RunningBatch, count: number): void {
   for (let i = 0; i < count; i++) {
     const { feeds, fresh, shape: of, keep } = batch.next();
-    const [now] = (feeds.now as Tensor<"int64">).data;
+    const places = (feeds.places as Tensor<"int64">).data;
     const data = Float32Array.from({ length: batch.size * 4 }, (_, j) => {
-      return 1000 * (Math.floor(j / 4) + 1) + Number(now);
+      const document = Math.floor(j / 4);
+      return 1000 * (document + 1) + Number(places[document]);
     });
     expect(fresh).toEqual(["own.k.fresh"]);
     keep({ "own.k.fresh": float32(data, of) });
@@ -78,7 +80,7 @@ it("keeps what a document has written, wherever it is moved", () => {
   const young = add(batch, 16, 2);
   steps(batch, 6);
   batch.remove(place(batch, old));
-  // Its steps are counted anew, in a narrower window.
+  // Of the room that the old one needed a part will do.
   add(batch, 16, 3);
   const { feeds } = batch.next();
   const own = feeds["own.k"] as Tensor<"float32">;
@@ -89,12 +91,12 @@ it("keeps what a document has written, wherever it is moved", () => {
     (slot) => ancestors[row * 17 + slot] === 0,
   );
   const written = visible.map((slot) => own.data[(row * 2 * 16 + slot) * 2]);
-  // It was second of two when it wrote, at the batch's steps 90 to 95; what this step makes it sees at the end.
-  expect(written).toEqual([2090, 2091, 2092, 2093, 2094, 2095]);
+  // It was second of two when it wrote; what this step makes it sees at the end.
+  expect(written).toEqual([2000, 2001, 2002, 2003, 2004, 2005]);
   expect(ancestors[row * 17 + 16]).toBe(0);
 });
 
-const eachBytes = (source: number, window: number) => 4 * 4 * (source + window);
+const eachBytes = (source: number, slots: number) => 4 * 4 * (source + slots);
 
 it("makes places to spare only as far as they may be held", () => {
   const batch = open();
@@ -120,10 +122,10 @@ it("gives up places to spare when what documents look back would not fit beside 
   expect(batch.sizeBytes).toBe(4 * eachBytes(16, 32));
   const { feeds } = batch.next();
   const [own, cross] = [feeds["own.k"], feeds["cross.k"]] as Tensor<"float32">[];
-  // Of each the first head's first number, and what the last three wrote at their last step.
+  // Of each the first head's first number, and what each wrote at its sixteenth step.
   expect([0, 1, 2, 3].map((i) => cross?.data[i * 2 * 16 * 2])).toEqual([1, 2, 3, 4]);
-  expect([0, 1, 2, 3].map((i) => own?.data[(i * 2 * 32 + 16) * 2])).toEqual([
-    1016, 2016, 3016, 4016,
+  expect([0, 1, 2, 3].map((i) => own?.data[(i * 2 * 32 + 15) * 2])).toEqual([
+    1015, 2015, 3015, 4015,
   ]);
 });
 
@@ -142,8 +144,123 @@ it("lets go what its documents do not need when it is asked to, and they go on",
   const { feeds } = batch.next();
   const { data, shape: of } = feeds["own.k"] as Tensor<"float32">;
   expect(of).toEqual([1, 2, 16, 2]);
-  // It was the second of two at the steps 40 and 41.
-  expect([data[0], data[2]]).toEqual([2040, 2041]);
+  // It was the second of two at its first two steps.
+  expect([data[0], data[2]]).toEqual([2000, 2001]);
   expect((feeds["cross.k"] as Tensor<"float32">).data[0]).toBe(4);
   expect(place(batch, next)).toBe(0);
+});
+
+const beams = { width: 4, heads: 2, headWidth: 2 };
+
+/** A document of four beams, which `turn` gives other parents, and what each of its rows has written and descends from. */
+function beamSearch(name: number) {
+  const rows = Array.from({ length: 4 }, () => ({ token: 5, parent: 0 }));
+  let lines: readonly (readonly number[])[] = [[], [], [], []];
+  let step = 0;
+  return {
+    search: { width: 4, rows } as unknown as Search,
+    /** Of each row that comes next, what those wrote that it descends from. */
+    expected: () => rows.map(({ parent }) => lines[parent] ?? []),
+    /** What its rows write at a step. */
+    writes: () => rows.map((_, row) => 10000 * name + 10 * step + row),
+    turn(parents: readonly number[]) {
+      const written = this.writes();
+      lines = this.expected().map((line, row) => [...line, written[row] as number]);
+      step += 1;
+      for (const [row, parent] of parents.entries()) rows[row] = { token: 5, parent };
+    },
+  };
+}
+
+it("shows each row all that it descends from and nothing else, in few slots, whoever comes and goes", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.record({
+          parents: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 12, maxLength: 12 }),
+          comes: fc.boolean(),
+          goes: fc.option(fc.nat(), { freq: 6 }),
+          tightens: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 60 },
+      ),
+      (events) => {
+        const batch = new RunningBatch({ own: ["own.k"], cross: [] }, beams);
+        const there = new Map<Search, ReturnType<typeof beamSearch>>();
+        let count = 0;
+        for (const { parents, comes, goes, tightens } of events) {
+          if (batch.size === 0 || (comes && batch.size < 3)) {
+            const one = beamSearch(++count);
+            there.set(one.search, one);
+            batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
+          }
+          if (tightens) batch.tighten();
+          const { feeds, shape: of, keep } = batch.next();
+          const own = feeds["own.k"] as Tensor<"float32">;
+          const slots = own.shape[2] as number;
+          const ancestors = (feeds.ancestors as Tensor<"float32">).data;
+          const positions = (feeds.slotPositions as Tensor<"int64">).data;
+          const members = batch.members.map(({ search: one }) => there.get(one));
+          const written = new Float32Array(of.reduce((product, dim) => product * dim));
+          for (const [b, one] of members.entries()) {
+            const expected = one?.expected() ?? [];
+            for (const [row, line] of expected.entries()) {
+              const start = (b * 4 + row) * (slots + 1);
+              const seen = Array.from({ length: slots }, (_, slot) => slot)
+                .filter((slot) => ancestors[start + slot] === 0)
+                .sort(
+                  (x, y) =>
+                    Number(positions[b * (slots + 1) + x]) - Number(positions[b * (slots + 1) + y]),
+                );
+              // Both heads hold it, the second with its sign turned.
+              expect(seen.map((slot) => own.data[(b * 2 * slots + slot) * 2])).toEqual(line);
+              expect(seen.map((slot) => own.data[((b * 2 + 1) * slots + slot) * 2 + 1])).toEqual(
+                line.map((value) => -value),
+              );
+              expect(ancestors[start + slots]).toBe(0);
+            }
+            expect(positions[(b + 1) * (slots + 1) - 1]).toBe(BigInt(expected[0]?.length ?? 0));
+            for (const [row, value] of (one?.writes() ?? []).entries()) {
+              written.fill(value, (b * 8 + row) * 2, (b * 8 + row + 1) * 2);
+              written.fill(-value, (b * 8 + 4 + row) * 2, (b * 8 + 4 + row + 1) * 2);
+            }
+          }
+          keep({ "own.k.fresh": float32(written, of) });
+          for (const [b, one] of members.entries()) one?.turn(parents.slice(4 * b, 4 * b + 4));
+          if (goes !== null) batch.remove(goes % batch.size);
+        }
+      },
+    ),
+  );
+});
+
+it("needs no more room for beams that share their past than for what they see of it", () => {
+  const batch = new RunningBatch({ own: ["own.k"], cross: [] }, beams);
+  const one = beamSearch(1);
+  batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
+  for (let step = 0; step < 60; step++) {
+    const { shape: of, keep } = batch.next();
+    keep({ "own.k.fresh": float32(new Float32Array(16), of) });
+    // All go on from the first, as where one beam is ahead of the others.
+    one.turn([0, 0, 0, 0]);
+  }
+  const { feeds } = batch.next();
+  // 60 that all see and those of a few steps, of 240 that have been written.
+  expect((feeds["own.k"] as Tensor<"float32">).shape).toEqual([1, 2, 96, 2]);
+});
+
+it("leaves nothing of a document that failed where the next one is put", () => {
+  const batch = open();
+  const kept = add(batch, 32, 1);
+  const failed = add(batch, 32, Number.NaN);
+  const { shape: of, keep } = batch.next();
+  keep({ "own.k.fresh": float32(Float32Array.of(1, 1, 1, 1, ...Array(4).fill(Number.NaN)), of) });
+  batch.remove(place(batch, failed), true);
+  const next = add(batch, 16, 2);
+  const { feeds } = batch.next();
+  for (const name of ["own.k", "cross.k"]) {
+    const { data } = feeds[name] as Tensor<"float32">;
+    expect([...data].filter(Number.isNaN), name).toEqual([]);
+  }
+  expect([place(batch, kept), place(batch, next)]).toEqual([0, 1]);
 });

@@ -5,8 +5,12 @@ import { BufferPool } from "./buffer-pool.js";
 import { fresh } from "./cache.js";
 import type { Search } from "./search.js";
 
-/** Steps by which the room for a document's own past grows. */
-const growth = 16;
+/** Slots to make where so many are needed: those of sixteen steps, then of eight more at a time. */
+function slotsFor(needed: number, width: number): number {
+  const more = Math.max(16, 8 * width);
+  return Math.max(16 * width, Math.ceil(needed / more) * more);
+}
+
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
 
@@ -28,11 +32,13 @@ export interface CacheInputs {
 /** A document on its way through a batch. */
 export interface Member {
   readonly search: Search;
-  /** The step of the batch at which it began. */
-  readonly start: number;
   /** Tokens of its source, padding included. */
   readonly source: number;
-  /** For each row, the slot taken at each step so far. */
+  /** Steps that it has taken. */
+  steps: number;
+  /** The slot that its next row is written to. */
+  next: number;
+  /** For each row of its last step, the slot written at each step that the row descends from. */
   pasts: readonly (readonly number[])[];
 }
 
@@ -55,8 +61,24 @@ export function cacheBytes(
   source: number,
   steps: number,
 ): number {
-  const window = Math.ceil(steps / growth) * growth;
-  return 4 * heads * headWidth * (cross.length * source + own.length * window * width);
+  const slots = slotsFor(steps * width, width);
+  return 4 * heads * headWidth * (cross.length * source + own.length * slots);
+}
+
+/** What the rows that come next descend from. */
+const livingPasts = ({ search, pasts }: Member) =>
+  search.rows.map(({ parent }) => pasts[parent] ?? []);
+
+/** Marks the slots that the rows that come next may see; answers how many there are. */
+function markLiving(member: Member, marks: Uint8Array): number {
+  let count = 0;
+  for (const past of livingPasts(member)) {
+    for (const slot of past) {
+      count += 1 - (marks[slot] as number);
+      marks[slot] = 1;
+    }
+  }
+  return count;
 }
 
 const bytesIn = (held: ReadonlyMap<string, Float32Array>) =>
@@ -64,8 +86,9 @@ const bytesIn = (held: ReadonlyMap<string, Float32Array>) =>
 
 /**
  * Documents come and go between steps. Each has a place in tensors [B,H,…,D] that have room for more; whoever goes leaves
- * its place to the last. What a document writes at a step of the batch goes to that step's slots, which come round again
- * once nobody can look back so far.
+ * its place to the last. What a document writes at a step goes behind what it wrote before. Where there is no room, what none
+ * of its rows descends from any more is left out and the rest moves up: beams soon share most of their past, so that far
+ * fewer slots are needed than have been written. Slots stay in the order of steps, since sums over them are rounded in theirs.
  */
 export class RunningBatch {
   readonly members: Member[] = [];
@@ -81,9 +104,8 @@ export class RunningBatch {
   private places = 0;
   /** Tokens of a source there is room for. */
   private source = 0;
-  /** Steps that a document can look back. */
-  private window = 0;
-  private step = 0;
+  /** Slots there is room for in each document's own past. */
+  private slots = 0;
 
   constructor(inputs: CacheInputs, shape: BatchShape, pool = new BufferPool()) {
     this.pool = pool;
@@ -109,7 +131,7 @@ export class RunningBatch {
   get neededBytes(): number {
     if (this.size === 0) return 0;
     const { size, sourceTokens } = this;
-    return this.crossBytes(size, sourceTokens) + this.ownBytes(size, this.neededWindow);
+    return this.crossBytes(size, sourceTokens) + this.ownBytes(size, this.neededSlots);
   }
 
   /** What of a step's answer is for the caches. */
@@ -135,7 +157,7 @@ export class RunningBatch {
     const { heads, headWidth } = this.shape;
     const places = this.size + searches.length + more;
     const source = Math.max(length, this.sourceTokens);
-    const isTight = this.isTight(places, source, this.window);
+    const isTight = this.isTight(places, source, this.slots);
     this.narrow(isTight);
     this.makeRoom(places, source, isTight);
     for (const [n, search] of searches.entries()) {
@@ -154,21 +176,27 @@ export class RunningBatch {
       row.fill(dropped);
       row.set(mask.data.subarray(n * length, (n + 1) * length));
       const pasts = Array.from({ length: this.shape.width }, () => []);
-      this.members.push({ search, start: this.step, source: length, pasts });
+      this.members.push({ search, source: length, steps: 0, next: 0, pasts });
     }
   }
 
-  /** Lets a document go; the last one takes its place. */
-  remove(index: number): void {
+  /**
+   * Lets a document go; the last one takes its place.
+   * @param hasFailed what it leaves behind may be no numbers: masked, they would still be added to the next one's scores
+   */
+  remove(index: number, hasFailed = false): void {
     const last = this.size - 1;
-    if (index !== last) {
-      for (const [held, width] of [
-        [this.own, this.ownWidth(this.window)],
-        [this.cross, this.crossWidth(this.source)],
-      ] as const) {
-        for (const data of held.values())
-          data.copyWithin(index * width, last * width, (last + 1) * width);
+    const parts = [
+      [this.own, this.ownWidth(this.slots)],
+      [this.cross, this.crossWidth(this.source)],
+    ] as const;
+    for (const [held, width] of parts) {
+      for (const data of held.values()) {
+        if (index !== last) data.copyWithin(index * width, last * width, (last + 1) * width);
+        else if (hasFailed) data.fill(0, last * width, (last + 1) * width);
       }
+    }
+    if (index !== last) {
       const { source } = this;
       this.mask.copyWithin(index * source, last * source, (last + 1) * source);
       this.members[index] = this.members[last] as Member;
@@ -187,13 +215,11 @@ export class RunningBatch {
     this.mask = new Float32Array(0);
     this.places = 0;
     this.source = 0;
-    this.window = 0;
-    this.step = 0;
+    this.slots = 0;
   }
 
-  private ownWidth(window: number): number {
-    const { heads, headWidth, width } = this.shape;
-    return heads * window * width * headWidth;
+  private ownWidth(slots: number): number {
+    return this.shape.heads * slots * this.shape.headWidth;
   }
 
   private crossWidth(source: number): number {
@@ -204,15 +230,15 @@ export class RunningBatch {
     return 4 * this.inputs.cross.length * places * this.crossWidth(source);
   }
 
-  private ownBytes(places: number, window: number): number {
-    return 4 * this.inputs.own.length * places * this.ownWidth(window);
+  private ownBytes(places: number, slots: number): number {
+    return 4 * this.inputs.own.length * places * this.ownWidth(slots);
   }
 
   /** Whether with so much room, and what there is to spare already, more would be held than may be. */
-  private isTight(places: number, source: number, window: number): boolean {
+  private isTight(places: number, source: number, slots: number): boolean {
     const most = Math.max(places, this.places);
     const crossBytes = this.crossBytes(most, Math.max(source, this.source));
-    const ownBytes = this.ownBytes(most, window);
+    const ownBytes = this.ownBytes(most, slots);
     const held = Math.max(bytesIn(this.cross), crossBytes) + Math.max(bytesIn(this.own), ownBytes);
     return held > this.mostBytes;
   }
@@ -237,12 +263,12 @@ export class RunningBatch {
    * @param isTight whether there is to be no room to spare
    * @throws RangeError, and documents are as they were
    */
-  private makeRoom(places: number, source: number, isTight: boolean, window = this.window): void {
+  private makeRoom(places: number, source: number, isTight: boolean, slots = this.slots): void {
     const fits = places <= this.places && source <= this.source;
     if (!isTight && fits && 2 * places > this.places && 2 * source > this.source) return;
     const room = isTight ? places : this.placesFor(places, source);
     const resizesOwn = isTight || room !== this.places;
-    const besides = resizesOwn ? this.ownBytes(room, window) : bytesIn(this.own);
+    const besides = resizesOwn ? this.ownBytes(room, slots) : bytesIn(this.own);
     const most = this.mostEach(this.inputs.cross, besides);
     const { cross, mask } = this.taking((take) => {
       const moved = new Map<string, Float32Array>();
@@ -267,14 +293,14 @@ export class RunningBatch {
     this.source = source;
     // Only then the rest, so that not all of it is there twice; should that fail, there is room on one side that nobody uses.
     this.places = Math.min(this.places, room);
-    if (resizesOwn) this.resizeOwn(room, window);
+    if (resizesOwn) this.resizeOwn(room, slots);
     this.places = room;
   }
 
   /** Places to make for so many documents: some to spare where there are too few, as far as they may be held. */
   private placesFor(places: number, source: number): number {
     if (places <= this.places) return 2 * places > this.places ? this.places : places;
-    const eachBytes = this.crossBytes(1, source) + this.ownBytes(1, this.window);
+    const eachBytes = this.crossBytes(1, source) + this.ownBytes(1, this.slots);
     const held = Math.floor(this.mostBytes / eachBytes);
     return Math.max(places, Math.min(held, Math.ceil(spare * this.places)));
   }
@@ -309,152 +335,151 @@ export class RunningBatch {
   }
 
   /** Moves what documents have written into tensors with other room. @throws RangeError, and nothing has changed */
-  private resizeOwn(places: number, window: number): void {
-    const { width } = this.shape;
+  private resizeOwn(places: number, slots: number): void {
     const most = this.mostEach(this.inputs.own, bytesIn(this.cross));
     const own = this.taking((take) => {
       const moved = new Map<string, Float32Array>();
       for (const name of this.inputs.own) {
-        const data = take(places * this.ownWidth(window), most);
+        const data = take(places * this.ownWidth(slots), most);
         const before = this.own.get(name);
-        if (before !== undefined)
-          this.moveSlices(before, this.window * width, data, window * width);
+        if (before !== undefined) this.moveSlices(before, this.slots, data, slots);
         moved.set(name, data);
       }
       return moved;
     });
     this.giveAll(this.own.values());
     this.own = own;
-    this.window = window;
+    this.slots = slots;
   }
 
-  /** The document that began first: the one that what all can look back is as wide as it is for. */
-  get oldest(): Member | undefined {
-    return this.members.reduce<Member | undefined>(
-      (first, member) => (first === undefined || member.start < first.start ? member : first),
-      undefined,
-    );
+  /** The document with the most slots that its rows descend from: for it all others have as many. */
+  get widest(): Member | undefined {
+    const marks = new Uint8Array(this.slots);
+    let [found, most] = [undefined as Member | undefined, -1];
+    for (const member of this.members) {
+      const count = markLiving(member, marks.fill(0));
+      if (count > most) [found, most] = [member, count];
+    }
+    return found;
   }
 
-  /** Steps that the oldest document looks back at the next one, as room for them is made. */
-  private get neededWindow(): number {
-    const oldest = Math.min(...this.members.map(({ start }) => start));
-    return Math.ceil((this.step - oldest + 1) / growth) * growth;
+  /** Slots that its rows descend from. */
+  private get most(): number {
+    const { widest } = this;
+    return widest === undefined ? 0 : markLiving(widest, new Uint8Array(this.slots));
   }
 
-  /** Widens what documents can look back, so that this step's slots hold nothing that anybody needs. */
+  /** Slots without which the next step is not possible, as room for them is made. */
+  private get neededSlots(): number {
+    return slotsFor(this.most + this.shape.width, this.shape.width);
+  }
+
+  /** Makes room for what this step writes: so much that not every step has to, if that may be held. */
   private widen(): void {
-    if (this.neededWindow <= this.window) return;
-    // Slots are a step's number modulo the window: they keep their places only while the window has not come round.
-    const window = this.window + growth;
-    if (this.step > this.window) this.unwind();
-    const { size, sourceTokens } = this;
-    if (this.isTight(size, sourceTokens, window)) this.makeRoom(size, sourceTokens, true, window);
-    else this.resizeOwn(this.places, window);
+    const { size, sourceTokens, shape, neededSlots } = this;
+    if (this.members.every(({ next }) => next + shape.width <= this.slots)) return;
+    const slots = slotsFor(this.most + 3 * shape.width, shape.width);
+    if (slots > this.slots) {
+      if (!this.isTight(size, sourceTokens, slots)) this.resizeOwn(this.places, slots);
+      else if (neededSlots > this.slots) this.makeRoom(size, sourceTokens, true, neededSlots);
+    }
+    for (const [place, member] of this.members.entries()) {
+      if (member.next + shape.width > this.slots) this.gather(place, member);
+    }
   }
 
   /**
-   * Narrows what documents can look back where half of it would do.
+   * Gives up slots where half of them would do.
    * @param isTight whether anything less is enough of a reason
    * @throws RangeError, and nothing is lost
    */
   private narrow(isTight: boolean): void {
     if (this.size === 0) return;
-    const { neededWindow } = this;
-    if (isTight ? neededWindow >= this.window : 2 * neededWindow > this.window) return;
-    // Counted anew from the oldest, what anybody needs lies at the beginning.
-    this.unwind();
-    this.resizeOwn(this.places, neededWindow);
+    const { neededSlots } = this;
+    if (isTight ? neededSlots >= this.slots : 2 * neededSlots > this.slots) return;
+    for (const [place, member] of this.members.entries()) this.gather(place, member);
+    this.resizeOwn(this.places, neededSlots);
   }
 
-  /** Counts steps anew from the oldest document, and moves everybody's slots to where the new count has them. */
-  private unwind(): void {
-    const oldest = Math.min(...this.members.map(({ start }) => start));
-    const { window } = this;
-    const { width, headWidth, heads } = this.shape;
-    const shift = oldest % window;
-    if (shift !== 0) {
-      const slice = window * width * headWidth;
-      const turned = new Float32Array(slice);
-      const cut = shift * width * headWidth;
-      for (const data of this.own.values()) {
-        for (let i = 0; i < this.size * heads; i++) {
-          const part = data.subarray(i * slice, (i + 1) * slice);
-          turned.set(part.subarray(cut));
-          turned.set(part.subarray(0, cut), slice - cut);
-          part.set(turned);
+  /** Moves what a document can still see to its first slots, in the order it has. */
+  private gather(place: number, member: Member): void {
+    const marks = new Uint8Array(this.slots);
+    markLiving(member, marks);
+    const living = [...marks.keys()].filter((slot) => marks[slot] === 1);
+    const moved = living.map((from, to) => ({ from, to })).filter(({ from, to }) => from !== to);
+    const { heads, headWidth } = this.shape;
+    for (const data of this.own.values()) {
+      for (let h = 0; h < heads; h++) {
+        const start = (place * heads + h) * this.slots;
+        for (const { from, to } of moved) {
+          const first = (start + from) * headWidth;
+          data.copyWithin((start + to) * headWidth, first, first + headWidth);
         }
       }
     }
-    const slots = window * width;
-    for (const [index, member] of this.members.entries()) {
-      this.members[index] = {
-        ...member,
-        start: member.start - oldest,
-        pasts: member.pasts.map((past) =>
-          past.map((slot) => (slot - shift * width + slots) % slots),
-        ),
-      };
-    }
-    this.step -= oldest;
+    const places = new Map(moved.map(({ from, to }) => [from, to]));
+    member.pasts = member.pasts.map((past) => past.map((slot) => places.get(slot) ?? slot));
+    member.next = living.length;
   }
 
   /**
    * Feeds of the next step, what of its answer the caches are for, and how that is taken into them.
-   * @throws RangeError where memory is short for what the oldest document needs; without it the others can go on
+   * @throws RangeError where memory is short for what the widest document needs; without it the others can go on
    */
   next(): NextStep {
     this.widen();
     const { heads, headWidth, width } = this.shape;
-    const { size, step, window, source, own } = this;
-    const slots = window * width;
-    const first = (step % window) * width;
+    const { size, slots, source, own } = this;
     const visible = slots + 1;
     const ancestors = new Float32Array(size * width * visible).fill(dropped);
+    // Where nothing is to be seen, any step will do.
+    const slotPositions = new BigInt64Array(size * visible);
     const tokens: number[] = [];
+    const written: number[] = [];
     for (const [b, member] of this.members.entries()) {
-      const { rows } = member.search;
-      const pasts = rows.map(({ parent }) => member.pasts[parent] ?? []);
-      for (const { token } of rows) tokens.push(token);
+      const pasts = livingPasts(member);
+      for (const { token } of member.search.rows) tokens.push(token);
       for (const [row, past] of pasts.entries()) {
         const start = (b * width + row) * visible;
-        for (const slot of past) ancestors[start + slot] = 0;
+        for (const [step, slot] of past.entries()) {
+          ancestors[start + slot] = 0;
+          slotPositions[b * visible + slot] = BigInt(step);
+        }
         ancestors[start + slots] = 0;
       }
-      member.pasts = pasts.map((past, row) => [...past, first + row]);
+      slotPositions[b * visible + slots] = BigInt(member.steps);
+      written.push(member.next);
+      member.pasts = pasts.map((past, row) => [...past, member.next + row]);
     }
-    // The latest step at which each slot was written, and this one.
-    const slotPositions = Array.from({ length: slots }, (_, slot) => {
-      const block = Math.floor(slot / width);
-      return step - ((step - block + window) % window);
-    });
     const feeds: Record<string, Tensor> = {
       ids: int64(tokens, [size, width]),
       ancestors: float32(ancestors, [size, 1, width, visible]),
       mask: float32(this.mask.subarray(0, size * source), [size, 1, 1, source]),
       places: int64(
-        this.members.map(({ start }) => step - start),
+        this.members.map(({ steps }) => steps),
         [size, 1],
       ),
-      now: int64([step], [1]),
-      slotPositions: int64([...slotPositions, step], [visible]),
+      slotPositions: { dtype: "int64", data: slotPositions, shape: [size, visible] },
     };
     for (const [name, data] of this.cross) {
       const used = data.subarray(0, size * this.crossWidth(source));
       feeds[name] = float32(used, [size, heads, source, headWidth]);
     }
     for (const [name, data] of own) {
-      const used = data.subarray(0, size * this.ownWidth(window));
+      const used = data.subarray(0, size * this.ownWidth(slots));
       feeds[name] = float32(used, [size, heads, slots, headWidth]);
     }
-    this.step += 1;
-    const written = width * headWidth;
+    for (const member of this.members) {
+      member.steps += 1;
+      member.next += width;
+    }
+    const length = width * headWidth;
     const keep = (answer: Readonly<Record<string, Tensor>>) => {
       for (const [name, data] of own) {
         const { data: from } = answer[fresh(name)] as Tensor<"float32">;
         for (let i = 0; i < size * heads; i++) {
-          const to = (i * slots + first) * headWidth;
-          data.set(from.subarray(i * written, (i + 1) * written), to);
+          const first = written[Math.floor(i / heads)] as number;
+          data.set(from.subarray(i * length, (i + 1) * length), (i * slots + first) * headWidth);
         }
       }
     };

@@ -169,7 +169,7 @@ describe("memory for keys and values", () => {
 
   it("that is short when one comes in ends that one alone", async () => {
     // Two documents' keys of 16 tokens fit, and not those of 64.
-    const short = await open({}, scarce(2 * 32 * 48));
+    const short = await open({}, scarce(32 * 63));
     const staying = short.generate(
       { inputIds: one },
       { ...long, maxNewTokens: 16, minNewTokens: 16 },

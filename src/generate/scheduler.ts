@@ -188,7 +188,7 @@ export class Scheduler {
     for (const { batch } of this.groups) {
       for (let i = batch.size - 1; i >= 0; i--) {
         const { search } = batch.members[i] as { search: Search };
-        if (job.searches.includes(search)) batch.remove(i);
+        if (job.searches.includes(search)) batch.remove(i, error !== undefined);
       }
     }
     for (const search of job.searches) this.owners.delete(search);
@@ -441,7 +441,7 @@ export class Scheduler {
     return found.flatMap(({ search }) => this.owners.get(search) ?? []);
   }
 
-  /** What a group's step is fed. Where memory is short the oldest go, who need most of it; undefined where nobody is left. */
+  /** What a group's step is fed. Where memory is short those go who need most of it; undefined where nobody is left. */
   private nextOf(group: Group): ReturnType<RunningBatch["next"]> | undefined {
     const { batch } = group;
     while (batch.size > 0) {
@@ -449,8 +449,8 @@ export class Scheduler {
         this.makeWay(group, batch.neededBytes);
         return batch.next();
       } catch (thrown) {
-        const { oldest } = batch;
-        const owner = oldest && this.owners.get(oldest.search);
+        const { widest } = batch;
+        const owner = widest && this.owners.get(widest.search);
         if (!isOutOfMemory(thrown) || owner === undefined) throw thrown;
         this.end(owner, memoryShort(owner));
       }

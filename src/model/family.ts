@@ -43,10 +43,8 @@ export interface DecoderInput {
   /** Added to cross-attention's scores, broadcast to [B,H,T,S]. */
   readonly memoryMask: Value;
   readonly cache?: KeyValueCache | undefined;
-  /** Places of what self-attention looks at, [S] int64, where a cache holds more than the input. */
+  /** Places of what self-attention looks at, [S] or [B,S] int64 as `positions`, where a cache holds more than the input. */
   readonly keyPositions?: (() => Value) | undefined;
-  /** Places of what asks by the same count, [T] or [1] int64; `positions` unless given. Only differences count. */
-  readonly queryPositions?: (() => Value) | undefined;
 }
 
 /** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */

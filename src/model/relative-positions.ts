@@ -36,7 +36,7 @@ export function bucketOf(
 
 /**
  * What distances add to the scores of every head, from `name.weight` [buckets,H]: queries at [T] and keys at [S], both
- * int64 places → [H,T,S]
+ * int64 places → [H,T,S]; or of each document by itself, [B,T] and [B,S] → [B,H,T,S]
  * @throws CONFIG_INVALID when the distances do not reach beyond those with a bucket of their own
  */
 export function relativeBias(
@@ -56,7 +56,12 @@ export function relativeBias(
       expected: `above ${Math.max(exact, 1)}, with ${least} buckets or more`,
     });
   }
-  const offset = ops.sub(g, ops.reshape(g, keys, [1, -1]), ops.reshape(g, queries, [-1, 1]));
+  const documents = keys.shape.length === 2 ? [0] : [];
+  const offset = ops.sub(
+    g,
+    ops.reshape(g, keys, [...documents, 1, -1]),
+    ops.reshape(g, queries, [...documents, -1, 1]),
+  );
   const near = ops.clamp(g, offset, -maxDistance, maxDistance);
   const table = Array.from({ length: 2 * maxDistance + 1 }, (_, i) =>
     BigInt(bucketOf(i - maxDistance, options)),
@@ -68,5 +73,5 @@ export function relativeBias(
     places,
   );
   const scores = ops.gather(g, g.parameter(`${name}.weight`, [buckets, heads]), bucket);
-  return ops.transpose(g, scores, [2, 0, 1]);
+  return ops.transpose(g, scores, documents.length === 1 ? [0, 3, 1, 2] : [2, 0, 1]);
 }

@@ -121,8 +121,7 @@ function encoder(
 function decoder(g: GraphBuilder, c: T5Config, input: DecoderInput): HiddenStates {
   const { ids, positions, memory, mask, memoryMask, cache } = input;
   const keys = input.keyPositions?.() ?? positions;
-  const queries = input.queryPositions?.() ?? positions;
-  const bias = biases(g, c, "decoder", { queries, keys, mask });
+  const bias = biases(g, c, "decoder", { queries: positions, keys, mask });
   const blocks = createBlocks(g, c, embed(g, c, ids, "decoder"));
   const attention = { ...attentionOf(c, c.decoderHeads), cache };
   for (let i = 0; i < c.decoderLayers; i++) {
