@@ -153,22 +153,9 @@ export async function compose(
   const served = { summarizers, followed: new Set<string>() };
   const listeners = new Set<(event: SwapEvent) => void>();
   const places = { db: config.db, store: config.store, env };
-  const { createDocumentReader } = await import("./text/files/reader.js");
-  const reader = createDocumentReader({
-    threads: config.threads,
-    limits: { maxBytes: config.maxBodyBytes },
-  });
   const registry = keepRegistry(places);
   const records = keepRunRecords(places);
   const batches = keepDurableBatches(places, served, config.maxOpenBatchLines);
-  const project = await openProject();
-  const close = async (): Promise<void> => {
-    // They give back what they are at, while there is who can be told to stop.
-    await batches.close();
-    const parts = [reader, records, ...(project ? [project] : []), ...summarizers.values()];
-    await Promise.all(parts.map((part) => part.close()));
-    await registry.close();
-  };
   const { device = "auto", dtype, registryPollMs = 2000 } = config;
   const share = {
     threads: config.threads,
@@ -177,19 +164,27 @@ export async function compose(
   };
   const options = { ...share, device, ...(dtype !== undefined && { dtype }) };
   const isAnyNeural = config.models.some((model) => model !== extractiveModel);
-  try {
+  /** What follows an alias; undefined for a name of something else. */
+  const follow = async (model: string): Promise<ServedAlias | undefined> => {
+    if (aliasKey(model) === undefined) return undefined;
+    const { followAlias } = await import("./loop/follow-alias.js");
+    return await followAlias(model, () => findRegistry(places), {
+      ...{ summarizer: options, pollMs: registryPollMs },
+      onEvent: (event) => {
+        for (const listener of listeners) listener(event);
+      },
+    });
+  };
+  /** Whether it is served already, as an alias under another spelling. */
+  const isThere = async (model: string): Promise<boolean> => {
+    if (![...followed.keys()].some((name) => aliasKey(name) === aliasKey(model))) return false;
+    const { meansAlias } = await import("./loop/follow-alias.js");
+    return await meansAlias(model);
+  };
+  const openModels = async (): Promise<void> => {
     for (const model of config.models) {
-      if (summarizers.has(model)) continue;
-      const { followAlias, meansAlias } = await import("./loop/follow-alias.js");
-      // Under another spelling it is served already.
-      const isThere = [...followed.keys()].some((name) => aliasKey(name) === aliasKey(model));
-      if (isThere && (await meansAlias(model))) continue;
-      const alias = await followAlias(model, () => findRegistry(places), {
-        ...{ summarizer: options, pollMs: registryPollMs },
-        onEvent: (event) => {
-          for (const listener of listeners) listener(event);
-        },
-      });
+      if (summarizers.has(model) || (await isThere(model))) continue;
+      const alias = await follow(model);
       if (alias !== undefined) {
         followed.set(model, alias);
         served.followed.add(model);
@@ -204,10 +199,25 @@ export async function compose(
         }));
       summarizers.set(model, summarizer);
     }
-  } catch (thrown) {
+  };
+  // They open on threads of their own: they begin first, and the rest is done meanwhile.
+  const opening = openModels();
+  const parts = [openReader(config), openProject()] as const;
+  const close = async (): Promise<void> => {
+    // They give back what they are at, while there is who can be told to stop.
+    await batches.close();
+    const opened = (await Promise.allSettled(parts)).flatMap((part) =>
+      part.status === "fulfilled" && part.value !== undefined ? [part.value] : [],
+    );
+    const all = [...opened, records, ...summarizers.values()];
+    await Promise.all(all.map((each) => each.close()));
+    await registry.close();
+  };
+  const [reader, project] = await Promise.all([...parts, opening]).catch(async (thrown) => {
+    await opening.catch(() => {});
     await close();
     throw thrown;
-  }
+  });
   return {
     version: bridleVersion,
     summarizers,
@@ -226,6 +236,14 @@ export async function compose(
     },
     close,
   };
+}
+
+async function openReader({
+  threads,
+  maxBodyBytes,
+}: Pick<ServeConfig, "threads" | "maxBodyBytes">): Promise<DocumentReader> {
+  const { createDocumentReader } = await import("./text/files/reader.js");
+  return createDocumentReader({ threads, limits: { maxBytes: maxBodyBytes } });
 }
 
 /** The data of the project that a folder belongs to, the one this runs in unless said; undefined where it is no project's. */

@@ -46,17 +46,16 @@ async function run(
   asJson: boolean,
   terminal: Terminal,
 ): Promise<void> {
-  const [{ resolveServeConfig }, { compose }, { startServer }] = await Promise.all([
-    import("../config/serve-config.js"),
-    import("../compose.js"),
-    import("../server/server.js"),
-  ]);
+  const { resolveServeConfig } = await import("../config/serve-config.js");
   const config = resolveServeConfig(given, terminal.env);
-  const service = await logDownloads(config, terminal, async (downloading) => {
+  const { compose } = await import("../compose.js");
+  const opening = logDownloads(config, terminal, async (downloading) => {
     if (config.workers === 1) return await compose(config, downloading);
     const { openProcesses } = await import("../server/processes/open-processes.js");
     return await openProcesses(config, downloading);
   });
+  // Loading the server's code takes as long as models take to open, which is work of other threads.
+  const [service, { startServer }] = await Promise.all([opening, import("../server/server.js")]);
   try {
     const server = await startServer(config, service);
     const stopped = new Promise<void>((resolve) => {

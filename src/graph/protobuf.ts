@@ -67,62 +67,81 @@ export class Writer {
   }
 }
 
-export type Field =
-  | { readonly field: number; readonly value: number | bigint }
-  | { readonly field: number; readonly bytes: Uint8Array };
-
-/**
- * The fields of one message, in the order they stand in.
- * @throws PROTOBUF_CORRUPT where a field is cut off or of a wire type that is no longer used.
- */
-export function* readFields(bytes: Uint8Array): Generator<Field> {
-  let at = 0;
-  const corrupt = (reason: string) => new BridleError("PROTOBUF_CORRUPT", { reason, offset: at });
-  const varint = (): number | bigint => {
-    let small = 0;
-    for (let shift = 0; shift < 28; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw corrupt("a number is cut off");
-      small |= (byte & 127) << shift;
-      if (byte < 128) return small;
-    }
-    let value = BigInt(small);
-    for (let shift = 28n; shift < 70n; shift += 7n) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw corrupt("a number is cut off");
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return BigInt.asUintN(64, value);
-    }
-    throw corrupt("a number is longer than ten bytes");
-  };
-  const take = (length: number) => {
-    if (at + length > bytes.length) throw corrupt("a field is cut off");
-    at += length;
-    return bytes.subarray(at - length, at);
-  };
-  while (at < bytes.length) {
-    const tag = Number(varint());
-    const field = Math.floor(tag / 8);
-    const type = tag % 8;
-    if (type === wire.varint) yield { field, value: varint() };
-    else if (type === wire.bytes) yield { field, bytes: take(Number(varint())) };
-    else if (type === wire.fixed32) yield { field, bytes: take(4) };
-    else if (type === wire.fixed64) yield { field, bytes: take(8) };
-    else throw corrupt(`field ${field} has the wire type ${type}`);
-  }
-}
-
 export interface FieldHandler {
   readonly bytes?: (bytes: Uint8Array) => void;
   readonly value?: (value: number | bigint) => void;
 }
 
-/** Calls the handler of each field; one without a handler, or of another wire type, is skipped as protobuf readers do. */
+/** Reads a message from its first byte on. A vocabulary has hundreds of thousands of fields: nothing is made for each. */
+class Reader {
+  private at = 0;
+  private readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  get isAtEnd(): boolean {
+    return this.at >= this.bytes.length;
+  }
+
+  corrupt(reason: string): BridleError {
+    return new BridleError("PROTOBUF_CORRUPT", { reason, offset: this.at });
+  }
+
+  private byte(): number {
+    const byte = this.bytes[this.at++];
+    if (byte === undefined) throw this.corrupt("a number is cut off");
+    return byte;
+  }
+
+  varint(): number | bigint {
+    let small = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.byte();
+      small |= (byte & 127) << shift;
+      if (byte < 128) return small;
+    }
+    let value = BigInt(small);
+    for (let shift = 28n; shift < 70n; shift += 7n) {
+      const byte = this.byte();
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return BigInt.asUintN(64, value);
+    }
+    throw this.corrupt("a number is longer than ten bytes");
+  }
+
+  take(length: number): Uint8Array {
+    if (this.at + length > this.bytes.length) throw this.corrupt("a field is cut off");
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+}
+
+/**
+ * Calls the handler of each field of one message, in the order they stand in; one without a handler, or of another wire type,
+ * is skipped as protobuf readers do.
+ * @throws PROTOBUF_CORRUPT where a field is cut off or of a wire type that is no longer used.
+ */
 export function visit(bytes: Uint8Array, handlers: Readonly<Record<number, FieldHandler>>): void {
-  for (const f of readFields(bytes)) {
-    const handler = handlers[f.field];
-    if ("bytes" in f) handler?.bytes?.(f.bytes);
-    else handler?.value?.(f.value);
+  const reader = new Reader(bytes);
+  while (!reader.isAtEnd) {
+    const tag = Number(reader.varint());
+    const field = Math.floor(tag / 8);
+    const type = tag % 8;
+    const handler = handlers[field];
+    if (type === wire.varint) {
+      const value = reader.varint();
+      handler?.value?.(value);
+      continue;
+    }
+    let length: number;
+    if (type === wire.bytes) length = Number(reader.varint());
+    else if (type === wire.fixed32) length = 4;
+    else if (type === wire.fixed64) length = 8;
+    else throw reader.corrupt(`field ${field} has the wire type ${type}`);
+    const part = reader.take(length);
+    handler?.bytes?.(part);
   }
 }
 
@@ -139,6 +158,9 @@ export function text(bytes: Uint8Array): string {
   }
 }
 
+const floatBytes = new Uint8Array(4);
+const floatView = new DataView(floatBytes.buffer);
+
 /** A float field. @throws PROTOBUF_CORRUPT when it is not four bytes. */
 export function float(bytes: Uint8Array): number {
   if (bytes.length !== 4) {
@@ -147,7 +169,8 @@ export function float(bytes: Uint8Array): number {
       offset: 0,
     });
   }
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true);
+  for (let i = 0; i < 4; i++) floatBytes[i] = bytes[3 - i] as number;
+  return floatView.getFloat32(0);
 }
 
 /** A signed whole number. */

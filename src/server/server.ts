@@ -50,6 +50,9 @@ export async function startServer(
   { logDestination, files = builtFiles() }: StartOptions = {},
 ): Promise<RunningServer> {
   const log = openLog(config, logDestination);
+  // Before all else, since it is other threads that work; what goes wrong is told once it listens.
+  const warming = service.warmUp();
+  warming.catch(() => {});
   const admission = createAdmission(config);
   const cache =
     config.resultCacheBytes > 0 ? createResultCache(config.resultCacheBytes) : undefined;
@@ -121,7 +124,7 @@ export async function startServer(
     );
   }
 
-  const ready = service.warmUp().then(() => {
+  const ready = warming.then(() => {
     lifecycle.warm = true;
   });
   ready.catch((thrown) =>

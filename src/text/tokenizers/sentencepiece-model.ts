@@ -93,15 +93,18 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
   let unknownSurface = defaultUnknownSurface;
   let normalizer = plainNormalizer;
   let denormalizer = plainNormalizer;
-  visit(bytes, {
+  let [piece, score, type] = ["", 0, pieceTypes.normal as number];
+  const pieceHandlers = {
+    [pieceField.piece]: { bytes: (b: Uint8Array) => (piece = text(b)) },
+    [pieceField.score]: { bytes: (b: Uint8Array) => (score = float(b)) },
+    [pieceField.type]: { value: (v: number | bigint) => (type = signed(v)) },
+  };
+  // Parts of a Buffer are Buffers, which take longer to make.
+  visit(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
     [model.piece]: {
       bytes(inner) {
-        let [piece, score, type] = ["", 0, pieceTypes.normal as number];
-        visit(inner, {
-          [pieceField.piece]: { bytes: (b) => (piece = text(b)) },
-          [pieceField.score]: { bytes: (b) => (score = float(b)) },
-          [pieceField.type]: { value: (v) => (type = signed(v)) },
-        });
+        [piece, score, type] = ["", 0, pieceTypes.normal];
+        visit(inner, pieceHandlers);
         pieces.push({ piece, score, type });
       },
     },
