@@ -1,5 +1,5 @@
 // A PEFT adapter's folder as a model: the adapter merged into the model it belongs to, once, and kept.
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { access, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stateFolder } from "../config/state.js";
@@ -14,6 +14,7 @@ import {
 } from "./checkpoint/adapter.js";
 import { readJson, readWeights, settleTables } from "./checkpoint/folder.js";
 import { saveModelFiles } from "./checkpoint/save.js";
+import { draftOf, dropLeftDrafts } from "./drafts.js";
 import { findFamily } from "./families.js";
 import { forwardGraph } from "./forward.js";
 import { isLoraParameter, mergeLora } from "./lora.js";
@@ -47,15 +48,18 @@ export async function mergeAdapter(folder: string, base: string): Promise<string
   const target = join(kept, await contentOf(folder, base, kept));
   // config.json is what is written last.
   if (await exists(join(target, "config.json"))) return target;
-  const temporary = `${target}.${randomUUID()}.tmp`;
+  const draft = draftOf(target);
   try {
-    await writeMerged(await readAdapter(folder), base, temporary);
-    await rename(temporary, target).catch(async (cause) => {
+    const adapter = await readAdapter(folder);
+    // Where that fails, writing tells what is wrong with the folder.
+    await dropLeftDrafts(kept).catch(() => {});
+    await writeMerged(adapter, base, draft);
+    await rename(draft, target).catch(async (cause) => {
       // Somebody else was quicker.
       if (!(await exists(join(target, "config.json")))) throw cause;
     });
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true });
   }
   return target;
 }

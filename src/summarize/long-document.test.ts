@@ -202,8 +202,20 @@ describe("a summary", () => {
       finishReason: "length",
       usage: { outputTokens: 3 },
     });
-    const ended = { ...cut, forcedEosTokenId: tokenizer.eosTokenId, minNewTokens: 0 };
-    expect((await told(one, ended)).result.finishReason).toBe("stop");
+    const inputIds = [tokenizer.encode(one)];
+    const { sequences } = await model.generate({ inputIds }, cut);
+    // What it writes first is taken for its end.
+    const ended = { ...cut, eosTokenId: sequences[0]?.[1] as number, minNewTokens: 0 };
+    expect((await told(one, ended)).result).toMatchObject({
+      finishReason: "stop",
+      usage: { outputTokens: 1 },
+    });
+  });
+
+  it("came to the limit also where an end is forced there, as Pegasus's own checkpoints ask for", async () => {
+    const forced = { numBeams: 2, maxNewTokens: 3, forcedEosTokenId: tokenizer.eosTokenId };
+    const { result } = await told(one, { ...forced, minNewTokens: 2 });
+    expect(result).toMatchObject({ finishReason: "length", usage: { outputTokens: 3 } });
   });
 
   it("breaks lines where the model writes its mark for them", async () => {

@@ -3,6 +3,7 @@ import { setImmediate as letOthersRun } from "node:timers/promises";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError } from "../errors/error.js";
 import type { Model } from "../generate/model.js";
+import { resolveOptions } from "../generate/options.js";
 import { checkAborted, type JobPhases, type Priority } from "../generate/scheduler.js";
 import { usualReach } from "../model/prefix.js";
 import { settledText, type Tokenizer } from "../text/tokenizers/tokenizer.js";
@@ -107,9 +108,12 @@ async function summarizePart(
   const ids = sequences[0] ?? [];
   const ends = [options.generate.eosTokenId ?? model.config.eosTokenId].flat();
   const end = ids.findIndex((id, i) => i > 0 && ends.includes(id));
+  // An end that is forced where the limit is says nothing of the text before it; one that came by itself just there looks the same.
+  const { forcedEosTokenIds, maxLength } = resolveOptions(options.generate, model.config);
+  const isForced = forcedEosTokenIds !== undefined && end === maxLength - 1;
   const text = toPlainText(tokenizer.decode(ids, { skipSpecialTokens: true }));
   tell(text);
-  return { text, tokens: (end < 0 ? ids.length : end + 1) - 1, complete: end >= 0 };
+  return { text, tokens: (end < 0 ? ids.length : end + 1) - 1, complete: end >= 0 && !isForced };
 }
 
 /**

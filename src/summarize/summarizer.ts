@@ -43,7 +43,7 @@ export interface SummaryResult {
   /** Name and version of the model that wrote it. */
   readonly model: string;
   readonly version: string;
-  /** `stop`: the summary is whole; `length`: the asked maximum cut it short. */
+  /** `stop`: the summary is whole; `length`: the asked maximum cut it short, also where an end is forced there. */
   readonly finishReason: "stop" | "length";
   /** True only where the caller asked for truncation and text was left unread. */
   readonly truncated: boolean;

@@ -2,7 +2,7 @@
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { BridleError } from "../errors/error.js";
 import { tokenize } from "./rouge/tokenize.js";
-import { type SentenceSpan, splitSentences } from "./sentences.js";
+import { eachSentence, type SentenceSpan } from "./sentences.js";
 
 export interface SourceSpan extends SentenceSpan {
   /** Mean of ROUGE-1 and ROUGE-2 F1 of the sentence against the summary's, in 0..1. */
@@ -73,11 +73,12 @@ export async function alignSummary(
   if (summary.length > longestSummary)
     throw tooLarge(`${summary.length} characters`, `${longestSummary} characters`);
   const pauses = createPauses(signal);
-  const sentences = splitSentences(summary);
+  const sentences: SentenceSpan[] = [];
   const targets = new Map<string, Target>();
   const targetOf: Target[] = [];
-  for (const span of sentences) {
+  for (const span of eachSentence(summary)) {
     if (pauses.isDue()) await pauses.take();
+    sentences.push(span);
     const tokens = tokensOf(summary, span);
     const words = tokens.join(" ");
     const target = targets.get(words) ?? { grams: gramsOf(tokens), groups: [] };
@@ -123,7 +124,7 @@ async function findGroups(
   }
   // By their words: the first sentences that share something.
   const alike = new Map<string, SentenceSpan[]>();
-  for (const span of splitSentences(document)) {
+  for (const span of eachSentence(document)) {
     if (pauses.isDue()) await pauses.take();
     const tokens = tokensOf(document, span);
     const words = tokens.join(" ");

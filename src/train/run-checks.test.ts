@@ -1,13 +1,14 @@
 // What a run finds wrong before hours are spent, what it may be taken up with, and that it is judged as it will be served.
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeToyRun, toyRows } from "../../test/support/train-toy.js";
 import { checkRunConfig } from "../config/load.js";
 import type { RunConfigInput } from "../config/run-config.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import { openModel } from "../generate/model.js";
+import { draftOf } from "../model/drafts.js";
 import { resolveModel } from "../model/resolve-model.js";
 import { createSummarizer } from "../summarize/create-summarizer.js";
 import { inputLimit } from "../summarize/long-document.js";
@@ -258,6 +259,10 @@ it("leaves an adapter that stands for its model wherever a model is named", asyn
     const weights = (of: string) => readFile(join(of, "model.safetensors"));
     expect((await weights(merged)).equals(await weights(folder))).toBe(true);
     expect(await resolveModel(named, { needs: ["model"] })).toBe(merged);
+    // What a killed process was about to make is dropped when the next is made, and nobody else's.
+    const kept = join(root, "home", "cache", "merged");
+    const drafts = [join(kept, "1.draft"), draftOf(join(kept, "2"))];
+    for (const draft of drafts) await mkdir(draft);
     // What goes on from it starts from what it made of its model.
     const next = await toy({ maxSteps: 1 });
     const { record } = await run({ ...next, model: { ...next.model, name: named } });
@@ -268,6 +273,9 @@ it("leaves an adapter that stands for its model wherever a model is named", asyn
     const third = await run({ ...further, train: { ...further.train, output } });
     const all = await resolveModel(join(third.folder, "adapter"), { needs: ["model"] });
     expect((await weights(all)).equals(await weights(third.folder))).toBe(true);
+    expect((await readdir(kept)).filter((name) => name.endsWith(".draft"))).toEqual([
+      basename(drafts[1] as string),
+    ]);
     const own = await refusal({ ...further, train: { ...further.train, output: folder } });
     expect(own.message).toContain("train.output");
     const file = join(named, "adapter_config.json");

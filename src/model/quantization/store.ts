@@ -1,19 +1,18 @@
 // Quantized copies of models: made once, kept beside the project's state by the hash of the weights, mapped when opened.
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { hostname } from "node:os";
+import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stateFolder } from "../../config/state.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
-import { isRunning, processMark } from "../../runtime/living-process.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { readWeightHeaders } from "../checkpoint/folder.js";
 import { readSafetensorsHeader, readSafetensorsMetadata } from "../checkpoint/safetensors.js";
 import { type TensorToMake, writeSafetensors } from "../checkpoint/write.js";
+import { draftOf, dropLeftDrafts } from "../drafts.js";
 import {
   type ProductType,
   planOf,
@@ -24,11 +23,6 @@ import {
 
 /** Raised when a plan or a packing changes, so that copies made before are not taken for their like. */
 const formatVersion = "1";
-
-/** A cache may lie on a disk that several machines share, where a process id says nothing without the machine. */
-const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
-/** Making and measuring a copy takes minutes: another machine's draft that is older was left. */
-const staleMs = 24 * 3600 * 1000;
 
 /** A model whose weights are whole numbers. */
 export interface QuantizedWeights {
@@ -171,8 +165,7 @@ export function makeQuantized(
 }
 
 /**
- * The same under a name of its own, which no thread, process or machine gives again: several may make a copy at once. What
- * killed processes left is dropped. `adoptDraft` or `discardDraft` ends it.
+ * The same under a name of its own: several may make a copy at once. What killed processes left is dropped. `adoptDraft` or `discardDraft` ends it.
  */
 export async function makeDraft(
   cache: string,
@@ -181,9 +174,11 @@ export async function makeDraft(
   plan: ReadonlyMap<string, Use>,
 ): Promise<Draft> {
   await tryToWrite(() => dropLeftDrafts(cache));
-  const maker = `${host}-${process.pid}-${processMark()}-${randomUUID()}`;
-  const file = `${cachedFile(cache, facts)}.${maker}.draft`;
-  return keep(file, facts, quantizedTensors(weights, plan, facts.product));
+  return keep(
+    draftOf(cachedFile(cache, facts)),
+    facts,
+    quantizedTensors(weights, plan, facts.product),
+  );
 }
 
 /** Gives a draft the copy's name. Of several that were made at once the first stays: somebody may be reading it. */
@@ -205,23 +200,6 @@ export async function adoptDraft(
 
 export async function discardDraft({ file }: Draft): Promise<void> {
   if (file !== undefined) await rm(file, { force: true });
-}
-
-/** Drops drafts, whole or half written, of processes that are gone. */
-async function dropLeftDrafts(cache: string): Promise<void> {
-  await mkdir(cache, { recursive: true });
-  for (const name of await readdir(cache)) {
-    if (await isLeft(cache, name)) await rm(join(cache, name), { force: true });
-  }
-}
-
-async function isLeft(cache: string, name: string): Promise<boolean> {
-  const [, machine, pid, mark] = /\.([0-9a-f]{8})-(\d+)-(\w*)-[-\w]+\.draft/.exec(name) ?? [];
-  // Drafts of earlier versions did not tell whose they were, and the next to come wrote over them.
-  if (machine === undefined) return name.endsWith(".draft");
-  if (machine === host) return !isRunning(Number(pid), mark);
-  const found = await stat(join(cache, name)).catch(() => undefined);
-  return found !== undefined && found.mtimeMs < Date.now() - staleMs;
 }
 
 async function keep(
