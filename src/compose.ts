@@ -195,12 +195,17 @@ export async function compose(
           ...{ model, sources: modelSources(places) },
           // Beside neural models, these are whom a device and a dtype are meant for.
           ...(model === extractiveModel && isAnyNeural ? share : options),
-          ...downloading,
+          ...{ ...downloading, signal },
         }));
       summarizers.set(model, summarizer);
     }
   };
   // They open on threads of their own: they begin first, and the rest is done meanwhile.
+  const vain = new AbortController();
+  const signal = AbortSignal.any([
+    vain.signal,
+    ...(downloading.signal ? [downloading.signal] : []),
+  ]);
   const opening = openModels();
   const parts = [openReader(config), openProject()] as const;
   const close = async (): Promise<void> => {
@@ -214,6 +219,7 @@ export async function compose(
     await registry.close();
   };
   const [reader, project] = await Promise.all([...parts, opening]).catch(async (thrown) => {
+    vain.abort();
     await opening.catch(() => {});
     await close();
     throw thrown;

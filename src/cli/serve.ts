@@ -55,7 +55,16 @@ async function run(
     return await openProcesses(config, downloading);
   });
   // Loading the server's code takes as long as models take to open, which is work of other threads.
-  const [service, { startServer }] = await Promise.all([opening, import("../server/server.js")]);
+  const [service, { startServer }] = await Promise.all([
+    opening,
+    import("../server/server.js"),
+  ]).catch(async (thrown) => {
+    await opening.then(
+      (opened) => opened.close(),
+      () => {},
+    );
+    throw thrown;
+  });
   try {
     const server = await startServer(config, service);
     const stopped = new Promise<void>((resolve) => {

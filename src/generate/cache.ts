@@ -39,7 +39,7 @@ export function encoderGraph<C extends ModelConfig>(family: Family<C>, config: C
  * may have begun at different steps.
  * Rows of a document share its cross-attention and one cache [B,H,slots,D], where their keys and values lie side by side;
  * `ancestors` [B,1,W,slots+1] hides from each row what is not its own past, and shows it itself at the end. So no row's past
- * is ever moved or copied when beams change places. `slotPositions` [B,slots+1] are the places at which the slots were
+ * is copied when beams change places. `slotPositions` [B,slots+1] are the places at which the slots were
  * written and at last `places`, for families that ask for distances.
  * What is to be added to the caches comes out, [B,H,W,D] for each: whole caches would be copied at every step, since
  * onnxruntime-node copies each output, also one that was written where the caller wants it.

@@ -1,15 +1,10 @@
 // The documents whose searches advance together: their keys and values, and which of them each row may see.
 import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
-import { BufferPool } from "./buffer-pool.js";
+import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { fresh } from "./cache.js";
 import type { Search } from "./search.js";
-
-/** Slots to make where so many are needed: those of sixteen steps, then of eight more at a time. */
-function slotsFor(needed: number, width: number): number {
-  const more = Math.max(16, 8 * width);
-  return Math.max(16 * width, Math.ceil(needed / more) * more);
-}
+import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
 
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
@@ -27,19 +22,6 @@ export interface BatchShape {
 export interface CacheInputs {
   readonly own: readonly string[];
   readonly cross: readonly string[];
-}
-
-/** A document on its way through a batch. */
-export interface Member {
-  readonly search: Search;
-  /** Tokens of its source, padding included. */
-  readonly source: number;
-  /** Steps that it has taken. */
-  steps: number;
-  /** The slot that its next row is written to. */
-  next: number;
-  /** For each row of its last step, the slot written at each step that the row descends from. */
-  pasts: readonly (readonly number[])[];
 }
 
 export interface NextStep {
@@ -63,22 +45,6 @@ export function cacheBytes(
 ): number {
   const slots = slotsFor(steps * width, width);
   return 4 * heads * headWidth * (cross.length * source + own.length * slots);
-}
-
-/** What the rows that come next descend from. */
-const livingPasts = ({ search, pasts }: Member) =>
-  search.rows.map(({ parent }) => pasts[parent] ?? []);
-
-/** Marks the slots that the rows that come next may see; answers how many there are. */
-function markLiving(member: Member, marks: Uint8Array): number {
-  let count = 0;
-  for (const past of livingPasts(member)) {
-    for (const slot of past) {
-      count += 1 - (marks[slot] as number);
-      marks[slot] = 1;
-    }
-  }
-  return count;
 }
 
 const bytesIn = (held: ReadonlyMap<string, Float32Array>) =>
@@ -141,7 +107,8 @@ export class RunningBatch {
   }
 
   /**
-   * Takes in documents that were encoded together. Where memory is short nothing has changed.
+   * Takes in documents that were encoded together. Where memory is short nothing has changed. Their places are cleared: what others
+   * left there may be no numbers, which would count although it is masked.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
    * @param more documents of the same length that come next: room is made for them at once
@@ -162,7 +129,10 @@ export class RunningBatch {
     this.makeRoom(places, source, isTight);
     for (const [n, search] of searches.entries()) {
       const place = this.size;
+      const [own, cross] = [this.ownWidth(this.slots), this.crossWidth(this.source)];
+      for (const data of this.own.values()) data.fill(0, place * own, (place + 1) * own);
       for (const [name, data] of this.cross) {
+        data.fill(0, place * cross, (place + 1) * cross);
         const from = memory[name] as Tensor<"float32">;
         for (let h = 0; h < heads; h++) {
           const start = (n * heads + h) * length * headWidth;
@@ -180,24 +150,18 @@ export class RunningBatch {
     }
   }
 
-  /**
-   * Lets a document go; the last one takes its place.
-   * @param hasFailed what it leaves behind may be no numbers: masked, they would still be added to the next one's scores
-   */
-  remove(index: number, hasFailed = false): void {
+  /** Lets a document go; the last one takes its place. */
+  remove(index: number): void {
     const last = this.size - 1;
-    const parts = [
-      [this.own, this.ownWidth(this.slots)],
-      [this.cross, this.crossWidth(this.source)],
-    ] as const;
-    for (const [held, width] of parts) {
-      for (const data of held.values()) {
-        if (index !== last) data.copyWithin(index * width, last * width, (last + 1) * width);
-        else if (hasFailed) data.fill(0, last * width, (last + 1) * width);
-      }
-    }
     if (index !== last) {
       const { source } = this;
+      for (const [held, width] of [
+        [this.own, this.ownWidth(this.slots)],
+        [this.cross, this.crossWidth(source)],
+      ] as const) {
+        for (const data of held.values())
+          data.copyWithin(index * width, last * width, (last + 1) * width);
+      }
       this.mask.copyWithin(index * source, last * source, (last + 1) * source);
       this.members[index] = this.members[last] as Member;
     }
@@ -374,17 +338,32 @@ export class RunningBatch {
     return slotsFor(this.most + this.shape.width, this.shape.width);
   }
 
-  /** Makes room for what this step writes: so much that not every step has to, if that may be held. */
+  /** Makes room for what this step writes: so much that not every step has to, if that may be held and is there. */
   private widen(): void {
-    const { size, sourceTokens, shape, neededSlots } = this;
-    if (this.members.every(({ next }) => next + shape.width <= this.slots)) return;
-    const slots = slotsFor(this.most + 3 * shape.width, shape.width);
-    if (slots > this.slots) {
-      if (!this.isTight(size, sourceTokens, slots)) this.resizeOwn(this.places, slots);
-      else if (neededSlots > this.slots) this.makeRoom(size, sourceTokens, true, neededSlots);
-    }
+    const { size, sourceTokens, slots: before } = this;
+    const { width } = this.shape;
+    if (this.members.every(({ next }) => next + width <= before)) return;
+    const { most } = this;
+    const spacious = slotsFor(most + 3 * width, width);
+    const needed = slotsFor(most + width, width);
+    const isSpacious =
+      spacious > before &&
+      !this.isTight(size, sourceTokens, spacious) &&
+      this.tryTo(() => this.resizeOwn(this.places, spacious));
+    if (!isSpacious && needed > before) this.makeRoom(size, sourceTokens, true, needed);
     for (const [place, member] of this.members.entries()) {
-      if (member.next + shape.width > this.slots) this.gather(place, member);
+      if (member.next + width > this.slots) this.gather(place, member);
+    }
+  }
+
+  /** Does what only spares later work. @returns false where memory is short for it */
+  private tryTo(work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (thrown) {
+      if (!isOutOfMemory(thrown)) throw thrown;
+      return false;
     }
   }
 
@@ -401,25 +380,19 @@ export class RunningBatch {
     this.resizeOwn(this.places, neededSlots);
   }
 
-  /** Moves what a document can still see to its first slots, in the order it has. */
+  /** Moves what a document's next rows descend from to its first slots, in the order it has. */
   private gather(place: number, member: Member): void {
-    const marks = new Uint8Array(this.slots);
-    markLiving(member, marks);
-    const living = [...marks.keys()].filter((slot) => marks[slot] === 1);
-    const moved = living.map((from, to) => ({ from, to })).filter(({ from, to }) => from !== to);
     const { heads, headWidth } = this.shape;
+    const moves = gatherPasts(member, this.slots);
     for (const data of this.own.values()) {
       for (let h = 0; h < heads; h++) {
         const start = (place * heads + h) * this.slots;
-        for (const { from, to } of moved) {
+        for (const { from, to, length } of moves) {
           const first = (start + from) * headWidth;
-          data.copyWithin((start + to) * headWidth, first, first + headWidth);
+          data.copyWithin((start + to) * headWidth, first, first + length * headWidth);
         }
       }
     }
-    const places = new Map(moved.map(({ from, to }) => [from, to]));
-    member.pasts = member.pasts.map((past) => past.map((slot) => places.get(slot) ?? slot));
-    member.next = living.length;
   }
 
   /**

@@ -188,7 +188,7 @@ export class Scheduler {
     for (const { batch } of this.groups) {
       for (let i = batch.size - 1; i >= 0; i--) {
         const { search } = batch.members[i] as { search: Search };
-        if (job.searches.includes(search)) batch.remove(i, error !== undefined);
+        if (job.searches.includes(search)) batch.remove(i);
       }
     }
     for (const search of job.searches) this.owners.delete(search);

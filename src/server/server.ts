@@ -41,7 +41,7 @@ export interface StartOptions {
 }
 
 /**
- * Starts to listen, then warms the models up.
+ * Begins to warm the models up, and listens meanwhile. Where it cannot listen, closing the service ends the former.
  * @throws ADDRESS_NOT_AVAILABLE, KEY_FILE_INVALID
  */
 export async function startServer(

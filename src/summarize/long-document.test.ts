@@ -206,10 +206,12 @@ describe("a summary", () => {
     const { sequences } = await model.generate({ inputIds }, cut);
     // What it writes first is taken for its end.
     const ended = { ...cut, eosTokenId: sequences[0]?.[1] as number, minNewTokens: 0 };
-    expect((await told(one, ended)).result).toMatchObject({
-      finishReason: "stop",
-      usage: { outputTokens: 1 },
-    });
+    for (const options of [ended, { ...ended, forcedEosTokenId: tokenizer.eosTokenId }]) {
+      expect((await told(one, options)).result).toMatchObject({
+        finishReason: "stop",
+        usage: { outputTokens: 1 },
+      });
+    }
   });
 
   it("came to the limit also where an end is forced there, as Pegasus's own checkpoints ask for", async () => {
