@@ -165,7 +165,8 @@ export function makeQuantized(
 }
 
 /**
- * The same under a name of its own: several may make a copy at once. What killed processes left is dropped. `adoptDraft` or `discardDraft` ends it.
+ * The same under a name of its own: several may make a copy at once. What killed processes left is dropped. `adoptDraft` or
+ * `discardDraft` ends it.
  */
 export async function makeDraft(
   cache: string,
