@@ -1,4 +1,5 @@
 // Memory for keys and values that batches give back and others take again.
+import { release } from "../runtime/release.js";
 
 /** Memory for so many numbers, all zero. @throws RangeError where there is none left */
 export type Allocate = (length: number) => Float32Array;
@@ -98,7 +99,11 @@ export class BufferPool {
 
   /** Lets go of what was given back first. */
   private keepAtMost(length: number): void {
-    while (this.freeLength > length && this.free[0] !== undefined) this.drop(this.free[0]);
+    while (this.freeLength > length && this.free[0] !== undefined) {
+      const [oldest] = this.free;
+      this.drop(oldest);
+      release([oldest]);
+    }
   }
 
   private drop(buffer: Float32Array): void {

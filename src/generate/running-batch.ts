@@ -9,7 +9,8 @@ import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./s
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
 
-type Take = BufferPool["take"];
+/** Memory that is moved to for being smaller may be so many times as long as what goes there. */
+const mostShrunk = 1.25;
 
 export interface BatchShape {
   /** Rows of each document. */
@@ -63,8 +64,8 @@ export class RunningBatch {
   private readonly shape: BatchShape;
   private readonly inputs: CacheInputs;
   private readonly pool: BufferPool;
-  private own = new Map<string, Float32Array>();
-  private cross = new Map<string, Float32Array>();
+  private readonly own = new Map<string, Float32Array>();
+  private readonly cross = new Map<string, Float32Array>();
   private mask: Float32Array = new Float32Array(0);
   /** Places there is room for. */
   private places = 0;
@@ -174,8 +175,8 @@ export class RunningBatch {
     this.giveAll(this.own.values());
     this.giveAll(this.cross.values());
     this.pool.give(this.mask);
-    this.own = new Map();
-    this.cross = new Map();
+    this.own.clear();
+    this.cross.clear();
     this.mask = new Float32Array(0);
     this.places = 0;
     this.source = 0;
@@ -234,31 +235,33 @@ export class RunningBatch {
     const resizesOwn = isTight || room !== this.places;
     const besides = resizesOwn ? this.ownBytes(room, slots) : bytesIn(this.own);
     const most = this.mostEach(this.inputs.cross, besides);
-    const { cross, mask } = this.taking((take) => {
-      const moved = new Map<string, Float32Array>();
-      for (const name of this.inputs.cross) {
-        const data = take(room * this.crossWidth(source), most);
-        const before = this.cross.get(name);
-        if (before !== undefined) this.moveSlices(before, this.source, data, source);
-        moved.set(name, data);
-      }
-      const shown = take(room * source).fill(dropped);
-      for (let place = 0; place < this.size; place++) {
-        const start = place * this.source;
-        const kept = Math.min(this.source, source);
-        shown.set(this.mask.subarray(start, start + kept), place * source);
-      }
-      return { cross: moved, mask: shown };
-    });
-    this.giveAll(this.cross.values());
-    this.pool.give(this.mask);
-    this.cross = cross;
-    this.mask = mask;
-    this.source = source;
-    // Only then the rest, so that not all of it is there twice; should that fail, there is room on one side that nobody uses.
+    const shown = this.pool.take(room * source);
+    const { slice, error } = this.resize(
+      this.cross,
+      this.inputs.cross,
+      { places: room, before: this.source, after: source },
+      most,
+    );
+    if (slice === source) this.moveMask(shown, source);
+    else this.pool.give(shown);
+    // Where that has failed, or what follows fails, there is room on one side that nobody uses.
     this.places = Math.min(this.places, room);
+    if (error !== undefined) throw error;
     if (resizesOwn) this.resizeOwn(room, slots);
     this.places = room;
+  }
+
+  /** Takes other memory for which tokens of sources are there, for sources of another length. */
+  private moveMask(shown: Float32Array, source: number): void {
+    shown.fill(dropped);
+    const kept = Math.min(this.source, source);
+    for (let place = 0; place < this.size; place++) {
+      const start = place * this.source;
+      shown.set(this.mask.subarray(start, start + kept), place * source);
+    }
+    this.pool.give(this.mask);
+    this.mask = shown;
+    this.source = source;
   }
 
   /** Places to make for so many documents: some to spare where there are too few, as far as they may be held. */
@@ -269,51 +272,91 @@ export class RunningBatch {
     return Math.max(places, Math.min(held, Math.ceil(spare * this.places)));
   }
 
-  /** Does what takes memory; where there is not enough for all of it, what it took is given back. */
-  private taking<T>(work: (take: Take) => T): T {
-    const taken: Float32Array[] = [];
-    try {
-      return work((length, most) => {
-        const data = this.pool.take(length, most);
-        taken.push(data);
-        return data;
-      });
-    } catch (thrown) {
-      this.giveAll(taken);
-      throw thrown;
-    }
-  }
-
   private giveAll(buffers: Iterable<Float32Array>): void {
     for (const buffer of buffers) this.pool.give(buffer);
   }
 
-  /** Moves [size·H] slices of one length into slices of another, as much of each as both have room for. */
-  private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
+  /**
+   * Makes other room in tensors, one after the other: no two of them are there twice.
+   * @param to places to make room for, and the length of a slice of a place and head, before and after
+   * @param most numbers that each of them may have
+   * @returns how long slices are now, and a RangeError where memory was short; documents have lost nothing then, and slices are
+   * as they were unless they could be made shorter
+   */
+  private resize(
+    held: Map<string, Float32Array>,
+    names: readonly string[],
+    { places, before, after }: { places: number; before: number; after: number },
+    most: number,
+  ): { readonly slice: number; readonly error?: unknown } {
     const { heads, headWidth } = this.shape;
-    const kept = Math.min(before, after) * headWidth;
-    for (let i = 0; i < this.size * heads; i++) {
-      const start = i * before * headWidth;
-      to.set(from.subarray(start, start + kept), i * after * headWidth);
+    const length = places * heads * after * headWidth;
+    const isShorter = after < before;
+    // What has just become too large is no memory to move the next tensor to.
+    const longest = Math.min(most, isShorter ? Math.ceil(mostShrunk * length) : most);
+    const moved: string[] = [];
+    try {
+      for (const name of names) {
+        const data = held.get(name);
+        if (data === undefined || data.length < length || data.length > longest) {
+          const taken = this.pool.take(length, longest);
+          if (data !== undefined) {
+            this.moveSlices(data, before, taken, after);
+            this.pool.give(data);
+          }
+          held.set(name, taken);
+        } else this.moveSlices(data, before, data, after);
+        moved.push(name);
+      }
+      return { slice: after };
+    } catch (error) {
+      if (held.size < names.length) {
+        this.giveAll(held.values());
+        held.clear();
+        return { slice: before, error };
+      }
+      // Shorter slices fit where they are, and so do those of before where longer ones do.
+      for (const [name, data] of held) {
+        if (moved.includes(name) !== isShorter)
+          this.moveSlices(data, isShorter ? before : after, data, isShorter ? after : before);
+      }
+      const fits = isShorter && [...held.values()].every((data) => data.length >= length);
+      return { slice: isShorter ? after : before, ...(!fits && { error }) };
     }
   }
 
-  /** Moves what documents have written into tensors with other room. @throws RangeError, and nothing has changed */
+  /**
+   * Moves [size·H] slices of one length into slices of another, as much of each as both have room for; into other memory, which
+   * is all zero, or where they are.
+   */
+  private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
+    const { heads, headWidth } = this.shape;
+    const count = this.size * heads;
+    if (from === to && before === after) return;
+    const kept = Math.min(before, after) * headWidth;
+    for (let n = 0; n < count; n++) {
+      // Longer ones move away from each other, the last one first.
+      const i = after > before ? count - 1 - n : n;
+      const [start, end] = [i * before * headWidth, (i + 1) * after * headWidth];
+      const first = i * after * headWidth;
+      to.set(from.subarray(start, start + kept), first);
+      if (from === to) to.fill(0, first + kept, end);
+    }
+  }
+
+  /** Makes other room for what documents have written. @throws RangeError, and nothing is lost */
   private resizeOwn(places: number, slots: number): void {
     const most = this.mostEach(this.inputs.own, bytesIn(this.cross));
-    const own = this.taking((take) => {
-      const moved = new Map<string, Float32Array>();
-      for (const name of this.inputs.own) {
-        const data = take(places * this.ownWidth(slots), most);
-        const before = this.own.get(name);
-        if (before !== undefined) this.moveSlices(before, this.slots, data, slots);
-        moved.set(name, data);
-      }
-      return moved;
-    });
-    this.giveAll(this.own.values());
-    this.own = own;
-    this.slots = slots;
+    const { slice, error } = this.resize(
+      this.own,
+      this.inputs.own,
+      { places, before: this.slots, after: slots },
+      most,
+    );
+    this.slots = slice;
+    if (error === undefined) return;
+    this.places = Math.min(this.places, places);
+    throw error;
   }
 
   /** The document with the most slots that its rows descend from: for it all others have as many. */

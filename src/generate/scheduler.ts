@@ -3,6 +3,7 @@
 import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
 import type { ModelConfig } from "../model/family.js";
+import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
@@ -258,6 +259,7 @@ export class Scheduler {
       if (jobs.length === 1) checkAborted(first.hooks.signal);
       this.makeWay(group, this.promisedBytes(group, jobs));
       group.batch.add(part.searches, memory, part.feeds.mask, part.left);
+      release(Object.values(memory).map(({ data }) => data));
     }
     const now = performance.now();
     this.done.encodeMs += now - began;
@@ -268,11 +270,8 @@ export class Scheduler {
   }
 
   /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
-  private encode({ searches, feeds }: EncoderPart): Promise<Record<string, Tensor>> {
-    const { encoder, inputs, config } = this.parts;
-    const { decoderHeads: heads, headWidth } = config;
-    const shape = [searches.length, heads, feeds.mask.shape[3] as number, headWidth];
-    return encoder.run({ ...feeds }, this.outputs.float32s(inputs.cross, shape));
+  private encode({ feeds }: EncoderPart): Promise<Record<string, Tensor>> {
+    return this.parts.encoder.run({ ...feeds });
   }
 
   /** Whether rows and bytes suffice, also for all that those on their way may still come to need. */

@@ -16,6 +16,7 @@ import {
 import { type Device, devices, deviceUnavailable, listDevices } from "./devices.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
 import type { Profiler } from "./profile/profiler.js";
+import { release } from "./release.js";
 import { size, type Tensor, type TensorDType } from "./tensor.js";
 import {
   checkFiles,
@@ -270,16 +271,26 @@ export async function openSession(
         throw new BridleError("RUN_FAILED", { reason: (cause as Error).message }, { cause });
       }
       const tensors: Record<string, Tensor> = {};
+      const copies: Float32Array[] = [];
       for (const { name } of answered) {
         const result = results[name];
         if (result === undefined)
           throw new BridleError("RUN_FAILED", { reason: `there is no ${name} among the results` });
+        const into = fetches?.[name];
+        if (into !== undefined) {
+          // onnxruntime-node answers a copy of what it has written there.
+          const answer = result.data as Float32Array;
+          if (answer.buffer !== into.data.buffer) copies.push(answer);
+          tensors[name] = into;
+          continue;
+        }
         tensors[name] = {
           dtype: result.type as TensorDType,
           shape: result.dims,
           data: result.data as Float32Array,
         } as Tensor;
       }
+      release(copies);
       return tensors;
     },
     async close() {
