@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { float32, type Tensor } from "../runtime/tensor.js";
-import { BufferPool } from "./buffer-pool.js";
+import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { RunningBatch } from "./running-batch.js";
 import type { Search } from "./search.js";
 
@@ -153,12 +153,16 @@ it("lets go what its documents do not need when it is asked to, and they go on",
 
 const beams = { width: 4, heads: 2, headWidth: 2 };
 
+/** What a document's keys are that has failed. */
+const bad = Number.NaN;
+
 /** A document of four beams, which `turn` gives other parents, and what each of its rows has written and descends from. */
 function beamSearch(name: number) {
   const rows = Array.from({ length: 4 }, () => ({ token: 5, parent: 0 }));
   let lines: readonly (readonly number[])[] = [[], [], [], []];
   let step = 0;
   return {
+    name,
     search: { width: 4, rows } as unknown as Search,
     /** Of each row that comes next, what those wrote that it descends from. */
     expected: () => rows.map(({ parent }) => lines[parent] ?? []),
@@ -173,37 +177,101 @@ function beamSearch(name: number) {
   };
 }
 
-it("shows each row all that it descends from and nothing else, whoever comes and goes", () => {
+/** What a batch is fed of a document's keys: those of both heads at a slot, of which the second has its sign turned. */
+function numbersAt({ data, shape: [, , slots = 0] }: Tensor<"float32">, b: number, slot: number) {
+  return [0, 1].map((head) => data[((b * 2 + head) * slots + slot) * 2 + head]);
+}
+
+it("shows each row all that it descends from and nothing else, whoever comes and goes and wherever memory is short", () => {
+  const names = { own: ["own.k", "own.v"], cross: ["cross.k", "cross.v"] };
+  let failures = 0;
   fc.assert(
     fc.property(
       fc.array(
         fc.record({
-          parents: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 12, maxLength: 12 }),
-          comes: fc.boolean(),
-          goes: fc.option(fc.nat(), { freq: 6 }),
+          parents: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 24, maxLength: 24 }),
+          // Sources of few lengths, of which some fit into the memory that is there for shorter ones.
+          comes: fc.option(fc.constantFrom(4, 17, 18, 19, 20, 40), { freq: 2 }),
+          together: fc.integer({ min: 1, max: 3 }),
+          more: fc.nat(3),
+          // Whoever comes has no numbers, and goes when that is seen.
+          spoils: fc.option(fc.constant(true), { freq: 4 }),
+          goes: fc.option(fc.nat(), { freq: 3 }),
           tightens: fc.boolean(),
+          // How often memory is found before there is none.
+          finds: fc.option(fc.nat(5), { freq: 3 }),
         }),
         { minLength: 1, maxLength: 60 },
       ),
       (events) => {
-        const batch = new RunningBatch({ own: ["own.k"], cross: [] }, beams);
-        const there = new Map<Search, ReturnType<typeof beamSearch>>();
-        let count = 0;
-        for (const { parents, comes, goes, tightens } of events) {
-          if (batch.size === 0 || (comes && batch.size < 3)) {
-            const one = beamSearch(++count);
-            there.set(one.search, one);
-            batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
+        let left = Number.POSITIVE_INFINITY;
+        const pool = new BufferPool((length) => {
+          if (left-- <= 0) throw new RangeError("Array buffer allocation failed");
+          return new Float32Array(length);
+        });
+        /** Does it, and again with enough memory where that was short. */
+        const again = <T>(work: () => T): T => {
+          try {
+            return work();
+          } catch (thrown) {
+            if (!isOutOfMemory(thrown)) throw thrown;
+            failures += 1;
+            left = Number.POSITIVE_INFINITY;
+            return work();
           }
-          if (tightens) batch.tighten();
-          const { feeds, shape: of, keep } = batch.next();
-          const own = feeds["own.k"] as Tensor<"float32">;
-          const slots = own.shape[2] as number;
-          const ancestors = (feeds.ancestors as Tensor<"float32">).data;
+        };
+        const batch = new RunningBatch(names, beams, pool);
+        const there = new Map<Search, ReturnType<typeof beamSearch> & { source: number }>();
+        let count = 0;
+        for (const event of events) {
+          const { parents, comes, together, more, spoils, goes, tightens, finds } = event;
+          left = finds ?? Number.POSITIVE_INFINITY;
+          if (batch.size === 0 || (comes !== null && batch.size < 6)) {
+            const source = comes ?? 4;
+            const ones = Array.from({ length: Math.min(together, 6 - batch.size) }, () => ({
+              ...beamSearch(spoils ? bad : ++count),
+              source,
+            }));
+            for (const one of ones) there.set(one.search, one);
+            const keys = Float32Array.from({ length: ones.length * 4 * source }, (_, i) => {
+              const { name } = ones[Math.floor(i / (4 * source))] as { name: number };
+              return i % 2 ? -name : name;
+            });
+            const memory = float32(keys, [ones.length, 2, source, 2]);
+            const mask = float32(new Float32Array(ones.length * source), [
+              ones.length,
+              1,
+              1,
+              source,
+            ]);
+            const searches = ones.map(({ search: one }) => one);
+            const fed = { "cross.k": memory, "cross.v": memory };
+            again(() => batch.add(searches, fed, mask, more));
+          }
+          if (tightens) again(() => batch.tighten());
+          const { feeds, shape: of, keep } = again(() => batch.next());
+          const fed = (name: string) => feeds[name] as Tensor<"float32">;
+          const slots = fed("own.k").shape[2] as number;
+          const ancestors = fed("ancestors").data;
           const positions = (feeds.slotPositions as Tensor<"int64">).data;
           const members = batch.members.map(({ search: one }) => there.get(one));
           const written = new Float32Array(of.reduce((product, dim) => product * dim));
+          const spoilt = members.filter((one) => Number.isNaN(one?.name));
+          if (spoilt.length === 0) {
+            for (const name of [...names.own, ...names.cross])
+              expect(fed(name).data.some(Number.isNaN), name).toBe(false);
+          }
           for (const [b, one] of members.entries()) {
+            const { source = 0 } = one ?? {};
+            const [, , , room = 0] = fed("mask").shape;
+            const shown = fed("mask").data.subarray(b * room, (b + 1) * room);
+            expect([...shown].map((value) => value === 0)).toEqual(
+              Array.from({ length: room }, (_, i) => i < source),
+            );
+            for (const name of names.cross) {
+              for (let i = 0; i < source; i++)
+                expect(numbersAt(fed(name), b, i)).toEqual([one?.name, -(one?.name ?? 0)]);
+            }
             const expected = one?.expected() ?? [];
             for (const [row, line] of expected.entries()) {
               const start = (b * 4 + row) * (slots + 1);
@@ -213,11 +281,10 @@ it("shows each row all that it descends from and nothing else, whoever comes and
               // In the order of steps, in which sums over them are rounded.
               const at = b * (slots + 1);
               expect(seen.map((slot) => Number(positions[at + slot]))).toEqual([...line.keys()]);
-              // Both heads hold it, the second with its sign turned.
-              expect(seen.map((slot) => own.data[(b * 2 * slots + slot) * 2])).toEqual(line);
-              expect(seen.map((slot) => own.data[((b * 2 + 1) * slots + slot) * 2 + 1])).toEqual(
-                line.map((value) => -value),
-              );
+              for (const name of names.own)
+                expect(seen.map((slot) => numbersAt(fed(name), b, slot))).toEqual(
+                  line.map((value) => [value, -value]),
+                );
               expect(ancestors[start + slots]).toBe(0);
             }
             expect(positions[(b + 1) * (slots + 1) - 1]).toBe(BigInt(expected[0]?.length ?? 0));
@@ -226,13 +293,17 @@ it("shows each row all that it descends from and nothing else, whoever comes and
               written.fill(-value, (b * 8 + 4 + row) * 2, (b * 8 + 4 + row + 1) * 2);
             }
           }
-          keep({ "own.k.fresh": float32(written, of) });
+          const answer = float32(written, of);
+          keep({ "own.k.fresh": answer, "own.v.fresh": answer });
           for (const [b, one] of members.entries()) one?.turn(parents.slice(4 * b, 4 * b + 4));
-          if (goes !== null) batch.remove(goes % batch.size);
+          for (const one of spoilt) batch.remove(place(batch, one?.search as Search));
+          if (goes !== null && batch.size > 0) batch.remove(goes % batch.size);
         }
       },
     ),
+    { numRuns: 600 },
   );
+  expect(failures).toBeGreaterThan(100);
 });
 
 it("needs no more room for beams that share their past than for what they see of it", () => {
@@ -282,8 +353,6 @@ it("goes on with what it has where there is no memory for room to spare, and tak
   expect(step([0, 0, 0, 0])).toBe(96);
 });
 
-const bad = Number.NaN;
-
 it.each([
   ["that failed as the last", [2, bad], [1, 0]],
   ["that failed, and the one behind it in the same step", [bad, bad], [0, 1]],
@@ -303,4 +372,63 @@ it.each([
     expect([...held].filter(Number.isNaN), name).toEqual([]);
   }
   expect([kept, ...next].map((one) => place(batch, one))).toEqual([0, 1, 2]);
+});
+
+/** A batch whose memory is short after it has been found so often; documents of one row. */
+function openScarce() {
+  const memory = { left: Number.POSITIVE_INFINITY };
+  const pool = new BufferPool((length) => {
+    if (memory.left-- <= 0) throw new RangeError("Array buffer allocation failed");
+    return new Float32Array(length);
+  });
+  const names = { own: ["own.k"], cross: ["cross.k", "cross.v"] };
+  const batch = new RunningBatch(names, { width: 1, heads: 1, headWidth: 1 }, pool);
+  const come = (source: number, ...values: number[]) => {
+    const shape = [values.length, 1, source, 1];
+    const numbers = values.flatMap((value) => Array<number>(source).fill(value));
+    const keys = float32(Float32Array.from(numbers), shape);
+    const mask = float32(new Float32Array(numbers.length), [values.length, 1, 1, source]);
+    batch.add(values.map(search), { "cross.k": keys, "cross.v": keys }, mask);
+  };
+  /** What the first number of each document is, in both tensors. */
+  const firsts = () => {
+    const { feeds } = batch.next();
+    return names.cross.map((name) => {
+      const { data, shape } = feeds[name] as Tensor<"float32">;
+      return Array.from({ length: batch.size }, (_, b) => data[b * (shape[2] as number)]);
+    });
+  };
+  return { batch, memory, come, firsts };
+}
+
+it("has places again for those it had, once memory was short while it gave them up", () => {
+  const { batch, memory, come, firsts } = openScarce();
+  come(16, 1, 2, 3, 4, 5, 6, 7, 8);
+  while (batch.size > 1) batch.remove(1);
+  // The mask and the first of two tensors have moved then.
+  memory.left = 2;
+  expect(() => batch.tighten()).toThrow("allocation failed");
+  [memory.left, batch.mostBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  come(16, 12, 13, 14, 15);
+  expect(firsts()).toEqual([
+    [1, 12, 13, 14, 15],
+    [1, 12, 13, 14, 15],
+  ]);
+});
+
+it("says that memory is short for more documents, also where those that are left need less of a source", () => {
+  const { batch, memory, come, firsts } = openScarce();
+  come(40, 1);
+  come(20, 2);
+  batch.remove(0);
+  memory.left = 2;
+  expect(() => come(20, 3, 4, 5, 6)).toThrow("allocation failed");
+  expect(batch.size).toBe(1);
+  memory.left = Number.POSITIVE_INFINITY;
+  expect(firsts()).toEqual([[2], [2]]);
+  come(20, 3, 4, 5, 6);
+  expect(firsts()).toEqual([
+    [2, 3, 4, 5, 6],
+    [2, 3, 4, 5, 6],
+  ]);
 });

@@ -9,7 +9,7 @@ import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./s
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
 
-/** Memory that is moved to for being smaller may be so many times as long as what goes there. */
+/** Where less room is made, the memory for it may be so many times as long. */
 const mostShrunk = 1.25;
 
 export interface BatchShape {
@@ -244,8 +244,6 @@ export class RunningBatch {
     );
     if (slice === source) this.moveMask(shown, source);
     else this.pool.give(shown);
-    // Where that has failed, or what follows fails, there is room on one side that nobody uses.
-    this.places = Math.min(this.places, room);
     if (error !== undefined) throw error;
     if (resizesOwn) this.resizeOwn(room, slots);
     this.places = room;
@@ -291,9 +289,9 @@ export class RunningBatch {
   ): { readonly slice: number; readonly error?: unknown } {
     const { heads, headWidth } = this.shape;
     const length = places * heads * after * headWidth;
-    const isShorter = after < before;
-    // What has just become too large is no memory to move the next tensor to.
-    const longest = Math.min(most, isShorter ? Math.ceil(mostShrunk * length) : most);
+    // Memory that has become too large is none to stay in, nor to move the next tensor to.
+    const isLess = places * after < this.places * before;
+    const longest = Math.min(most, isLess ? Math.ceil(mostShrunk * length) : most);
     const moved: string[] = [];
     try {
       for (const name of names) {
@@ -310,12 +308,15 @@ export class RunningBatch {
       }
       return { slice: after };
     } catch (error) {
+      // What has been moved has no more room; what has not may have more that nobody uses.
+      this.places = Math.min(this.places, places);
       if (held.size < names.length) {
         this.giveAll(held.values());
         held.clear();
         return { slice: before, error };
       }
       // Shorter slices fit where they are, and so do those of before where longer ones do.
+      const isShorter = after < before;
       for (const [name, data] of held) {
         if (moved.includes(name) !== isShorter)
           this.moveSlices(data, isShorter ? before : after, data, isShorter ? after : before);
@@ -354,9 +355,7 @@ export class RunningBatch {
       most,
     );
     this.slots = slice;
-    if (error === undefined) return;
-    this.places = Math.min(this.places, places);
-    throw error;
+    if (error !== undefined) throw error;
   }
 
   /** The document with the most slots that its rows descend from: for it all others have as many. */

@@ -317,7 +317,10 @@ describe("a session", () => {
     const session = await openSession(graph(), weights, { threads: 1 });
     const into = float32(new Float32Array(3), [1, 3]);
     const { y } = await session.run({ x: numbers(1, 2) }, { y: into });
-    expect([...into.data]).toEqual([...(y!.data as Float32Array)]);
+    expect(y === into).toBe(true);
+    expect([...into.data]).toEqual([
+      ...((await session.run({ x: numbers(1, 2) })).y!.data as Float32Array),
+    ]);
     expect(into.data.some((value) => value !== 0)).toBe(true);
     await session.close();
   });
