@@ -1,7 +1,7 @@
 // Memory for keys and values that batches give back and others take again.
 import { release } from "../runtime/release.js";
 
-/** Memory for so many numbers, all zero. @throws RangeError where there is none left */
+/** Memory for so many numbers. @throws RangeError where there is none left */
 export type Allocate = (length: number) => Float32Array;
 
 export const allocateNew: Allocate = (length) => new Float32Array(length);
@@ -44,7 +44,7 @@ export class BufferPool {
   }
 
   /**
-   * At least so many numbers, of which so many are zero.
+   * At least so many numbers, which may be anything.
    * @param most numbers that the rest lying idle may make of them
    * @throws RangeError where memory is short
    */
@@ -60,10 +60,7 @@ export class BufferPool {
       const rounded = Math.min(roundUp(length), longest);
       this.keepAtMost(this.mostUsedLength - this.usedLength - rounded);
       found = this.allocateOrFree(rounded);
-    } else {
-      this.drop(found);
-      found.fill(0, 0, length);
-    }
+    } else this.drop(found);
     this.usedLength += found.length;
     this.latelyUsedLength = Math.max(this.latelyUsedLength, this.usedLength);
     this.mostUsedLength = Math.max(this.mostUsedLength, this.latelyUsedLength);

@@ -3,20 +3,16 @@ import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { fresh } from "./cache.js";
+import { CacheTensors, type HeadShape, type Room } from "./cache-tensors.js";
 import type { Search } from "./search.js";
 import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
 
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
 
-/** Where less room is made, the memory for it may be so many times as long. */
-const mostShrunk = 1.25;
-
-export interface BatchShape {
+export interface BatchShape extends HeadShape {
   /** Rows of each document. */
   readonly width: number;
-  readonly heads: number;
-  readonly headWidth: number;
 }
 
 /** Names of the step graph's inputs that hold keys and values. */
@@ -48,9 +44,6 @@ export function cacheBytes(
   return 4 * heads * headWidth * (cross.length * source + own.length * slots);
 }
 
-const bytesIn = (held: ReadonlyMap<string, Float32Array>) =>
-  [...held.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-
 /**
  * Documents come and go between steps. Each has a place in tensors [B,H,…,D] that have room for more; whoever goes leaves
  * its place to the last. What a document writes at a step goes behind what it wrote before. Where there is no room, what none
@@ -64,20 +57,29 @@ export class RunningBatch {
   private readonly shape: BatchShape;
   private readonly inputs: CacheInputs;
   private readonly pool: BufferPool;
-  private readonly own = new Map<string, Float32Array>();
-  private readonly cross = new Map<string, Float32Array>();
+  /** What documents have written, and what they read. */
+  private readonly own: CacheTensors;
+  private readonly cross: CacheTensors;
   private mask: Float32Array = new Float32Array(0);
   /** Places there is room for. */
   private places = 0;
-  /** Tokens of a source there is room for. */
-  private source = 0;
-  /** Slots there is room for in each document's own past. */
-  private slots = 0;
 
   constructor(inputs: CacheInputs, shape: BatchShape, pool = new BufferPool()) {
     this.pool = pool;
     this.inputs = inputs;
     this.shape = shape;
+    this.own = new CacheTensors(inputs.own, shape, pool);
+    this.cross = new CacheTensors(inputs.cross, shape, pool);
+  }
+
+  /** Tokens of a source there is room for. */
+  private get source(): number {
+    return this.cross.slice;
+  }
+
+  /** Slots there is room for in each document's own past. */
+  private get slots(): number {
+    return this.own.slice;
   }
 
   get size(): number {
@@ -91,14 +93,14 @@ export class RunningBatch {
 
   /** Bytes of keys and values that are held. */
   get sizeBytes(): number {
-    return bytesIn(this.own) + bytesIn(this.cross);
+    return this.own.sizeBytes + this.cross.sizeBytes;
   }
 
   /** Bytes of them that its documents cannot do without at the next step. */
   get neededBytes(): number {
     if (this.size === 0) return 0;
     const { size, sourceTokens } = this;
-    return this.crossBytes(size, sourceTokens) + this.ownBytes(size, this.neededSlots);
+    return this.bytesFor(size, sourceTokens, this.neededSlots);
   }
 
   /** What of a step's answer is for the caches. */
@@ -130,17 +132,14 @@ export class RunningBatch {
     this.makeRoom(places, source, isTight);
     for (const [n, search] of searches.entries()) {
       const place = this.size;
-      const [own, cross] = [this.ownWidth(this.slots), this.crossWidth(this.source)];
-      for (const data of this.own.values()) data.fill(0, place * own, (place + 1) * own);
-      for (const [name, data] of this.cross) {
-        data.fill(0, place * cross, (place + 1) * cross);
-        const from = memory[name] as Tensor<"float32">;
+      this.own.clear(place);
+      for (const [name, data] of this.cross.held) {
+        const { data: read } = memory[name] as Tensor<"float32">;
         for (let h = 0; h < heads; h++) {
           const start = (n * heads + h) * length * headWidth;
-          data.set(
-            from.data.subarray(start, start + length * headWidth),
-            (place * heads + h) * this.source * headWidth,
-          );
+          const at = (place * heads + h) * this.source * headWidth;
+          data.set(read.subarray(start, start + length * headWidth), at);
+          data.fill(0, at + length * headWidth, at + this.source * headWidth);
         }
       }
       const row = this.mask.subarray(place * this.source, (place + 1) * this.source);
@@ -156,13 +155,8 @@ export class RunningBatch {
     const last = this.size - 1;
     if (index !== last) {
       const { source } = this;
-      for (const [held, width] of [
-        [this.own, this.ownWidth(this.slots)],
-        [this.cross, this.crossWidth(source)],
-      ] as const) {
-        for (const data of held.values())
-          data.copyWithin(index * width, last * width, (last + 1) * width);
-      }
+      this.own.move(last, index);
+      this.cross.move(last, index);
       this.mask.copyWithin(index * source, last * source, (last + 1) * source);
       this.members[index] = this.members[last] as Member;
     }
@@ -172,45 +166,30 @@ export class RunningBatch {
 
   /** Nobody is left: the next documents find room of their own size. */
   private release(): void {
-    this.giveAll(this.own.values());
-    this.giveAll(this.cross.values());
+    this.own.release();
+    this.cross.release();
     this.pool.give(this.mask);
-    this.own.clear();
-    this.cross.clear();
     this.mask = new Float32Array(0);
     this.places = 0;
-    this.source = 0;
-    this.slots = 0;
   }
 
-  private ownWidth(slots: number): number {
-    return this.shape.heads * slots * this.shape.headWidth;
-  }
-
-  private crossWidth(source: number): number {
-    return this.shape.heads * source * this.shape.headWidth;
-  }
-
-  private crossBytes(places: number, source: number): number {
-    return 4 * this.inputs.cross.length * places * this.crossWidth(source);
-  }
-
-  private ownBytes(places: number, slots: number): number {
-    return 4 * this.inputs.own.length * places * this.ownWidth(slots);
+  private bytesFor(places: number, source: number, slots: number): number {
+    return (
+      this.cross.bytesFor({ places, slice: source }) + this.own.bytesFor({ places, slice: slots })
+    );
   }
 
   /** Whether with so much room, and what there is to spare already, more would be held than may be. */
   private isTight(places: number, source: number, slots: number): boolean {
     const most = Math.max(places, this.places);
-    const crossBytes = this.crossBytes(most, Math.max(source, this.source));
-    const ownBytes = this.ownBytes(most, slots);
-    const held = Math.max(bytesIn(this.cross), crossBytes) + Math.max(bytesIn(this.own), ownBytes);
+    const crossBytes = this.cross.bytesFor({
+      places: most,
+      slice: Math.max(source, this.source),
+    });
+    const ownBytes = this.own.bytesFor({ places: most, slice: slots });
+    const held =
+      Math.max(this.cross.sizeBytes, crossBytes) + Math.max(this.own.sizeBytes, ownBytes);
     return held > this.mostBytes;
-  }
-
-  /** How long each of some tensors may be beside others of so many bytes. */
-  private mostEach(names: readonly string[], besides: number): number {
-    return Math.floor((this.mostBytes - besides) / (4 * names.length));
   }
 
   /** Lets all go that its documents do not need now. @throws RangeError, and nothing is lost */
@@ -233,128 +212,52 @@ export class RunningBatch {
     if (!isTight && fits && 2 * places > this.places && 2 * source > this.source) return;
     const room = isTight ? places : this.placesFor(places, source);
     const resizesOwn = isTight || room !== this.places;
-    const besides = resizesOwn ? this.ownBytes(room, slots) : bytesIn(this.own);
-    const most = this.mostEach(this.inputs.cross, besides);
+    const ownBytes = resizesOwn
+      ? this.own.bytesFor({ places: room, slice: slots })
+      : this.own.sizeBytes;
     const shown = this.pool.take(room * source);
-    const { slice, error } = this.resize(
-      this.cross,
-      this.inputs.cross,
-      { places: room, before: this.source, after: source },
-      most,
-    );
-    if (slice === source) this.moveMask(shown, source);
+    const before = this.source;
+    const error = this.resize(this.cross, { places: room, slice: source }, ownBytes);
+    if (this.source === source) this.moveMask(shown, before);
     else this.pool.give(shown);
     if (error !== undefined) throw error;
     if (resizesOwn) this.resizeOwn(room, slots);
     this.places = room;
   }
 
-  /** Takes other memory for which tokens of sources are there, for sources of another length. */
-  private moveMask(shown: Float32Array, source: number): void {
+  /** Takes other memory for which tokens of sources are there, where they had so much room before. */
+  private moveMask(shown: Float32Array, before: number): void {
+    const { source } = this;
     shown.fill(dropped);
-    const kept = Math.min(this.source, source);
+    const kept = Math.min(before, source);
     for (let place = 0; place < this.size; place++) {
-      const start = place * this.source;
+      const start = place * before;
       shown.set(this.mask.subarray(start, start + kept), place * source);
     }
     this.pool.give(this.mask);
     this.mask = shown;
-    this.source = source;
+  }
+
+  /** @returns a RangeError where memory was short, and nothing is lost */
+  private resize(tensors: CacheTensors, room: Room, besidesBytes: number): unknown {
+    const there = { documents: this.size, places: this.places };
+    const error = tensors.resize(room, there, this.mostBytes - besidesBytes);
+    // What has been moved has no more room; what has not may have more that nobody uses.
+    if (error !== undefined) this.places = Math.min(this.places, room.places);
+    return error;
   }
 
   /** Places to make for so many documents: some to spare where there are too few, as far as they may be held. */
   private placesFor(places: number, source: number): number {
     if (places <= this.places) return 2 * places > this.places ? this.places : places;
-    const eachBytes = this.crossBytes(1, source) + this.ownBytes(1, this.slots);
+    const eachBytes = this.bytesFor(1, source, this.slots);
     const held = Math.floor(this.mostBytes / eachBytes);
     return Math.max(places, Math.min(held, Math.ceil(spare * this.places)));
   }
 
-  private giveAll(buffers: Iterable<Float32Array>): void {
-    for (const buffer of buffers) this.pool.give(buffer);
-  }
-
-  /**
-   * Makes other room in tensors, one after the other: no two of them are there twice.
-   * @param to places to make room for, and the length of a slice of a place and head, before and after
-   * @param most numbers that each of them may have
-   * @returns how long slices are now, and a RangeError where memory was short; documents have lost nothing then, and slices are
-   * as they were unless they could be made shorter
-   */
-  private resize(
-    held: Map<string, Float32Array>,
-    names: readonly string[],
-    { places, before, after }: { places: number; before: number; after: number },
-    most: number,
-  ): { readonly slice: number; readonly error?: unknown } {
-    const { heads, headWidth } = this.shape;
-    const length = places * heads * after * headWidth;
-    // Memory that has become too large is none to stay in, nor to move the next tensor to.
-    const isLess = places * after < this.places * before;
-    const longest = Math.min(most, isLess ? Math.ceil(mostShrunk * length) : most);
-    const moved: string[] = [];
-    try {
-      for (const name of names) {
-        const data = held.get(name);
-        if (data === undefined || data.length < length || data.length > longest) {
-          const taken = this.pool.take(length, longest);
-          if (data !== undefined) {
-            this.moveSlices(data, before, taken, after);
-            this.pool.give(data);
-          }
-          held.set(name, taken);
-        } else this.moveSlices(data, before, data, after);
-        moved.push(name);
-      }
-      return { slice: after };
-    } catch (error) {
-      // What has been moved has no more room; what has not may have more that nobody uses.
-      this.places = Math.min(this.places, places);
-      if (held.size < names.length) {
-        this.giveAll(held.values());
-        held.clear();
-        return { slice: before, error };
-      }
-      // Shorter slices fit where they are, and so do those of before where longer ones do.
-      const isShorter = after < before;
-      for (const [name, data] of held) {
-        if (moved.includes(name) !== isShorter)
-          this.moveSlices(data, isShorter ? before : after, data, isShorter ? after : before);
-      }
-      const fits = isShorter && [...held.values()].every((data) => data.length >= length);
-      return { slice: isShorter ? after : before, ...(!fits && { error }) };
-    }
-  }
-
-  /**
-   * Moves [size·H] slices of one length into slices of another, as much of each as both have room for; into other memory, which
-   * is all zero, or where they are.
-   */
-  private moveSlices(from: Float32Array, before: number, to: Float32Array, after: number): void {
-    const { heads, headWidth } = this.shape;
-    const count = this.size * heads;
-    if (from === to && before === after) return;
-    const kept = Math.min(before, after) * headWidth;
-    for (let n = 0; n < count; n++) {
-      // Longer ones move away from each other, the last one first.
-      const i = after > before ? count - 1 - n : n;
-      const [start, end] = [i * before * headWidth, (i + 1) * after * headWidth];
-      const first = i * after * headWidth;
-      to.set(from.subarray(start, start + kept), first);
-      if (from === to) to.fill(0, first + kept, end);
-    }
-  }
-
   /** Makes other room for what documents have written. @throws RangeError, and nothing is lost */
   private resizeOwn(places: number, slots: number): void {
-    const most = this.mostEach(this.inputs.own, bytesIn(this.cross));
-    const { slice, error } = this.resize(
-      this.own,
-      this.inputs.own,
-      { places, before: this.slots, after: slots },
-      most,
-    );
-    this.slots = slice;
+    const error = this.resize(this.own, { places, slice: slots }, this.cross.sizeBytes);
     if (error !== undefined) throw error;
   }
 
@@ -426,7 +329,7 @@ export class RunningBatch {
   private gather(place: number, member: Member): void {
     const { heads, headWidth } = this.shape;
     const moves = gatherPasts(member, this.slots);
-    for (const data of this.own.values()) {
+    for (const data of this.own.held.values()) {
       for (let h = 0; h < heads; h++) {
         const start = (place * heads + h) * this.slots;
         for (const { from, to, length } of moves) {
@@ -444,7 +347,7 @@ export class RunningBatch {
   next(): NextStep {
     this.widen();
     const { heads, headWidth, width } = this.shape;
-    const { size, slots, source, own } = this;
+    const { size, slots, source } = this;
     const visible = slots + 1;
     const ancestors = new Float32Array(size * width * visible).fill(dropped);
     // Where nothing is to be seen, any step will do.
@@ -476,12 +379,12 @@ export class RunningBatch {
       ),
       slotPositions: { dtype: "int64", data: slotPositions, shape: [size, visible] },
     };
-    for (const [name, data] of this.cross) {
-      const used = data.subarray(0, size * this.crossWidth(source));
+    for (const [name, data] of this.cross.held) {
+      const used = data.subarray(0, size * this.cross.width);
       feeds[name] = float32(used, [size, heads, source, headWidth]);
     }
-    for (const [name, data] of own) {
-      const used = data.subarray(0, size * this.ownWidth(slots));
+    for (const [name, data] of this.own.held) {
+      const used = data.subarray(0, size * this.own.width);
       feeds[name] = float32(used, [size, heads, slots, headWidth]);
     }
     for (const member of this.members) {
@@ -490,7 +393,7 @@ export class RunningBatch {
     }
     const length = width * headWidth;
     const keep = (answer: Readonly<Record<string, Tensor>>) => {
-      for (const [name, data] of own) {
+      for (const [name, data] of this.own.held) {
         const { data: from } = answer[fresh(name)] as Tensor<"float32">;
         for (let i = 0; i < size * heads; i++) {
           const first = written[Math.floor(i / heads)] as number;

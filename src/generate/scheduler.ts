@@ -2,6 +2,7 @@
 
 import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
+import { mostLargest } from "../graph/index.js";
 import type { ModelConfig } from "../model/family.js";
 import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
@@ -478,7 +479,8 @@ export class Scheduler {
   /** How many candidates of each row do; undefined where a search needs all scores, or hardly fewer. */
   private needsOf(search: Search): number | undefined {
     const { needs } = search;
-    return needs === undefined || needs > this.parts.config.vocabSize / 4 ? undefined : needs;
+    const most = Math.min(this.parts.config.vocabSize / 4, mostLargest);
+    return needs === undefined || needs > most ? undefined : needs;
   }
 }
 

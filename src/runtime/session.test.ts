@@ -284,6 +284,53 @@ describe("on WebGPU", () => {
   );
 });
 
+/** Rows in which each value stands in `ties` places that a seed chooses. */
+function tiedRows(rows: number, length: number, ties: number): Float32Array {
+  let state = length + ties;
+  // Lehmer's generator: products stay below 2^53.
+  const random = () => {
+    state = (state * 48271) % 2147483647;
+    return state;
+  };
+  return Float32Array.from(
+    Array.from({ length: rows }, () =>
+      Array.from({ length }, (_, i) => ({ value: Math.floor(i / ties), at: random() }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ value }) => value),
+    ).flat(),
+  );
+}
+
+describe.each([
+  ["in sixteen parts", 16_800],
+  ["in seven parts", 7 * 2_411],
+  ["in one, since none divides it", 16_411],
+  ["in one, since it is short", 1_600],
+])("the largest of a long axis, looked through %s", (_, length) => {
+  it.each([1, 2, 17, 393])("are the %i first by value and place", async (k) => {
+    for (const ties of [1, 3, 8]) {
+      const data = tiedRows(6, length, ties);
+      const g = new GraphBuilder();
+      const x = g.input("x", "float32", ["batch", "width", length]);
+      const { values, indices } = ops.topK(g, x, g.input("k", "int64", [1]));
+      const graph = g.finish([g.output("values", values), g.output("indices", indices)]);
+      const session = await openSession(graph, new Map(), { threads: 1 });
+      const found = await session.run({ x: float32(data, [2, 3, length]), k: int64([k], [1]) });
+      await session.close();
+      const expected = Array.from({ length: 6 }, (_, row) => {
+        const at = (i: number) => data[row * length + i] as number;
+        const order = Array.from({ length }, (_, i) => i).sort((a, b) => at(b) - at(a) || a - b);
+        return order.slice(0, k);
+      });
+      expect(found.indices?.shape).toEqual([2, 3, k]);
+      expect(Array.from(found.indices?.data ?? [], Number)).toEqual(expected.flat());
+      expect([...((found.values as Tensor<"float32">).data ?? [])]).toEqual(
+        expected.flatMap((places, row) => places.map((i) => data[row * length + i])),
+      );
+    }
+  });
+});
+
 describe("a session", () => {
   const graph = () => {
     const g = new GraphBuilder();
