@@ -3,9 +3,8 @@ import { size, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, allocateNew } from "./buffer-pool.js";
 
 /**
- * What a session makes by itself lies among its working memory until V8 has collected the array around it, which may be
- * hundreds of runs later: the free memory between such pieces is never again one piece, and the session asks for more.
- * Here each output has one array, as long as the longest that was asked for, whose beginning the next run takes.
+ * Taken before a step begins, so that who needs more than there is can be told before anything is done. Each output has one array,
+ * as long as the longest that was asked for, whose beginning the next run takes.
  */
 export class OutputBuffers {
   private readonly allocate: Allocate;
