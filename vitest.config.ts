@@ -41,6 +41,7 @@ class LongestFirst extends BaseSequencer {
 const alone = [
   "src/data/large-data.test.ts",
   "src/package/archive-faults.test.ts",
+  "src/runtime/release.test.ts",
   "src/runtime/weights.test.ts",
   "src/summarize/long-document.test.ts",
 ];

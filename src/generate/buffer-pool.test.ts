@@ -75,10 +75,14 @@ it("lets go of what it keeps before it says that memory is short", () => {
     if (length > left) throw new RangeError("Array buffer allocation failed");
     return new Float32Array(length);
   });
-  pool.give(pool.take(40));
-  pool.give(pool.take(90));
+  const small = pool.take(40);
+  pool.give(small);
+  const large = pool.take(90);
+  pool.give(large);
   left = 10;
   expect(() => pool.take(30)).toThrow(RangeError);
   expect(pool.freeBytes).toBe(0);
+  // Their memory is free at once, not when garbage is collected.
+  expect([small.length, large.length]).toEqual([0, 0]);
   expect(pool.take(10)).toHaveLength(10);
 });

@@ -1,8 +1,8 @@
 // Tensors of keys or values, all of one shape, whose room changes with the documents that are in them.
-import type { BufferPool } from "./buffer-pool.js";
+import { type BufferPool, isOutOfMemory } from "./buffer-pool.js";
 
-/** Where less room is made, the memory for it may be so many times as long. */
-const mostShrunk = 1.25;
+/** How long memory may be where less room is made. */
+const mostShrunkTo = (length: number) => Math.ceil(1.25 * length);
 
 export interface HeadShape {
   readonly heads: number;
@@ -76,16 +76,17 @@ export class CacheTensors {
    */
   resize(
     room: Room,
-    { documents, places }: { readonly documents: number; readonly places: number },
+    { documents, ...was }: { readonly documents: number; readonly places: number },
     mostBytes: number,
   ): unknown {
     const { names, held, pool } = this;
+    const { places } = room;
     const [before, after] = [this.slice, room.slice];
     const length = this.lengthFor(room);
     // Memory that has become too large is none to stay in, nor to move the next tensor to.
-    const isLess = length < this.lengthFor({ places, slice: before });
+    const isLess = length < this.lengthFor({ places: was.places, slice: before });
     const most = Math.floor(mostBytes / (4 * names.length));
-    const longest = Math.min(most, isLess ? Math.ceil(mostShrunk * length) : most);
+    const longest = Math.max(length, Math.min(most, isLess ? mostShrunkTo(length) : most));
     const move = (from: Float32Array, to: Float32Array, slices: readonly [number, number]) =>
       this.moveSlices(documents, from, to, slices);
     const moved: string[] = [];
@@ -109,16 +110,34 @@ export class CacheTensors {
         this.release();
         return error;
       }
-      // Shorter slices fit where they are, and so do those of before where longer ones do.
       const isShorter = after < before;
-      for (const [name, data] of held) {
-        if (moved.includes(name) !== isShorter)
-          move(data, data, isShorter ? [before, after] : [after, before]);
+      if (!isShorter) {
+        const room = { places: Math.min(places, was.places), slice: before };
+        for (const name of moved) this.moveBack(name, room, after, documents);
+        return error;
       }
-      this.slice = isShorter ? after : before;
-      const fits = isShorter && [...held.values()].every((data) => data.length >= length);
+      // Shorter slices fit where they are.
+      for (const [name, data] of held) if (!moved.includes(name)) move(data, data, [before, after]);
+      this.slice = after;
+      const fits = [...held.values()].every((data) => data.length >= length);
       return fits ? undefined : error;
     }
+  }
+
+  /** Gives a tensor the shorter slices again that it had, in memory for those where there is some, else where it is. */
+  private moveBack(name: string, room: Room, after: number, documents: number): void {
+    const data = this.held.get(name) as Float32Array;
+    const length = this.lengthFor(room);
+    let taken = data;
+    try {
+      if (data.length > mostShrunkTo(length)) taken = this.pool.take(length, mostShrunkTo(length));
+    } catch (thrown) {
+      if (!isOutOfMemory(thrown)) throw thrown;
+    }
+    this.moveSlices(documents, data, taken, [after, room.slice]);
+    if (taken === data) return;
+    this.pool.give(data);
+    this.held.set(name, taken);
   }
 
   /** Moves slices of one length into slices of another, as much of each as both have room for, into other memory or where they are. */

@@ -1,4 +1,5 @@
 // Memory that a session's outputs are written into, used again by the next run.
+import { release } from "../runtime/release.js";
 import { size, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, allocateNew } from "./buffer-pool.js";
 
@@ -44,6 +45,7 @@ export class OutputBuffers {
     if (held === undefined || held.length < length) {
       // Let go first: both need not be there at once.
       this.numbers.delete(name);
+      if (held !== undefined) release([held]);
       held = this.allocate(length);
       this.numbers.set(name, held);
     }

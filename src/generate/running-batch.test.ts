@@ -193,21 +193,29 @@ it("shows each row all that it descends from and nothing else, whoever comes and
           // Sources of few lengths, of which some fit into the memory that is there for shorter ones.
           comes: fc.option(fc.constantFrom(4, 17, 18, 19, 20, 40), { freq: 2 }),
           together: fc.integer({ min: 1, max: 3 }),
-          more: fc.nat(3),
+          coming: fc.nat(3),
           // Whoever comes has no numbers, and goes when that is seen.
           spoils: fc.option(fc.constant(true), { freq: 4 }),
           goes: fc.option(fc.nat(), { freq: 3 }),
           tightens: fc.boolean(),
           // How often memory is found before there is none.
           finds: fc.option(fc.nat(5), { freq: 3 }),
+          // How much more there is of it than what is held as that begins, which released memory adds to.
+          more: fc.option(fc.nat(400)),
         }),
         { minLength: 1, maxLength: 60 },
       ),
       (events) => {
         let left = Number.POSITIVE_INFINITY;
+        let most = Number.POSITIVE_INFINITY;
+        const taken: Float32Array[] = [];
+        // Memory that was released has no length.
+        const held = () => taken.reduce((sum, { length }) => sum + length, 0);
         const pool = new BufferPool((length) => {
-          if (left-- <= 0) throw new RangeError("Array buffer allocation failed");
-          return new Float32Array(length);
+          if (left-- <= 0 || held() + length > most)
+            throw new RangeError("Array buffer allocation failed");
+          taken.push(new Float32Array(length));
+          return taken.at(-1) as Float32Array;
         });
         /** Does it, and again with enough memory where that was short. */
         const again = <T>(work: () => T): T => {
@@ -216,7 +224,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
           } catch (thrown) {
             if (!isOutOfMemory(thrown)) throw thrown;
             failures += 1;
-            left = Number.POSITIVE_INFINITY;
+            [left, most] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
             return work();
           }
         };
@@ -224,8 +232,9 @@ it("shows each row all that it descends from and nothing else, whoever comes and
         const there = new Map<Search, ReturnType<typeof beamSearch> & { source: number }>();
         let count = 0;
         for (const event of events) {
-          const { parents, comes, together, more, spoils, goes, tightens, finds } = event;
+          const { parents, comes, together, coming, spoils, goes, tightens, finds, more } = event;
           left = finds ?? Number.POSITIVE_INFINITY;
+          most = more === null ? Number.POSITIVE_INFINITY : held() + more;
           if (batch.size === 0 || (comes !== null && batch.size < 6)) {
             const source = comes ?? 4;
             const ones = Array.from({ length: Math.min(together, 6 - batch.size) }, () => ({
@@ -246,7 +255,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
             ]);
             const searches = ones.map(({ search: one }) => one);
             const fed = { "cross.k": memory, "cross.v": memory };
-            again(() => batch.add(searches, fed, mask, more));
+            again(() => batch.add(searches, fed, mask, coming));
           }
           if (tightens) again(() => batch.tighten());
           const { feeds, shape: of, keep } = again(() => batch.next());

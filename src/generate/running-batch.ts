@@ -110,7 +110,7 @@ export class RunningBatch {
   }
 
   /**
-   * Takes in documents that were encoded together. Where memory is short nothing has changed. Their places are cleared: what others
+   * Takes in documents that were encoded together. Where memory is short those that are there are as they were. Their places are cleared: what others
    * left there may be no numbers, which would count although it is masked.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
@@ -202,8 +202,8 @@ export class RunningBatch {
   }
 
   /**
-   * Copies what is held into other tensors where it does not fit, or where half of their room would do: those who made it so
-   * large have gone.
+   * Makes other room where what is to come does not fit, or where half of what there is would do: those who made it so large
+   * have gone.
    * @param isTight whether there is to be no room to spare
    * @throws RangeError, and documents are as they were
    */

@@ -2,7 +2,7 @@
 
 import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
-import { mostLargest } from "../graph/index.js";
+import { mostOfTopK } from "../graph/index.js";
 import type { ModelConfig } from "../model/family.js";
 import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
@@ -255,12 +255,15 @@ export class Scheduler {
     const feeds = joinFeeds(jobs.map((job) => job.feeds));
     for (const part of partsOf({ searches, feeds }, this.parts.encoder.device)) {
       const memory = await this.encode(part);
-      // Meanwhile they were in no list that closing or cancelling looks through.
-      if (this.closed) throw new BridleError("CANCELLED");
-      if (jobs.length === 1) checkAborted(first.hooks.signal);
-      this.makeWay(group, this.promisedBytes(group, jobs));
-      group.batch.add(part.searches, memory, part.feeds.mask, part.left);
-      release(Object.values(memory).map(({ data }) => data));
+      try {
+        // Meanwhile they were in no list that closing or cancelling looks through.
+        if (this.closed) throw new BridleError("CANCELLED");
+        if (jobs.length === 1) checkAborted(first.hooks.signal);
+        this.makeWay(group, this.promisedBytes(group, jobs));
+        group.batch.add(part.searches, memory, part.feeds.mask, part.left);
+      } finally {
+        release(Object.values(memory).map(({ data }) => data));
+      }
     }
     const now = performance.now();
     this.done.encodeMs += now - began;
@@ -476,10 +479,11 @@ export class Scheduler {
     if (owner.left === 0 && owner.searches[0] !== search) this.end(owner);
   }
 
-  /** How many candidates of each row do; undefined where a search needs all scores, or hardly fewer. */
+  /** How many candidates of each row do; undefined where a search needs all scores, hardly fewer, or more than can be asked for. */
   private needsOf(search: Search): number | undefined {
     const { needs } = search;
-    const most = Math.min(this.parts.config.vocabSize / 4, mostLargest);
+    const { vocabSize } = this.parts.config;
+    const most = Math.min(vocabSize / 4, mostOfTopK(vocabSize));
     return needs === undefined || needs > most ? undefined : needs;
   }
 }

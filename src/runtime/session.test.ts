@@ -301,6 +301,27 @@ function tiedRows(rows: number, length: number, ties: number): Float32Array {
   );
 }
 
+it.each([
+  ["the most that may be asked for", (k: number) => k],
+  ["a number that is known beforehand", () => undefined],
+])("of 16,384 elements the largest are found for %s", async (_, told) => {
+  const length = 16_384;
+  const k = ops.mostOfTopK(length);
+  expect([k, ops.mostOfTopK(1_600), ops.mostOfTopK(16_411)]).toEqual([1017, 1_600, 16_411]);
+  const data = tiedRows(1, length, 1);
+  const g = new GraphBuilder();
+  const x = g.input("x", "float32", [1, length]);
+  const count = told(k) === undefined ? k : g.input("k", "int64", [1]);
+  const graph = g.finish([g.output("values", ops.topK(g, x, count).values)]);
+  const session = await openSession(graph, new Map(), { threads: 1 });
+  const feeds = { x: float32(data, [1, length]), ...(told(k) && { k: int64([k], [1]) }) };
+  const { values } = await session.run(feeds);
+  await session.close();
+  expect([...((values as Tensor<"float32">).data ?? [])]).toEqual(
+    Array.from({ length: k }, (_, i) => length - 1 - i),
+  );
+});
+
 describe.each([
   ["in sixteen parts", 16_800],
   ["in seven parts", 7 * 2_411],

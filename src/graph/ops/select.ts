@@ -11,8 +11,11 @@ const [mostParts, leastParts] = [16, 4];
 /** Elements with equal values that may stand at the end of the largest, so that of all the earliest are found. */
 const mostTied = 8;
 
-/** The most that may be asked for by a number that is told when the graph runs, where the last axis is no shorter than `wide`. */
-export const mostLargest = Math.floor(wide / mostParts) - mostTied;
+/** The most of an axis that `topK` finds where the number is told when the graph runs. */
+export function mostOfTopK(length: number): number {
+  const parts = partsOf(length);
+  return parts === 1 ? length : length / parts - (mostTied - 1);
+}
 
 /** How many parts of equal length an axis is looked through in, one beside the other; 1 where that does not pay or divide. */
 function partsOf(length: number | string | undefined): number {
@@ -89,7 +92,9 @@ export const selectOps: OpTable = {
       const { k } = node.attributes;
       const count = node.inputs[1]?.name ?? e.ints([Number(k)]);
       const outputs = node.outputs.map(({ name }) => name);
-      const parts = Number(k ?? 1) > mostLargest ? 1 : partsOf(x.shape.at(-1));
+      const length = x.shape.at(-1);
+      const fits = k === undefined || Number(k) <= mostOfTopK(Number(length));
+      const parts = fits ? partsOf(length) : 1;
       if (parts > 1) emitInParts(e, { x, count, outputs }, parts);
       else
         e.into(outputs, "TopK", [x.name, count], {
@@ -103,7 +108,7 @@ export const selectOps: OpTable = {
 /**
  * The k largest of the last axis, largest first and of equal ones the earlier: values and their int64 indices. Where more than
  * eight are equal to the least of them, any of those in an axis of 16,384 elements or more.
- * @param k the number, or int64 [1] where it is told when the graph runs, in such an axis 1,016 at most
+ * @param k the number, or int64 [1] where it is told when the graph runs, then `mostOfTopK` at most
  * @throws SHAPE_MISMATCH
  */
 export function topK(
