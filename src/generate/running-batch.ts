@@ -110,8 +110,8 @@ export class RunningBatch {
   }
 
   /**
-   * Takes in documents that were encoded together. Where memory is short those that are there are as they were. Their places are cleared: what others
-   * left there may be no numbers, which would count although it is masked.
+   * Takes in documents that were encoded together. Where memory is short those that are there are as they were. Places are
+   * cleared for who comes: what others left there may be no numbers, which would count although it is masked.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
    * @param more documents of the same length that come next: room is made for them at once

@@ -8,7 +8,7 @@ import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
-import { type EncoderPart, joinFeeds, mostTogether, partsOf } from "./encoder-parts.js";
+import { joinFeeds, mostTogether, partsOf } from "./encoder-parts.js";
 import {
   type Job,
   type JobPhases,
@@ -254,7 +254,8 @@ export class Scheduler {
     const searches = jobs.flatMap((job) => job.searches);
     const feeds = joinFeeds(jobs.map((job) => job.feeds));
     for (const part of partsOf({ searches, feeds }, this.parts.encoder.device)) {
-      const memory = await this.encode(part);
+      // Keys and values of cross-attention, until the next are encoded.
+      const memory = await this.parts.encoder.run({ ...part.feeds });
       try {
         // Meanwhile they were in no list that closing or cancelling looks through.
         if (this.closed) throw new BridleError("CANCELLED");
@@ -271,11 +272,6 @@ export class Scheduler {
       job.readAt = now;
       for (const search of job.searches) this.owners.set(search, job);
     }
-  }
-
-  /** Keys and values of cross-attention for some of a job's documents, until the next are encoded. */
-  private encode({ feeds }: EncoderPart): Promise<Record<string, Tensor>> {
-    return this.parts.encoder.run({ ...feeds });
   }
 
   /** Whether rows and bytes suffice, also for all that those on their way may still come to need. */

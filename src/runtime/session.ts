@@ -52,7 +52,7 @@ export interface Session {
   readonly inputNames: readonly string[];
   /**
    * Runs the graph once. It blocks the thread it is called on until it is done.
-   * @param fetches tensors that outputs are written into, in place of new ones
+   * @param fetches tensors that outputs are written into, and that are answered, in place of new ones
    * @param unwanted outputs that are not answered, which saves copying them
    * @throws SHAPE_MISMATCH when a feed is missing or of another type; RUN_FAILED with onnxruntime's words.
    */

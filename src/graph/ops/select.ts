@@ -6,7 +6,7 @@ import type { Value } from "../value.js";
 
 /** From this size of the last axis on, the largest are looked for in two passes. */
 const wide = 16_384;
-/** Neighbourhoods that a wide axis is taken apart into at most, and so many at least. */
+/** Parts of equal length that a wide axis is looked through in at most, and so many at least. */
 const [mostParts, leastParts] = [16, 4];
 /** Elements with equal values that may stand at the end of the largest, so that of all the earliest are found. */
 const mostTied = 8;
