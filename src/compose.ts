@@ -145,7 +145,7 @@ export async function compose(
       /** Processors that a process among several stays on. */
       cpus?: readonly number[] | undefined;
     },
-  downloading: Pick<CreateSummarizerOptions, "onDownload" | "signal"> = {},
+  downloading: Pick<CreateSummarizerOptions, "onDownload" | "onOpening" | "signal"> = {},
   env: StatePlaces["env"] = process.env,
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
@@ -162,7 +162,12 @@ export async function compose(
     ...(config.cpus !== undefined && { cpus: config.cpus }),
     ...(config.maxCacheBytes !== undefined && { maxCacheBytes: config.maxCacheBytes }),
   };
-  const options = { ...share, device, ...(dtype !== undefined && { dtype }) };
+  const { onOpening } = downloading;
+  const options = {
+    ...{ ...share, device },
+    ...(dtype !== undefined && { dtype }),
+    ...(onOpening !== undefined && { onOpening }),
+  };
   const isAnyNeural = config.models.some((model) => model !== extractiveModel);
   /** What follows an alias; undefined for a name of something else. */
   const follow = async (model: string): Promise<ServedAlias | undefined> => {
@@ -200,14 +205,15 @@ export async function compose(
       summarizers.set(model, summarizer);
     }
   };
-  // They open on threads of their own: they begin first, and the rest is done meanwhile.
+  // Neural ones open on threads of their own: what begins those is loaded first, and the rest is done meanwhile.
   const vain = new AbortController();
   const signal = AbortSignal.any([
     vain.signal,
     ...(downloading.signal ? [downloading.signal] : []),
   ]);
   const opening = openModels();
-  const parts = [openReader(config), openProject()] as const;
+  const loaded = isAnyNeural ? loadModelOpening() : Promise.resolve();
+  const parts = [loaded.then(() => openReader(config)), loaded.then(() => openProject())] as const;
   const close = async (): Promise<void> => {
     // They give back what they are at, while there is who can be told to stop.
     await batches.close();
@@ -242,6 +248,11 @@ export async function compose(
     },
     close,
   };
+}
+
+/** Loads the code that finds neural models and begins to open them. */
+async function loadModelOpening(): Promise<void> {
+  await Promise.all([import("./model/resolve-model.js"), import("./summarize/neural.js")]);
 }
 
 async function openReader({

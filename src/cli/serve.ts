@@ -49,16 +49,18 @@ async function run(
   const { resolveServeConfig } = await import("../config/serve-config.js");
   const config = resolveServeConfig(given, terminal.env);
   const { compose } = await import("../compose.js");
+  let onOpening = () => {};
+  const begun = new Promise<void>((resolve) => {
+    onOpening = resolve;
+  });
   const opening = logDownloads(config, terminal, async (downloading) => {
-    if (config.workers === 1) return await compose(config, downloading);
+    if (config.workers === 1) return await compose(config, { ...downloading, onOpening });
     const { openProcesses } = await import("../server/processes/open-processes.js");
     return await openProcesses(config, downloading);
   });
-  // Loading the server's code takes as long as models take to open, which is work of other threads.
-  const [service, { startServer }] = await Promise.all([
-    opening,
-    import("../server/server.js"),
-  ]).catch(async (thrown) => {
+  // Loading the server's code takes as long as models take to open, which is work of other threads once those have begun.
+  const loading = Promise.race([begun, opening]).then(() => import("../server/server.js"));
+  const [service, { startServer }] = await Promise.all([opening, loading]).catch(async (thrown) => {
     await opening.then(
       (opened) => opened.close(),
       () => {},

@@ -2,7 +2,7 @@
 import { dtypes, type Graph } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
-import { openSession, type SessionOptions } from "../runtime/session.js";
+import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
 import { int64, int64Rows, size } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
@@ -82,6 +82,22 @@ export interface GeneratorOptions extends SessionOptions {
   readonly limits?: BatchLimits | undefined;
   /** Where memory for keys and values comes from. */
   readonly allocate?: Allocate;
+  /** Lets the encoder have a thread of its own, where weights are laid out anew: that takes long, and so both do it at once. */
+  readonly encoderThread?: boolean | undefined;
+}
+
+/** Two sessions; where one cannot be opened, neither stays open. */
+async function openBoth(
+  first: Promise<Session>,
+  second: Promise<Session>,
+): Promise<[Session, Session]> {
+  try {
+    return await Promise.all([first, second]);
+  } catch (thrown) {
+    for (const one of await Promise.allSettled([first, second]))
+      if (one.status === "fulfilled") await one.value.close();
+    throw thrown;
+  }
 }
 
 /** Opens the encoder and step sessions of a model. */
@@ -89,16 +105,19 @@ export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, limits, allocate, ...sessionOptions }: GeneratorOptions = {},
+  { adapt = (graph) => graph, limits, allocate, encoderThread, ...rest }: GeneratorOptions = {},
 ): Promise<Generator> {
+  const ownThread = encoderThread === true && rest.prepack === true;
+  const openEncoder = async () =>
+    await openSession(adapt(encoderGraph(family, config)), weights, {
+      ...{ ...rest, ownThread, label: "encoder" },
+    });
   const step = adapt(stepGraph(family, config), { fewRows: true });
-  const encoder = await openSession(adapt(encoderGraph(family, config)), weights, {
-    ...{ ...sessionOptions, label: "encoder" },
-  });
-  // A step has as many rows as beams: few enough that laying the weights out anew pays.
-  const decoder = await openSession(step, weights, {
-    ...{ ...sessionOptions, prepack: true, label: "decoder" },
-  });
+  const [encoder, decoder] = await openBoth(
+    openEncoder(),
+    // A step has as many rows as beams: few enough that laying the weights out anew pays.
+    openSession(step, weights, { ...rest, prepack: true, label: "decoder" }),
+  );
   const inputs = cacheInputs(step);
   const stepWeightBytes = readBytes(step);
   const parts = { encoder, decoder, config, inputs, allocate, stepWeightBytes };

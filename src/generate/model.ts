@@ -39,7 +39,7 @@ import type { GenerateOptions } from "./options.js";
 import { createRandom } from "./random.js";
 import type { BatchLimits, EngineLoad } from "./scheduler.js";
 
-export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
+export interface OpenModelOptions extends Omit<SessionOptions, "device" | "ownThread"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
   readonly device?: Device | "auto";
   /**
@@ -49,6 +49,8 @@ export interface OpenModelOptions extends Omit<SessionOptions, "device"> {
   readonly dtype?: ModelDType;
   /** How much generation runs together. */
   readonly limits?: BatchLimits;
+  /** Lets the encoder of whole-number weights have a thread of its own, so that it opens while the decoder does. */
+  readonly encoderThread?: boolean;
 }
 
 export interface ForwardResult {
@@ -93,6 +95,8 @@ export interface Model {
     input: LabelledBatch,
     options?: { readonly labelSmoothing?: number },
   ): Promise<Map<string, Tensor<"float32">>>;
+  /** Opens what generation needs, which the first call of `generate` waits for otherwise. @throws RUN_FAILED, DEVICE_UNAVAILABLE */
+  prepare(): Promise<void>;
   /** Generates with the given options alone; spread `generationDefaults` into them for the folder's own. */
   generate(
     input: GenerateInput,
@@ -322,6 +326,12 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     return answer.gradients;
   }
 
+  async function prepared(): Promise<Generator> {
+    generator ??= openGenerator(family, config, weights, { ...options, adapt });
+    opened = await generator;
+    return opened;
+  }
+
   return {
     config,
     device: options.device,
@@ -330,11 +340,9 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     weights,
     forward,
     gradients,
-    async generate(input, generateOptions, hooks) {
-      generator ??= openGenerator(family, config, weights, { ...options, adapt });
-      opened = await generator;
-      return opened.generate(input, generateOptions, hooks);
-    },
+    prepare: async () => void (await prepared()),
+    generate: async (input, generateOptions, hooks) =>
+      await (await prepared()).generate(input, generateOptions, hooks),
     load: () => opened?.load(),
     async save(target) {
       const { parameters } = whole;

@@ -9,7 +9,7 @@ import { aliasKey } from "./served-names.js";
 export interface FollowAliasOptions extends Pick<ServedAliasOptions, "pollMs" | "onEvent"> {
   readonly summarizer: Pick<
     CreateSummarizerOptions,
-    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes"
+    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening"
   >;
   readonly freeBytes?: ServedAliasOptions["freeBytes"];
 }

@@ -17,6 +17,7 @@ import { type Device, devices, deviceUnavailable, listDevices } from "./devices.
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
 import type { Profiler } from "./profile/profiler.js";
 import { release } from "./release.js";
+import { createOnThread, type NativeSession } from "./session-thread.js";
 import { size, type Tensor, type TensorDType } from "./tensor.js";
 import {
   checkFiles,
@@ -41,6 +42,11 @@ export interface SessionOptions {
    * The copy takes the place of the mapping; opening takes longer.
    */
   readonly prepack?: boolean;
+  /**
+   * Whether it lives on a thread of its own, so that it opens while others do. On the CPU, for weights in files; one that is
+   * profiled stays here.
+   */
+  readonly ownThread?: boolean;
   /** Is told what each run and each operator takes, which slows them a little. */
   readonly profiler?: Profiler | undefined;
   /** What the graph is for, in profiles. */
@@ -51,7 +57,7 @@ export interface Session {
   readonly device: Device;
   readonly inputNames: readonly string[];
   /**
-   * Runs the graph once. It blocks the thread it is called on until it is done.
+   * Runs the graph once. It blocks the thread it is called on until it is done, unless the session has one of its own.
    * @param fetches tensors that outputs are written into, and that are answered, in place of new ones
    * @param unwanted outputs that are not answered, which saves copying them
    * @throws SHAPE_MISMATCH when a feed is missing or of another type; RUN_FAILED with onnxruntime's words.
@@ -225,10 +231,17 @@ export async function openSession(
       }),
     },
   };
-  let session: InferenceSession;
+  const isMapped = Object.keys(fed).length === 0 && handed.length === 0;
+  const ownThread = options.ownThread === true && device === "cpu" && isMapped;
+  let session: NativeSession;
   try {
-    session = await ort.InferenceSession.create(encodeModel(model), settings);
+    const bytes = encodeModel(model);
+    session =
+      ownThread && watch === undefined
+        ? await createOnThread({ bytes, settings })
+        : await ort.InferenceSession.create(bytes, settings);
   } catch (cause) {
+    if (cause instanceof BridleError) throw cause;
     const reason = (cause as Error).message;
     // The CPU is always there: what does not open on it is the graph.
     throw device === "cpu"
@@ -263,11 +276,12 @@ export async function openSession(
           ? new ort.Tensor(into.dtype as "float32", into.data as Float32Array, into.shape)
           : null;
       }
-      let results: InferenceSession.OnnxValueMapType;
+      let results: Awaited<ReturnType<NativeSession["run"]>>;
       try {
         const running = () => session.run(all, wanted);
         results = await (watch === undefined ? running() : watch.around(running));
       } catch (cause) {
+        if (cause instanceof BridleError) throw cause;
         throw new BridleError("RUN_FAILED", { reason: (cause as Error).message }, { cause });
       }
       const tensors: Record<string, Tensor> = {};

@@ -37,6 +37,8 @@ export interface CreateSummarizerOptions {
   readonly onDownload?: (progress: DownloadProgress) => void;
   /** Ends a download; what is there of it stays and is taken up by the next. */
   readonly signal?: AbortSignal;
+  /** Told when a thread has begun to open a neural model, which needs this one no more for some time. */
+  readonly onOpening?: () => void;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface CreateSummarizerOptions {
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
-  const { maxCacheBytes, onDownload, signal } = options;
+  const { maxCacheBytes, onDownload, onOpening, signal } = options;
   if (model === extractiveModel) {
     checkExtractive(device, dtype);
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
@@ -66,6 +68,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(threads === undefined ? {} : { threads }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(onOpening === undefined ? {} : { onOpening }),
   });
 }
 
@@ -90,7 +93,10 @@ function checkExtractive(device: Device | "auto", dtype: ModelDType | undefined)
 export async function openSummarizer(
   { folder, registered, licence }: FoundModel,
   name: string,
-  options: Pick<CreateSummarizerOptions, "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes">,
+  options: Pick<
+    CreateSummarizerOptions,
+    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening"
+  >,
 ): Promise<Summarizer> {
   const { createNeuralSummarizer } = await import("./neural.js");
   const { modelVersion } = await import("../model/model-version.js");

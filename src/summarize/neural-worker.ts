@@ -83,14 +83,15 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 
 async function start(): Promise<void> {
   const { folder, threads, cpus, maxCacheBytes, device, dtype } = workerData as WorkerSettings;
-  const tokenizer = await loadTokenizer(folder);
   const model = await openModel(folder, {
-    device,
-    threads,
+    ...{ device, threads, encoderThread: true },
     ...(cpus && { cpus }),
     ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),
     ...(dtype && { dtype }),
   });
+  // What goes wrong is told to whoever asks first, which is the one who warms it up.
+  model.prepare().catch(() => {});
+  const tokenizer = await loadTokenizer(folder);
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {

@@ -1,7 +1,9 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
 import { modelVersion } from "../model/model-version.js";
@@ -174,7 +176,11 @@ describe("a neural summarizer", () => {
 });
 
 it("says what is wrong with a folder", async () => {
-  await expect(createSummarizer({ model: root })).rejects.toMatchObject({
+  await expect(createSummarizer({ model: root })).rejects.toThrow(/config\.json.*it is not there/);
+  const mute = await makeTinyPegasus(join(root, "mute"));
+  for (const name of ["spiece.model", "tokenizer.json"])
+    await rm(join(mute, name), { force: true });
+  await expect(createSummarizer({ model: mute })).rejects.toMatchObject({
     code: "TOKENIZER_NOT_FOUND",
   });
   await expect(createSummarizer({ model: join(root, "absent") })).rejects.toMatchObject({
@@ -237,3 +243,23 @@ it("looks no further into a text without an end than the part it cuts", async ()
   // A search that halves what is left of the text for each part would look at some thousand times its length.
   expect(looked).toBeLessThan(text.length * 60);
 });
+
+it.each(["fp32", "int8"])(
+  "a program that is no file has threads too, in %s, and ends",
+  async (dtype) => {
+    const index = new URL("index.js", new URL("../../dist/", import.meta.url)).href;
+    const program = `
+    import { createSummarizer } from ${JSON.stringify(index)};
+    const summarizer = await createSummarizer({ model: process.argv[1], threads: 1, dtype: process.argv[2] });
+    const { summary } = await summarizer.summarize(${JSON.stringify(short)}, { parameters: { maxNewTokens: 3 } });
+    console.log(typeof summary, process.argv[2]);
+    const extractive = await createSummarizer({ threads: 1 });
+    console.log((await extractive.summarize(${JSON.stringify(long.repeat(60))}, { parameters: { sentences: 1 } })).summary);`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--input-type=module", "--eval", program, folder, dtype],
+      { env: { ...process.env, BRIDLE_HOME: join(root, "home") }, timeout: 60_000 },
+    );
+    expect(stdout).toMatch(new RegExp(`^string ${dtype}\\nThe \\w+ was closed in winter`));
+  },
+);

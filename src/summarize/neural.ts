@@ -3,6 +3,7 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { thisMachine } from "../config/machine.js";
 import type { ModelDType } from "../config/model-dtypes.js";
+import { threadArguments } from "../config/thread-arguments.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
@@ -38,6 +39,8 @@ export interface NeuralSummarizerOptions {
   readonly cpus?: readonly number[];
   /** Bytes of keys and values that documents on their way may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
+  /** Told when its thread has begun. */
+  readonly onOpening?: () => void;
 }
 
 /** Parameters a neural model takes. A summary is one: sequences beside it would be paid for and thrown away. */
@@ -100,6 +103,7 @@ export async function createNeuralSummarizer(
   }
 
   const first = current();
+  options.onOpening?.();
   const { config, defaults, traits } = await first.ready.catch(async (error: unknown) => {
     await first.worker.terminate();
     throw error;
@@ -207,6 +211,7 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
 function startEngine(settings: WorkerSettings): Engine {
   const worker = new Worker(new URL("./neural-worker.js", import.meta.url), {
     workerData: settings,
+    ...threadArguments(),
     // CUDA's libraries read the process's own environment, where the runtime tells them to stay exact.
     env: SHARE_ENV,
   });

@@ -68,10 +68,12 @@ export async function quantize<C extends ModelConfig>(
   weights: Weights,
 ): Promise<Quantized> {
   const all = planQuantization(graph, dtype, config.vocabSize);
+  // A tokenizer that cannot be read is told before minutes are spent.
+  const documents = await calibration();
   const draft = await makeDraft(cache, facts, weights, all);
   let errors: Map<string, number>;
   try {
-    errors = await measureLayers(config, graph, weights, draft, await calibration(), session);
+    errors = await measureLayers(config, graph, weights, draft, documents, session);
   } catch (thrown) {
     await discardDraft(draft);
     throw thrown;

@@ -1,0 +1,122 @@
+// An onnxruntime session on a thread of its own, so that it opens while others do.
+import { Worker } from "node:worker_threads";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { threadArguments } from "../config/thread-arguments.js";
+import { BridleError } from "../errors/error.js";
+
+/** What Bridle uses of an onnxruntime session. */
+export interface NativeSession {
+  /** @param fetches the outputs that are answered, with memory where they are to be written into some */
+  run(
+    feeds: Readonly<Record<string, OrtTensor>>,
+    fetches: Readonly<Record<string, OrtTensor | null>>,
+  ): Promise<Readonly<Record<string, SentTensor>>>;
+  endProfiling(): void;
+  release(): Promise<void>;
+}
+
+/** A tensor as it comes from another thread. */
+export type SentTensor = Pick<OrtTensor, "type" | "dims" | "data">;
+
+/** What the thread opens. */
+export interface OpenedOnThread {
+  readonly bytes: Uint8Array;
+  readonly settings: InferenceSession.SessionOptions;
+}
+
+export type ToSession =
+  | {
+      readonly type: "run";
+      readonly id: number;
+      readonly feeds: Readonly<Record<string, SentTensor>>;
+      readonly wanted: readonly string[];
+    }
+  | { readonly type: "release" };
+
+export type FromSession =
+  | { readonly type: "open" }
+  | { readonly type: "done"; readonly id: number; readonly results: Record<string, SentTensor> }
+  /** Without an id, opening has failed. */
+  | { readonly type: "failed"; readonly id: number | undefined; readonly reason: string };
+
+interface Waiting {
+  resolve(results: Record<string, SentTensor>): void;
+  reject(error: Error): void;
+}
+
+/** A tensor for another thread. Of one that is part of some memory, all of that would be copied. */
+function toSend({ type, dims, data }: OrtTensor): SentTensor {
+  const elements = data as Float32Array;
+  const isPart = elements.byteLength < elements.buffer.byteLength;
+  return { type, dims, data: isPart ? elements.slice() : elements };
+}
+
+/**
+ * Opens a model as `InferenceSession.create` does, with what can be sent to a thread. It keeps the process alive while it works
+ * alone. Should its thread die, that ends the thread which opened it, as what nobody catches does: it could not answer again.
+ * @throws RUN_FAILED with onnxruntime's words, as its runs do; WORKER_FAILED where its thread does not start
+ */
+export async function createOnThread(opened: OpenedOnThread): Promise<NativeSession> {
+  const worker = new Worker(new URL("./session-worker.js", import.meta.url), {
+    workerData: opened,
+    ...threadArguments(),
+  });
+  const waiting = new Map<number, Waiting>();
+  let nextId = 0;
+  let isReleased = false;
+  await new Promise<void>((resolve, reject) => {
+    let isOpen = false;
+    const onDeath = (reason: string) => {
+      if (isReleased) return;
+      const error = new BridleError("WORKER_FAILED", { reason });
+      if (isOpen) throw error;
+      reject(error);
+    };
+    worker.on("error", (cause) => onDeath(cause.message));
+    worker.on("exit", (code) => onDeath(`its thread ended with code ${code}`));
+    worker.on("message", (message: FromSession) => {
+      if (message.type === "open") {
+        isOpen = true;
+        resolve();
+      } else if (message.type === "failed" && message.id === undefined) {
+        isReleased = true;
+        reject(new BridleError("RUN_FAILED", { reason: message.reason }));
+      } else {
+        const id = message.id as number;
+        const one = waiting.get(id);
+        waiting.delete(id);
+        if (message.type === "done") one?.resolve(message.results);
+        else one?.reject(new BridleError("RUN_FAILED", { reason: message.reason }));
+      }
+      if (waiting.size === 0) worker.unref();
+    });
+  });
+  const say = (message: ToSession) => worker.postMessage(message);
+  return {
+    async run(feeds, fetches) {
+      const id = nextId++;
+      const sent = Object.entries(feeds).map(([name, tensor]) => [name, toSend(tensor)] as const);
+      say({ type: "run", id, feeds: Object.fromEntries(sent), wanted: Object.keys(fetches) });
+      const results = await new Promise<Record<string, SentTensor>>((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        worker.ref();
+      });
+      for (const [name, into] of Object.entries(fetches)) {
+        const answer = results[name];
+        if (into !== null && answer !== undefined)
+          (into.data as Float32Array).set(answer.data as Float32Array);
+      }
+      return results;
+    },
+    endProfiling() {
+      throw new BridleError("BUG", { reason: "a session on a thread of its own is not watched" });
+    },
+    async release() {
+      isReleased = true;
+      const ended = new Promise((resolve) => worker.once("exit", resolve));
+      worker.ref();
+      say({ type: "release" });
+      await ended;
+    },
+  };
+}
