@@ -59,7 +59,9 @@ async function run(
     return await openProcesses(config, downloading);
   });
   // Loading the server's code takes as long as models take to open, which is work of other threads once those have begun.
-  const loading = Promise.race([begun, opening]).then(() => import("../server/server.js"));
+  const loading = (config.workers === 1 ? Promise.race([begun, opening]) : Promise.resolve()).then(
+    () => import("../server/server.js"),
+  );
   const [service, { startServer }] = await Promise.all([opening, loading]).catch(async (thrown) => {
     await opening.then(
       (opened) => opened.close(),

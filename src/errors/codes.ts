@@ -1111,6 +1111,11 @@ export const codes = {
     message: "The model's thread stopped: {reason}.",
     hint: "Send it again: the model is loaded anew. If it happens again, give the process more memory or use a smaller model.",
   },
+  RUN_MEMORY_SHORT: {
+    kind: "unavailable",
+    message: "There is not as much memory left as the model computes with: {reason}",
+    hint: "Try again when less is under way, or with a shorter document at once; give the process more memory, or use a smaller --max-cache-bytes or model.",
+  },
   CACHE_MEMORY_SHORT: {
     kind: "too-large",
     message: "The keys and values of this request take up to {needed}, and there is {room}.",

@@ -1,5 +1,4 @@
 // Memory for keys and values that batches give back and others take again.
-import { BridleError } from "../errors/error.js";
 import { release } from "../runtime/release.js";
 
 /** Memory for so many numbers. @throws RangeError where there is none left */
@@ -7,10 +6,8 @@ export type Allocate = (length: number) => Float32Array;
 
 export const allocateNew: Allocate = (length) => new Float32Array(length);
 
-/** V8 refuses memory by a RangeError, onnxruntime by failing to run; that it is memory is told by their words alone. */
+/** V8 refuses memory by a RangeError; which of them is told by its words alone. */
 export function isOutOfMemory(thrown: unknown): boolean {
-  if (thrown instanceof BridleError)
-    return thrown.code === "RUN_FAILED" && /allocat|bad_alloc/i.test(thrown.message);
   return thrown instanceof RangeError && /allocation failed|array length/i.test(thrown.message);
 }
 

@@ -82,8 +82,20 @@ export interface GeneratorOptions extends SessionOptions {
   readonly limits?: BatchLimits | undefined;
   /** Where memory for keys and values comes from. */
   readonly allocate?: Allocate;
-  /** Lets the encoder have a thread of its own, where weights are laid out anew: that takes long, and so both do it at once. */
-  readonly encoderThread?: boolean | undefined;
+  /** The encoder's session, where that has begun to open. */
+  readonly encoder?: Promise<Session> | undefined;
+}
+
+/** Opens the session of a model's encoder alone. */
+export async function openEncoder<C extends ModelConfig>(
+  family: Family<C>,
+  config: C,
+  weights: Weights,
+  { adapt = (graph) => graph, ...options }: SessionOptions & Pick<GeneratorOptions, "adapt"> = {},
+): Promise<Session> {
+  return await openSession(adapt(encoderGraph(family, config)), weights, {
+    ...{ ...options, label: "encoder" },
+  });
 }
 
 /** Two sessions; where one cannot be opened, neither stays open. */
@@ -105,16 +117,11 @@ export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, limits, allocate, encoderThread, ...rest }: GeneratorOptions = {},
+  { adapt = (graph) => graph, limits, allocate, encoder: opening, ...rest }: GeneratorOptions = {},
 ): Promise<Generator> {
-  const ownThread = encoderThread === true && rest.prepack === true;
-  const openEncoder = async () =>
-    await openSession(adapt(encoderGraph(family, config)), weights, {
-      ...{ ...rest, ownThread, label: "encoder" },
-    });
   const step = adapt(stepGraph(family, config), { fewRows: true });
   const [encoder, decoder] = await openBoth(
-    openEncoder(),
+    opening ?? openEncoder(family, config, weights, { ...rest, adapt }),
     // A step has as many rows as beams: few enough that laying the weights out anew pays.
     openSession(step, weights, { ...rest, prepack: true, label: "decoder" }),
   );

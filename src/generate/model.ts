@@ -26,6 +26,7 @@ import {
 import type { Tensor } from "../runtime/tensor.js";
 import { type HeldWeights, holdWeights, readWeight, type Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
+import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
   type Adapt,
@@ -33,6 +34,7 @@ import {
   type GenerateInput,
   type GenerateResult,
   type Generator,
+  openEncoder,
   openGenerator,
 } from "./generator.js";
 import type { GenerateOptions } from "./options.js";
@@ -49,8 +51,13 @@ export interface OpenModelOptions extends Omit<SessionOptions, "device" | "ownTh
   readonly dtype?: ModelDType;
   /** How much generation runs together. */
   readonly limits?: BatchLimits;
-  /** Lets the encoder of whole-number weights have a thread of its own, so that it opens while the decoder does. */
+  /**
+   * Lets the encoder of whole-number weights have a thread of its own, where it begins to open at once. Should that thread die, it
+   * ends the one that opened the model, as an error does that nobody catches.
+   */
   readonly encoderThread?: boolean;
+  /** The folder's tokenizer, for whoever reads it anyway; where weights are rounded, what is wrong with it is told before. */
+  readonly tokenizer?: () => Promise<Tokenizer>;
 }
 
 export interface ForwardResult {
@@ -95,8 +102,6 @@ export interface Model {
     input: LabelledBatch,
     options?: { readonly labelSmoothing?: number },
   ): Promise<Map<string, Tensor<"float32">>>;
-  /** Opens what generation needs, which the first call of `generate` waits for otherwise. @throws RUN_FAILED, DEVICE_UNAVAILABLE */
-  prepare(): Promise<void>;
   /** Generates with the given options alone; spread `generationDefaults` into them for the folder's own. */
   generate(
     input: GenerateInput,
@@ -163,7 +168,7 @@ async function readModelWeights<C extends ModelConfig>(
   config: C,
   graph: Graph,
   dtype: ModelDType,
-  session: SessionOptions,
+  { tokenizer, ...session }: SessionOptions & Pick<OpenModelOptions, "tokenizer">,
 ): Promise<{ weights: Weights; adapt: Adapt }> {
   if (dtype === "fp32") {
     const weights = await readWeights(folder, family, config, graph.parameters);
@@ -172,7 +177,7 @@ async function readModelWeights<C extends ModelConfig>(
   }
   const { weights, plan, product } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
-    calibration: () => calibrationDocuments(folder, config),
+    calibration: () => calibrationDocuments(folder, config, tokenizer),
   });
   const rule = withoutBiases(await findZeros(weights, family.fixed));
   const adapt: Adapt = (exact, { fewRows = false } = {}) => {
@@ -194,12 +199,21 @@ async function findZeros(weights: Weights, names: readonly string[]): Promise<Se
   return zeros;
 }
 
-/** Documents to measure layers on, as the model's own tokenizer cuts them; without one any tokens will do. */
-async function calibrationDocuments(folder: string, config: ModelConfig): Promise<number[][]> {
-  const tokenizer = await loadTokenizer(folder).catch((thrown: unknown) => {
+/** The folder's tokenizer; undefined where there is none. */
+async function findTokenizer(folder: string): Promise<Tokenizer | undefined> {
+  return await loadTokenizer(folder).catch((thrown: unknown) => {
     if (thrown instanceof BridleError && thrown.code === "TOKENIZER_NOT_FOUND") return undefined;
     throw thrown;
   });
+}
+
+/** Documents to measure layers on, as the model's own tokenizer cuts them; without one any tokens will do. */
+async function calibrationDocuments(
+  folder: string,
+  config: ModelConfig,
+  given: OpenModelOptions["tokenizer"],
+): Promise<number[][]> {
+  const tokenizer = await (given ?? (() => findTokenizer(folder)))();
   if (tokenizer === undefined) {
     const length = Math.min(64, config.maxPositions ?? 64);
     return calibrationTexts.map((_, stream) => {
@@ -216,7 +230,13 @@ async function calibrationDocuments(folder: string, config: ModelConfig): Promis
  * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE
  */
 export async function openModel(folder: string, asked: OpenModelOptions = {}): Promise<Model> {
-  const { device: askedDevice = "auto", dtype: askedDType, ...rest } = asked;
+  const {
+    device: askedDevice = "auto",
+    dtype: askedDType,
+    encoderThread,
+    tokenizer,
+    ...rest
+  } = asked;
   const dtype = await chooseDType(folder, askedDType);
   if (dtype !== "fp32" && askedDevice !== "auto" && askedDevice !== "cpu") {
     throw new BridleError("INVALID_PARAMETER", {
@@ -240,10 +260,21 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     family.usesTaskSettings === true ? summarizationTask(json) : {},
   );
   const whole = forwardGraph(family, config);
-  const { weights, adapt } = await readModelWeights(folder, family, config, whole, dtype, options);
+  const { weights, adapt } = await readModelWeights(folder, family, config, whole, dtype, {
+    ...options,
+    ...(tokenizer && { tokenizer }),
+  });
   const graph = adapt(whole);
   let generator: Promise<Generator> | undefined;
   let opened: Generator | undefined;
+  /** The encoder's session, from when it begins to open on its thread until a generator takes it over. */
+  let encoder: Promise<Session> | undefined;
+  // Weights that are not laid out anew are there in a moment.
+  if (encoderThread === true && options.prepack === true) {
+    encoder = openEncoder(family, config, weights, { ...options, adapt, ownThread: true });
+    // What goes wrong is told to who asks first.
+    encoder.catch(() => {});
+  }
   /** Sessions of the whole graph, without and with hidden states. */
   const scorers = new Map<boolean, Promise<Session>>();
 
@@ -326,8 +357,16 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     return answer.gradients;
   }
 
-  async function prepared(): Promise<Generator> {
-    generator ??= openGenerator(family, config, weights, { ...options, adapt });
+  /** Opened by the first that asks. One that cannot be opened is told to them, and opened anew for the next. */
+  async function openedGenerator(): Promise<Generator> {
+    if (generator === undefined) {
+      const opening = openGenerator(family, config, weights, { ...options, adapt, encoder });
+      opening.catch(() => {
+        if (generator === opening) generator = undefined;
+      });
+      generator = opening;
+      encoder = undefined;
+    }
     opened = await generator;
     return opened;
   }
@@ -340,9 +379,8 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     weights,
     forward,
     gradients,
-    prepare: async () => void (await prepared()),
     generate: async (input, generateOptions, hooks) =>
-      await (await prepared()).generate(input, generateOptions, hooks),
+      await (await openedGenerator()).generate(input, generateOptions, hooks),
     load: () => opened?.load(),
     async save(target) {
       const { parameters } = whole;
@@ -351,7 +389,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       await saveModel(folder, exact, target);
     },
     async close() {
-      const sessions = [generator, ...scorers.values(), ...differentiators.values()];
+      const sessions = [generator, encoder, ...scorers.values(), ...differentiators.values()];
       // One that never opened has told so where it was asked for.
       for (const one of await Promise.allSettled(sessions)) {
         if (one.status === "fulfilled") await one.value?.close();

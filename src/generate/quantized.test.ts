@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
@@ -77,6 +78,26 @@ async function using<T>(
 const logits = async (model: Model) => (await model.forward(input)).logits.data;
 
 describe("a model in whole numbers", () => {
+  it("has the same summaries where its encoder has a thread of its own", async () => {
+    const said = vi.spyOn(Worker.prototype, "postMessage");
+    const asked = { numBeams: 3, maxNewTokens: 8 };
+    const generate = (model: Model) => model.generate({ inputIds: input.inputIds }, asked);
+    const here = await using({ dtype: "int8" }, generate);
+    const exact = await using({ encoderThread: true }, generate);
+    expect(said).not.toHaveBeenCalled();
+    const there = await using({ dtype: "int8", encoderThread: true }, async (model) => {
+      expect(await generate(model)).toEqual(here);
+      return await generate(model);
+    });
+    // Two runs, and the end.
+    expect(said).toHaveBeenCalledTimes(3);
+    said.mockRestore();
+    expect(there).toEqual(here);
+    expect(exact.sequences.length).toBe(here.sequences.length);
+    // Closed before anybody asked.
+    await using({ dtype: "int8", encoderThread: true }, async () => {});
+  });
+
   it.each([
     ["int8", 0.05],
     ["int4", 0.4],

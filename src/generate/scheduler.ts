@@ -145,7 +145,7 @@ export class Scheduler {
     this.looping = true;
     try {
       while (!this.closed && (await this.turn())) {
-        // Each run blocks this thread: let its messages in, so that jobs can come and be cancelled.
+        // A run may block this thread: let its messages in, so that jobs can come and be cancelled.
         await new Promise(setImmediate);
       }
     } catch (thrown) {

@@ -2,12 +2,16 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, it } from "vitest";
+import { Worker } from "node:worker_threads";
+import { afterEach, expect, it, vi } from "vitest";
+import type { BridleError } from "../errors/error.js";
 import * as ops from "../graph/index.js";
 import { type Graph, GraphBuilder } from "../graph/index.js";
 import { openSession } from "./session.js";
 import { createOnThread } from "./session-thread.js";
 import { float32, type Tensor } from "./tensor.js";
+
+afterEach(() => void vi.restoreAllMocks());
 
 function graph(): Graph {
   const g = new GraphBuilder();
@@ -33,15 +37,21 @@ const plain = (answer: Record<string, Tensor>) =>
   );
 
 it("answers as a session that is here does, also several that ask at once", async () => {
+  const said = vi.spyOn(Worker.prototype, "postMessage");
   const [here, there] = await Promise.all([
     openSession(graph(), new Map(), { threads: 1 }),
     openSession(graph(), new Map(), { threads: 1, ownThread: true }),
   ]);
   const expected = plain(await here.run(feeds()));
+  expect(said).not.toHaveBeenCalled();
   expect(expected.product).toEqual({ dtype: "float32", shape: [2, 1], data: [-7, 39] });
   const answers = await Promise.all([1, 2, 3].map(() => there.run(feeds())));
   for (const answer of answers) expect(plain(answer)).toEqual(expected);
+  expect(said).toHaveBeenCalledTimes(3);
   expect(Object.keys(await there.run(feeds(), {}, ["product"]))).toEqual(["rectified"]);
+  const none = [await here.run(feeds(), {}, ["product", "rectified"])];
+  none.push(await there.run(feeds(), {}, ["product", "rectified"]));
+  expect(none).toEqual([{}, {}]);
   const given = feeds();
   await there.run(given);
   expect(plain(given)).toEqual(plain(feeds()));
@@ -56,6 +66,10 @@ it("writes into memory that it is given", async () => {
   expect(rectified === into).toBe(true);
   expect([...into.data]).toEqual([1, 0, 3, 4]);
   expect([...(product as Tensor<"float32">).data]).toEqual([-7, 39]);
+  const other = float32(new Float32Array(6), [3, 2]);
+  await expect(session.run(feeds(), { rectified: other })).rejects.toThrow(
+    /rectified is \[2,2\], the memory for it \[3,2\]/,
+  );
   await session.close();
 });
 
@@ -70,6 +84,40 @@ it("tells what onnxruntime says, and goes on", async () => {
   const nonsense = createOnThread({ bytes: Uint8Array.of(1, 2, 3), settings: {} });
   await expect(nonsense).rejects.toMatchObject({ code: "RUN_FAILED" });
 });
+
+it("closes once, and what it can no longer answer fails", async () => {
+  const session = await openSession(graph(), new Map(), { threads: 1, ownThread: true });
+  const late = session.run(feeds()).then(
+    () => "answered",
+    (thrown: BridleError) => thrown.code,
+  );
+  await Promise.all([session.close(), session.close()]);
+  expect(["answered", "RUN_FAILED"]).toContain(await late);
+  await expect(session.run(feeds())).rejects.toThrow(/the session is closed/);
+  await session.close();
+});
+
+it.each([false, true])(
+  "tells that memory is short (on a thread of its own: %s)",
+  async (ownThread) => {
+    const g = new GraphBuilder();
+    const [x, y] = [g.input("x", "float32", ["n", 1]), g.input("y", "float32", [1, "m"])];
+    const outer = g.finish([g.output("outer", ops.add(g, x, y))]);
+    const session = await openSession(outer, new Map(), { threads: 1, ownThread });
+    const length = 2 ** 21;
+    const wide = {
+      x: float32(new Float32Array(length), [length, 1]),
+      y: float32(new Float32Array(length), [1, length]),
+    };
+    await expect(session.run(wide)).rejects.toMatchObject({
+      code: "RUN_MEMORY_SHORT",
+      kind: "unavailable",
+    });
+    const one = float32(Float32Array.of(2), [1, 1]);
+    expect([...((await session.run({ x: one, y: one })).outer?.data ?? [])]).toEqual([4]);
+    await session.close();
+  },
+);
 
 const run = promisify(execFile);
 const dist = new URL("../../dist/", import.meta.url);
@@ -103,6 +151,6 @@ it("whose thread dies ends the one that needs it", async () => {
     setTimeout(() => writeSync(1, "still there"), 10000);`;
   await expect(start(dying)).rejects.toMatchObject({
     stdout: "",
-    stderr: expect.stringContaining("The model's thread stopped"),
+    stderr: expect.stringContaining("its thread ended with code 1"),
   });
 });

@@ -63,23 +63,26 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
   });
   const waiting = new Map<number, Waiting>();
   let nextId = 0;
-  let isReleased = false;
+  /** Settles when the thread has ended, once that was asked for. */
+  let ending: Promise<void> | undefined;
+  const closed = () => new BridleError("RUN_FAILED", { reason: "the session is closed" });
   await new Promise<void>((resolve, reject) => {
     let isOpen = false;
+    let isRefused = false;
     const onDeath = (reason: string) => {
-      if (isReleased) return;
-      const error = new BridleError("WORKER_FAILED", { reason });
-      if (isOpen) throw error;
-      reject(error);
+      if (ending !== undefined || isRefused) return;
+      if (isOpen) throw new BridleError("RUN_FAILED", { reason });
+      reject(new BridleError("WORKER_FAILED", { reason }));
     };
     worker.on("error", (cause) => onDeath(cause.message));
+    worker.on("messageerror", (cause) => onDeath(cause.message));
     worker.on("exit", (code) => onDeath(`its thread ended with code ${code}`));
     worker.on("message", (message: FromSession) => {
       if (message.type === "open") {
         isOpen = true;
         resolve();
       } else if (message.type === "failed" && message.id === undefined) {
-        isReleased = true;
+        isRefused = true;
         reject(new BridleError("RUN_FAILED", { reason: message.reason }));
       } else {
         const id = message.id as number;
@@ -94,17 +97,19 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
   const say = (message: ToSession) => worker.postMessage(message);
   return {
     async run(feeds, fetches) {
+      if (ending !== undefined) throw closed();
+      const wanted = Object.keys(fetches);
+      if (wanted.length === 0) return {};
       const id = nextId++;
       const sent = Object.entries(feeds).map(([name, tensor]) => [name, toSend(tensor)] as const);
-      say({ type: "run", id, feeds: Object.fromEntries(sent), wanted: Object.keys(fetches) });
+      say({ type: "run", id, feeds: Object.fromEntries(sent), wanted });
       const results = await new Promise<Record<string, SentTensor>>((resolve, reject) => {
         waiting.set(id, { resolve, reject });
         worker.ref();
       });
       for (const [name, into] of Object.entries(fetches)) {
         const answer = results[name];
-        if (into !== null && answer !== undefined)
-          (into.data as Float32Array).set(answer.data as Float32Array);
+        if (into !== null && answer !== undefined) copyInto(name, into, answer);
       }
       return results;
     },
@@ -112,11 +117,23 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
       throw new BridleError("BUG", { reason: "a session on a thread of its own is not watched" });
     },
     async release() {
-      isReleased = true;
-      const ended = new Promise((resolve) => worker.once("exit", resolve));
-      worker.ref();
-      say({ type: "release" });
-      await ended;
+      if (ending === undefined) {
+        ending = new Promise((resolve) => worker.once("exit", () => resolve()));
+        worker.ref();
+        say({ type: "release" });
+      }
+      await ending;
+      for (const one of waiting.values()) one.reject(closed());
+      waiting.clear();
     },
   };
+}
+
+/** Writes an answer into memory that was given for it. @throws RUN_FAILED where that is of another shape */
+function copyInto(name: string, into: OrtTensor, answer: SentTensor): void {
+  if (into.dims.join() !== answer.dims.join()) {
+    const reason = `${name} is [${answer.dims}], the memory for it [${into.dims}]`;
+    throw new BridleError("RUN_FAILED", { reason });
+  }
+  (into.data as Float32Array).set(answer.data as Float32Array);
 }

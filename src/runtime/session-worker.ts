@@ -42,7 +42,11 @@ async function start(): Promise<void> {
 
   port?.on("message", (message: ToSession) => {
     if (message.type === "run") void run(message);
+    // The thread ends either way, and its memory with it.
     else void session.release().finally(() => port?.close());
+  });
+  port?.on("messageerror", (thrown) => {
+    throw thrown;
   });
   tell({ type: "open" });
 }

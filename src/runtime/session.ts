@@ -44,7 +44,7 @@ export interface SessionOptions {
   readonly prepack?: boolean;
   /**
    * Whether it lives on a thread of its own, so that it opens while others do. On the CPU, for weights in files; one that is
-   * profiled stays here.
+   * profiled stays here. Should its thread die, that ends the one it was opened on.
    */
   readonly ownThread?: boolean;
   /** Is told what each run and each operator takes, which slows them a little. */
@@ -60,7 +60,7 @@ export interface Session {
    * Runs the graph once. It blocks the thread it is called on until it is done, unless the session has one of its own.
    * @param fetches tensors that outputs are written into, and that are answered, in place of new ones
    * @param unwanted outputs that are not answered, which saves copying them
-   * @throws SHAPE_MISMATCH when a feed is missing or of another type; RUN_FAILED with onnxruntime's words.
+   * @throws SHAPE_MISMATCH when a feed is missing or of another type; RUN_FAILED with onnxruntime's words; RUN_MEMORY_SHORT
    */
   run(
     feeds: Readonly<Record<string, Tensor>>,
@@ -183,10 +183,26 @@ const waiting = {
   force_spinning_stop: "1",
 };
 
+/** Words of onnxruntime and V8 for memory that is not there. */
+const shortage = /bad_alloc|failed to allocate memory|allocation failed|out of memory/i;
+
+/** Why a run failed: for want of memory, or for what onnxruntime says. */
+function failedRun(cause: unknown): BridleError {
+  const told = cause instanceof BridleError && cause.code === "RUN_FAILED";
+  if (cause instanceof BridleError && !told) return cause;
+  const reason = told ? String(cause.details.reason) : (cause as Error).message;
+  return new BridleError(
+    shortage.test(reason) ? "RUN_MEMORY_SHORT" : "RUN_FAILED",
+    { reason },
+    { cause },
+  );
+}
+
 /**
  * Opens a graph on a device. On the CPU weights are used from where they lie, in memory or in files that are mapped;
  * on a GPU they are copied to it when the session opens, or at every run of a training graph.
- * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED
+ * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED; WORKER_FAILED where a
+ *   thread of its own does not start
  */
 export async function openSession(
   graph: Graph,
@@ -281,8 +297,7 @@ export async function openSession(
         const running = () => session.run(all, wanted);
         results = await (watch === undefined ? running() : watch.around(running));
       } catch (cause) {
-        if (cause instanceof BridleError) throw cause;
-        throw new BridleError("RUN_FAILED", { reason: (cause as Error).message }, { cause });
+        throw failedRun(cause);
       }
       const tensors: Record<string, Tensor> = {};
       const copies: Float32Array[] = [];

@@ -37,7 +37,7 @@ export interface CreateSummarizerOptions {
   readonly onDownload?: (progress: DownloadProgress) => void;
   /** Ends a download; what is there of it stays and is taken up by the next. */
   readonly signal?: AbortSignal;
-  /** Told when a thread has begun to open a neural model, which needs this one no more for some time. */
+  /** Told when a thread begins to open a neural model, which needs this one no more for some time. */
   readonly onOpening?: () => void;
 }
 

@@ -83,15 +83,19 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 
 async function start(): Promise<void> {
   const { folder, threads, cpus, maxCacheBytes, device, dtype } = workerData as WorkerSettings;
+  let reading: Promise<Tokenizer> | undefined;
+  const readTokenizer = () => {
+    reading ??= loadTokenizer(folder);
+    return reading;
+  };
   const model = await openModel(folder, {
-    ...{ device, threads, encoderThread: true },
+    ...{ device, threads, encoderThread: true, tokenizer: readTokenizer },
     ...(cpus && { cpus }),
     ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),
     ...(dtype && { dtype }),
   });
-  // What goes wrong is told to whoever asks first, which is the one who warms it up.
-  model.prepare().catch(() => {});
-  const tokenizer = await loadTokenizer(folder);
+  // Read while the encoder opens.
+  const tokenizer = await readTokenizer();
   const { vocabSize } = model.config;
   if (tokenizer.vocabSize > vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {

@@ -1,10 +1,10 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
 import { modelVersion } from "../model/model-version.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
@@ -180,9 +180,17 @@ it("says what is wrong with a folder", async () => {
   const mute = await makeTinyPegasus(join(root, "mute"));
   for (const name of ["spiece.model", "tokenizer.json"])
     await rm(join(mute, name), { force: true });
-  await expect(createSummarizer({ model: mute })).rejects.toMatchObject({
-    code: "TOKENIZER_NOT_FOUND",
-  });
+  const home = join(root, "mute-home");
+  vi.stubEnv("BRIDLE_HOME", home);
+  for (const dtype of ["fp32", "int8"] as const) {
+    await expect(createSummarizer({ model: mute, dtype })).rejects.toMatchObject({
+      code: "TOKENIZER_NOT_FOUND",
+    });
+  }
+  vi.unstubAllEnvs();
+  // Nothing was rounded by what would be measured on no text of its own.
+  const made = await readdir(home, { recursive: true }).catch(() => []);
+  expect(made.filter((name) => name.endsWith(".safetensors"))).toEqual([]);
   await expect(createSummarizer({ model: join(root, "absent") })).rejects.toMatchObject({
     code: "MODEL_NOT_FOUND",
   });

@@ -39,7 +39,7 @@ export interface NeuralSummarizerOptions {
   readonly cpus?: readonly number[];
   /** Bytes of keys and values that documents on their way may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
-  /** Told when its thread has begun. */
+  /** Told when its thread begins. */
   readonly onOpening?: () => void;
 }
 
@@ -102,8 +102,8 @@ export async function createNeuralSummarizer(
     return started;
   }
 
-  const first = current();
   options.onOpening?.();
+  const first = current();
   const { config, defaults, traits } = await first.ready.catch(async (error: unknown) => {
     await first.worker.terminate();
     throw error;

@@ -68,7 +68,7 @@ export async function quantize<C extends ModelConfig>(
   weights: Weights,
 ): Promise<Quantized> {
   const all = planQuantization(graph, dtype, config.vocabSize);
-  // A tokenizer that cannot be read is told before minutes are spent.
+  // What is wrong with them is told before minutes are spent.
   const documents = await calibration();
   const draft = await makeDraft(cache, facts, weights, all);
   let errors: Map<string, number>;
