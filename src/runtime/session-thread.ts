@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { threadArguments } from "../config/thread-arguments.js";
 import { BridleError } from "../errors/error.js";
+import { forgetNativeCalls, type NativeCalls, ownNativeCalls } from "./native-calls.js";
 
 /** What Bridle uses of an onnxruntime session. */
 export interface NativeSession {
@@ -22,6 +23,12 @@ export type SentTensor = Pick<OrtTensor, "type" | "dims" | "data">;
 export interface OpenedOnThread {
   readonly bytes: Uint8Array;
   readonly settings: InferenceSession.SessionOptions;
+}
+
+/** What the thread is started with. */
+export interface SessionWorkerData extends OpenedOnThread {
+  /** What its calls count among. */
+  readonly calls: NativeCalls;
 }
 
 export type ToSession =
@@ -57,8 +64,10 @@ function toSend({ type, dims, data }: OrtTensor): SentTensor {
  * @throws RUN_FAILED with onnxruntime's words, as its runs do; WORKER_FAILED where its thread does not start
  */
 export async function createOnThread(opened: OpenedOnThread): Promise<NativeSession> {
+  const calls = ownNativeCalls();
+  const workerData: SessionWorkerData = { ...opened, calls };
   const worker = new Worker(new URL("./session-worker.js", import.meta.url), {
-    workerData: opened,
+    workerData,
     ...threadArguments(),
   });
   const waiting = new Map<number, Waiting>();
@@ -76,7 +85,10 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
     };
     worker.on("error", (cause) => onDeath(cause.message));
     worker.on("messageerror", (cause) => onDeath(cause.message));
-    worker.on("exit", (code) => onDeath(`its thread ended with code ${code}`));
+    worker.on("exit", (code) => {
+      forgetNativeCalls(calls);
+      onDeath(`its thread ended with code ${code}`);
+    });
     worker.on("message", (message: FromSession) => {
       if (message.type === "open") {
         isOpen = true;

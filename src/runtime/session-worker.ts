@@ -2,8 +2,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { BridleError } from "../errors/error.js";
+import { joinNativeCalls, nativeCall } from "./native-calls.js";
 import { loadOnnxRuntime } from "./onnxruntime.js";
-import type { FromSession, OpenedOnThread, SentTensor, ToSession } from "./session-thread.js";
+import type { FromSession, SentTensor, SessionWorkerData, ToSession } from "./session-thread.js";
 
 const port = parentPort;
 if (port === null)
@@ -15,16 +16,17 @@ const tell = (message: FromSession, transfer: readonly ArrayBuffer[] = []) =>
 const reasonOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown));
 
 async function start(): Promise<void> {
+  const { bytes, settings, calls } = workerData as SessionWorkerData;
+  joinNativeCalls(calls);
   const ort = await loadOnnxRuntime();
-  const { bytes, settings } = workerData as OpenedOnThread;
-  const session = await ort.InferenceSession.create(bytes, settings);
+  const session = await nativeCall(() => ort.InferenceSession.create(bytes, settings));
 
   async function run({ id, feeds, wanted }: ToSession & { type: "run" }): Promise<void> {
     try {
       const fed: Record<string, OrtTensor> = {};
       for (const [name, { type, data, dims }] of Object.entries(feeds))
         fed[name] = new ort.Tensor(type as "float32", data as Float32Array, dims);
-      const answered = await session.run(fed, wanted);
+      const answered = await nativeCall(() => session.run(fed, wanted));
       const results: Record<string, SentTensor> = {};
       const memory = new Set<ArrayBuffer>();
       for (const name of wanted) {
@@ -43,7 +45,7 @@ async function start(): Promise<void> {
   port?.on("message", (message: ToSession) => {
     if (message.type === "run") void run(message);
     // The thread ends either way, and its memory with it.
-    else void session.release().finally(() => port?.close());
+    else void nativeCall(() => session.release()).finally(() => port?.close());
   });
   port?.on("messageerror", (thrown) => {
     throw thrown;

@@ -14,6 +14,7 @@ import {
   type Target,
 } from "../graph/index.js";
 import { type Device, devices, deviceUnavailable, listDevices } from "./devices.js";
+import { nativeCall } from "./native-calls.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
 import type { Profiler } from "./profile/profiler.js";
 import { release } from "./release.js";
@@ -248,14 +249,14 @@ export async function openSession(
     },
   };
   const isMapped = Object.keys(fed).length === 0 && handed.length === 0;
-  const ownThread = options.ownThread === true && device === "cpu" && isMapped;
+  const isElsewhere =
+    options.ownThread === true && device === "cpu" && isMapped && watch === undefined;
   let session: NativeSession;
   try {
     const bytes = encodeModel(model);
-    session =
-      ownThread && watch === undefined
-        ? await createOnThread({ bytes, settings })
-        : await ort.InferenceSession.create(bytes, settings);
+    session = isElsewhere
+      ? await createOnThread({ bytes, settings })
+      : await nativeCall(() => ort.InferenceSession.create(bytes, settings));
   } catch (cause) {
     if (cause instanceof BridleError) throw cause;
     const reason = (cause as Error).message;
@@ -294,7 +295,8 @@ export async function openSession(
       }
       let results: Awaited<ReturnType<NativeSession["run"]>>;
       try {
-        const running = () => session.run(all, wanted);
+        const answering = () => session.run(all, wanted);
+        const running = () => (isElsewhere ? answering() : nativeCall(answering));
         results = await (watch === undefined ? running() : watch.around(running));
       } catch (cause) {
         throw failedRun(cause);
@@ -324,7 +326,7 @@ export async function openSession(
     },
     async close() {
       if (watch !== undefined) session.endProfiling();
-      await session.release();
+      await (isElsewhere ? session.release() : nativeCall(() => session.release()));
     },
   };
 }

@@ -5,6 +5,7 @@ import type { ErrorData } from "../errors/error.js";
 import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
+import type { NativeCalls } from "../runtime/native-calls.js";
 import type { LongDocumentResult } from "./long-document.js";
 import type { WorkTimes } from "./phase-times.js";
 import type { ModelTraits, SummaryEvent } from "./summarizer.js";
@@ -18,6 +19,12 @@ export interface WorkerSettings {
   /** Processors that they stay on. */
   readonly cpus: readonly number[] | undefined;
   readonly maxCacheBytes: number | undefined;
+}
+
+/** What the thread is started with. */
+export interface NeuralWorkerData extends WorkerSettings {
+  /** What its calls of onnxruntime count among. */
+  readonly calls: NativeCalls;
 }
 
 /** What the thread knows once its model is open. */

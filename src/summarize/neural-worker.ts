@@ -4,10 +4,11 @@ import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
 import type { JobPhases } from "../generate/scheduler.js";
+import { joinNativeCalls } from "../runtime/native-calls.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";
-import type { FromWorker, ToWorker, WorkerSettings } from "./neural-messages.js";
+import type { FromWorker, NeuralWorkerData, ToWorker } from "./neural-messages.js";
 import { addPart, noPhases, type WorkTimes } from "./phase-times.js";
 import type { ModelTraits } from "./summarizer.js";
 
@@ -82,7 +83,9 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start(): Promise<void> {
-  const { folder, threads, cpus, maxCacheBytes, device, dtype } = workerData as WorkerSettings;
+  const { calls, folder, threads, cpus, maxCacheBytes, device, dtype } =
+    workerData as NeuralWorkerData;
+  joinNativeCalls(calls);
   let reading: Promise<Tokenizer> | undefined;
   const readTokenizer = () => {
     reading ??= loadTokenizer(folder);

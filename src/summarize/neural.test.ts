@@ -1,9 +1,9 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
 import { modelVersion } from "../model/model-version.js";
@@ -252,22 +252,74 @@ it("looks no further into a text without an end than the part it cuts", async ()
   expect(looked).toBeLessThan(text.length * 60);
 });
 
-it.each(["fp32", "int8"])(
-  "a program that is no file has threads too, in %s, and ends",
-  async (dtype) => {
-    const index = new URL("index.js", new URL("../../dist/", import.meta.url)).href;
-    const program = `
+/** Runs a program that is no file with the library, the tiny model's folder and a dtype. */
+async function runProgram(program: string, dtype: string) {
+  const index = new URL("index.js", new URL("../../dist/", import.meta.url)).href;
+  const whole = `
     import { createSummarizer } from ${JSON.stringify(index)};
-    const summarizer = await createSummarizer({ model: process.argv[1], threads: 1, dtype: process.argv[2] });
-    const { summary } = await summarizer.summarize(${JSON.stringify(short)}, { parameters: { maxNewTokens: 3 } });
-    console.log(typeof summary, process.argv[2]);
-    const extractive = await createSummarizer({ threads: 1 });
-    console.log((await extractive.summarize(${JSON.stringify(long.repeat(60))}, { parameters: { sentences: 1 } })).summary);`;
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ["--input-type=module", "--eval", program, folder, dtype],
-      { env: { ...process.env, BRIDLE_HOME: join(root, "home") }, timeout: 60_000 },
+    import { setTimeout as sleep } from "node:timers/promises";
+    const [, folder, dtype] = process.argv;
+    const open = () => createSummarizer({ model: folder, threads: 1, dtype });
+    const text = "The town was closed in winter. ".repeat(20);
+    const parameters = { numBeams: 8, maxNewTokens: 40, minNewTokens: 40 };
+    const askMuch = (summarizer) => {
+      for (let i = 0; i < 8; i++) void summarizer.summarize(text, { parameters }).catch(() => {});
+    };
+    ${program}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", whole, folder, dtype], {
+    env: { ...process.env, BRIDLE_HOME: join(root, "home") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [out, errors] = ["", ""];
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (errors += chunk));
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  return { out, errors, code, signal };
+}
+
+describe.each(["fp32", "int8"])("a program that is no file, in %s,", (dtype) => {
+  it("has threads too, and ends by itself", async () => {
+    const ended = await runProgram(
+      `
+      const { summary } = await (await open()).summarize(text, { parameters: { maxNewTokens: 3 } });
+      const extractive = await createSummarizer({ threads: 1 });
+      const picked = await extractive.summarize("The ferry was late. ".repeat(9000), { parameters: { sentences: 1 } });
+      console.log(typeof summary, picked.summary);`,
+      dtype,
     );
-    expect(stdout).toMatch(new RegExp(`^string ${dtype}\\nThe \\w+ was closed in winter`));
-  },
-);
+    expect(ended).toEqual({
+      out: "string The ferry was late.\n",
+      ...{ errors: "", code: 0, signal: null },
+    });
+  });
+
+  // What comes back from onnxruntime on a thread that is being ended would abort the process.
+  it.each([0, 1, 2, 3])("may exit while models work, or open (%i)", async (i) => {
+    const moment = 100 + 13 * i;
+    const working = await runProgram(
+      `const summarizer = await open();
+      await summarizer.warmUp();
+      askMuch(summarizer);
+      setTimeout(() => process.exit(7), ${moment});`,
+      dtype,
+    );
+    const opening = await runProgram("await open(); process.exit(7);", dtype);
+    for (const ended of [working, opening])
+      expect(ended).toEqual({ out: "", errors: "", code: 7, signal: null });
+  });
+
+  it("may close models while they work", async () => {
+    const ended = await runProgram(
+      `for (let i = 0; i < 6; i++) {
+        const summarizer = await open();
+        await summarizer.warmUp();
+        askMuch(summarizer);
+        await sleep(20 + 7 * i);
+        await summarizer.close();
+      }
+      console.log("closed");`,
+      dtype,
+    );
+    expect(ended).toEqual({ out: "closed\n", errors: "", code: 0, signal: null });
+  });
+});

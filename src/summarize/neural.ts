@@ -9,9 +9,16 @@ import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
 import type { EngineLoad } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
+import { createNativeCalls, endNativeCalls, forgetNativeCalls } from "../runtime/native-calls.js";
 import { checkDocument } from "./check-document.js";
 import { addLoads, leftOfLoad } from "./engine-load.js";
-import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
+import type {
+  FromWorker,
+  NeuralWorkerData,
+  OpenedModel,
+  ToWorker,
+  WorkerSettings,
+} from "./neural-messages.js";
 import { timesOf } from "./phase-times.js";
 import type {
   SummarizeOptions,
@@ -64,6 +71,8 @@ interface Engine {
   readonly pending: Map<number, Pending>;
   /** What it said last that it is at work on. */
   load: EngineLoad | undefined;
+  /** Ends its thread when that is at nothing that must not be cut off. */
+  end(): Promise<void>;
 }
 
 /**
@@ -105,7 +114,7 @@ export async function createNeuralSummarizer(
   options.onOpening?.();
   const first = current();
   const { config, defaults, traits } = await first.ready.catch(async (error: unknown) => {
-    await first.worker.terminate();
+    await first.end();
     throw error;
   });
 
@@ -184,7 +193,7 @@ export async function createNeuralSummarizer(
     },
     async close() {
       closed = true;
-      await engine?.worker.terminate();
+      await engine?.end();
     },
   };
 }
@@ -209,8 +218,10 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
 }
 
 function startEngine(settings: WorkerSettings): Engine {
+  const calls = createNativeCalls();
+  const workerData: NeuralWorkerData = { ...settings, calls };
   const worker = new Worker(new URL("./neural-worker.js", import.meta.url), {
-    workerData: settings,
+    workerData,
     ...threadArguments(),
     // CUDA's libraries read the process's own environment, where the runtime tells them to stay exact.
     env: SHARE_ENV,
@@ -239,11 +250,16 @@ function startEngine(settings: WorkerSettings): Engine {
     worker.on("error", (cause) =>
       fail(new BridleError("WORKER_FAILED", { reason: cause.message }, { cause })),
     );
-    worker.on("exit", (code) =>
-      fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
-    );
+    worker.on("exit", (code) => {
+      forgetNativeCalls(calls);
+      fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` }));
+    });
   });
-  const engine: Engine = { worker, ready, pending, load: undefined };
+  const end = async () => {
+    await endNativeCalls(calls);
+    await worker.terminate();
+  };
+  const engine: Engine = { worker, ready, pending, load: undefined, end };
   return engine;
 }
 
