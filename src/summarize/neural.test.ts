@@ -278,19 +278,13 @@ async function runProgram(program: string, dtype: string) {
 }
 
 describe.each(["fp32", "int8"])("a program that is no file, in %s,", (dtype) => {
-  it("has threads too, and ends by itself", async () => {
+  it("has models too, and ends by itself", async () => {
     const ended = await runProgram(
-      `
-      const { summary } = await (await open()).summarize(text, { parameters: { maxNewTokens: 3 } });
-      const extractive = await createSummarizer({ threads: 1 });
-      const picked = await extractive.summarize("The ferry was late. ".repeat(9000), { parameters: { sentences: 1 } });
-      console.log(typeof summary, picked.summary);`,
+      `const { summary } = await (await open()).summarize(text, { parameters: { maxNewTokens: 3 } });
+      console.log(typeof summary);`,
       dtype,
     );
-    expect(ended).toEqual({
-      out: "string The ferry was late.\n",
-      ...{ errors: "", code: 0, signal: null },
-    });
+    expect(ended).toEqual({ out: "string\n", errors: "", code: 0, signal: null });
   });
 
   // What comes back from onnxruntime on a thread that is being ended would abort the process.
