@@ -1113,7 +1113,7 @@ export const codes = {
   },
   RUN_MEMORY_SHORT: {
     kind: "unavailable",
-    message: "There is not as much memory left as the model computes with: {reason}",
+    message: "There is not as much memory left as the model needs to compute.",
     hint: "Try again when less is under way, or with a shorter document at once; give the process more memory, or use a smaller --max-cache-bytes or model.",
   },
   CACHE_MEMORY_SHORT: {

@@ -268,12 +268,15 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   let generator: Promise<Generator> | undefined;
   let opened: Generator | undefined;
   /** The encoder's session, from when it begins to open on its thread until a generator takes it over. */
-  let encoder: Promise<Session> | undefined;
-  // Weights that are not laid out anew are there in a moment.
-  if (encoderThread === true && options.prepack === true) {
-    encoder = openEncoder(family, config, weights, { ...options, adapt, ownThread: true });
+  let encoder = encoderThread === true ? beginEncoder() : undefined;
+
+  /** Begins to open the encoder on its thread. Weights that are not laid out anew are there in a moment: those have none. */
+  function beginEncoder(): Promise<Session> | undefined {
+    if (options.prepack !== true) return undefined;
+    const opening = openEncoder(family, config, weights, { ...options, adapt, ownThread: true });
     // What goes wrong is told to who asks first.
-    encoder.catch(() => {});
+    opening.catch(() => {});
+    return opening;
   }
   /** Sessions of the whole graph, without and with hidden states. */
   const scorers = new Map<boolean, Promise<Session>>();
@@ -360,6 +363,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   /** Opened by the first that asks. One that cannot be opened is told to them, and opened anew for the next. */
   async function openedGenerator(): Promise<Generator> {
     if (generator === undefined) {
+      if (encoderThread === true) encoder ??= beginEncoder();
       const opening = openGenerator(family, config, weights, { ...options, adapt, encoder });
       opening.catch(() => {
         if (generator === opening) generator = undefined;

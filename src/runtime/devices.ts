@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BridleError } from "../errors/error.js";
+import { nativeCall } from "./native-calls.js";
 import { findOnnxRuntime, loadOnnxRuntime } from "./onnxruntime.js";
 
 export const devices = ["cpu", "webgpu", "cuda"] as const;
@@ -27,7 +28,7 @@ function hasCudaLibrary(): boolean {
 /** Devices that this installation of onnxruntime carries; whether the hardware answers shows when a session opens. */
 export async function listDevices(): Promise<readonly Device[]> {
   const ort = await loadOnnxRuntime();
-  const backends = ort.listSupportedBackends();
+  const backends = await nativeCall(async () => ort.listSupportedBackends());
   return devices.filter((device) => {
     const backend = backends.find(({ name }) => name === device);
     if (backend === undefined) return false;

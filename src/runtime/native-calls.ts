@@ -41,8 +41,8 @@ export async function nativeCall<Result>(call: () => Promise<Result>): Promise<R
   if (own === undefined) return await call();
   if (Atomics.add(own, 0, 1) & ending) {
     leave(own);
-    // Whoever ends this thread does so now.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    // Whoever ends this thread does so soon. Blocking it would keep a call from its end that is to come back to it.
+    return await new Promise<never>(() => {});
   }
   try {
     return await call();
@@ -67,9 +67,12 @@ export async function endNativeCalls(calls: NativeCalls): Promise<void> {
   while (Atomics.load(calls, 0) !== ending && performance.now() < until) await sleep(pollMs);
 }
 
-/** The threads have ended. */
+/** The threads have ended, whatever they were at. Those that others end are theirs to forget. */
 export function forgetNativeCalls(calls: NativeCalls): void {
+  if (calls === own) return;
   open.delete(calls);
+  Atomics.store(calls, 0, ending);
+  Atomics.notify(calls, 0);
 }
 
 function onExit(): void {

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { BridleError } from "../errors/error.js";
+import { nativeCall } from "./native-calls.js";
 
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
@@ -14,7 +15,8 @@ let loaded: OnnxRuntime | undefined;
 export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   if (loaded !== undefined) return loaded;
   try {
-    loaded = require("onnxruntime-node") as OnnxRuntime;
+    const ort = await nativeCall(async () => require("onnxruntime-node") as OnnxRuntime);
+    loaded ??= ort;
     // What goes wrong is thrown; its warnings are about graphs that are meant as they are.
     loaded.env.logLevel = "error";
     return loaded;

@@ -74,17 +74,29 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
   let nextId = 0;
   /** Settles when the thread has ended, once that was asked for. */
   let ending: Promise<void> | undefined;
+  /** Why it answers no more. */
+  let dead: BridleError | undefined;
+  const end = (why: BridleError) => {
+    dead = why;
+    for (const one of waiting.values()) one.reject(why);
+    waiting.clear();
+  };
   const closed = () => new BridleError("RUN_FAILED", { reason: "the session is closed" });
   await new Promise<void>((resolve, reject) => {
     let isOpen = false;
     let isRefused = false;
     const onDeath = (reason: string) => {
-      if (ending !== undefined || isRefused) return;
-      if (isOpen) throw new BridleError("RUN_FAILED", { reason });
-      reject(new BridleError("WORKER_FAILED", { reason }));
+      if (ending !== undefined || isRefused || dead !== undefined) return;
+      const error = new BridleError(isOpen ? "RUN_FAILED" : "WORKER_FAILED", { reason });
+      end(error);
+      reject(error);
+      if (isOpen) throw error;
     };
     worker.on("error", (cause) => onDeath(cause.message));
-    worker.on("messageerror", (cause) => onDeath(cause.message));
+    worker.on("messageerror", (cause) => {
+      void worker.terminate();
+      onDeath(cause.message);
+    });
     worker.on("exit", (code) => {
       forgetNativeCalls(calls);
       onDeath(`its thread ended with code ${code}`);
@@ -109,6 +121,7 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
   const say = (message: ToSession) => worker.postMessage(message);
   return {
     async run(feeds, fetches) {
+      if (dead !== undefined) throw dead;
       if (ending !== undefined) throw closed();
       const wanted = Object.keys(fetches);
       if (wanted.length === 0) return {};
@@ -129,14 +142,14 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
       throw new BridleError("BUG", { reason: "a session on a thread of its own is not watched" });
     },
     async release() {
+      if (dead !== undefined) return;
       if (ending === undefined) {
         ending = new Promise((resolve) => worker.once("exit", () => resolve()));
         worker.ref();
         say({ type: "release" });
       }
       await ending;
-      for (const one of waiting.values()) one.reject(closed());
-      waiting.clear();
+      end(closed());
     },
   };
 }

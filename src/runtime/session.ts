@@ -202,8 +202,8 @@ function failedRun(cause: unknown): BridleError {
 /**
  * Opens a graph on a device. On the CPU weights are used from where they lie, in memory or in files that are mapped;
  * on a GPU they are copied to it when the session opens, or at every run of a training graph.
- * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED; WORKER_FAILED where a
- *   thread of its own does not start
+ * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED, RUN_MEMORY_SHORT; WORKER_FAILED
+ *   where a thread of its own does not start
  */
 export async function openSession(
   graph: Graph,
@@ -258,12 +258,10 @@ export async function openSession(
       ? await createOnThread({ bytes, settings })
       : await nativeCall(() => ort.InferenceSession.create(bytes, settings));
   } catch (cause) {
-    if (cause instanceof BridleError) throw cause;
-    const reason = (cause as Error).message;
-    // The CPU is always there: what does not open on it is the graph.
+    // The CPU is always there: what does not open on it is the graph, or there is no memory for it.
     throw device === "cpu"
-      ? new BridleError("RUN_FAILED", { reason }, { cause })
-      : deviceUnavailable(device, reason, cause);
+      ? failedRun(cause)
+      : deviceUnavailable(device, (cause as Error).message, cause);
   }
   const expected = new Map(graph.inputs.map((input) => [input.name, input]));
 

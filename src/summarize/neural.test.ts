@@ -253,7 +253,7 @@ it("looks no further into a text without an end than the part it cuts", async ()
 });
 
 /** Runs a program that is no file with the library, the tiny model's folder and a dtype. */
-async function runProgram(program: string, dtype: string) {
+async function runProgram(program: string, dtype: string, own: readonly string[] = []) {
   const index = new URL("index.js", new URL("../../dist/", import.meta.url)).href;
   const whole = `
     import { createSummarizer } from ${JSON.stringify(index)};
@@ -266,7 +266,8 @@ async function runProgram(program: string, dtype: string) {
       for (let i = 0; i < 8; i++) void summarizer.summarize(text, { parameters }).catch(() => {});
     };
     ${program}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", whole, folder, dtype], {
+  const args = [...own, "--input-type=module", "-e", whole, folder, dtype];
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, BRIDLE_HOME: join(root, "home") },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -278,14 +279,22 @@ async function runProgram(program: string, dtype: string) {
 }
 
 describe.each(["fp32", "int8"])("a program that is no file, in %s,", (dtype) => {
-  it("has models too, and ends by itself", async () => {
-    const ended = await runProgram(
-      `const { summary } = await (await open()).summarize(text, { parameters: { maxNewTokens: 3 } });
-      console.log(typeof summary);`,
-      dtype,
-    );
-    expect(ended).toEqual({ out: "string\n", errors: "", code: 0, signal: null });
-  });
+  it.each([[[]], [["--import", "data:text/javascript,"]]])(
+    "has models too, with %j, and ends by itself",
+    async (own) => {
+      const ended = await runProgram(
+        `const { summary } = await (await open()).summarize(text, { parameters: { maxNewTokens: 3 } });
+      const extractive = await createSummarizer({ threads: 1 });
+      const late = "The ferry was late. ".repeat(9000);
+      const picked = await extractive.summarize(late, { parameters: { sentences: 1 } });
+      console.log(typeof summary, picked.summary);`,
+        dtype,
+        own,
+      );
+      const out = "string The ferry was late.\n";
+      expect(ended).toEqual({ out, errors: "", code: 0, signal: null });
+    },
+  );
 
   // What comes back from onnxruntime on a thread that is being ended would abort the process.
   it.each([0, 1, 2, 3])("may exit while models work, or open (%i)", async (i) => {

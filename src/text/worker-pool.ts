@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { Transferable } from "node:worker_threads";
 import { Piscina } from "piscina";
+import { threadArguments } from "../config/thread-arguments.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import { resultOf, type WorkerAnswer } from "./worker-answer.js";
@@ -65,6 +66,7 @@ export function createWorkerPool<Task, Result>(
       maxThreads: threads,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
       workerData: data,
+      ...threadArguments(),
     });
     // A thread that cannot start, or dies between tasks: what waits for it fails, the next task opens another pool.
     opened.on("error", (thrown: unknown) => {
