@@ -15,6 +15,8 @@ export async function readBytes(
   limitBytes = defaultReadLimits.maxBytes,
 ): Promise<Uint8Array> {
   const where = file ?? "standard input";
+  // One that has fired already tells nobody again.
+  if (terminal.signal.aborted) throw new BridleError("CANCELLED");
   const stream = file === undefined ? terminal.stdin : createReadStream(file);
   const stop = () => stream.destroy();
   terminal.signal.addEventListener("abort", stop, { once: true });

@@ -70,6 +70,8 @@ async function run(
     throw thrown;
   });
   try {
+    // Told to stop before there was anything to stop.
+    if (terminal.signal.aborted) return;
     const server = await startServer(config, service);
     const stopped = new Promise<void>((resolve) => {
       if (terminal.signal.aborted) resolve();

@@ -85,7 +85,7 @@ function pinTo(of: Summarizer, name: string, number: number, served: Served): Su
     if (numberOf(now) !== number) throw notServed(name, namesOf(served));
   };
   return {
-    ...{ model, version, traits, supportedParameters, defaults },
+    ...{ model, version, pinned: number, traits, supportedParameters, defaults },
     ...(digest !== undefined && { digest }),
     ...(licence !== undefined && { licence }),
     async summarize(document, options) {

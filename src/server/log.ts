@@ -49,12 +49,30 @@ const severities: Readonly<Record<string, string>> = {
   fatal: "CRITICAL",
 };
 
+/** A log that cannot be written, as on a full disk, ends nobody's work: the next line tries again. */
+function openStandardError(): DestinationStream {
+  const opened = pino.destination({ dest: 2, sync: false });
+  let isFailing = false;
+  opened.on("error", () => {
+    isFailing = true;
+  });
+  opened.on("write", () => {
+    isFailing = false;
+  });
+  // When the process ends, sonic-boom 4 writes what is left again and again until that succeeds.
+  const flush = opened.flushSync.bind(opened);
+  opened.flushSync = () => {
+    if (!isFailing) flush();
+  };
+  return opened;
+}
+
 /**
  * Opens the log.
  * @param destination where lines go; standard error unless said, so that standard output stays a command's own
  */
 export function openLog(config: LogConfig, destination?: DestinationStream): Logger {
-  const target = destination ?? pino.destination({ dest: 2, sync: false });
+  const target = destination ?? openStandardError();
   const level = config.logLevel;
   switch (config.logFormat) {
     case "text":

@@ -127,9 +127,11 @@ export async function startServer(
   const ready = warming.then(() => {
     lifecycle.warm = true;
   });
-  ready.catch((thrown) =>
-    log.fatal(describeFailure(toBridleError(thrown)), "The models cannot be loaded"),
-  );
+  ready.catch((thrown) => {
+    // Closing ends what is still being loaded.
+    if (lifecycle.draining) return;
+    log.fatal(describeFailure(toBridleError(thrown)), "The models cannot be loaded");
+  });
 
   service.batches?.observe({
     onSummary: (result) => metrics.countDocument(result),
@@ -140,9 +142,10 @@ export async function startServer(
   // What an earlier server was killed over goes on, once models answer.
   ready
     .then(() => service.batches?.find())
-    .catch((thrown) =>
-      log.error(describeFailure(toBridleError(thrown)), "Durable batches cannot go on"),
-    );
+    .catch((thrown) => {
+      if (lifecycle.draining) return;
+      log.error(describeFailure(toBridleError(thrown)), "Durable batches cannot go on");
+    });
 
   let closing: Promise<void> | undefined;
   return {

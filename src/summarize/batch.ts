@@ -9,6 +9,7 @@ import { BridleError, toBridleError } from "../errors/error.js";
 import { type BatchIdentity, type BatchOutput, openBatchOutput } from "./batch-output.js";
 import { defaultConcurrency } from "./default-concurrency.js";
 import { createLengthWindow } from "./length-window.js";
+import { withPatience } from "./passing-failures.js";
 import type { Summarizer, SummaryParameters } from "./summarizer.js";
 
 export interface BatchOptions {
@@ -303,12 +304,15 @@ async function summarizeRow(
 ): Promise<RowResult | undefined> {
   if (signal?.aborted) return undefined;
   try {
-    const { summary, model, version, finishReason, truncated, usage, sources } =
-      await summarizer.summarize(document, {
-        priority: "batch",
-        ...(parameters === undefined ? {} : { parameters }),
-        ...(signal === undefined ? {} : { signal }),
-      });
+    const options = {
+      ...{ priority: "batch" as const },
+      ...(parameters === undefined ? {} : { parameters }),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const { summary, model, version, finishReason, truncated, usage, sources } = await withPatience(
+      () => summarizer.summarize(document, options),
+      signal,
+    );
     // Timings are left out: the same batch gives the same file.
     const result = { summary, model, version, finishReason, truncated, usage, sources };
     return { line: JSON.stringify({ index, id, ...result }), failed: false };

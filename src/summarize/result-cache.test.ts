@@ -220,6 +220,18 @@ describe("equal work under way", () => {
     expect((await somebody).outcome).toBe("miss");
   });
 
+  it("is not shared by who asks for a version and who takes any", async () => {
+    const cache = createResultCache(roomy);
+    const model = play();
+    const pinned: Summarizer = { ...model, pinned: 1 };
+    const both = [model, pinned].map((each) => cache.summarize(each, "a", {}));
+    expect(model.asked).toEqual(["a", "a"]);
+    model.finish();
+    model.finish(new BridleError("MODEL_NOT_FOUND", { model: "news:1", available: "news" }));
+    expect((await both[0])?.outcome).toBe("miss");
+    await expect(both[1]).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+  });
+
   it("that fails is told to all", async () => {
     const [cache, model] = [createResultCache(roomy), play()];
     const both = [1, 2].map(() => cache.summarize(model, "x", {}));

@@ -177,8 +177,8 @@ export function createResultCache(maxBytes: number): ResultCache {
       const key = resultKey(summarizer, document, parameters);
       const found = find(summarizer, key, onEvent, startedAt);
       if (found !== undefined) return { result: found, outcome: "hit" };
-      // Whom somebody waits for does not wait for a pile of work.
-      const place = `${priority ?? "interactive"} ${key}`;
+      // Whom somebody waits for does not wait for a pile of work, nor who asks for a version for who takes any.
+      const place = `${priority ?? "interactive"} ${summarizer.pinned ?? "any"} ${key}`;
       const other = underWay.get(place);
       if (other === undefined) {
         const shared = begin(key, place, summarizer, document, options);

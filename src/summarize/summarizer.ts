@@ -125,6 +125,8 @@ export interface Summarizer {
   readonly licence?: string | null;
   /** A version that ought to answer in place of this one, and why it does not yet. */
   readonly pending?: { readonly version: number; readonly error: BridleError } | undefined;
+  /** The one version that it answers by, where it may come to have others and was asked for by number. */
+  readonly pinned?: number;
   readonly traits: ModelTraits;
   /** Names of the parameters this model takes. */
   readonly supportedParameters: readonly string[];

@@ -1,4 +1,5 @@
 // An alias in several processes: each follows it, /v1/models and /info tell where it points now, and who comes anew is taken.
+import { appendFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { openRegistry, type Service, type ServiceProcesses } from "../../src/compose.js";
@@ -128,4 +129,29 @@ it("answers with what was promoted over HTTP from that answer on, in every proce
     await front.close();
     await quiet.close();
   }
+});
+
+it("tells of a version that cannot be opened, until the alias leaves it, and of the licence", async () => {
+  const told = async () => {
+    const body = await (await fetch(`${server.url}/v1/models`)).json();
+    return (body as { models: { version: string; licence: unknown; pending?: unknown }[] })
+      .models[0];
+  };
+  const before = Number((await told())?.version);
+  const { card } = await registry.getVersion({ model: "news", at: { version: before } });
+  expect((await told())?.licence).toEqual(card.licence.id);
+  const folder = path.join(scratch.folder, "m3");
+  const each = await packModel(await makeTrainedModel(folder, 3));
+  const added = await registry.add("news", each, { card: each.card, by: "alice" });
+  const store = path.join(scratch.folder, "home", "store", "models", each.manifest.digest);
+  await appendFile(path.join(store, "config.json"), " ");
+  await registry.promote("news", added.version, { by: "alice", alias: "live" });
+  await until(async () => (await told())?.pending !== undefined);
+  expect(await told()).toMatchObject({
+    version: String(before),
+    pending: { version: added.version, code: "PACKAGE_ALTERED" },
+  });
+  expect(await answeredVersion()).toBe(String(before));
+  await registry.promote("news", before, { by: "alice", alias: "live" });
+  await until(async () => (await told())?.pending === undefined);
 });

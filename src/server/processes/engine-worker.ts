@@ -30,12 +30,27 @@ let early: number[] | undefined = [];
 
 function describe({ summarizers, followed }: Service): OpenedSummarizer[] {
   return [...summarizers].map(
-    ([name, { model, version, digest, traits, supportedParameters, defaults }]) => ({
+    ([name, { model, version, digest, licence, pending, traits, ...asked }]) => ({
       ...{ name, isAlias: followed?.has(name) === true, model, version, traits },
-      ...{ supportedParameters, defaults },
+      ...{ supportedParameters: asked.supportedParameters, defaults: asked.defaults },
       ...(digest !== undefined && { digest }),
+      ...(licence !== undefined && { licence }),
+      ...(pending && {
+        pending: { version: pending.version, error: toErrorData(pending.error) },
+      }),
     }),
   );
+}
+
+/** The models as they were told last. */
+let told = "";
+
+function tellChange(opened: Service): void {
+  const models = describe(opened);
+  const now = JSON.stringify(models);
+  if (now === told) return;
+  told = now;
+  tell({ type: "changed", models });
 }
 
 async function start(config: ProcessConfig): Promise<void> {
@@ -45,9 +60,10 @@ async function start(config: ProcessConfig): Promise<void> {
     service = opened;
     const changes = log;
     tell({ type: "opened", models: describe(opened) });
+    told = JSON.stringify(describe(opened));
     opened.onModelChange?.((event) => {
       logModelChange(changes, event);
-      if (event.type === "swapped") tell({ type: "changed", models: describe(opened) });
+      tellChange(opened);
     });
     await opened.warmUp();
     // What was opened may have been moved from since; nobody is to be answered by that who knows of the move.
@@ -102,6 +118,7 @@ async function refresh(opened: Service, ids: readonly number[]): Promise<void> {
   } catch (thrown) {
     failure = { error: toErrorData(thrown) };
   }
+  tellChange(opened);
   for (const id of ids) tell({ type: "refreshed", id, ...failure });
 }
 
@@ -122,6 +139,8 @@ setInterval(() => {
   // Once more after the last request, so that what is told ends at rest.
   if (!idle || !toldIdle) tellLoads();
   toldIdle = idle;
+  // What could not be opened may need it no more without anything being told.
+  if (service !== undefined && told !== "") tellChange(service);
 }, loadEveryMs).unref();
 
 async function close(): Promise<void> {

@@ -34,8 +34,10 @@ export type ProcessConfig = Pick<
 /** A model as a process opened it. */
 export type OpenedSummarizer = Pick<
   Summarizer,
-  "model" | "version" | "digest" | "traits" | "supportedParameters" | "defaults"
+  "model" | "version" | "digest" | "licence" | "traits" | "supportedParameters" | "defaults"
 > & {
+  /** A version that ought to answer in its place, and why it does not. */
+  readonly pending?: { readonly version: number; readonly error: ErrorData };
   /** The name that requests use. */
   readonly name: string;
   /** Whether it is an alias, whose version may change while it is served. */
@@ -64,7 +66,7 @@ export type ToProcess =
 
 export type FromProcess =
   | { readonly type: "opened"; readonly models: readonly OpenedSummarizer[] }
-  /** An alias has moved, and what it points at answers. */
+  /** An alias has moved, and what it points at answers, or why that does not. */
   | { readonly type: "changed"; readonly models: readonly OpenedSummarizer[] }
   | { readonly type: "warm" }
   /** It answers with what the aliases point at, as far as that could be opened; `error` where it could not be asked. */

@@ -1,5 +1,5 @@
 // A model in other processes behind the Summarizer interface: what a dying process leaves undone another does.
-import { toBridleError } from "../../errors/error.js";
+import { fromErrorData, toBridleError } from "../../errors/error.js";
 import type { SummarizeOptions, Summarizer, SummaryResult } from "../../summarize/summarizer.js";
 import { createReplay } from "./replay.js";
 import type { Supervisor } from "./supervisor.js";
@@ -48,6 +48,13 @@ export function createRemoteSummarizer(
     },
     get digest() {
       return supervisor.describe(name).digest as string;
+    },
+    get licence() {
+      return supervisor.describe(name).licence as string | null;
+    },
+    get pending() {
+      const { pending } = supervisor.describe(name);
+      return pending && { version: pending.version, error: fromErrorData(pending.error) };
     },
     get traits() {
       return supervisor.describe(name).traits;

@@ -1,4 +1,5 @@
 // The durable batches of a server: opened when there are some or the first is sent, and closed with it.
+import { BridleError } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
 import type { Queue } from "../../ports/queue.js";
 import type { Summarizer } from "../summarizer.js";
@@ -12,9 +13,9 @@ export interface BatchObserver extends DocumentObserver {
 
 export interface KeptBatches {
   observe(observer: BatchObserver): void;
-  /** Undefined where there is no database yet. What is there goes on. @throws what opening the database throws */
+  /** Undefined where there is no database yet. What is there goes on. @throws what opening the database throws; SHUTTING_DOWN */
   find(): Promise<Batches | undefined>;
-  /** Makes the database where there is none. @throws what opening the database throws */
+  /** Makes the database where there is none. @throws what opening the database throws; SHUTTING_DOWN */
   open(): Promise<Batches>;
   close(): Promise<void>;
 }
@@ -41,6 +42,7 @@ export function keepBatches({
 }: KeepBatchesOptions): KeptBatches {
   let observer: BatchObserver = {};
   let opening: Promise<Opened | undefined> | undefined;
+  let closed = false;
 
   const begin = async (isMade: boolean): Promise<Opened | undefined> => {
     const database = await openDatabase(isMade);
@@ -78,6 +80,8 @@ export function keepBatches({
     }
   };
   const get = async (isMade: boolean): Promise<Batches | undefined> => {
+    // Models are closed by then: what was begun now would fail, and nobody would end it.
+    if (closed) throw new BridleError("SHUTTING_DOWN");
     opening ??= begin(isMade);
     const mine = opening;
     let opened: Opened | undefined;
@@ -101,6 +105,7 @@ export function keepBatches({
       }
     },
     async close() {
+      closed = true;
       const opened = await opening?.catch(() => undefined);
       opening = undefined;
       await opened?.close();

@@ -1,8 +1,9 @@
 // Works through a batch as a job of the queue: each document gets one answer, however often whoever works on it is killed.
 import { randomUUID } from "node:crypto";
-import { setImmediate as letOthersRun, setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as letOthersRun } from "node:timers/promises";
 import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
+import { withPatience } from "../passing-failures.js";
 import type { Summarizer, SummaryResult } from "../summarizer.js";
 import {
   beginBatch,
@@ -33,8 +34,6 @@ export interface RunBatchContext {
 const width = 4;
 /** A document with which so many processes were lost gets an error: it is more likely the cause than not. */
 const mostLosses = 5;
-const mostTries = 4;
-const firstPauseMs = 500;
 
 /**
  * Answers every document of a batch that has no answer yet.
@@ -66,7 +65,7 @@ export async function runBatch(id: string, context: RunBatchContext): Promise<vo
  * process again and again is found out, and its neighbours are not taken for it.
  */
 async function tryAlone(id: string, keeper: AnswerKeeper, context: RunBatchContext): Promise<void> {
-  const { database, signal } = context;
+  const { database } = context;
   for (const document of await readWaiting(database, id, 0, width)) {
     const { line, losses } = document;
     if (losses >= mostLosses) {
@@ -80,7 +79,7 @@ async function tryAlone(id: string, keeper: AnswerKeeper, context: RunBatchConte
       answered = await answer(document, context);
     } catch (thrown) {
       // Told to stop, which is no fault of the document's.
-      if (signal.aborted) await countLoss(database, id, line, -1);
+      await countLoss(database, id, line, -1);
       throw thrown;
     }
     await keeper.keep(answered);
@@ -91,34 +90,26 @@ function failure(line: number, error: BridleError): NewAnswer {
   return { line, state: "failed", answer: JSON.stringify(toErrorData(error)) };
 }
 
-/** @throws CANCELLED when the signal fires; a document's own fault is its answer */
+/** @throws CANCELLED when the signal fires or the model is closed; a document's own fault is its answer */
 async function answer(
   { line, document, parameters }: WaitingDocument,
   { summarizer, observer, signal }: RunBatchContext,
 ): Promise<NewAnswer> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const options = { parameters, signal, priority: "batch" } as const;
-      const result = await summarizer.summarize(document, options);
-      observer.onSummary?.(result);
-      const told = { id: `sum_${randomUUID()}`, ...result };
-      return { line, state: "done", answer: JSON.stringify(told) };
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const error = toBridleError(thrown);
-      if (passes(error) && tries < mostTries) {
-        await sleep(firstPauseMs * 2 ** tries, undefined, { signal }).catch(() => {});
-        signal.throwIfAborted();
-        continue;
-      }
-      observer.onFailure?.(summarizer.model, error);
-      return failure(line, error);
-    }
+  try {
+    const options = { parameters, signal, priority: "batch" } as const;
+    const result = await withPatience(() => summarizer.summarize(document, options), signal);
+    observer.onSummary?.(result);
+    const told = { id: `sum_${randomUUID()}`, ...result };
+    return { line, state: "done", answer: JSON.stringify(told) };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = toBridleError(thrown);
+    // The model was closed, which is no document's fault.
+    if (error.code === "CANCELLED") throw error;
+    observer.onFailure?.(summarizer.model, error);
+    return failure(line, error);
   }
 }
-
-/** What comes of how things are, and not of the document. */
-const passes = ({ kind }: BridleError) => kind === "busy" || kind === "unavailable";
 
 /** Documents in order, read a few at a time, so that memory holds no more than are in work. */
 class WaitingSource {
