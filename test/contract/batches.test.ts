@@ -10,10 +10,12 @@ import {
   openQueue,
 } from "../../src/compose.js";
 import { resolveServeConfig, type ServeConfigInput } from "../../src/config/serve-config.js";
+import { BridleError } from "../../src/errors/error.js";
 import { createApiKey } from "../../src/server/api-keys.js";
 import { type RunningServer, startServer } from "../../src/server/server.js";
 import { countLoss, insertBatch } from "../../src/summarize/batches/batch-store.js";
 import { openBatches } from "../../src/summarize/batches/batches.js";
+import type { Summarizer } from "../../src/summarize/summarizer.js";
 import { describeEachDatabase } from "../support/databases.js";
 import { createToyService, until } from "./toy-service.js";
 
@@ -393,5 +395,43 @@ describeEachDatabase("a durable batch", (place) => {
     });
     await batches.create(ask);
     expect(await batches.list({ limit: 10 })).toHaveLength(1);
+  });
+
+  it("takes no answer from a model that is closed, and goes on with the next server", async () => {
+    const url = await place.createUrl();
+    const [toy] = createToyService().summarizers.values();
+    if (toy === undefined) throw new BridleError("BUG", { reason: "there is no toy" });
+    let tries = 0;
+    const closed: Summarizer = {
+      ...toy,
+      async summarize() {
+        tries++;
+        throw new BridleError("CANCELLED");
+      },
+    };
+    const start = async (summarizer: Summarizer) => {
+      const database = await openDatabase(url);
+      const queue = openQueue(database);
+      const batches = await openBatches({
+        ...{ database, queue, summarizers: new Map([["toy", summarizer]]), observer: {} },
+        ...{ maxOpenDocuments: 10 },
+        onFailure: (thrown) => expect.fail(String(thrown)),
+      });
+      return {
+        batches,
+        async stop() {
+          for (const each of [batches, queue, database]) await each.close();
+        },
+      };
+    };
+    const first = await start(closed);
+    const row = { line: 1, ownId: null, document: "One. Two.", parameters: {} };
+    const { id } = await first.batches.create({ model: "toy", owner: "", documents: [row] });
+    await until(() => tries > 0);
+    await first.stop();
+    const second = await start(toy);
+    await until(async () => (await second.batches.get(id)).state === "done");
+    expect((await second.batches.get(id)).documents).toMatchObject({ done: 1, failed: 0 });
+    await second.stop();
   });
 });
