@@ -1,9 +1,9 @@
 // Node's own arguments for the threads of a process.
 
 /**
- * Those of this process, as threads get them by themselves; none where its program is no file, as in
- * `node --input-type=module -e …`: a thread runs a file, does not start with arguments that say how another program is
- * written, and may not be given what is for a whole process, as all of the others may be.
+ * What a Worker is told of them. As a rule nothing: it gets those of its process. Where the process's program is no file, as with
+ * `node --input-type=module -e …`, it gets none: a thread runs a file, and does not start with `--input-type`; the others cannot
+ * be handed on one by one, since Node refuses those that are for a whole process.
  */
 export function threadArguments(
   own: readonly string[] = process.execArgv,

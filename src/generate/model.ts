@@ -227,7 +227,7 @@ async function calibrationDocuments(
 /**
  * Opens a model folder in Hugging Face layout.
  * @throws INVALID_PARAMETER for a device or dtype that is none, or whole numbers on another device than the CPU; QUANTIZED_STALE; FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT,
- * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE
+ * WEIGHT_MISSING, WEIGHT_UNEXPECTED, SHAPE_MISMATCH, PICKLE_FORBIDDEN, DEVICE_UNAVAILABLE; what `tokenizer` throws, where weights are rounded
  */
 export async function openModel(folder: string, asked: OpenModelOptions = {}): Promise<Model> {
   const {

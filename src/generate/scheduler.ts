@@ -99,7 +99,7 @@ export class Scheduler {
 
   /**
    * Waits for its turn, then runs a job's searches to their end.
-   * @throws CANCELLED or its signal's reason, CACHE_MEMORY_SHORT, LOGITS_INVALID, RUN_FAILED
+   * @throws CANCELLED or its signal's reason, CACHE_MEMORY_SHORT, LOGITS_INVALID, RUN_FAILED, RUN_MEMORY_SHORT
    */
   run(job: Job): Promise<void> {
     if (this.closed) return Promise.reject(new BridleError("CANCELLED"));

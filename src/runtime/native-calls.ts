@@ -60,7 +60,7 @@ function leave(calls: NativeCalls): void {
 const mostMs = 60_000;
 const pollMs = 2;
 
-/** Lets no more calls begin, and waits until none is under way: the threads may then be ended. */
+/** Lets no more calls begin, and waits until none is under way, a minute at most: the threads may then be ended. */
 export async function endNativeCalls(calls: NativeCalls): Promise<void> {
   Atomics.or(calls, 0, ending);
   const until = performance.now() + mostMs;

@@ -59,7 +59,8 @@ function openStandardError(): DestinationStream {
   opened.on("write", () => {
     isFailing = false;
   });
-  // When the process ends, sonic-boom 4 writes what is left again and again until that succeeds.
+  // When the process ends, sonic-boom 4 writes what is left again and again until that succeeds. Where the last write of all is the
+  // first to fail, it still does.
   const flush = opened.flushSync.bind(opened);
   opened.flushSync = () => {
     if (!isFailing) flush();

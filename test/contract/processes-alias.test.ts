@@ -26,7 +26,8 @@ beforeAll(async () => {
   for (const seed of [1, 2]) {
     const folder = path.join(scratch.folder, `m${seed}`);
     const each = await packModel(await makeTrainedModel(folder, seed));
-    await registry.add("news", each, { card: each.card, by: "alice" });
+    const card = { ...each.card, licence: { ...each.card.licence, id: `licence-${seed}` } };
+    await registry.add("news", each, { card, by: "alice" });
     packed.push(each);
   }
   await registry.promote("news", 1, { by: "alice", alias: "live" });
@@ -138,8 +139,7 @@ it("tells of a version that cannot be opened, until the alias leaves it, and of 
       .models[0];
   };
   const before = Number((await told())?.version);
-  const { card } = await registry.getVersion({ model: "news", at: { version: before } });
-  expect((await told())?.licence).toEqual(card.licence.id);
+  expect((await told())?.licence).toBe(`licence-${before}`);
   const folder = path.join(scratch.folder, "m3");
   const each = await packModel(await makeTrainedModel(folder, 3));
   const added = await registry.add("news", each, { card: each.card, by: "alice" });

@@ -59,8 +59,9 @@ async function start(config: ProcessConfig): Promise<void> {
     const opened = await compose(config);
     service = opened;
     const changes = log;
-    tell({ type: "opened", models: describe(opened) });
-    told = JSON.stringify(describe(opened));
+    const models = describe(opened);
+    tell({ type: "opened", models });
+    told = JSON.stringify(models);
     opened.onModelChange?.((event) => {
       logModelChange(changes, event);
       tellChange(opened);
