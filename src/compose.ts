@@ -35,7 +35,7 @@ import { BridleError } from "./errors/error.js";
 import type { LogitsCompared } from "./evaluate/compare-dtypes.js";
 import { sweepMigrations } from "./loop/migrations.js";
 import type { TrackingParts } from "./loop/record-training.js";
-import type { ServedAlias, SwapEvent } from "./loop/served-alias.js";
+import type { ServedAlias, ServedAliasOptions, SwapEvent } from "./loop/served-alias.js";
 import { aliasKey, type Served, servedKey } from "./loop/served-names.js";
 import { findLeftSweeps } from "./loop/sweep/left-sweeps.js";
 import { findSweepFaults } from "./loop/sweep/sweep-faults.js";
@@ -144,6 +144,8 @@ export async function compose(
     > & {
       /** Processors that a process among several stays on. */
       cpus?: readonly number[] | undefined;
+      /** As of `serveAlias`, for a process among several. */
+      takeTurn?: ServedAliasOptions["takeTurn"];
     },
   downloading: Pick<CreateSummarizerOptions, "onDownload" | "onOpening" | "signal"> = {},
   env: StatePlaces["env"] = process.env,
@@ -174,7 +176,7 @@ export async function compose(
     if (aliasKey(model) === undefined) return undefined;
     const { followAlias } = await import("./loop/follow-alias.js");
     return await followAlias(model, () => findRegistry(places), {
-      ...{ summarizer: options, pollMs: registryPollMs },
+      ...{ summarizer: options, pollMs: registryPollMs, signal, takeTurn: config.takeTurn },
       onEvent: (event) => {
         for (const listener of listeners) listener(event);
       },

@@ -6,7 +6,8 @@ import type { OpenRegistry } from "./registered-source.js";
 import { type ServedAlias, type ServedAliasOptions, serveAlias } from "./served-alias.js";
 import { aliasKey } from "./served-names.js";
 
-export interface FollowAliasOptions extends Pick<ServedAliasOptions, "pollMs" | "onEvent"> {
+export interface FollowAliasOptions
+  extends Pick<ServedAliasOptions, "pollMs" | "onEvent" | "signal" | "takeTurn"> {
   readonly summarizer: Pick<
     CreateSummarizerOptions,
     "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening"
@@ -49,7 +50,7 @@ export async function followAlias(
     }
     return await serveAlias({
       ...{ name, model: parsed.model, alias: parsed.at.alias, registry, freeBytes, ...watching },
-      open: (found) => openSummarizer(found, name, summarizer),
+      open: (found, signal) => openSummarizer(found, name, { ...summarizer, signal }),
     });
   } catch (thrown) {
     await registry?.close();

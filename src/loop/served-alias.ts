@@ -31,11 +31,18 @@ export interface ServedAliasOptions {
   /** Kept open for as long as the alias is watched; closing the summarizer closes it. */
   readonly registry: Registry;
   /** Opens a version's summarizer, under the name. */
-  readonly open: (found: FoundModel) => Promise<Summarizer>;
+  readonly open: (found: FoundModel, signal: AbortSignal) => Promise<Summarizer>;
   /** Bytes of memory that can still be had; undefined where nobody knows. */
   readonly freeBytes: () => number | undefined;
+  /**
+   * Waits until no other process opens a version in the memory that it shares with this one, and answers what ends the turn; nobody
+   * is waited for unless given. @throws CANCELLED by the signal
+   */
+  readonly takeTurn?: ((signal: AbortSignal) => Promise<() => void>) | undefined;
   /** How often the registry is asked, in ms. */
   readonly pollMs: number;
+  /** Gives up the first opening. */
+  readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: SwapEvent) => void) | undefined;
 }
 
@@ -65,11 +72,13 @@ const mostPauses = 30;
 /**
  * Opens what an alias points at, and follows it. No request is refused or lost by a change: those under way end on the
  * version they began on, which is closed after the last of them.
- * @throws MODEL_NOT_REGISTERED, MODEL_VERSION_NOT_FOUND, PACKAGE_ALTERED, and what opening the model throws
+ * @throws MODEL_NOT_REGISTERED, MODEL_VERSION_NOT_FOUND, PACKAGE_ALTERED, and what opening the model throws; CANCELLED by the
+ *   signal
  */
 export async function serveAlias(options: ServedAliasOptions): Promise<ServedAlias> {
-  const { name, model, alias, registry, open, freeBytes, pollMs, onEvent } = options;
+  const { name, model, alias, registry, open, freeBytes, takeTurn, pollMs, onEvent } = options;
   const stop = new AbortController();
+  const { signal = stop.signal } = options;
   const closing = new Set<Promise<void>>();
   /** Versions that end what they began, and what those have done that have ended: it counts on. */
   const retired = new Set<Summarizer>();
@@ -77,12 +86,13 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
   let pending: ServedAlias["pending"];
   let refreshing: Promise<void> | undefined;
 
-  async function openAt(state: AliasState): Promise<Serving> {
+  async function openAt(state: AliasState, until = stop.signal): Promise<Serving> {
     const version = await registry.getVersion({ model, at: { version: state.version } });
     // What is taken back after days must still be what it was then: a disk says nothing when it rots.
-    const { folder } = await registry.open(version, { signal: stop.signal, anew: true });
+    const { folder } = await registry.open(version, { signal: until, anew: true });
     const registered = { name: model, version: version.version, digest: version.digest };
-    const summarizer = await open({ folder, registered, licence: version.card.licence.id });
+    const found = { folder, registered, licence: version.card.licence.id };
+    const summarizer = await open(found, until);
     return { summarizer, move: state.move, running: 0, onIdle: undefined };
   }
 
@@ -93,7 +103,7 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
     throw new BridleError("BUG", { reason: `${name} was there and is not` });
   }
 
-  let current = await openAt(await stateNow());
+  let current = await openAt(await stateNow(), signal);
 
   /** @throws MODEL_MEMORY_SHORT where two versions do not fit beside each other */
   async function checkMemory(state: AliasState): Promise<void> {
@@ -159,19 +169,28 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
     }
   }
 
-  async function look(): Promise<void> {
+  /** Where the alias points, if that is another version than the one that answers. */
+  async function findMove(): Promise<AliasState | undefined> {
     const state = await stateNow();
-    if (state.move === current.move) {
-      // It was moved there and back, or never away.
-      pending = undefined;
-      return;
+    // It was moved there and back, or never away.
+    const isThere = state.move === current.move || String(state.version) === versionOf(current);
+    if (!isThere) return state;
+    current.move = state.move;
+    pending = undefined;
+    return undefined;
+  }
+
+  async function look(): Promise<void> {
+    let state = await findMove();
+    if (state === undefined) return;
+    const endTurn = await takeTurn?.(stop.signal);
+    try {
+      // It may have moved on while others had theirs.
+      if (endTurn !== undefined) state = await findMove();
+      if (state !== undefined) await follow(state);
+    } finally {
+      endTurn?.();
     }
-    if (String(state.version) === versionOf(current)) {
-      current.move = state.move;
-      pending = undefined;
-      return;
-    }
-    await follow(state);
   }
 
   /** One look at a time; whoever asks meanwhile waits for one that begins after. */
@@ -195,6 +214,7 @@ export async function serveAlias(options: ServedAliasOptions): Promise<ServedAli
         unreachable = false;
         failures = pending === undefined ? 0 : failures + 1;
       } catch (thrown) {
+        if (stop.signal.aborted) return;
         // Told once; what is served goes on being served.
         const error = toBridleError(thrown);
         if (!unreachable) onEvent?.({ type: "unreachable", name, error });

@@ -35,7 +35,10 @@ export interface CreateSummarizerOptions {
   readonly sources?: readonly ModelSource[];
   /** Told how far the download of a model is. */
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** Ends a download; what is there of it stays and is taken up by the next. */
+  /**
+   * Ends a download, of which what is there stays and is taken up by the next, and gives up opening a neural model, as where its
+   * weights are rounded for the first time.
+   */
   readonly signal?: AbortSignal;
   /** Told when a thread begins to open a neural model, which needs this one no more for some time. */
   readonly onOpening?: () => void;
@@ -45,7 +48,7 @@ export interface CreateSummarizerOptions {
  * @throws MODEL_NOT_FOUND; INVALID_PARAMETER for a device or dtype that the extractive model does not have; for a model folder
  *   also what is wrong with its files (FILE_INVALID, CONFIG_INVALID, ARCHITECTURE_NOT_SUPPORTED, TOKENIZER_INVALID,
  *   WEIGHTS_CORRUPT, …) and DEVICE_UNAVAILABLE; for a model on the hub also the codes that begin with HUB_,
- *   DISK_SPACE_SHORT and CANCELLED
+ *   DISK_SPACE_SHORT; CANCELLED by the signal
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
@@ -69,6 +72,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(cpus === undefined ? {} : { cpus }),
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(onOpening === undefined ? {} : { onOpening }),
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 
@@ -88,14 +92,14 @@ function checkExtractive(device: Device | "auto", dtype: ModelDType | undefined)
 /**
  * Opens a model that was found already.
  * @param name what requests and answers call it
- * @throws as createSummarizer, for what is wrong with its files and for DEVICE_UNAVAILABLE
+ * @throws as createSummarizer, for what is wrong with its files and for DEVICE_UNAVAILABLE; CANCELLED by the signal
  */
 export async function openSummarizer(
   { folder, registered, licence }: FoundModel,
   name: string,
   options: Pick<
     CreateSummarizerOptions,
-    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening"
+    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening" | "signal"
   >,
 ): Promise<Summarizer> {
   const { createNeuralSummarizer } = await import("./neural.js");

@@ -70,6 +70,31 @@ describe("a neural summarizer", () => {
     ).toBe(false);
   });
 
+  it("is given up while it opens by who has said so, and its thread with it", async () => {
+    for (const isBefore of [true, false]) {
+      const controller = new AbortController();
+      let begun = 0;
+      if (isBefore) controller.abort();
+      const opening = createSummarizer({
+        ...{ model: folder, threads: 1, signal: controller.signal },
+        onOpening: () => {
+          begun += 1;
+          setTimeout(() => controller.abort());
+        },
+      });
+      await expect(opening).rejects.toMatchObject({ code: "CANCELLED" });
+      expect(begun).toBe(isBefore ? 0 : 1);
+    }
+    // Too late: who has a model closes it.
+    const controller = new AbortController();
+    const opened = await createSummarizer({ model: folder, threads: 1, signal: controller.signal });
+    controller.abort();
+    expect((await opened.summarize(short)).summary).toBe(
+      (await summarizer.summarize(short)).summary,
+    );
+    await opened.close();
+  });
+
   it("gives the same summary twice and in any order of requests", async () => {
     const texts = [short, long, "A ferry was opened.", `${short} ${short}`];
     const alone = [];

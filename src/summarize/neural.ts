@@ -48,6 +48,8 @@ export interface NeuralSummarizerOptions {
   readonly maxCacheBytes?: number;
   /** Told when its thread begins. */
   readonly onOpening?: () => void;
+  /** Gives up opening; what is open is closed by `close`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Parameters a neural model takes. A summary is one: sequences beside it would be paid for and thrown away. */
@@ -77,7 +79,7 @@ interface Engine {
 
 /**
  * Opens a model on a thread of its own and waits until it can answer.
- * @throws what openModel and loadTokenizer throw
+ * @throws what openModel and loadTokenizer throw; CANCELLED by the signal
  */
 export async function createNeuralSummarizer(
   options: NeuralSummarizerOptions,
@@ -111,12 +113,20 @@ export async function createNeuralSummarizer(
     return started;
   }
 
+  const { signal: givenUp } = options;
+  if (givenUp?.aborted) throw new BridleError("CANCELLED");
   options.onOpening?.();
   const first = current();
-  const { config, defaults, traits } = await first.ready.catch(async (error: unknown) => {
-    await first.end();
-    throw error;
-  });
+  // Rounding a model for the first time takes minutes, which nobody waits for who has given up.
+  const giveUp = (): void => void first.end();
+  givenUp?.addEventListener("abort", giveUp, { once: true });
+  const { config, defaults, traits } = await first.ready
+    .catch(async (error: unknown) => {
+      closed = true;
+      await first.end();
+      throw givenUp?.aborted ? new BridleError("CANCELLED") : error;
+    })
+    .finally(() => givenUp?.removeEventListener("abort", giveUp));
 
   // The same weights rounded answer differently.
   const version = traits.dtype === "fp32" ? options.version : `${options.version}-${traits.dtype}`;

@@ -11,6 +11,7 @@ import {
 import type { FoundModel } from "../../src/model/resolve-model.js";
 import { type PackedModel, packModel } from "../../src/package/pack-model.js";
 import type { Registry } from "../../src/registry/registry.js";
+import { createTurns } from "../../src/server/processes/turns.js";
 import { extractiveTraits } from "../../src/summarize/extractive/parameters.js";
 import type { EngineLoad, Summarizer, SummaryResult } from "../../src/summarize/summarizer.js";
 import { makeTrainedModel, scratchFolder } from "../support/model-packages.js";
@@ -229,6 +230,47 @@ describe("a served alias", () => {
     await served.refresh();
     expect(served.version).toBe("2");
     await stop();
+  });
+
+  it("opens a version when it is its turn, the one that is named then, and ends the turn", async () => {
+    const turns = createTurns();
+    const { served, toys, move, stop } = await start({ takeTurn: () => turns.take() });
+    const endOther = await turns.take();
+    await move(2);
+    const refreshed = served.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(toys).toHaveLength(1);
+    await move(3);
+    endOther();
+    await refreshed;
+    expect(toys.map(({ version }) => version)).toEqual(["1", "3"]);
+    // Neither one that does not open nor one that was moved back meanwhile keeps it.
+    const endThird = await turns.take();
+    await move(2);
+    const again = served.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await move(3);
+    endThird();
+    await again;
+    expect(toys).toHaveLength(2);
+    (await turns.take())();
+    await stop();
+  });
+
+  it("is closed while it waits for its turn", async () => {
+    const events: SwapEvent[] = [];
+    const { served, move, stop } = await start({
+      takeTurn: (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener("abort", () => reject(new BridleError("CANCELLED")));
+        }),
+      onEvent: (event) => events.push(event),
+    });
+    await move(2);
+    const refreshed = served.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.all([stop(), expect(refreshed).rejects.toMatchObject({ code: "CANCELLED" })]);
+    expect(events).toEqual([]);
   });
 
   it("is refused a version whose files are altered, and keeps the old one", async () => {

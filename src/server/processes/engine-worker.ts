@@ -56,7 +56,7 @@ function tellChange(opened: Service): void {
 async function start(config: ProcessConfig): Promise<void> {
   log = openLog(config);
   try {
-    const opened = await compose(config);
+    const opened = await compose({ ...config, takeTurn });
     service = opened;
     const changes = log;
     const models = describe(opened);
@@ -123,6 +123,29 @@ async function refresh(opened: Service, ids: readonly number[]): Promise<void> {
   for (const id of ids) tell({ type: "refreshed", id, ...failure });
 }
 
+/** Those who wait for their turn to open a version. */
+const wanting = new Map<number, () => void>();
+let nextTurn = 0;
+
+async function takeTurn(signal: AbortSignal): Promise<() => void> {
+  const id = nextTurn++;
+  tell({ type: "turn-wanted", id });
+  await new Promise<void>((resolve, reject) => {
+    const giveUp = (): void => {
+      wanting.delete(id);
+      reject(new BridleError("CANCELLED"));
+    };
+    wanting.set(id, () => {
+      wanting.delete(id);
+      signal.removeEventListener("abort", giveUp);
+      resolve();
+    });
+    if (signal.aborted) giveUp();
+    else signal.addEventListener("abort", giveUp, { once: true });
+  });
+  return () => tell({ type: "turn-over", id });
+}
+
 const loadEveryMs = 250;
 let toldIdle = false;
 
@@ -172,6 +195,13 @@ process.on("message", (message: ToProcess) => {
       void registry
         .getMetricsAsJSON()
         .then((metrics) => tell({ type: "metrics", id: message.id, metrics }));
+      break;
+    case "turn":
+      // Nobody may want it any more.
+      (wanting.get(message.id) ?? (() => tell({ type: "turn-over", id: message.id })))();
+      break;
+    case "ping":
+      tell({ type: "pong" });
       break;
     case "refresh":
       if (early !== undefined) early.push(message.id);

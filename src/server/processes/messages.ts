@@ -60,11 +60,19 @@ export type ToProcess =
   | ({ readonly type: "summarize"; readonly id: number } & RemoteRequest)
   | { readonly type: "cancel"; readonly id: number; readonly timedOut: boolean }
   | { readonly type: "metrics"; readonly id: number }
+  /** What `turn-wanted` asked for. */
+  | { readonly type: "turn"; readonly id: number }
+  /** Say that you are there. */
+  | { readonly type: "ping" }
   /** Look now where the aliases point, and say when that answers. */
   | { readonly type: "refresh"; readonly id: number }
   | { readonly type: "close" };
 
 export type FromProcess =
+  | { readonly type: "pong" }
+  /** A version is to be opened beside the one that answers, which no other process may do meanwhile. */
+  | { readonly type: "turn-wanted"; readonly id: number }
+  | { readonly type: "turn-over"; readonly id: number }
   | { readonly type: "opened"; readonly models: readonly OpenedSummarizer[] }
   /** An alias has moved, and what it points at answers, or why that does not. */
   | { readonly type: "changed"; readonly models: readonly OpenedSummarizer[] }

@@ -15,6 +15,7 @@ import { type Logger, openLog } from "../log.js";
 import type { ProcessConfig } from "./messages.js";
 import { createRemoteSummarizer } from "./remote-summarizer.js";
 import { openSupervisor, type SupervisorOptions } from "./supervisor.js";
+import { createTurns } from "./turns.js";
 import { startWorkerProcess } from "./worker-process.js";
 
 /** How long a process may take to end by itself. */
@@ -53,10 +54,11 @@ export async function openProcesses(
     { ...(onDownload && { onDownload }), ...(signal && { signal }) },
     { db: config.db, store: config.store, env: process.env },
   );
+  const turns = createTurns();
   const supervisor = await openSupervisor(
     {
       ...{ count: config.workers, log, ...pauses },
-      start: (place) => startWorkerProcess(processConfig(config, place)),
+      start: (place) => startWorkerProcess(processConfig(config, place), turns),
     },
     signal,
   );

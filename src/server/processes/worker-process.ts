@@ -18,6 +18,7 @@ import type {
   RemoteRequest,
   ToProcess,
 } from "./messages.js";
+import type { Turns } from "./turns.js";
 
 interface Pending {
   readonly resolve: (result: SummaryResult) => void;
@@ -39,7 +40,7 @@ export interface WorkerProcess {
   readonly warm: Promise<void>;
   /** Settles when the process is gone, with how it went in words. */
   readonly ended: Promise<string>;
-  /** Requests it works on. */
+  /** Requests it works on, with those that nobody waits for any more until it has let go of them. */
   readonly pendingCount: number;
   /** Its models as they are now; undefined until they are open. */
   readonly told: ToldModels | undefined;
@@ -66,27 +67,49 @@ export interface WorkerProcess {
   close(withinMs: number): Promise<void>;
 }
 
-/** Starts a process and hands it its configuration. */
-export function startWorkerProcess(config: ProcessConfig): WorkerProcess {
+/** How often a process that answers is asked whether it still does, and how many of these it may leave unanswered. */
+const askEveryMs = 5000;
+const mostUnanswered = 6;
+
+/**
+ * Starts a process and hands it its configuration.
+ * @param turns those of all processes on this machine
+ */
+export function startWorkerProcess(config: ProcessConfig, turns: Turns): WorkerProcess {
   const child = fork(fileURLToPath(new URL("./engine-worker.js", import.meta.url)), [], {
     serialization: "advanced",
     // Standard output is the command's own.
     stdio: ["ignore", 2, "inherit", "ipc"],
   });
-  return watchProcess(child, config);
+  return watchProcess(child, config, turns);
 }
 
-/** What `startWorkerProcess` makes of the process it has started. */
-export function watchProcess(child: ChildProcess, config: ProcessConfig): WorkerProcess {
+/**
+ * What `startWorkerProcess` makes of the process it has started. One that answers nothing for half a minute, stopped or in
+ * an endless loop, is ended, so that others take over what it has.
+ */
+export function watchProcess(
+  child: ChildProcess,
+  config: ProcessConfig,
+  turns: Turns,
+): WorkerProcess {
   const pending = new Map<number, Pending>();
+  /** Requests it has been given and has said nothing final of. */
+  const working = new Set<number>();
   /** Who wants to know where the time went of what fails; also of what nobody waits for any more. */
   const failing = new Map<number, NonNullable<SummarizeOptions["onFailure"]>>();
   const counting = new Map<number, (metrics: ProcessMetrics | undefined) => void>();
   const refreshing = new Map<number, (error: ErrorData | undefined) => void>();
+  /** Turns that it has, by its number for them. */
+  const having = new Map<number, () => void>();
   let loads: ReadonlyMap<string, EngineLoad> = new Map();
   let told: ToldModels | undefined;
   let nextId = 0;
   let isGone = false;
+  let asking: NodeJS.Timeout | undefined;
+  /** Questions since it was heard of. */
+  let unanswered = 0;
+  let isSilent = false;
 
   const send = (message: ToProcess): void => {
     // What cannot be sent is told by the process's end.
@@ -99,21 +122,37 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
   const end = (how: string): void => {
     if (isGone) return;
     isGone = true;
+    clearInterval(asking);
     const error = new BridleError("WORKER_LOST", { reason: how });
     opened.reject(error);
     warm.reject(error);
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
+    working.clear();
     failing.clear();
     for (const resolve of counting.values()) resolve(undefined);
     for (const resolve of refreshing.values()) resolve(undefined);
+    for (const endTurn of having.values()) endTurn();
     ended.resolve(how);
   };
   child.once("error", (error) => end(`it could not be started: ${error.message}`));
-  child.once("exit", (code, signal) =>
-    end(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`),
-  );
+  child.once("exit", (code, signal) => {
+    if (isSilent)
+      end(`it had not answered for ${(askEveryMs * mostUnanswered) / 1000} s and was ended`);
+    else end(signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`);
+  });
+  /** Counts questions and not time: a machine that sleeps has stopped everybody. */
+  const ask = (): void => {
+    if (unanswered === mostUnanswered) {
+      isSilent = true;
+      child.kill("SIGKILL");
+      return;
+    }
+    unanswered += 1;
+    send({ type: "ping" });
+  };
   child.on("message", (message: FromProcess) => {
+    unanswered = 0;
     switch (message.type) {
       case "opened":
         told = { models: message.models, at: performance.now() };
@@ -124,6 +163,7 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
         break;
       case "warm":
         warm.resolve();
+        if (!isGone) asking = setInterval(ask, askEveryMs).unref();
         break;
       case "failed":
         opened.reject(fromErrorData(message.error));
@@ -133,10 +173,12 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
         tellEvent(message.id, message.event);
         break;
       case "done":
+        working.delete(message.id);
         failing.delete(message.id);
         pending.get(message.id)?.resolve(message.result);
         break;
       case "error":
+        working.delete(message.id);
         if (message.timingsMs !== undefined) failing.get(message.id)?.(message.timingsMs);
         failing.delete(message.id);
         pending.get(message.id)?.reject(fromErrorData(message.error));
@@ -150,8 +192,22 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
       case "refreshed":
         refreshing.get(message.id)?.(message.error);
         break;
+      case "turn-wanted":
+        void giveTurn(message.id);
+        break;
+      case "turn-over":
+        having.get(message.id)?.();
+        having.delete(message.id);
+        break;
     }
   });
+
+  async function giveTurn(id: number): Promise<void> {
+    const endTurn = await turns.take();
+    if (isGone) return endTurn();
+    having.set(id, endTurn);
+    send({ type: "turn", id });
+  }
 
   /** What a listener throws ends its own request and nobody else's. */
   function tellEvent(id: number, event: SummaryEvent): void {
@@ -172,7 +228,7 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
     warm: warm.promise,
     ended: ended.promise,
     get pendingCount() {
-      return pending.size;
+      return working.size;
     },
     get told() {
       return told;
@@ -194,6 +250,7 @@ export function watchProcess(child: ChildProcess, config: ProcessConfig): Worker
             reject(abortError(signal as AbortSignal, startedAt));
           };
           signal?.addEventListener("abort", stop, { once: true });
+          working.add(id);
           pending.set(id, { resolve, reject, onEvent });
           if (onFailure !== undefined) failing.set(id, onFailure);
           send({ type: "summarize", id, ...request, wantsEvents: onEvent !== undefined });
