@@ -14,13 +14,30 @@ from importlib.metadata import version
 sys.path.pop(0)
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import GenerationConfig, LogitsProcessor, PegasusForConditionalGeneration
 
 transformers.logging.set_verbosity_error()
 torch.set_num_threads(1)
 root, seed, count = sys.argv[1], int(sys.argv[2]), int((sys.argv[3:] + ["40"])[0])
 draw = random.Random(f"groups {seed}")
-model = PegasusForConditionalGeneration.from_pretrained(os.path.join(root, "pegasus-tiny"), torch_dtype=torch.float32).eval()
+folder = os.path.join(root, "pegasus-tiny")
+model = PegasusForConditionalGeneration.from_pretrained(folder, torch_dtype=torch.float32).eval()
+
+
+def read_state():
+    files = [os.path.join(folder, name) for name in os.listdir(folder)]
+    read = {".safetensors": load_file, ".bin": torch.load}
+    states = [read[extension](file) for file in files if (extension := os.path.splitext(file)[1]) in read]
+    return {name: tensor for state in states for name, tensor in state.items()}
+
+
+if not model.config.tie_word_embeddings:
+    # transformers 4 has one table for both halves; 5, which Bridle follows, has what the checkpoint has.
+    state = read_state()
+    for half, part in (("encoder", model.model.encoder), ("decoder", model.model.decoder)):
+        part.embed_tokens = copy.deepcopy(part.embed_tokens)
+        part.embed_tokens.weight.data = state[f"model.{half}.embed_tokens.weight"].float()
 with open(os.path.join(root, "generate/pegasus-tiny.json")) as recorded:
     batches = json.load(recorded)["batches"]
 
