@@ -84,7 +84,18 @@ export function createBeamSearch(
     }
     // Of equal scores the earlier beam's and the smaller token, as a search through all of them finds first.
     found.sort((a, b) => b.score - a.score || a.from - b.from || a.token - b.token);
-    return found.slice(0, keep).map(({ from, token, score }) => continued(from, token, score));
+    return filled(
+      found.slice(0, keep).map(({ from, token, score }) => continued(from, token, score)),
+    );
+  }
+
+  /** A search has all of its beams even where fewer tokens are allowed than it needs: the others have ended, and no score. */
+  function filled(found: Beam[]): Beam[] {
+    for (let i = found.length; i < keep; i++) {
+      const end = eosTokenIds[0] as number;
+      found.push(continued(i % numBeams, end, Number.NEGATIVE_INFINITY));
+    }
+    return found;
   }
 
   /** The likeliest continuations of all beams, or as many drawn. */
@@ -99,11 +110,17 @@ export function createBeamSearch(
         sums[i * vocabulary + token] = (scores[token] as number) + beam.score;
       }
     }
-    const chosen = options.doSample
-      ? drawWithoutReplacement(softmax(sums), keep, random)
-      : largest(sums, keep).map(({ index }) => index);
-    return chosen.map((index) =>
-      continued(Math.floor(index / vocabulary), index % vocabulary, sums[index] as number),
+    const chosen = new Set(
+      options.doSample ? drawWithoutReplacement(softmax(sums), keep, random) : [],
+    );
+    // Where fewer can be drawn than are needed, as of two tokens that are left, the likeliest of the others come after them.
+    if (chosen.size < keep)
+      for (const { index } of largest(sums, keep + chosen.size)) chosen.add(index);
+    const found = [...chosen].slice(0, keep);
+    return filled(
+      found.map((index) =>
+        continued(Math.floor(index / vocabulary), index % vocabulary, sums[index] as number),
+      ),
     );
   }
 

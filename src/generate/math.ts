@@ -41,10 +41,26 @@ export function cumulativeSum(row: Float32Array): Float32Array {
   });
 }
 
-/** Indices of the row in ascending order of value; equal values keep their order. */
+/**
+ * Indices of the row in ascending order of value; equal values keep their order. NaN comes last.
+ * @param row of 2^21 values at most
+ */
 export function argsort(row: Float32Array): Uint32Array {
-  const order = Uint32Array.from(row, (_, i) => i);
-  return order.sort((a, b) => (row[a] as number) - (row[b] as number) || a - b);
+  const { length } = row;
+  const values = new Float32Array(length);
+  // Zeros of both signs are equal.
+  for (let i = 0; i < length; i++) values[i] = (row[i] as number) + 0;
+  const bits = new Uint32Array(values.buffer);
+  // A float's bits in the order of its value, and the index behind them: numbers are sorted quickly where nothing is called to compare.
+  const keys = new Float64Array(length);
+  for (let i = 0; i < length; i++) {
+    const own = bits[i] as number;
+    keys[i] = (own >= 2 ** 31 ? 2 ** 32 - 1 - own : own + 2 ** 31) * length + i;
+  }
+  keys.sort();
+  const order = new Uint32Array(length);
+  for (let i = 0; i < length; i++) order[i] = (keys[i] as number) % length;
+  return order;
 }
 
 export interface Ranked {

@@ -20,12 +20,23 @@ export function drawWithoutReplacement(
   count: number,
   random: () => number,
 ): number[] {
-  const keys: { index: number; key: number }[] = [];
+  const indices: number[] = [];
+  const keys: number[] = [];
   for (let index = 0; index < weights.length; index++) {
     const weight = weights[index] as number;
     if (!(weight > 0)) continue;
-    keys.push({ index, key: -Math.log(1 - random()) / weight });
+    const uniform = random();
+    const isFull = keys.length === count;
+    const worst = isFull ? (keys[count - 1] as number) : Number.POSITIVE_INFINITY;
+    // −log(1 − u) is u at least: of most no logarithm is needed.
+    if (isFull && uniform >= worst * weight) continue;
+    const key = -Math.log(1 - uniform) / weight;
+    if (isFull && !(key < worst)) continue;
+    let at = keys.length;
+    while (at > 0 && (keys[at - 1] as number) > key) at--;
+    keys.splice(at, 0, key);
+    indices.splice(at, 0, index);
+    keys.length = indices.length = Math.min(count, keys.length);
   }
-  keys.sort((a, b) => a.key - b.key || a.index - b.index);
-  return keys.slice(0, count).map(({ index }) => index);
+  return indices;
 }

@@ -69,7 +69,13 @@ async function open(
 const document = fc
   .array(fc.integer({ min: 104, max: 170 }), { minLength: 1, maxLength: longest - 1 })
   .map((ids) => [...ids, 1]);
-const options: fc.Arbitrary<GenerateOptions> = fc.record({
+const drawing: fc.Arbitrary<GenerateOptions> = fc.record({
+  doSample: fc.constant(true),
+  topK: fc.constantFrom(0, 2, 50),
+  topP: fc.constantFrom(0.3, 1),
+  temperature: fc.constantFrom(0.05, 1),
+});
+const searching: fc.Arbitrary<GenerateOptions> = fc.record({
   numBeams: fc.constantFrom(1, 1, 2, 3),
   minNewTokens: fc.constantFrom(0, 4),
   maxNewTokens: fc.integer({ min: 5, max: 40 }),
@@ -77,6 +83,9 @@ const options: fc.Arbitrary<GenerateOptions> = fc.record({
   repetitionPenalty: fc.constantFrom(1, 1, 1.2),
   lengthPenalty: fc.constantFrom(0.6, 1),
 });
+const options = fc
+  .tuple(searching, fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, drawing))
+  .map(([search, draw]) => ({ ...search, ...draw }));
 const call = fc.record({ document, options, after: fc.nat(12) });
 
 /** Gives way so many times, as often as steps do. */

@@ -6,7 +6,7 @@ import { mostOfTopK } from "../graph/index.js";
 import type { ModelConfig } from "../model/family.js";
 import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
-import { int64, type Tensor } from "../runtime/tensor.js";
+import { int64 } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { joinFeeds, mostTogether, partsOf } from "./encoder-parts.js";
 import {
@@ -166,7 +166,7 @@ export class Scheduler {
     const groups = [...this.groups];
     for (const group of groups) {
       this.dropCancelled();
-      if (group.batch.size > 0) await this.step(group);
+      if (group.batch.size > 0) await this.stepOf(group);
     }
     this.groups = this.groups.filter(({ batch }) => batch.size > 0);
     return admitted || groups.length > 0;
@@ -348,6 +348,18 @@ export class Scheduler {
     return group;
   }
 
+  /** A step that fails ends who is in its group, and nobody else. */
+  private async stepOf(group: Group): Promise<void> {
+    try {
+      await this.step(group);
+    } catch (thrown) {
+      for (const { search } of [...group.batch.members]) {
+        const owner = this.owners.get(search);
+        if (owner !== undefined) this.fail(owner, thrown);
+      }
+    }
+  }
+
   /** One token for every row of a group. */
   private async step(group: Group): Promise<void> {
     const { batch, width } = group;
@@ -357,19 +369,9 @@ export class Scheduler {
     const members = [...batch.members];
     const { needs, count, wantsAll, into } = this.answerOf(group);
     const fed = { ...next.feeds, count: int64([count], [1]) };
-    let answer: Record<string, Tensor>;
     const began = performance.now();
-    try {
-      answer = await this.parts.decoder.run(fed, into, wantsAll ? [] : ["logits"]);
-      next.keep(answer);
-    } catch (thrown) {
-      for (const { search } of members) {
-        const owner = this.owners.get(search);
-        if (owner !== undefined)
-          this.end(owner, isOutOfMemory(thrown) ? memoryShort(owner) : thrown);
-      }
-      return;
-    }
+    const answer = await this.parts.decoder.run(fed, into, wantsAll ? [] : ["logits"]);
+    next.keep(answer);
     this.done.stepMs += performance.now() - began;
     this.done.steps += 1;
     this.done.stepRows += members.length * width;
@@ -388,7 +390,7 @@ export class Scheduler {
         if (needs[b] === undefined) advance(search, scores, owner.mayBeInvalid);
         else search.choose(candidatesOf(scores, width));
       } catch (thrown) {
-        this.end(owner, thrown);
+        this.fail(owner, thrown);
         continue;
       }
       if (owner.searches[0] === search) told.add(owner);
