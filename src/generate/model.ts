@@ -17,6 +17,7 @@ import { calibrationTexts } from "../model/quantization/calibration-text.js";
 import { openQuantized } from "../model/quantization/open.js";
 import { quantizedFile, quantizedNamesIn } from "../model/quantization/store.js";
 import type { Device } from "../runtime/devices.js";
+import { openOnce } from "../runtime/open-once.js";
 import {
   chooseDevice,
   openSession,
@@ -265,7 +266,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     ...(tokenizer && { tokenizer }),
   });
   const graph = adapt(whole);
-  let generator: Promise<Generator> | undefined;
+  const generators = new Map<ModelDType, Promise<Generator>>();
   let opened: Generator | undefined;
   /** The encoder's session, from when it begins to open on its thread until a generator takes it over. */
   let encoder = encoderThread === true ? beginEncoder() : undefined;
@@ -284,19 +285,13 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   /** Sessions of the training graph, by label smoothing. */
   const differentiators = new Map<number, Promise<GradientSession>>();
   /** The weights in memory, where a training graph takes them from. */
-  let held: Promise<HeldWeights> | undefined;
+  const held = new Map<"weights", Promise<HeldWeights>>();
 
   function scorerOf(hiddenStates: boolean): Promise<Session> {
-    let session = scorers.get(hiddenStates);
-    if (session === undefined) {
-      session = openSession(
-        hiddenStates ? adapt(forwardGraph(family, config, { hiddenStates })) : graph,
-        weights,
-        options,
-      );
-      scorers.set(hiddenStates, session);
-    }
-    return session;
+    return openOnce(scorers, hiddenStates, () => {
+      const scored = hiddenStates ? adapt(forwardGraph(family, config, { hiddenStates })) : graph;
+      return openSession(scored, weights, options);
+    });
   }
 
   async function forward(
@@ -345,34 +340,28 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
         expected: "fp32, since whole numbers have no gradient",
       });
     }
-    let session = differentiators.get(labelSmoothing);
-    if (session === undefined) {
-      held ??= holdWeights(weights);
-      session = openGradients(
+    const session = openOnce(differentiators, labelSmoothing, async () => {
+      const inMemory = await openOnce(held, "weights", () => holdWeights(weights));
+      return await openGradients(
         gradientGraph(family, config, { labelSmoothing }),
-        await held,
+        inMemory,
         options,
       );
-      differentiators.set(labelSmoothing, session);
-    }
+    });
     const batch = { inputIds, attentionMask, labels };
     const answer = await (await session).run(batchFeeds(config, batch, 1 / countLabels(batch)));
     return answer.gradients;
   }
 
-  /** Opened by the first that asks. One that cannot be opened is told to them, and opened anew for the next. */
   async function openedGenerator(): Promise<Generator> {
-    if (generator === undefined) {
+    const found = await openOnce(generators, dtype, () => {
       if (encoderThread === true) encoder ??= beginEncoder();
-      const opening = openGenerator(family, config, weights, { ...options, adapt, encoder });
-      opening.catch(() => {
-        if (generator === opening) generator = undefined;
-      });
-      generator = opening;
+      const begun = encoder;
       encoder = undefined;
-    }
-    opened = await generator;
-    return opened;
+      return openGenerator(family, config, weights, { ...options, adapt, encoder: begun });
+    });
+    opened = found;
+    return found;
   }
 
   return {
@@ -393,7 +382,8 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       await saveModel(folder, exact, target);
     },
     async close() {
-      const sessions = [generator, encoder, ...scorers.values(), ...differentiators.values()];
+      const opening = [generators, scorers, differentiators].flatMap((kept) => [...kept.values()]);
+      const sessions = [...opening, encoder];
       // One that never opened has told so where it was asked for.
       for (const one of await Promise.allSettled(sessions)) {
         if (one.status === "fulfilled") await one.value?.close();

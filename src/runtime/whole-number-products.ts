@@ -1,5 +1,6 @@
 // Which 8-bit weights this machine multiplies without rounding: asked of onnxruntime, once a process.
 import { GraphBuilder } from "../graph/index.js";
+import { openOnce } from "./open-once.js";
 import { openSession } from "./session.js";
 import { float32, size, type Tensor } from "./tensor.js";
 
@@ -9,11 +10,10 @@ import { float32, size, type Tensor } from "./tensor.js";
  * 255·127 + 255·127 becomes 32,767. Its products of two unsigned numbers are exact and as fast there.
  */
 export function wholeNumberProducts(): Promise<"int8" | "uint8"> {
-  answer ??= ask();
-  return answer;
+  return openOnce(answers, "cpu", ask);
 }
 
-let answer: Promise<"int8" | "uint8"> | undefined;
+const answers = new Map<"cpu", Promise<"int8" | "uint8">>();
 
 async function ask(): Promise<"int8" | "uint8"> {
   const [inner, out] = [64, 16];

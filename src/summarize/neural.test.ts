@@ -200,6 +200,18 @@ describe("a neural summarizer", () => {
   });
 });
 
+it("tells who is still waiting when it is closed that it was closed, and nothing of its thread", async () => {
+  const own = await createSummarizer({ model: folder, threads: 1 });
+  let outcome: Promise<unknown> | undefined;
+  await new Promise<void>((resolve) => {
+    const onEvent = () => resolve();
+    outcome = own.summarize(long.repeat(20), { onEvent }).catch((thrown) => thrown);
+  });
+  await own.close();
+  expect(await outcome).toMatchObject({ code: "CANCELLED" });
+  await expect(own.summarize(short)).rejects.toMatchObject({ code: "CANCELLED" });
+});
+
 it("says what is wrong with a folder", async () => {
   await expect(createSummarizer({ model: root })).rejects.toThrow(/config\.json.*it is not there/);
   const mute = await makeTinyPegasus(join(root, "mute"));

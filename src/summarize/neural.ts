@@ -141,8 +141,7 @@ export async function createNeuralSummarizer(
     // Contradictions are told at once, not when the model has time.
     const asked = overDefaults(defaults, generate, config);
     const using = current();
-    await using.ready;
-    if (signal?.aborted) throw abortError(signal, started);
+    await untilReady(using, signal, started);
     const id = nextId++;
     const say = (message: ToWorker) => using.worker.postMessage(message);
     const cancel = () => say({ type: "cancel", id });
@@ -174,7 +173,9 @@ export async function createNeuralSummarizer(
         timingsMs: timesOf({ workMs, phases }, total),
       };
     } catch (error) {
-      throw signal?.aborted ? abortError(signal, started) : error;
+      if (signal?.aborted) throw abortError(signal, started);
+      // Closing ends the thread, which is nothing that went wrong with it.
+      throw closed ? new BridleError("CANCELLED", {}, { cause: error }) : error;
     } finally {
       using.pending.delete(id);
       if (using.pending.size === 0) using.worker.unref();
@@ -206,6 +207,25 @@ export async function createNeuralSummarizer(
       await engine?.end();
     },
   };
+}
+
+/** Nobody waits for a model that opens longer than for its answer. @throws what opening throws; what the signal says */
+async function untilReady(
+  { ready }: Engine,
+  signal: AbortSignal | undefined,
+  started: number,
+): Promise<void> {
+  let giveUp = (): void => {};
+  const givenUp = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
+  signal?.addEventListener("abort", giveUp, { once: true });
+  try {
+    if (signal?.aborted !== true) await Promise.race([ready, givenUp]);
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+  }
+  if (signal?.aborted) throw abortError(signal, started);
 }
 
 /** @throws PARAMETER_NOT_SUPPORTED for an option of other models, INVALID_PARAMETER for a truncation that is none */
