@@ -16,7 +16,6 @@ import {
   parameterProblems,
 } from "./field-problems.js";
 import { mediaType, parseJson, readBytes, refuseContentEncoding } from "./request-body.js";
-import { abortError } from "./request-scope.js";
 import { ownSummarizeAccess, problemResponses, type RouteTable, readErrors } from "./routes.js";
 import {
   BatchResultSchema,
@@ -24,6 +23,7 @@ import {
   DurableBatchSchema,
   type RequestSchemas,
 } from "./schemas.js";
+import { streamBody } from "./streamed-body.js";
 import { checkParameterNames, isRecord, toSummaryParameters } from "./summary-request.js";
 
 const linesType = "application/x-ndjson";
@@ -41,6 +41,11 @@ const CreateQuery = z.strictObject({
 const ListQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100).openapi({
     description: "At most so many, the newest first.",
+  }),
+});
+const ResultsQuery = z.strictObject({
+  after: z.coerce.number().int().min(0).default(0).openapi({
+    description: "Only lines after this one, as to go on where an answer was cut off.",
   }),
 });
 const NoQuery = z.strictObject({});
@@ -123,7 +128,7 @@ export function batchRoutes(server: ServerContext): RouteTable {
         summary: "Answers, a line each, in the order of the documents",
         description:
           "Of a batch that is running: those that are there. Once it is over there is one summary or one error for each document.",
-        request: { params },
+        request: { params, query: ResultsQuery },
         responses: {
           200: {
             description: "JSON Lines.",
@@ -321,27 +326,20 @@ async function listAll(server: ServerContext, c: RequestContext): Promise<Respon
 const answersTogether = 200;
 
 async function sendResults(server: ServerContext, c: RequestContext): Promise<Response> {
-  checkFields(NoQuery, c.req.query());
+  const { after } = checkFields(ResultsQuery, c.req.query());
   const { batches, batch } = await batchOf(server, c);
-  const { scope } = c.var;
-  const encoder = new TextEncoder();
-  let after = 0;
-  const next = () => batches.answers(batch.id, after, answersTogether);
   // The first are read before the answer begins, so that what goes wrong is told as an error.
-  let ready: readonly BatchAnswer[] | undefined = await next();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const some = ready ?? (await next());
-      ready = undefined;
-      // What is cut short by the deadline is not to look whole.
-      if (scope.signal.aborted) return controller.error(abortError(scope));
-      if (some.length === 0) return controller.close();
-      after = some.at(-1)!.line;
-      const lines = some.map((each) => `${JSON.stringify(resultOf(each, scope.id))}\n`);
-      controller.enqueue(encoder.encode(lines.join("")));
-    },
-  });
-  return new Response(body, { headers: { "content-type": linesType } });
+  const first = await batches.answers(batch.id, after, answersTogether);
+  async function* read(): AsyncGenerator<Uint8Array> {
+    const encoder = new TextEncoder();
+    let some: readonly BatchAnswer[] = first;
+    for (let last = some.at(-1); last !== undefined; last = some.at(-1)) {
+      const lines = some.map((each) => `${JSON.stringify(resultOf(each, c.var.scope.id))}\n`);
+      yield encoder.encode(lines.join(""));
+      some = await batches.answers(batch.id, last.line, answersTogether);
+    }
+  }
+  return new Response(streamBody(server, c, read()), { headers: { "content-type": linesType } });
 }
 
 function resultOf({ line, ownId, state, answer }: BatchAnswer, requestId: string): object {

@@ -36,6 +36,7 @@ import {
   RunsQuery,
   RunsSchema,
 } from "./run-schemas.js";
+import { streamBody } from "./streamed-body.js";
 
 const params = z.object({
   run: z.string().openapi({
@@ -311,10 +312,10 @@ async function findRun(
 
 /** @throws RUN_NOT_FOUND, ARTIFACT_NOT_FOUND, and what the store throws */
 async function sendArtifact(server: ServerContext, c: RequestContext): Promise<Response> {
+  const at = c.req.path.indexOf("/artifacts/");
+  if (at === -1) throw new BridleError("ROUTE_NOT_FOUND", { path: c.req.path.slice(0, 200) });
   const { records, run } = await findRun(server, nameIn(c));
-  const name = decodeName(
-    c.req.path.slice(c.req.path.indexOf("/artifacts/") + "/artifacts/".length),
-  );
+  const name = decodeName(c.req.path.slice(at + "/artifacts/".length));
   const kept = await listArtifacts(records.database, run.id);
   const found = kept.find((each) => each.name === name);
   if (found === undefined || found.blob === "") {
@@ -328,21 +329,17 @@ async function sendArtifact(server: ServerContext, c: RequestContext): Promise<R
     "content-disposition": "attachment",
     etag: `"${found.sha256}"`,
   };
-  const { signal } = c.var.scope;
   if (c.req.method === "HEAD" && (await records.artifacts.head(found.blob)) !== undefined) {
     // Nobody would read the file to its end, which closes it.
     return new Response(null, { headers });
   }
-  const chunks = (await records.artifacts.get(found.blob, { signal }))[Symbol.asyncIterator]();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await chunks.return?.();
-    },
-  });
-  return new Response(body, { headers });
+  const { scope } = c.var;
+  const gone = new AbortController();
+  scope.onEnd(() => gone.abort());
+  const giveUp = (): void => gone.abort(scope.signal.reason);
+  scope.signal.addEventListener("abort", giveUp, { once: true });
+  const chunks = await records.artifacts.get(found.blob, { signal: gone.signal });
+  // The deadline is for the beginning; see streamBody.
+  scope.signal.removeEventListener("abort", giveUp);
+  return new Response(streamBody(server, c, chunks), { headers });
 }

@@ -245,6 +245,10 @@ describeEachDatabase("a durable batch", (place) => {
     expect(whole.documents).toMatchObject({ done: 12 });
     const after = (await second.ask(`/v1/batches/${body.id}/results`)).body;
     expect(after.map(({ line }: Body) => line)).toEqual(rows.map((_, n) => n + 1));
+    const rest = (await second.ask(`/v1/batches/${body.id}/results?after=9`)).body;
+    expect(rest).toEqual(after.slice(9));
+    const wrong = await second.ask(`/v1/batches/${body.id}/results?after=-1`);
+    expect(wrong).toMatchObject({ status: 400, body: { code: "FIELDS_INVALID" } });
     for (const each of before) expect(after[each.line - 1]).toEqual(each);
   });
 

@@ -1,9 +1,9 @@
 // One suite for every blob store: what the port promises holds for a folder, S3, Google, Azure and, to read, the web.
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { openBlobStore } from "../../src/compose.js";
 import { type BlobReader, type BlobStore, isBlobStore } from "../../src/ports/blob-store.js";
 import { type Emulator, hasEmulator, startEmulator } from "../support/emulators.js";
@@ -265,6 +265,31 @@ for (const { kind, start, isHere } of kinds) {
     });
   });
 }
+
+it("a folder loses what a killed process left half-written, a day later, and nothing that is being written", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "bridle-parts-"));
+  const parts = path.join(folder, "bridle-tmp");
+  mkdirSync(parts);
+  for (const [name, hours] of [
+    ["old", 25],
+    ["young", 23],
+  ] as const) {
+    writeFileSync(path.join(parts, name), "half");
+    const at = new Date(Date.now() - hours * 3_600_000);
+    utimesSync(path.join(parts, name), at, at);
+  }
+  const store = (await openBlobStore({ url: folder, options: {}, env: {} })) as BlobStore;
+  await store.put("a", {
+    sizeBytes: 1,
+    open: async function* () {
+      yield Buffer.from("a");
+    },
+  });
+  await vi.waitFor(() => expect(readdirSync(parts)).toEqual(["young"]));
+  expect(await keys(store, "")).toEqual(["a"]);
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
 
 it("a large blob whose upload to S3 was cut off goes on with the parts that are there", async () => {
   const cloud = await startFakeS3();

@@ -264,6 +264,22 @@ describeEachDatabase("a queue", (place) => {
     await next.stop();
   });
 
+  it("forgets jobs a month after they ended, however long it works on", async () => {
+    let at = Date.now();
+    const { database, queue } = await open(() => at);
+    const worker = queue.work("q", async () => {}, quick);
+    const id = await queue.enqueue("q", 0);
+    await until(async () => (await stateOf(queue, id)) === "done");
+    const count = async () => (await database.query("SELECT id FROM queue_job")).rows.length;
+    at += 29 * 24 * 3_600_000;
+    const other = await queue.enqueue("q", 1);
+    await until(async () => (await stateOf(queue, other)) === "done");
+    expect(await count()).toBe(2);
+    at += 2 * 24 * 3_600_000;
+    await until(async () => (await count()) === 1);
+    await worker.stop();
+  });
+
   it("stops where the store cannot be reached, and leaves its job to the lease", async () => {
     const { database, queue } = await open();
     const id = await queue.enqueue("q", 0);

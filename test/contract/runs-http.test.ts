@@ -203,6 +203,9 @@ describe("reading runs", () => {
       expect({ status, code: body.code }).toEqual({ status: 404, code: "ARTIFACT_NOT_FOUND" });
       expect(body.detail).toMatch(told);
     }
+    expect(await send(`${url}/v1/runs/aaaa2222/artifacts`)).toMatchObject({
+      ...{ status: 404, body: { code: "ROUTE_NOT_FOUND" } },
+    });
   });
 
   it("says what is wrong with what was asked", async () => {

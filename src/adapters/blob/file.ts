@@ -15,11 +15,14 @@ import type {
 
 /** For files that are not yet whole; no key starts so. */
 const partFolder = "bridle-tmp";
+/** Nobody writes on at what nobody has written to for so long. */
+const partKeptMs = 24 * 3600 * 1000;
 
 export class FileBlobStore implements BlobStore {
   readonly name: string;
   private readonly folder: string;
   private readonly start: string;
+  private sweeping: Promise<void> | undefined;
 
   constructor(folder: string) {
     this.name = folder;
@@ -80,6 +83,7 @@ export class FileBlobStore implements BlobStore {
     );
     try {
       await makeFolder(path.dirname(part));
+      this.sweeping ??= dropLeftParts(path.dirname(part));
       const handle = await open(part, "wx", 0o644);
       try {
         for await (const piece of source.open()) {
@@ -141,4 +145,15 @@ async function makeFolder(folder: string): Promise<void> {
 
 export async function openFileStore({ url }: BlobLocation): Promise<BlobStore> {
   return new FileBlobStore(url.replace(/^file:\/\//, ""));
+}
+
+/** Removes what was being written when its process was killed. What cannot be removed takes room, and nothing else. */
+async function dropLeftParts(folder: string): Promise<void> {
+  const before = Date.now() - partKeptMs;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const part = path.join(folder, name);
+    const found = await stat(part).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < before)
+      await rm(part, { force: true }).catch(() => {});
+  }
 }

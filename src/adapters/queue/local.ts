@@ -40,6 +40,7 @@ function toRecord(row: JobRow): JobRecord {
 
 /** How long jobs that ended can still be asked for. */
 const keptMs = 30 * 24 * 3600 * 1000;
+const cleanEveryMs = 24 * 3600 * 1000;
 const longestBackoffMs = 3600 * 1000;
 /** Pause after the store could not be reached, at most. */
 const longestPauseMs = 5000;
@@ -297,11 +298,15 @@ function startWorker(work: Work): QueueWorker {
   };
 
   const loop = async () => {
-    await persistently(
-      () => clean(database, now()),
-      () => stopping,
-    );
+    let cleanAt = Number.NEGATIVE_INFINITY;
     while (!stopping) {
+      if (now() >= cleanAt) {
+        await persistently(
+          () => clean(database, now()),
+          () => stopping,
+        );
+        cleanAt = now() + cleanEveryMs;
+      }
       const claimed =
         running.size < concurrency
           ? await persistently(

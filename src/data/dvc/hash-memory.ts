@@ -35,8 +35,8 @@ export class HashMemory {
     if (first !== header) return entries;
     for (const line of lines) {
       const [md5 = "", mtimeMs = "", inode = "", sizeBytes = "", name = ""] = line.split("\t");
-      if (name === "") continue;
-      const path = JSON.parse(name) as string;
+      const path = pathIn(name);
+      if (path === undefined) continue;
       entries.set(path, {
         md5,
         mtimeMs: Number(mtimeMs),
@@ -79,5 +79,15 @@ export class HashMemory {
       () => {},
     );
     this.changed = false;
+  }
+}
+
+/** A path as it was written; undefined of a line that was cut off, which only makes work slower. */
+function pathIn(name: string): string | undefined {
+  try {
+    const path: unknown = JSON.parse(name);
+    return typeof path === "string" ? path : undefined;
+  } catch {
+    return undefined;
   }
 }

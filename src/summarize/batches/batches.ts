@@ -122,7 +122,13 @@ export async function openBatches({
         throw new BridleError("BATCHES_FULL", { open, limit: maxOpenDocuments, retryAfterS });
       }
       const id = await insertBatch(database, { model, owner }, documents);
-      await enqueue(id, model);
+      try {
+        await enqueue(id, model);
+      } catch (thrown) {
+        // Whoever is told that it failed sends it again.
+        await cancelBatch(database, id);
+        throw thrown;
+      }
       return await get(id);
     },
     list: async (asked) => await listBatches(database, { ...asked, endedAfter: now() - keptMs }),

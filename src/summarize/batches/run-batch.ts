@@ -74,15 +74,13 @@ async function tryAlone(id: string, keeper: AnswerKeeper, context: RunBatchConte
       continue;
     }
     await countLoss(database, id, line, 1);
-    let answered: NewAnswer;
     try {
-      answered = await answer(document, context);
+      await keeper.keep(await answer(document, context));
     } catch (thrown) {
-      // Told to stop, which is no fault of the document's.
+      // Told to stop, or nowhere to keep its answer: no fault of the document's.
       await countLoss(database, id, line, -1);
       throw thrown;
     }
-    await keeper.keep(answered);
   }
 }
 

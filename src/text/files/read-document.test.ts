@@ -437,6 +437,14 @@ describe("isSmallPlainText", () => {
     expect(isSmallPlainText(Buffer.from("# md"), { fileName: "a.md" })).toBe(false);
     expect(isSmallPlainText(Buffer.from("<html>"), {})).toBe(false);
     expect(isSmallPlainText(await makePdf([[]]), { fileName: "a.txt" })).toBe(false);
+    // A PDF by its name whose first bytes were lost may unpack to anything; another encoding has to be guessed.
+    const headless = (await makePdf([[]])).subarray(8);
+    expect(isSmallPlainText(headless, { fileName: "a.pdf" })).toBe(false);
+    expect(isSmallPlainText(Buffer.from("1 0 obj\nendobj\n"), { fileName: "a.pdf" })).toBe(false);
+    expect(isSmallPlainText(Buffer.from("Gr\u00fc\u00dfe", "latin1"), { fileName: "a.txt" })).toBe(
+      false,
+    );
+    expect(isSmallPlainText(Buffer.from("Gr\u00fc\u00dfe"), { fileName: "a.txt" })).toBe(true);
     expect(isSmallPlainText(await makeDocx(""), { fileName: "a.txt" })).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
 // One document from bytes to text: what it is, how it is read, and what is too large, broken or no document at all.
+import { isUtf8 } from "node:buffer";
 import { BridleError } from "../../errors/error.js";
 import { cleanText, hasText } from "./clean-text.js";
 import {
@@ -131,6 +132,8 @@ const smallBytes = 256 * 1024;
 /** Whether reading a file is sure to take no longer than decoding a little text. */
 export function isSmallPlainText(bytes: Uint8Array, hints: ReadHints): boolean {
   if (bytes.length > smallBytes || isPdf(bytes) || isZip(bytes) || isOle(bytes)) return false;
+  // What another encoding may be takes a look at all of them; what is a PDF by its name alone is read as one.
+  if (!isUtf8(bytes) || isHeadlessPdf(bytes, hints)) return false;
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 4096));
   return guessTextFormat(head.toString("latin1"), hints).format === "txt";
 }
