@@ -417,8 +417,8 @@ async function compareImportance(ask, print, first) {
         (/** @type {Values} */ trial, /** @type {number} */ number) =>
           /** @type {any} */ ({ number, state: "complete", reports: [], ...trial }),
       );
-      const seeds = range(10).map((seed) =>
-        importances(trials, dimensions, { trees: 64, maxDepth: 64, seed }),
+      const seeds = await Promise.all(
+        range(10).map((seed) => importances(trials, dimensions, { trees: 64, maxDepth: 64, seed })),
       );
       const keys = dimensions.map(({ key }) => key);
       const means = keys.map((key) => sum(seeds.map((each) => each?.[key] ?? Number.NaN)) / 10);

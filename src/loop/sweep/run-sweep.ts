@@ -198,7 +198,7 @@ export async function runSweep(asked: OpenSweep, options: RunSweepOptions): Prom
     // Where the database is away by now, the signs that do not come say as much.
     await presence.leave().catch(() => {});
   }
-  const result = describe(
+  const result = await describe(
     { ...open, plan: { ...plan, trials: planned } },
     folder,
     await patiently(() => readTrials(database, plan.name)),
@@ -296,11 +296,11 @@ function hasReached(trials: readonly StoredTrial[], { config }: SweepPlan): bool
 }
 
 /** What a sweep has come to so far. */
-export function describe(
+export async function describe(
   open: OpenSweep,
   folder: string,
   trials: readonly StoredTrial[],
-): SweepResult {
+): Promise<SweepResult> {
   const { goal } = open.plan.config.objective;
   const ranked = rank(trials, goal);
   return {
@@ -309,7 +309,7 @@ export function describe(
     trials,
     ranked,
     best: ranked[0],
-    importance: importances(toSweepTrials(trials, goal), open.dimensions),
+    importance: await importances(toSweepTrials(trials, goal), open.dimensions),
     reachedTarget: hasReached(trials, open.plan),
   };
 }

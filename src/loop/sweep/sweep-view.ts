@@ -127,7 +127,7 @@ export async function describeSweep(
     ...{ folder: sweep.folder, resume: resumeCommand(sweep.plan), space: config.space, trials },
     ranked: ranked.map(({ number }) => number),
     best: ranked[0] ?? null,
-    importance: importanceOf(sweep, trials) ?? null,
+    importance: (await importanceOf(sweep, trials)) ?? null,
   };
 }
 
@@ -156,10 +156,13 @@ export async function findRegisteredTrials(
 type Importance = Readonly<Record<string, number>> | undefined;
 
 /** Growing a forest takes longer than everything else, and its answer is the same until another trial is complete. */
-const known = new Map<string, { readonly of: string; readonly importance: Importance }>();
+const known = new Map<string, { readonly of: string; readonly importance: Promise<Importance> }>();
 const mostKnown = 100;
 
-function importanceOf({ name, plan, beganAtMs }: StoredSweep, trials: readonly StoredTrial[]) {
+function importanceOf(
+  { name, plan, beganAtMs }: StoredSweep,
+  trials: readonly StoredTrial[],
+): Promise<Importance> {
   const complete = trials.filter(({ state }) => state === "complete");
   const of = `${beganAtMs} ${complete.map(({ number, value }) => `${number}=${value}`).join(" ")}`;
   const found = known.get(name);

@@ -25,43 +25,46 @@ function trials(cost: (of: { rate: number; share: number; kind: string }) => num
 }
 
 describe("importance", () => {
-  it("is all of the key that alone decides, on its own scale", () => {
-    const found = importances(
+  it("is all of the key that alone decides, on its own scale", async () => {
+    const found = (await importances(
       trials(({ rate }) => Math.log10(rate)),
       dimensions,
-    )!;
+    ))!;
     expect(Object.keys(found)[0]).toBe("rate");
     expect(found.rate).toBeGreaterThan(0.97);
     expect(Object.values(found).reduce((sum, each) => sum + each)).toBeCloseTo(1);
   });
 
-  it("is shared as the variances are", () => {
+  it("is shared as the variances are", async () => {
     // Variances of the terms: 1/12 · 6² = 3 and 2/9 · 3² = 2.
-    const found = importances(
+    const found = (await importances(
       trials(({ share, kind }) => 6 * share + (kind === "b" ? 3 : 0)),
       dimensions,
-    )!;
+    ))!;
     expect(found.share).toBeGreaterThan(0.52);
     expect(found.share).toBeLessThan(0.68);
     expect(found.kind).toBeGreaterThan(0.32);
     expect(found.rate).toBeLessThan(0.02);
   });
 
-  it("is the same every time", () => {
+  it("is the same every time, and lets others have a turn meanwhile", async () => {
     const seen = trials(({ share }) => share ** 2);
-    expect(importances(seen, dimensions)).toEqual(importances(seen, dimensions));
+    let turns = 0;
+    const counting = setInterval(() => {
+      turns += 1;
+    });
+    const first = await importances(seen, dimensions);
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(3);
+    expect(await importances(seen, dimensions)).toEqual(first);
   });
 
-  it("is none where nothing can be told", () => {
-    expect(importances([], dimensions)).toBeUndefined();
+  it("is none where nothing can be told", async () => {
+    const same = trials(() => 1);
+    expect(await importances([], dimensions)).toBeUndefined();
+    expect(await importances(same, dimensions)).toBeUndefined();
     expect(
-      importances(
-        trials(() => 1),
-        dimensions,
-      ),
-    ).toBeUndefined();
-    expect(
-      importances(
+      await importances(
         trials(({ share }) => share),
         [],
       ),
@@ -70,6 +73,6 @@ describe("importance", () => {
       ...each,
       state: "failed" as const,
     }));
-    expect(importances(failed, dimensions)).toBeUndefined();
+    expect(await importances(failed, dimensions)).toBeUndefined();
   });
 });

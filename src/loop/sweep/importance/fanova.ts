@@ -1,4 +1,5 @@
 // How much each key decides the objective: functional analysis of variance over a random forest. Source: Hutter et al. 2014.
+import { setImmediate as letOthersRun } from "node:timers/promises";
 import type { Dimension } from "../dimension.js";
 import type { SweepTrial } from "../trial.js";
 import { type ForestOptions, growForest, leaf, type Tree } from "./random-forest.js";
@@ -21,11 +22,11 @@ interface Columns {
  * logarithmic key is looked at by its logarithm.
  * @returns nothing while fewer than two trials are complete, or all came to the same
  */
-export function importances(
+export async function importances(
   trials: readonly SweepTrial[],
   dimensions: readonly Dimension[],
   options: ForestOptions = defaults,
-): Readonly<Record<string, number>> | undefined {
+): Promise<Readonly<Record<string, number>> | undefined> {
   const complete = trials.filter(
     ({ state, cost }) => state === "complete" && Number.isFinite(cost),
   );
@@ -45,12 +46,13 @@ export function importances(
       return Array.from({ length: count }, (_, index) => Number(index === chosen));
     }),
   );
-  const forest = growForest(
-    rows,
-    complete.map(({ cost }) => cost!),
-    options,
-  );
-  const shares = forest.flatMap((tree) => sharesOf(tree, columns));
+  const targets = complete.map(({ cost }) => cost!);
+  const shares: number[][] = [];
+  for (const tree of growForest(rows, targets, options)) {
+    shares.push(...sharesOf(tree, columns));
+    // A forest over many trials takes seconds, for which a server must not be deaf.
+    await letOthersRun();
+  }
   if (shares.length === 0) return undefined;
   const means = columns.map((_, at) => shares.reduce((sum, each) => sum + each[at]!, 0));
   const sum = means.reduce((total, mean) => total + mean, 0);

@@ -23,16 +23,16 @@ export interface ForestOptions {
  * RandomForestRegressor with its defaults.
  * @param rows features of each row @param targets what is to be told from them
  */
-export function growForest(
+export function* growForest(
   rows: readonly (readonly number[])[],
   targets: readonly number[],
   { trees, maxDepth, seed }: ForestOptions,
-): Tree[] {
-  return Array.from({ length: trees }, (_, index) => {
+): Generator<Tree> {
+  for (let index = 0; index < trees; index++) {
     const random = seededRandom(deriveSeed(seed, index));
     const drawn = Array.from(rows, () => random.nextBelow(rows.length));
-    return growTree(rows, targets, drawn, maxDepth, (below) => random.nextBelow(below));
-  });
+    yield growTree(rows, targets, drawn, maxDepth, (below) => random.nextBelow(below));
+  }
 }
 
 function growTree(
