@@ -25,6 +25,8 @@ export interface ResolveOptions {
   readonly settings?: HubSettings | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
+  /** Adapters that belong to what is looked for, each to the next. */
+  readonly above?: readonly string[] | undefined;
 }
 
 /** A version of a registered model: what it is called, and what it is byte for byte. */
@@ -62,30 +64,25 @@ const folders: ModelSource = {
 };
 
 /** An adapter's folder stands for its model with the adapter merged into it. */
-async function findAdapted(
-  adapter: string,
-  options: ResolveOptions,
-  above: readonly string[] = [],
-): Promise<FoundModel> {
+async function findAdapted(adapter: string, options: ResolveOptions): Promise<FoundModel> {
   const named = await baseOfAdapter(adapter);
   // PEFT writes the name as it was given, from the folder somebody trained in or from the adapter's own.
   const beside = join(adapter, named);
   const base = (await isFolder(named)) || !(await isFolder(beside)) ? named : beside;
-  const chain = [...above, resolve(adapter)];
-  if (chain.includes(resolve(base))) {
+  const { above = [] } = options;
+  if (above.includes(resolve(adapter))) {
     const reason = "it is an adapter that belongs to itself, through base_model_name_or_path";
-    throw new BridleError("FILE_INVALID", { file: base, reason });
+    throw new BridleError("FILE_INVALID", { file: adapter, reason });
   }
-  const found = (await holdsAdapterAlone(base))
-    ? await findAdapted(base, options, chain)
-    : await findModel(base, options);
+  const found = await findModel(base, { ...options, above: [...above, resolve(adapter)] });
   if (!options.needs.includes("model")) return { folder: found.folder };
   return { folder: await mergeAdapter(adapter, found.folder) };
 }
 
 const hub: ModelSource = {
   names: "an id on the Hugging Face hub such as google/pegasus-xsum",
-  async find(name, { needs, refresh, settings, signal, onDownload }) {
+  async find(name, options) {
+    const { needs, refresh, settings, signal, onDownload } = options;
     const id = parseHubId(name);
     if (id === undefined) return undefined;
     const folder = await openSnapshot(id, {
@@ -95,11 +92,11 @@ const hub: ModelSource = {
       signal,
       onProgress: onDownload,
       async check(folder) {
-        if (needs.includes("model"))
+        if (needs.includes("model") && !(await holdsAdapterAlone(folder)))
           findFamily((await readJson(join(folder, "config.json"))) ?? {});
       },
     });
-    return { folder };
+    return (await holdsAdapterAlone(folder)) ? await findAdapted(folder, options) : { folder };
   },
 };
 

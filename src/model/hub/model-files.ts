@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
+import { adapterConfigFile, adapterWeightFiles } from "../checkpoint/adapter.js";
 import { type KnownFiles, sizeOf } from "./cache-folder.js";
 
 /** What somebody needs of a repository. */
@@ -32,10 +33,11 @@ const weights = [
 ];
 
 export const neededInWords =
-  "config.json, a tokenizer (spiece.model, tokenizer.json, or vocab.json and merges.txt) and weights (model.safetensors or pytorch_model.bin, whole or in shards)";
+  "config.json, a tokenizer (spiece.model, tokenizer.json, or vocab.json and merges.txt) and weights (model.safetensors or pytorch_model.bin, whole or in shards); or an adapter of PEFT's (adapter_config.json and adapter_model.safetensors or adapter_model.bin)";
 
-/** Every file but the weights that is worth having, config.json first. */
-export function smallFiles(needs: readonly Need[]): string[] {
+/** Every file but the weights that is worth having, config.json first. An adapter has the rest from its model. */
+export function smallFiles(needs: readonly Need[], isAdapter: boolean): string[] {
+  if (isAdapter) return [adapterConfigFile];
   // A model that is saved anew takes its tokenizer along, so that no need leaves it out.
   const wanted = needs.includes("model") ? (["model", "tokenizer"] as const) : needs;
   return [...wanted.flatMap((need) => companions[need]), ...extras];
@@ -47,9 +49,15 @@ export function smallFiles(needs: readonly Need[]): string[] {
  */
 export async function chooseWeights(
   exists: (path: string) => Promise<boolean>,
+  isAdapter: boolean,
 ): Promise<string | undefined> {
-  for (const name of weights) if (await exists(name)) return name;
+  for (const name of isAdapter ? adapterWeightFiles : weights) if (await exists(name)) return name;
   return undefined;
+}
+
+/** Whether what exists is an adapter, which has a model elsewhere. */
+export async function makeAdapter(exists: (path: string) => Promise<boolean>): Promise<boolean> {
+  return !(await exists("config.json")) && (await exists(adapterConfigFile));
 }
 
 export function isIndex(path: string): boolean {
@@ -110,6 +118,10 @@ export async function takeInventory(
     const size = await sizeOf(join(folder, path));
     return size !== undefined && size === (known.size(path) ?? size);
   };
+  if (await makeAdapter(exists)) {
+    const isWhole = !needs.includes("model") || (await chooseWeights(exists, true)) !== undefined;
+    return { missing: isWhole ? [] : [adapterWeightFiles[0]], unknown: [] };
+  }
   const missing: string[] = [];
   const unknown: string[] = [];
   for (const path of needs.flatMap((need) => companions[need])) {
@@ -130,7 +142,7 @@ async function missingWeights(
   folder: string,
   exists: (path: string) => Promise<boolean>,
 ): Promise<string[]> {
-  const chosen = await chooseWeights(exists);
+  const chosen = await chooseWeights(exists, false);
   if (chosen === undefined) return ["model.safetensors or pytorch_model.bin"];
   if (!isIndex(chosen)) return [];
   let shards: string[];

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type HubSettings, readHubSettings } from "../../config/hub-settings.js";
 import { BridleError } from "../../errors/error.js";
+import { adapterWeightFiles } from "../checkpoint/adapter.js";
 import {
   markAbsent,
   placeInSnapshot,
@@ -23,6 +24,7 @@ import {
   chooseWeights,
   type Inventory,
   isIndex,
+  makeAdapter,
   missingTokenizer,
   type Need,
   neededInWords,
@@ -136,9 +138,12 @@ async function fetchFiles(
     await placeAll({ ...context, onBytes: tally.onBytes }, files);
   };
 
-  const weights = await chooseFiles(context, asked, needs, find);
+  const { weights, isAdapter } = await chooseFiles(context, asked, needs, find);
   const small: RemoteFile[] = [];
-  for (const path of [...smallFiles(needs), ...(weights && isIndex(weights) ? [weights] : [])]) {
+  for (const path of [
+    ...smallFiles(needs, isAdapter),
+    ...(weights && isIndex(weights) ? [weights] : []),
+  ]) {
     const file = await find(path);
     if (file !== undefined) small.push(file);
   }
@@ -184,7 +189,7 @@ async function noteFiles(
 
 /**
  * Makes sure that a repository has what is needed before anything is downloaded.
- * @returns the weight file to take; undefined where no weights are needed
+ * @returns the weight file to take, undefined where no weights are needed; and whether it is an adapter's
  * @throws HUB_FILES_MISSING
  */
 async function chooseFiles(
@@ -192,21 +197,27 @@ async function chooseFiles(
   asked: HubId,
   needs: readonly Need[],
   find: (path: string) => Promise<RemoteFile | undefined>,
-): Promise<string | undefined> {
+): Promise<{ readonly weights: string | undefined; readonly isAdapter: boolean }> {
   const exists = async (path: string) => (await find(path)) !== undefined;
   const absent: string[] = [];
   let weights: string | undefined;
   if (needs.includes("model")) {
     if (!(await exists("config.json"))) absent.push("config.json");
-    weights = await chooseWeights(exists);
+    weights = await chooseWeights(exists, false);
     if (weights === undefined) absent.push("model.safetensors or pytorch_model.bin");
   }
   if (needs.includes("tokenizer")) {
     const tokenizer = await missingTokenizer(exists);
     if (tokenizer !== undefined) absent.push(tokenizer);
   }
+  if (absent.length > 0 && (await makeAdapter(exists))) {
+    if (!needs.includes("model")) return { weights: undefined, isAdapter: true };
+    const adapter = await chooseWeights(exists, true);
+    refuseMissing(adapter === undefined ? [adapterWeightFiles.join(" or ")] : [], context, asked);
+    return { weights: adapter, isAdapter: true };
+  }
   refuseMissing(absent, context, asked);
-  return weights;
+  return { weights, isAdapter: false };
 }
 
 function refuseMissing(
