@@ -48,6 +48,8 @@ export interface StepResult {
   readonly loss: number;
   /** Length of the joined gradients before clipping. */
   readonly gradNorm: number;
+  /** What the optimizer went by, before it scales it by a parameter's size. */
+  readonly learningRate: number;
 }
 
 export interface TrainingStep {
@@ -154,7 +156,7 @@ export async function openTrainingStep<C extends ModelConfig>(
           updateAverage(average, learned, rampedDecay(averageDecay, index)),
         );
       }
-      return { loss, gradNorm };
+      return { loss, gradNorm, learningRate: optimizer.rate(index, learningRate) };
     },
     checkWeights({ step, loss }) {
       if (!Number.isFinite(globalNorm(learned))) throw notFinite(step, loss, weights, learned);
