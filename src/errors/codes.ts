@@ -1134,6 +1134,11 @@ export const codes = {
       "Training takes {neededMb} MB for weights, gradients and optimizer state, which the system does not give: {reason}.",
     hint: "Use Adafactor or LoRA, which keep less state, a smaller model, or a machine with more memory.",
   },
+  MASKS_TOO_LARGE: {
+    kind: "too-large",
+    message: "The dropout masks of one micro-batch take {neededMb} MB, {reason}.",
+    hint: "Lower train.microBatchTokens, and raise train.accumulate for as many rows a step; or cut texts earlier (data.maxSourceTokens), or train without dropout (model.dropout=0 and its like).",
+  },
   // Model packages.
   PACKAGE_INVALID: {
     kind: "invalid",

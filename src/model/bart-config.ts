@@ -35,18 +35,6 @@ export const bartLike = {
     activationDropout: "activation_dropout",
   },
   queriesAndValues: ["q_proj", "v_proj"],
-  freshConfig: {
-    architectures: ["PegasusForConditionalGeneration"],
-    model_type: "pegasus",
-    is_encoder_decoder: true,
-    tie_word_embeddings: true,
-    scale_embedding: true,
-    activation_function: "relu",
-    pad_token_id: 0,
-    eos_token_id: 1,
-    decoder_start_token_id: 0,
-    forced_eos_token_id: 1,
-  },
 } as const;
 
 /** @throws CONFIG_INVALID naming the key */

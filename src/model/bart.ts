@@ -103,5 +103,18 @@ export const bart: Family<BartLikeConfig> = {
   fixed: ["final_logits_bias"],
   aliases: tableAliases,
   ...bartLike,
+  freshConfig: {
+    architectures: ["BartForConditionalGeneration"],
+    model_type: "bart",
+    is_encoder_decoder: true,
+    tie_word_embeddings: true,
+    scale_embedding: false,
+    activation_function: "gelu",
+    pad_token_id: 1,
+    bos_token_id: 0,
+    eos_token_id: 2,
+    decoder_start_token_id: 2,
+    forced_eos_token_id: 2,
+  },
   derivedWeights: (c) => new Map([["final_logits_bias", derivedBias(c)]]),
 };

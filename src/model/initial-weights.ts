@@ -46,7 +46,7 @@ export function initialWeights<C extends ModelConfig>(
         for (let i = 0; i < data.length; i++) {
           data[i] = own.mean + (own.deviation > 0 ? normal() * own.deviation : 0);
         }
-      } else if (/norm\.weight$/.test(name)) data.fill(1);
+      } else if (/norm(_embedding)?\.weight$/.test(name)) data.fill(1);
       else if (!name.endsWith(".bias")) {
         for (let i = 0; i < data.length; i++) data[i] = normal() * deviation;
         const width = dims.at(-1) ?? 0;

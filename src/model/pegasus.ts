@@ -119,6 +119,18 @@ export const pegasus: Family<BartLikeConfig> = {
   ],
   aliases: tableAliases,
   ...bartLike,
+  freshConfig: {
+    architectures: ["PegasusForConditionalGeneration"],
+    model_type: "pegasus",
+    is_encoder_decoder: true,
+    tie_word_embeddings: true,
+    scale_embedding: true,
+    activation_function: "relu",
+    pad_token_id: 0,
+    eos_token_id: 1,
+    decoder_start_token_id: 0,
+    forced_eos_token_id: 1,
+  },
   derivedWeights(c) {
     const shape = [c.maxPositions, c.dModel];
     const data = () => sinusoids(c.maxPositions, c.dModel);

@@ -28,6 +28,8 @@ export interface RunIdentity {
   /** Parts of it, by which the error says what is another. */
   readonly startSha256: string;
   readonly threads: number;
+  /** What it runs on; checkpoints of earlier versions do not say. */
+  readonly device?: string;
 }
 
 interface Saved extends RunIdentity {
@@ -152,6 +154,9 @@ function differing(saved: Partial<RunIdentity>, now: RunIdentity): string {
     return "it is of a run that started from another model";
   if (saved.threads !== now.threads) {
     return `it was made with ${saved.threads} threads, now there are ${now.threads}, which add numbers up in another order (train.threads=${saved.threads} goes on with as many as then)`;
+  }
+  if (saved.device !== undefined && saved.device !== now.device) {
+    return `it was made on ${saved.device}, and this is ${now.device}, which rounds numbers otherwise`;
   }
   return "it is of a run with another configuration or other data";
 }

@@ -73,6 +73,7 @@ export type TrainEvent =
       readonly step: number;
       readonly learnedParameters: number;
       readonly parameters: number;
+      /** What it runs on, where the configuration says `auto` too. */
       readonly device: string;
     }
   | {
@@ -83,6 +84,7 @@ export type TrainEvent =
       readonly loss: number;
       /** Length of the gradients before clipping. */
       readonly gradNorm: number;
+      /** What the optimizer went by: the schedule's, or its own where it follows none. */
       readonly learningRate: number;
       /** Tokens that are not padding, documents and summaries together. */
       readonly tokens: number;

@@ -21,6 +21,7 @@ import type { DataReport, EvaluationReport, OnTrainEvent, TrainEvent } from "./e
 import { createHardwareReader } from "./hardware.js";
 import { createObjective } from "./objectives/create.js";
 import { openRunFolder, type RunFolder } from "./run-folder.js";
+import { hashRun } from "./run-hash.js";
 import { createSchedule } from "./schedule.js";
 import { type EncodedSplit, encodeSplit, shapesOf, toBatch } from "./split.js";
 import { openStart, type StartingPoint, startHash } from "./start.js";
@@ -34,7 +35,6 @@ import {
   type RunRecord,
   readRunRecord,
   replaceTrainedModel,
-  sha256,
   writeTrainedModel,
 } from "./trained-model.js";
 
@@ -73,6 +73,8 @@ export interface TrainResult {
 /** Everything a run works with, open. */
 interface Run {
   readonly config: RunConfig;
+  /** What it runs on. */
+  readonly device: Device;
   readonly folder: RunFolder;
   readonly start: StartingPoint;
   readonly rows: Dataset;
@@ -221,14 +223,6 @@ async function openRun(
     rows.report.files.map(({ sha256: hash }, at) => ({ file: names[at]!, sha256: hash })),
   );
   const data = await withVersions(hashed, laidApart, signal);
-  // How many threads there are decides, not whether the configuration said so.
-  const {
-    output: _,
-    logEvery: __,
-    keepCheckpoints: ___,
-    threads: ____,
-    ...decisive
-  } = config.train;
   const startSha256 = await startHash(start.folder, config.model.name === undefined, signal);
   const platform = {
     node: process.version,
@@ -238,15 +232,10 @@ async function openRun(
     device: session.device,
     threads: session.threads ?? 1,
   };
-  const runHash = sha256(
-    JSON.stringify({
-      ...config,
-      train: decisive,
-      data: { ...config.data, hashes: data.map(({ sha256: hash }) => hash) },
-      threads: platform.threads,
-      startSha256,
-    }),
-  );
+  const runHash = hashRun(config, {
+    ...{ device: session.device, threads: platform.threads, startSha256 },
+    dataHashes: data.map(({ sha256: hash }) => hash),
+  });
   const { train: options } = config;
   const step = await openTrainingStep(start.family, start.config, weights, {
     ...start.graph,
@@ -262,6 +251,7 @@ async function openRun(
     validation && createEvaluator(start, config, validation.rows, validation.split, session);
   return {
     config,
+    device: session.device,
     folder,
     start,
     ...training,
@@ -269,7 +259,7 @@ async function openRun(
     evaluator,
     checkpoints: new Checkpoints(
       join(folder.path, "checkpoints"),
-      { runHash, startSha256, threads: platform.threads },
+      { runHash, startSha256, threads: platform.threads, device: session.device },
       options.keepCheckpoints,
     ),
     record: {
@@ -343,7 +333,7 @@ async function steps(
     step: progress.step,
     learnedParameters: countElements(step.state.weight),
     parameters: countElements(step.weights),
-    device: run.config.train.device,
+    device: run.device,
   });
 
   const every = (interval: number | undefined, done: number) =>
@@ -377,7 +367,6 @@ async function steps(
         step: done,
         epoch: done / perEpoch,
         ...result,
-        learningRate: schedule(index),
         tokens: clock.tokens,
         tokensPerSecond: clock.tokens / seconds,
       });

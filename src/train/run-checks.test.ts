@@ -10,6 +10,7 @@ import { evaluate } from "../evaluate/evaluate.js";
 import { openModel } from "../generate/model.js";
 import { draftOf } from "../model/drafts.js";
 import { resolveModel } from "../model/resolve-model.js";
+import { chooseDevice } from "../runtime/session.js";
 import { createSummarizer } from "../summarize/create-summarizer.js";
 import { inputLimit } from "../summarize/long-document.js";
 import { createResidentSummarizer } from "../summarize/resident.js";
@@ -136,6 +137,17 @@ describe("summaries of an evaluation", () => {
     expect(await readFile(join(folder, "generation_config.json"), "utf8")).toBe(own);
     expect(record.evaluation?.genLen).toBeLessThanOrEqual(6);
   });
+});
+
+it("tells the device that it found and the learning rate that the optimizer went by", async () => {
+  const optimizer = { name: "adafactor", relativeStep: true, warmupInit: true } as const;
+  const input = await toy({ maxSteps: 3, device: "auto", optimizer });
+  const events: TrainEvent[] = [];
+  await train(checkRunConfig(input), { onEvent: (event) => events.push(event) });
+  const start = events.find((event) => event.type === "start");
+  expect(start?.device).toBe(await chooseDevice("auto"));
+  const rates = events.flatMap((event) => (event.type === "step" ? [event.learningRate] : []));
+  expect(rates).toEqual([1, 2, 3].map((count) => 1e-6 * count));
 });
 
 describe("a run is taken up again", () => {

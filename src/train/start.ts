@@ -52,9 +52,10 @@ export interface OpenedStart {
 
 /**
  * Opens what the config's model section names.
- * @throws what resolveModel and reading a model folder throw; CONFIG_INVALID; INVALID_PARAMETER for LoRA targets or frozen names that
- * are none of the model's, where nothing is left to learn, for generation options that contradict each other or the model, and for an
- * output that is the model's own folder
+ * @throws what resolveModel and reading a model folder throw; CONFIG_INVALID; ARCHITECTURE_NOT_SUPPORTED; INVALID_PARAMETER for
+ * tokens that a new model and its tokenizer number differently, for LoRA targets or frozen names that are none of the model's,
+ * where nothing is left to learn, for generation options that contradict each other or the model, and for an output that is the
+ * model's own folder
  */
 export async function openStart(
   { model, train, data, generate }: Pick<RunConfig, "model" | "train" | "data" | "generate">,
@@ -78,6 +79,7 @@ export async function openStart(
       reason: `it has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`,
     });
   }
+  if (fresh) checkTokens(config, tokenizer);
   const graph = forwardGraph(family, config);
   const weights = fresh
     ? initialWeights(family, config, graph.parameters, {
@@ -210,10 +212,28 @@ async function readConfig(folder: string): Promise<Record<string, unknown>> {
   return json;
 }
 
-/** A config for a model from nothing; Pegasus unless it names another architecture. */
-function freshConfig(given: RunConfig["model"]["config"]): Record<string, unknown> {
-  const { freshConfig } = given?.architectures === undefined ? pegasus : findFamily(given);
-  return { ...freshConfig, ...given };
+/** A config for a model from nothing; Pegasus unless it names another architecture. @throws ARCHITECTURE_NOT_SUPPORTED */
+function freshConfig(given: RunConfig["model"]["config"] = {}): Record<string, unknown> {
+  const usual = pegasus.freshConfig;
+  const isUsual =
+    given.architectures === undefined &&
+    (given.model_type ?? usual.model_type) === usual.model_type;
+  return { ...(isUsual ? usual : findFamily(given).freshConfig), ...given };
+}
+
+/** A new model pads and ends its texts as its tokenizer does, or it would learn from what is no text. */
+function checkTokens(config: ModelConfig, tokenizer: Tokenizer): void {
+  for (const [key, own, given] of [
+    ["pad_token_id", config.padTokenId, tokenizer.padTokenId],
+    ["eos_token_id", config.eosTokenId, tokenizer.eosTokenId],
+  ] as const) {
+    if (own === given) continue;
+    throw new BridleError("INVALID_PARAMETER", {
+      parameter: `model.config.${key}`,
+      value: own,
+      expected: `${given}, which is ${JSON.stringify(tokenizer.tokenOf(given))} of the tokenizer`,
+    });
+  }
 }
 
 /** The text that a model learns to have before every document goes with it, so that it is served with the same. */

@@ -1,7 +1,6 @@
 // One optimizer step: micro-batches through the training graph, their gradients joined, clipped and applied in place.
 import type { OptimizerOptions } from "../config/optimizer-options.js";
 import { BridleError } from "../errors/error.js";
-import type { DropoutMask } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import {
   batchFeeds,
@@ -13,9 +12,9 @@ import {
 import { openGradients } from "../model/gradient-session.js";
 import { timed } from "../runtime/profile/profiler.js";
 import type { SessionOptions } from "../runtime/session.js";
-import { float32, size, type Tensor } from "../runtime/tensor.js";
+import type { Tensor } from "../runtime/tensor.js";
 import { copyWeight, type HeldWeights, readWeight, type Weights } from "../runtime/weights.js";
-import { fillDropoutMask, maskCapacity } from "./dropout.js";
+import { DropoutMasks } from "./dropout-masks.js";
 import {
   type AccumulationMode,
   accumulate,
@@ -25,7 +24,7 @@ import {
   microBatchWeights,
 } from "./gradients.js";
 import { createOptimizer } from "./optimizers/create.js";
-import { allocateTensors, type TensorMemory, type Tensors } from "./tensor-memory.js";
+import { allocateTensors, type Tensors } from "./tensor-memory.js";
 import { rampedDecay, startAverage, updateAverage } from "./weight-average.js";
 
 export interface TrainingStepOptions extends GradientGraphOptions {
@@ -49,6 +48,8 @@ export interface StepResult {
   readonly loss: number;
   /** Length of the joined gradients before clipping. */
   readonly gradNorm: number;
+  /** What the optimizer went by, before it scales it by a parameter's size. */
+  readonly learningRate: number;
 }
 
 export interface TrainingStep {
@@ -59,7 +60,7 @@ export interface TrainingStep {
   /** The running average where there is one, else the weights learned. */
   readonly result: Tensors;
   /**
-   * @throws LOSS_NOT_FINITE naming the first tensor that is not; RUN_FAILED, SHAPE_MISMATCH
+   * @throws LOSS_NOT_FINITE naming the first tensor that is not; MASKS_TOO_LARGE, RUN_FAILED, SHAPE_MISMATCH
    */
   run(microBatches: readonly LabelledBatch[], place: StepPlace): Promise<StepResult>;
   /**
@@ -155,7 +156,7 @@ export async function openTrainingStep<C extends ModelConfig>(
           updateAverage(average, learned, rampedDecay(averageDecay, index)),
         );
       }
-      return { loss, gradNorm };
+      return { loss, gradNorm, learningRate: optimizer.rate(index, learningRate) };
     },
     checkWeights({ step, loss }) {
       if (!Number.isFinite(globalNorm(learned))) throw notFinite(step, loss, weights, learned);
@@ -186,50 +187,4 @@ function notFinite(
 /** Whether every element is a number; whole numbers all are. */
 function areNumbers(data: Tensor["data"]): boolean {
   return !(data instanceof Float32Array) || data.every((element) => Number.isFinite(element));
-}
-
-/** The masks of a graph, filled anew for each run of it. */
-class DropoutMasks {
-  private readonly masks: readonly DropoutMask[];
-  private readonly seed: number;
-  private memory: TensorMemory | undefined;
-  private capacity = 0;
-
-  constructor(masks: readonly DropoutMask[], seed: number) {
-    this.masks = masks;
-    this.seed = seed;
-  }
-
-  /** @param run how many runs of the graph came before */
-  next({ inputIds, labels }: LabelledBatch, run: number): Record<string, Tensor> {
-    if (this.masks.length === 0) return {};
-    const sizes: Readonly<Record<string, number>> = {
-      batch: inputIds.length,
-      source: inputIds[0]?.length ?? 0,
-      target: labels[0]?.length ?? 0,
-    };
-    const shapes = this.masks.map(({ input }) =>
-      input.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 1))),
-    );
-    const store = this.reserve(shapes.reduce((sum, shape) => sum + maskCapacity(size(shape)), 0));
-    const feeds: Record<string, Tensor> = {};
-    let at = 0;
-    for (const [stream, { input, rate }] of this.masks.entries()) {
-      const shape = shapes[stream] as number[];
-      const elements = size(shape);
-      const room = store.subarray(at, at + maskCapacity(elements));
-      fillDropoutMask(room, rate, { seed: this.seed, step: run, stream });
-      feeds[input.name] = float32(room.subarray(0, elements), shape);
-      at += room.length;
-    }
-    return feeds;
-  }
-
-  private reserve(elements: number): Float32Array {
-    if (this.memory === undefined || elements > this.capacity) {
-      this.capacity = elements;
-      this.memory = allocateTensors([{ name: "masks", parts: { mask: [elements] } }]);
-    }
-    return (this.memory.tensors("mask").get("masks") as Tensor<"float32">).data;
-  }
 }

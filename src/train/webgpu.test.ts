@@ -38,8 +38,8 @@ const lora: LoraConfig = {
 const cases: [string, Partial<TrainingStepOptions>][] = [
   ["every weight", {}],
   [
-    "every weight, with dropout, smoothing and layers computed twice",
-    { dropout: true, labelSmoothing: 0.1, recompute: "layers" },
+    "every weight, with dropout, smoothing, layers computed twice and the output layer in parts",
+    { dropout: true, labelSmoothing: 0.1, recompute: "layers", chunks: 3 },
   ],
   ["adapters", { dropout: true, learns: isLoraParameter, extend: addLora(lora) }],
 ];

@@ -73,15 +73,22 @@ class CrossEntropyEmission {
     const losses: string[] = [];
     const toHidden: string[] = [];
     let toTable: string | undefined;
+    let before: readonly string[] = [];
     for (const rows of split(e, all, Number(node.attributes.chunks))) {
-      const scores = e.node("Gemm", [rows.h, this.table.name, this.after(toTable)], {
-        attributes: { transB: 1 },
-      });
+      const bias = this.after(before, this.bias, [-1]);
+      const scores = e.node("Gemm", [rows.h, this.table.name, bias], { attributes: { transB: 1 } });
       const p = e.node("Softmax", [scores], { attributes: { axis: -1 } });
-      losses.push(this.loss(rows, scores, p));
-      if (e.isUsed(outputs.toHidden)) toHidden.push(this.toHidden(rows, p));
+      const loss = this.loss(rows, scores, p);
+      losses.push(loss);
+      if (e.isUsed(outputs.toHidden)) {
+        // Nothing else needs the loss before the whole walk back is done, and the scores would be kept for it.
+        const weights = this.after([loss], rows.weights, [-1, 1]);
+        toHidden.push(this.toHidden({ ...rows, weights }, p));
+      }
       if (e.isUsed(outputs.toTable))
         toTable = this.toTable(rows, p, toTable ?? this.spread(weighted));
+      const made = [loss, toHidden.at(-1), toTable];
+      before = made.filter((part) => part !== undefined);
     }
     e.into([outputs.loss.name], losses.length === 1 ? "Identity" : "Sum", losses);
     if (e.isUsed(outputs.toHidden)) {
@@ -101,16 +108,19 @@ class CrossEntropyEmission {
     this.e.into([output.name], "Reshape", [flat, this.e.sizes(output.shape, { inferred: true })]);
   }
 
-  /** The bias; made to wait for the chunk before, so that only one chunk's scores exist at a time. */
-  private after(previous: string | undefined): string {
+  /**
+   * A value, made to wait for others, so that only one chunk's scores exist at a time. They lend none of their elements,
+   * because one that is no number would spread.
+   * @param shape of the value, -1 for its first size
+   */
+  private after(made: readonly string[], value: string, shape: readonly number[]): string {
     const { e } = this;
-    if (previous === undefined) return this.bias;
-    const one = e.node("Slice", [
-      e.node("Reshape", [previous, e.ints([-1])]),
-      e.ints([0]),
-      e.ints([1]),
-    ]);
-    return e.node("Add", [this.bias, e.node("Mul", [one, e.scalar(0)])]);
+    if (made.length === 0) return value;
+    const nothing = made.map((part) => {
+      const shaped = e.node("Reshape", [part, e.ints(shape)]);
+      return e.node("Slice", [shaped, e.ints([0]), e.ints([0])]);
+    });
+    return e.node("Concat", [value, ...nothing], { attributes: { axis: 0 } });
   }
 
   /** Σ w·(log Σ exp z − (1 − ε)·z[label] − ε·mean z) */

@@ -52,6 +52,23 @@ const plainValues: Readonly<Record<string, readonly unknown[]>> = {
   arrow_config: [null, undefined],
 };
 
+/**
+ * First values of an adapter that leave its model's weights alone; the others (pissa, olora, corda, loftq, lora_ga) take
+ * out of them what the adapter begins with. Source: PEFT 0.21, `LoraLayer.update_layer`.
+ */
+const plainBeginnings: readonly unknown[] = [
+  ...[undefined, null, true, false],
+  ...["gaussian", "eva", "orthogonal", "mica"],
+];
+
+function checkBeginning(file: string, begun: unknown): void {
+  if (plainBeginnings.includes(typeof begun === "string" ? begun.toLowerCase() : begun)) return;
+  throw new BridleError("FILE_INVALID", {
+    file,
+    reason: `init_lora_weights is ${JSON.stringify(begun)}, so that it belongs to weights other than its model's; PEFT writes one that belongs to them with save_pretrained(…, path_initial_model_for_weight_conversion=…)`,
+  });
+}
+
 function readConfig(file: string, json: Readonly<Record<string, unknown>>): LoraConfig {
   const refuse = (key: string, expected: string) =>
     new BridleError("FILE_INVALID", {
@@ -61,6 +78,7 @@ function readConfig(file: string, json: Readonly<Record<string, unknown>>): Lora
   for (const [key, plain] of Object.entries(plainValues)) {
     if (!plain.includes(json[key])) throw refuse(key, `only ${JSON.stringify(plain[0])}`);
   }
+  checkBeginning(file, json.init_lora_weights);
   for (const key of ["rank_pattern", "alpha_pattern"]) {
     const pattern = json[key];
     if (pattern && Object.keys(pattern).length > 0) throw refuse(key, "only {}");

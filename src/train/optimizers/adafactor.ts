@@ -53,6 +53,7 @@ export function createAdafactor(
   };
   return {
     ...layout,
+    rate: (index, lr) => stepRate(options, index + 1, lr),
     init: (params, memory) => initState(layout, params, memory),
     update(params, grads, state, { index, lr, gradientScale = 1 }) {
       const beta2 = 1 - (index + 1) ** decayRate;

@@ -22,6 +22,7 @@ export function createAdamW(
   };
   return {
     ...layout,
+    rate: (_, lr) => lr,
     init: (params, memory) => initState(layout, params, memory),
     update(params, grads, state, { index, lr, gradientScale = 1 }) {
       const stepSize = lr / (1 - beta1 ** (index + 1));

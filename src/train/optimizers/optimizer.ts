@@ -23,6 +23,12 @@ export interface Optimizer<Slot extends string = string> {
     readonly parts: Readonly<Partial<Record<Slot, readonly number[]>>>;
     readonly scratchBytes: number;
   };
+  /**
+   * The learning rate of a step, before it is scaled by a parameter's size.
+   * @param index how many updates came before
+   * @param lr the schedule's, which an optimizer may leave unused
+   */
+  rate(index: number, lr: number): number;
   /** Takes the state's tensors out of the memory that was reserved for them, and sets them to zero. */
   init(params: Tensors, memory: TensorMemory): OptimizerState<Slot>;
   /**

@@ -23,6 +23,7 @@ export function createSgd(
   };
   return {
     ...layout,
+    rate: (_, lr) => lr,
     init: (params, memory) => initState(layout, params, memory),
     update(params, grads, state, { index, lr, gradientScale = 1 }) {
       for (const { name, weight, gradient } of pairGradients(params, grads)) {
