@@ -19,6 +19,8 @@ export interface Progress {
   readonly best: number | null;
   /** The last evaluation. */
   readonly last: EvaluationReport | null;
+  /** Whether the step is to be evaluated still, before the next one; absent where it is not. */
+  readonly evaluationPending?: true;
 }
 
 /** What decides a run: a checkpoint of another one must not be taken for this one's. */
@@ -80,15 +82,12 @@ export class Checkpoints {
     for (const [part, of] of Object.entries(state)) {
       for (const [name, tensor] of of) tensors.set(`${part}/${name}`, tensor);
     }
-    const saved: Saved = { version: 1, ...this.run, progress };
     try {
       await mkdir(this.folder, { recursive: true });
       await this.sweep();
       await mkdir(temporary);
       await writeSafetensors(join(temporary, tensorsFile), tensors);
-      await writeAtomically(join(temporary, progressFile), (handle) =>
-        handle.writeFile(`${JSON.stringify(saved)}\n`),
-      );
+      await this.writeProgress(join(temporary, progressFile), progress);
       await syncFolder(temporary);
       const replaced = await this.hide(progress.step);
       await rename(temporary, target);
@@ -97,14 +96,31 @@ export class Checkpoints {
       for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
-      if (cause instanceof BridleError) throw cause;
-      throw new BridleError(
-        "WRITE_FAILED",
-        { file: target, reason: (cause as Error).message },
-        { cause },
-      );
+      throw writeFailed(target, cause);
     }
     return target;
+  }
+
+  /**
+   * Says anew where a run stands, in the checkpoint of that step; its tensors stay as they are.
+   * @throws WRITE_FAILED; the checkpoint stays as it was
+   */
+  async amend(progress: Progress): Promise<void> {
+    const target = this.path(progress.step);
+    try {
+      await this.sweep();
+      // Beside the checkpoint, so that one that can be seen never holds half a file.
+      const temporary = `${target}.progress.tmp`;
+      await this.writeProgress(join(target, progressFile), progress, temporary);
+    } catch (cause) {
+      throw writeFailed(target, cause);
+    }
+  }
+
+  private async writeProgress(file: string, progress: Progress, temporary?: string): Promise<void> {
+    const saved: Saved = { version: 1, ...this.run, progress };
+    const text = `${JSON.stringify(saved)}\n`;
+    await writeAtomically(file, (handle) => handle.writeFile(text), temporary);
   }
 
   private async drop(step: number): Promise<void> {
@@ -143,6 +159,11 @@ export class Checkpoints {
     await fill(folder, state);
     return saved.progress;
   }
+}
+
+function writeFailed(file: string, cause: unknown): BridleError {
+  if (cause instanceof BridleError) return cause;
+  return new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
 }
 
 /** In what a checkpoint is of another run. */
