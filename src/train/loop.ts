@@ -148,7 +148,8 @@ async function openRun(
   const splitOf = async (name: DataReport["split"], said: string | readonly string[]) => {
     const names = typeof said === "string" ? [said] : said;
     const files = names.map((file) => laidApart?.get(file)?.place ?? file);
-    const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
+    const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn } = config.data;
+    const { onEmpty, encoding, delimiter } = config.data;
     const limit = name === "train" ? maxTrainRows : maxValidationRows;
     let read = 0;
     const prepare = (phase: "reading" | "measuring", done: number, total: number) =>
@@ -160,6 +161,9 @@ async function openRun(
         ...(summaryColumn && { summary: summaryColumn }),
       },
       onEmpty,
+      ...(encoding !== undefined && { encoding }),
+      ...(delimiter !== undefined && { delimiter }),
+      spoolFolder: folder.path,
       ...(limit !== undefined && { limit }),
       ...(signal && { signal }),
       onRead: ({ readBytes, sizeBytes }) => {

@@ -2,6 +2,7 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { removeSpools } from "../data/spool.js";
 import { BridleError } from "../errors/error.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
@@ -32,6 +33,8 @@ export interface RunFolder {
 export async function openRunFolder(path: string): Promise<RunFolder> {
   await writing(path, () => mkdir(path, { recursive: true }));
   const held = await lock(path);
+  // Data are copied into the folder where they cannot be read in place.
+  await removeSpools(path).catch(() => {});
   const events = join(path, eventsFile);
   /** Events before `rewind`. */
   let early: TrainEvent[] | undefined = [];
