@@ -6,6 +6,7 @@ import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { readFully } from "../runtime/weights.js";
+import { syncFolder } from "../text/files/sync-files.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { EvaluationReport } from "./events.js";
 import type { Tensors } from "./tensor-memory.js";
@@ -72,7 +73,8 @@ export class Checkpoints {
   }
 
   /**
-   * Writes a checkpoint beside its place and moves it there whole, then drops those that are no longer kept.
+   * Writes a checkpoint beside its place and moves it there whole, then drops those that are no longer kept; where its evaluation
+   * is pending, `amend` drops them.
    * @throws WRITE_FAILED, as when the disk is full; the checkpoints that were there stay
    */
   async save(state: State, progress: Progress): Promise<string> {
@@ -93,7 +95,7 @@ export class Checkpoints {
       await rename(temporary, target);
       await syncFolder(this.folder);
       await rm(replaced, { recursive: true, force: true });
-      for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
+      if (!progress.evaluationPending) await this.dropOld();
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
       throw writeFailed(target, cause);
@@ -102,7 +104,8 @@ export class Checkpoints {
   }
 
   /**
-   * Says anew where a run stands, in the checkpoint of that step; its tensors stay as they are.
+   * Says anew where a run stands, in the checkpoint of that step, whose tensors stay as they are; then drops those that are no
+   * longer kept.
    * @throws WRITE_FAILED; the checkpoint stays as it was
    */
   async amend(progress: Progress): Promise<void> {
@@ -112,6 +115,7 @@ export class Checkpoints {
       // Beside the checkpoint, so that one that can be seen never holds half a file.
       const temporary = `${target}.progress.tmp`;
       await this.writeProgress(join(target, progressFile), progress, temporary);
+      await this.dropOld();
     } catch (cause) {
       throw writeFailed(target, cause);
     }
@@ -121,6 +125,15 @@ export class Checkpoints {
     const saved: Saved = { version: 1, ...this.run, progress };
     const text = `${JSON.stringify(saved)}\n`;
     await writeAtomically(file, (handle) => handle.writeFile(text), temporary);
+  }
+
+  /** Takes back the checkpoint of a step, where there is one: a run goes on from the one before it. */
+  async withdraw(step: number): Promise<void> {
+    await this.drop(step);
+  }
+
+  private async dropOld(): Promise<void> {
+    for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
   }
 
   private async drop(step: number): Promise<void> {
@@ -206,11 +219,4 @@ async function fill(folder: string, state: State): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** Makes a folder's entries last. Some systems open no folders; there nothing more can be done. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }

@@ -10,7 +10,7 @@ import { BridleError } from "../errors/error.js";
 import type { TrainEvent } from "./events.js";
 import { type TrainOptions, train } from "./loop.js";
 
-const failing = vi.hoisted(() => ({ isWanted: false }));
+const failing = vi.hoisted(() => ({ for: undefined as "memory" | "loss" | undefined }));
 vi.mock("./evaluation.js", async (importActual) => {
   const actual = await importActual<typeof import("./evaluation.js")>();
   return {
@@ -21,8 +21,10 @@ vi.mock("./evaluation.js", async (importActual) => {
         ...evaluator,
         async run(...asked: Parameters<typeof evaluator.run>) {
           const found = await evaluator.run(...asked);
-          if (failing.isWanted) throw new BridleError("RUN_MEMORY_SHORT", { reason: "none left" });
-          return found;
+          if (failing.for === "memory") {
+            throw new BridleError("RUN_MEMORY_SHORT", { reason: "none left" });
+          }
+          return failing.for === "loss" ? { ...found, loss: Number.NaN } : found;
         },
       };
     },
@@ -35,7 +37,7 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "bridle-evaluations-"));
 });
 afterEach(() => {
-  failing.isWanted = false;
+  failing.for = undefined;
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -113,16 +115,24 @@ describe("a run whose evaluation does not come to its end", () => {
   it("goes on from that step where its evaluation fails, and evaluates first", async () => {
     const options = { evaluateEvery: 3, checkpointEvery: 3 };
     const input = await toy(options);
-    failing.isWanted = true;
+    failing.for = "memory";
     for (const steps of [[1, 2, 3], []]) {
       const { code, events } = await run(input);
       expect({ code, steps: stepsIn(events) }).toEqual({ code: "RUN_MEMORY_SHORT", steps });
       expect(await checkpointsOf(input)).toEqual(["step-3"]);
     }
-    failing.isWanted = false;
+    failing.for = undefined;
     const again = await run(input);
     expect(again.events.find(({ type }) => type === "start")).toMatchObject({ step: 3 });
     expect(await leftBy(input)).toEqual(await leftAlone(options));
+  });
+
+  it("goes on from before a step whose loss is no number", async () => {
+    const input = await toy({ evaluateEvery: 3, checkpointEvery: 3 });
+    expect((await run(input, isStep(4))).code).toBe("CANCELLED");
+    failing.for = "loss";
+    expect((await run(input)).code).toBe("LOSS_NOT_FINITE");
+    expect(await checkpointsOf(input)).toEqual(["step-4"]);
   });
 
   it("tells an evaluation once that was told and not kept, as by a kill between the two", async () => {
@@ -166,7 +176,9 @@ it("evaluates a step once that was evaluated and kept, and writes its weights on
   expect(stopped.events.filter(({ type }) => type === "checkpoint")).toHaveLength(1);
   const folder = join(outOf(input), "checkpoints", "step-3");
   expect((await readdir(folder)).sort()).toEqual(["progress.json", "state.safetensors"]);
-  const again = await run(input);
+  const again = await run(input, isStep(6));
   expect(evaluationsIn(again.events).map(({ step }) => step)).not.toContain(3);
+  expect((await run(input)).code).toBeUndefined();
+  expect(await checkpointsOf(input)).toHaveLength(1);
   expect(again.events.find(({ type }) => type === "start")).toMatchObject({ step: 3 });
 });

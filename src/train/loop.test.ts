@@ -66,6 +66,11 @@ describe("a run", () => {
     expect(again.events.map(({ type }) => type)).toContain("data");
     expect(again.record).toEqual(record);
     expect(await readFile(join(folder, "events.jsonl"), "utf8")).toBe(told);
+    // Weights that a power cut has emptied are put there again.
+    const weights = await weightsOf(folder);
+    await writeFile(join(folder, "model.safetensors"), "");
+    expect(losses((await run(input)).events)).toEqual([]);
+    expect(await weightsOf(folder)).toEqual(weights);
   });
 
   it("comes to the same weights, bit for bit, when it was interrupted", async () => {
@@ -101,7 +106,7 @@ describe("a run", () => {
       { told: 2, checkpoints: ["step-1"] },
       { told: 3, checkpoints: expect.arrayContaining(["step-2"]) },
       // Once more, before it is noted there that the last step is evaluated.
-      { told: 3, checkpoints: ["step-3"] },
+      { told: 3, checkpoints: expect.arrayContaining(["step-3"]) },
     ]);
     expect(seen[2]?.checkpoints).not.toContain("step-3");
   });

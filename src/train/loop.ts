@@ -28,6 +28,7 @@ import { openTrainingStep, type TrainingStep } from "./step.js";
 import {
   copyTrainedModel,
   currentCommit,
+  hasWeights,
   lockfileHash,
   type RunRecord,
   readRunRecord,
@@ -107,7 +108,9 @@ export async function trainIn(
   try {
     const run = await openRun(config, folder, options, open);
     const done = await readRunRecord(folder.path);
-    if (done?.runHash === run.record.runHash) return { folder: folder.path, record: done };
+    if (done?.runHash === run.record.runHash && (await hasWeights(folder.path, done))) {
+      return { folder: folder.path, record: done };
+    }
     return await steps(run, options);
   } catch (thrown) {
     const { signal } = options;
@@ -335,15 +338,17 @@ async function steps(
   );
   const clock = { at: performance.now(), tokens: 0 };
   const outOfPatience = () => patience !== null && progress.sinceBest >= patience;
-  /** Evaluates where the run stands. Whatever ends that, the steps are kept, to be evaluated first when the run is taken up. */
+  /** Evaluates where the run stands. What cancels that or fails leaves the steps, to be evaluated first when the run is taken up. */
   const evaluate = async (evaluator: Evaluator, isSaved: boolean) => {
     const before = progress;
     try {
       progress = await evaluateNow(run, evaluator, before, before.step / perEpoch, signal);
     } catch (thrown) {
-      const kept = isSaved ? undefined : save({ ...before, evaluationPending: true });
+      // Weights whose loss is no number lead nowhere.
+      const isLost = thrown instanceof BridleError && thrown.code === "LOSS_NOT_FINITE";
+      const keep = () => (isSaved ? undefined : save({ ...before, evaluationPending: true }));
       // Why an evaluation failed says more than that nothing could be kept either.
-      await kept?.catch((second) => {
+      await (isLost ? checkpoints.withdraw(before.step) : keep())?.catch((second) => {
         if (signal?.aborted) throw second;
       });
       throw thrown;
