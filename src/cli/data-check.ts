@@ -4,7 +4,12 @@ import { type Command, Option } from "commander";
 import type { TestsResult } from "../data/checks/data-tests.js";
 import type { Distribution } from "../data/checks/distribution.js";
 import type { Finding } from "../data/checks/findings.js";
-import type { DataProfile, SplitFiles, SplitProfile } from "../data/checks/profile.js";
+import type {
+  DataProfile,
+  ProfileOptions,
+  SplitFiles,
+  SplitProfile,
+} from "../data/checks/profile.js";
 import { BridleError } from "../errors/error.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addExamples, addJsonOption, share } from "./options.js";
@@ -120,13 +125,13 @@ async function splitsOf(
   files: readonly string[],
   options: Options,
   typed: string,
-): Promise<{ splits: SplitFiles[]; columns: { document?: string; summary?: string } }> {
+): Promise<{ splits: SplitFiles[]; reading: ProfileOptions }> {
   const names = files.map(nameOf);
   const splits = files.map((file, at) => ({
     name: names.indexOf(names[at]!) === names.lastIndexOf(names[at]!) ? names[at]! : file,
     files: [file],
   }));
-  let { documentColumn: document, summaryColumn: summary } = options;
+  let { documentColumn: document, summaryColumn: summary, encoding, delimiter } = options;
   if (options.params !== undefined) {
     const { loadRunConfig } = await import("../config/load.js");
     const { data } = await loadRunConfig(options.params);
@@ -136,6 +141,8 @@ async function splitsOf(
     }
     document ??= data.documentColumn;
     summary ??= data.summaryColumn;
+    encoding ??= data.encoding;
+    delimiter ??= data.delimiter;
   }
   if (splits.length === 0 && options.tests === undefined) {
     throw new BridleError("COMMAND_LINE_INVALID", {
@@ -143,7 +150,9 @@ async function splitsOf(
       typed,
     });
   }
-  return { splits, columns: { ...(document && { document }), ...(summary && { summary }) } };
+  const flags = { ...options, ...(encoding && { encoding }), ...(delimiter && { delimiter }) };
+  const columns = { ...(document && { document }), ...(summary && { summary }) };
+  return { splits, reading: { ...dataFlagsOf(flags), columns } };
 }
 
 async function profile(
@@ -153,12 +162,11 @@ async function profile(
   terminal: Terminal,
 ): Promise<DataProfile> {
   const { profileData } = await import("../data/checks/profile.js");
-  const { splits, columns } = await splitsOf(files, options, typed);
+  const { splits, reading } = await splitsOf(files, options, typed);
   const progress = await openProgress(terminal, "rows");
   try {
     return await profileData(splits, {
-      ...dataFlagsOf(options),
-      columns,
+      ...reading,
       ...(options.similarity !== undefined && { similarity: options.similarity }),
       signal: terminal.signal,
       onRead: ({ readBytes, sizeBytes, rows }) =>

@@ -94,6 +94,18 @@ describe("bridle data check", () => {
     expect(alone.out.startsWith(`${tests}: 2 tests`)).toBe(true);
   });
 
+  it("reads the splits of params.yaml as it says, unless flags say otherwise", async () => {
+    const table = path.join(folder, "table.csv");
+    await writeFile(table, Buffer.from("document~summary\nDie Brücke~Brücke\n", "latin1"));
+    const params = path.join(folder, "table.yaml");
+    const data = { train: table, encoding: "windows-1252", delimiter: "~" };
+    await writeFile(params, JSON.stringify({ model: { name: "m" }, data }));
+    const { out } = await run("stats", "--params", params, "--json");
+    expect(JSON.parse(out).splits).toMatchObject([{ rows: 1, broken: { rows: 0 } }]);
+    const flagged = await run("stats", "--params", params, "--json", "--delimiter", ";");
+    expect(JSON.parse(flagged.out).splits).toMatchObject([{ broken: { rows: 1 } }]);
+  });
+
   it.each([
     [["check"], /name files of rows/],
     [["check", "FILE", "--max", "dups=0.1"], /--max is dups; it must be one of broken/],

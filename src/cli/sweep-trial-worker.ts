@@ -6,9 +6,8 @@ import { modelSources, openTracking } from "../compose.js";
 import { BridleError, toBridleError, toErrorData } from "../errors/error.js";
 import { recordTraining } from "../loop/record-training.js";
 import type { FromTrial, ToTrial } from "../loop/sweep/trial-messages.js";
-import type { TrainEvent } from "../train/events.js";
 import { trainIn } from "../train/loop.js";
-import { eventsFile, openRunFolder, type RunFolder } from "../train/run-folder.js";
+import { eventsFile, openRunFolder, parseEvents, type RunFolder } from "../train/run-folder.js";
 
 if (process.send === undefined)
   throw new BridleError("BUG", { reason: "a trial's process was started by hand" });
@@ -109,12 +108,10 @@ const warn = (text: string) => tell({ type: "warning", text });
 /** What a run that is taken up again had evaluated: the sweep may have been killed before it could keep that. */
 function evaluationsUpTo(step: number, folder: string) {
   if (step === 0) return [];
-  const lines = readFileSync(join(folder, eventsFile), "utf8").split("\n");
-  return lines.flatMap((line) => {
-    if (line === "") return [];
-    const event = JSON.parse(line) as TrainEvent;
-    return event.type === "evaluation" && event.report.step <= step ? [event.report] : [];
-  });
+  const events = parseEvents(readFileSync(join(folder, eventsFile), "utf8"));
+  return events.flatMap((event) =>
+    event.type === "evaluation" && event.report.step <= step ? [event.report] : [],
+  );
 }
 
 process.on("message", (message: ToTrial) => {

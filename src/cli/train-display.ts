@@ -13,13 +13,14 @@ import type { Terminal } from "./terminal.js";
 
 /** Draws what a run's events tell. @returns the picture's path @throws WRITE_FAILED */
 export async function drawCurves(folder: string): Promise<string> {
-  const [{ drawTrainingCurves }, { writeAtomically }] = await Promise.all([
-    import("../report/training-curves.js"),
-    import("../text/files/write-atomically.js"),
-  ]);
+  const [{ drawTrainingCurves }, { writeAtomically }, { eventsFile, parseEvents }] =
+    await Promise.all([
+      import("../report/training-curves.js"),
+      import("../text/files/write-atomically.js"),
+      import("../train/run-folder.js"),
+    ]);
   const picture = join(folder, "curves.svg");
-  const lines = (await readFile(join(folder, "events.jsonl"), "utf8")).trimEnd().split("\n");
-  const svg = drawTrainingCurves(lines.map((event) => JSON.parse(event)));
+  const svg = drawTrainingCurves(parseEvents(await readFile(join(folder, eventsFile), "utf8")));
   await writeAtomically(picture, (handle) => handle.writeFile(svg));
   return picture;
 }

@@ -63,6 +63,16 @@ const DataSection = z.strictObject({
   validation: files.optional().describe("files of rows to evaluate on while training"),
   documentColumn: z.string().min(1).optional().describe("column of the documents"),
   summaryColumn: z.string().min(1).optional().describe("column of the summaries"),
+  encoding: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("encoding of files that are neither UTF-8 nor marked, such as windows-1252"),
+  delimiter: z
+    .string()
+    .regex(/^[^"]$/, { error: "must be one character other than the quote" })
+    .optional()
+    .describe("what stands between the fields of CSV files; told by their first lines unless said"),
   onEmpty: z
     .enum(["error", "skip"])
     .default("error")

@@ -26,8 +26,6 @@ export interface DatasetOptions extends ReadPairsOptions {
   readonly kind?: "pairs" | "documents";
   /** What happens at rows whose document or summary is blank: an error that counts them, or they are left out. Default `error`. */
   readonly onEmpty?: "error" | "skip";
-  /** Folder for the copy of what cannot be read in place. Default: the system's for temporary files. */
-  readonly spoolFolder?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -214,6 +214,14 @@ describe("openRows", () => {
     }
   });
 
+  it("unpacks a Parquet file in the folder that is named", async () => {
+    const packed = await write("x.parquet.gz", gzipSync(contents["x.parquet"]!()));
+    const spoolFolder = path.join(folder, "spools");
+    expect((await failure(packed, { spoolFolder })).code).toBe("FILE_NOT_WRITABLE");
+    await mkdir(spoolFolder);
+    expect((await read(packed, { spoolFolder })).rows).toEqual(expected);
+  });
+
   it("says what is wrong with a Parquet file, by its own name even where it is packed", async () => {
     const whole = Buffer.from(contents["x.parquet"]!());
     const cut = await write("cut.parquet", whole.subarray(0, whole.length - 5));

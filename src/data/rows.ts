@@ -32,6 +32,8 @@ export interface RowOptions {
   readonly maxRowBytes?: number;
   /** Which columns are wanted, where reading fewer costs less (Parquet). Default: all. */
   readonly select?: (columns: readonly string[]) => readonly string[];
+  /** Folder for copies of what cannot be read where it lies. Default: the system's for temporary files. */
+  readonly spoolFolder?: string;
 }
 
 /** A row that has been found but not looked at: what is wrong with it is thrown when it is read. */
@@ -215,11 +217,11 @@ async function* parquetRows(
   file: string,
   input: InputFile,
   content: AsyncGenerator<Uint8Array>,
-  { select }: RowOptions,
+  { select, spoolFolder }: RowOptions,
   onShare: (share: number) => void,
 ): AsyncGenerator<FoundRow> {
   // Parquet is read from its end: one that is packed as a whole has to be unpacked first.
-  const spool = input.packing === undefined ? undefined : await openSpool();
+  const spool = input.packing === undefined ? undefined : await openSpool(spoolFolder);
   let opened: Awaited<ReturnType<typeof openRandomAccess>> | undefined;
   try {
     if (spool === undefined) {

@@ -1,6 +1,6 @@
 // A file on disk that only this process sees: written once from front to back, then read anywhere.
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { readError, writeError } from "../errors/file-errors.js";
@@ -22,6 +22,7 @@ export interface Spool extends RandomAccess {
 }
 
 const bufferBytes = 1024 * 1024;
+const spoolName = /^bridle-[0-9a-f-]{36}\.spool$/;
 
 /**
  * Opens an empty spool. It has no name wherever the system allows that, so that a killed process leaves nothing. Appends are made one after the other; reads may come at any time, several at once.
@@ -81,6 +82,15 @@ export async function openSpool(folder: string = tmpdir()): Promise<Spool> {
       await remove();
     },
   };
+}
+
+/**
+ * Removes the spools of processes that are gone: one that was killed leaves its own where it needed a name.
+ * @param folder in which no living process has one
+ */
+export async function removeSpools(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => spoolName.test(name));
+  for (const name of left) await rm(path.join(folder, name), { force: true });
 }
 
 /** Bytes of an open file; fewer where it ends before them. @throws FILE_NOT_READABLE */

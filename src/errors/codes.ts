@@ -124,12 +124,12 @@ export const codes = {
   ROW_NOT_CSV: {
     kind: "invalid",
     message: "{where} is no row of this table: {reason}.",
-    hint: "Put fields that hold delimiters, quotes or line ends in double quotes, with quotes inside doubled; --delimiter names another delimiter.",
+    hint: "Put fields that hold delimiters, quotes or line ends in double quotes, with quotes inside doubled; --delimiter names another delimiter, data.delimiter in params.yaml.",
   },
   ROW_NOT_UTF8: {
     kind: "invalid",
     message: "{where} is not {encoding} text.",
-    hint: "Name {guess} with --encoding, or convert the file: iconv -f ENCODING -t utf-8 x.jsonl > y.jsonl",
+    hint: "Name {guess} with --encoding, in params.yaml as data.encoding, or convert the file: iconv -f ENCODING -t utf-8 x.jsonl > y.jsonl",
   },
   ROW_TOO_LARGE: {
     kind: "too-large",

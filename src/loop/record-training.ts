@@ -21,7 +21,7 @@ import { createRecorder, createRunId, flattenParams, type Recorder } from "../tr
 import { createSystemReader, describeMachine } from "../track/system.js";
 import type { TrainEvent } from "../train/events.js";
 import type { TrainResult } from "../train/loop.js";
-import { eventsFile } from "../train/run-folder.js";
+import { eventsFile, parseEvents } from "../train/run-folder.js";
 import { recordFile } from "../train/trained-model.js";
 
 /** What recording works with, put together by compose. */
@@ -302,22 +302,10 @@ function missedEvents(
     return [];
   }
   const isMissed = (step: number, after: number) => step > after && step <= upTo;
-  return text
-    .split("\n")
-    .map(eventIn)
-    .filter((event): event is TrainEvent => {
-      if (event?.type === "step") return isMissed(event.step, last.step);
-      return event?.type === "evaluation" && isMissed(event.report.step, last.evaluation);
-    });
-}
-
-/** Undefined for a line that was cut off. */
-function eventIn(line: string): TrainEvent | undefined {
-  try {
-    return JSON.parse(line) as TrainEvent;
-  } catch {
-    return undefined;
-  }
+  return parseEvents(text).filter((event) => {
+    if (event.type === "step") return isMissed(event.step, last.step);
+    return event.type === "evaluation" && isMissed(event.report.step, last.evaluation);
+  });
 }
 
 /**

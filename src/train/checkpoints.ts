@@ -6,6 +6,7 @@ import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { readFully } from "../runtime/weights.js";
+import { syncFolder } from "../text/files/sync-files.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { EvaluationReport } from "./events.js";
 import type { Tensors } from "./tensor-memory.js";
@@ -19,6 +20,8 @@ export interface Progress {
   readonly best: number | null;
   /** The last evaluation. */
   readonly last: EvaluationReport | null;
+  /** Whether the step is to be evaluated still, before the next one; absent where it is not. */
+  readonly evaluationPending?: true;
 }
 
 /** What decides a run: a checkpoint of another one must not be taken for this one's. */
@@ -72,7 +75,8 @@ export class Checkpoints {
   }
 
   /**
-   * Writes a checkpoint beside its place and moves it there whole, then drops those that are no longer kept.
+   * Writes a checkpoint beside its place and moves it there whole, then drops those that are no longer kept; where its evaluation
+   * is pending, `amend` drops them.
    * @throws WRITE_FAILED, as when the disk is full; the checkpoints that were there stay
    */
   async save(state: State, progress: Progress): Promise<string> {
@@ -82,31 +86,56 @@ export class Checkpoints {
     for (const [part, of] of Object.entries(state)) {
       for (const [name, tensor] of of) tensors.set(`${part}/${name}`, tensor);
     }
-    const saved: Saved = { version: 1, ...this.run, progress };
     try {
       await mkdir(this.folder, { recursive: true });
       await this.sweep();
       await mkdir(temporary);
       await writeSafetensors(join(temporary, tensorsFile), tensors);
-      await writeAtomically(join(temporary, progressFile), (handle) =>
-        handle.writeFile(`${JSON.stringify(saved)}\n`),
-      );
+      await this.writeProgress(join(temporary, progressFile), progress);
       await syncFolder(temporary);
       const replaced = await this.hide(progress.step);
       await rename(temporary, target);
       await syncFolder(this.folder);
       await rm(replaced, { recursive: true, force: true });
-      for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
+      if (!progress.evaluationPending) await this.dropOld();
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
-      if (cause instanceof BridleError) throw cause;
-      throw new BridleError(
-        "WRITE_FAILED",
-        { file: target, reason: (cause as Error).message },
-        { cause },
-      );
+      throw writeFailed(target, cause);
     }
     return target;
+  }
+
+  /**
+   * Says anew where a run stands, in the checkpoint of that step, whose tensors stay as they are; then drops those that are no
+   * longer kept.
+   * @throws WRITE_FAILED; the checkpoint stays as it was
+   */
+  async amend(progress: Progress): Promise<void> {
+    const target = this.path(progress.step);
+    try {
+      await this.sweep();
+      // Beside the checkpoint, so that one that can be seen never holds half a file.
+      const temporary = `${target}.progress.tmp`;
+      await this.writeProgress(join(target, progressFile), progress, temporary);
+      await this.dropOld();
+    } catch (cause) {
+      throw writeFailed(target, cause);
+    }
+  }
+
+  private async writeProgress(file: string, progress: Progress, temporary?: string): Promise<void> {
+    const saved: Saved = { version: 1, ...this.run, progress };
+    const text = `${JSON.stringify(saved)}\n`;
+    await writeAtomically(file, (handle) => handle.writeFile(text), temporary);
+  }
+
+  /** Takes back the checkpoint of a step, where there is one: a run goes on from the one before it. */
+  async withdraw(step: number): Promise<void> {
+    await this.drop(step);
+  }
+
+  private async dropOld(): Promise<void> {
+    for (const step of (await this.steps()).slice(this.keep)) await this.drop(step);
   }
 
   private async drop(step: number): Promise<void> {
@@ -145,6 +174,11 @@ export class Checkpoints {
     await fill(folder, state);
     return saved.progress;
   }
+}
+
+function writeFailed(file: string, cause: unknown): BridleError {
+  if (cause instanceof BridleError) return cause;
+  return new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
 }
 
 /** In what a checkpoint is of another run. */
@@ -190,11 +224,4 @@ async function fill(folder: string, state: State): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** Makes a folder's entries last. Some systems open no folders; there nothing more can be done. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }

@@ -59,10 +59,18 @@ describe("a run", () => {
     const { loss } = await model.forward({ inputIds: [[110, 120, 1]], labels: [[130, 1]] });
     expect(loss).toBeGreaterThan(0);
     await model.close();
-    // The same run again is done already.
+    // The same run again is done already, and leaves its folder as it is.
+    const told = await readFile(join(folder, "events.jsonl"), "utf8");
     const again = await run(input);
     expect(losses(again.events)).toEqual([]);
+    expect(again.events.map(({ type }) => type)).toContain("data");
     expect(again.record).toEqual(record);
+    expect(await readFile(join(folder, "events.jsonl"), "utf8")).toBe(told);
+    // Weights that a power cut has emptied are put there again.
+    const weights = await weightsOf(folder);
+    await writeFile(join(folder, "model.safetensors"), "");
+    expect(losses((await run(input)).events)).toEqual([]);
+    expect(await weightsOf(folder)).toEqual(weights);
   });
 
   it("comes to the same weights, bit for bit, when it was interrupted", async () => {
@@ -97,6 +105,8 @@ describe("a run", () => {
       { told: 1, checkpoints: [] },
       { told: 2, checkpoints: ["step-1"] },
       { told: 3, checkpoints: expect.arrayContaining(["step-2"]) },
+      // Once more, before it is noted there that the last step is evaluated.
+      { told: 3, checkpoints: expect.arrayContaining(["step-3"]) },
     ]);
     expect(seen[2]?.checkpoints).not.toContain("step-3");
   });

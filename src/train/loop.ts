@@ -7,7 +7,6 @@ import type { RunConfig } from "../config/run-config.js";
 import { bridleVersion } from "../config/version.js";
 import { planSteps, type StepBatches } from "../data/batches.js";
 import { type Dataset, findLeakage, openDataset } from "../data/dataset.js";
-import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError } from "../errors/error.js";
 import type { RegisteredVersion, ResolveOptions } from "../model/resolve-model.js";
@@ -16,6 +15,7 @@ import { type Profiler, timed } from "../runtime/profile/profiler.js";
 import { chooseDevice, type SessionOptions } from "../runtime/session.js";
 import type { HeldWeights } from "../runtime/weights.js";
 import { Checkpoints, type Progress } from "./checkpoints.js";
+import { type LaidApart, withVersions } from "./data-files.js";
 import { createEvaluator, type Evaluator, judge } from "./evaluation.js";
 import type { DataReport, EvaluationReport, OnTrainEvent, TrainEvent } from "./events.js";
 import { createHardwareReader } from "./hardware.js";
@@ -29,8 +29,7 @@ import { openTrainingStep, type TrainingStep } from "./step.js";
 import {
   copyTrainedModel,
   currentCommit,
-  type DataFile,
-  type FileHash,
+  hasWeights,
   lockfileHash,
   type RunRecord,
   readRunRecord,
@@ -41,11 +40,11 @@ import {
 export interface TrainOptions {
   readonly onEvent?: OnTrainEvent;
   /**
-   * Awaited before each checkpoint is written. A run that is killed goes on from its last checkpoint and tells nothing
-   * before it again: whoever keeps what is told has it safe by then.
+   * Awaited before each checkpoint is written, and before it is noted in one that its step is evaluated. A run that is
+   * killed goes on from its last checkpoint and tells nothing before it again: whoever keeps what is told has it safe by then.
    */
   readonly beforeCheckpoint?: (() => Promise<void>) | undefined;
-  /** Aborting it stops after the step in work; the run can be taken up again. */
+  /** Aborting it stops after the step in work, or in the midst of its evaluation; the run can be taken up again. */
   readonly signal?: AbortSignal;
   /** Threads of one operator where the configuration says none. Default: the machine's. */
   readonly threads?: number;
@@ -57,12 +56,6 @@ export interface TrainOptions {
   readonly profiler?: Profiler;
   /** Data that lies elsewhere than the configuration says, by what it says. */
   readonly laidApart?: ReadonlyMap<string, LaidApart>;
-}
-
-/** Where a version of data lies that is not, or not any more, where it belongs. */
-export interface LaidApart {
-  readonly place: string;
-  readonly dvc?: DataVersion | undefined;
 }
 
 export interface TrainResult {
@@ -117,7 +110,9 @@ export async function trainIn(
   try {
     const run = await openRun(config, folder, options, open);
     const done = await readRunRecord(folder.path);
-    if (done?.runHash === run.record.runHash) return { folder: folder.path, record: done };
+    if (done?.runHash === run.record.runHash && (await hasWeights(folder.path, done))) {
+      return { folder: folder.path, record: done };
+    }
     return await steps(run, options);
   } catch (thrown) {
     const { signal } = options;
@@ -158,7 +153,8 @@ async function openRun(
   const splitOf = async (name: DataReport["split"], said: string | readonly string[]) => {
     const names = typeof said === "string" ? [said] : said;
     const files = names.map((file) => laidApart?.get(file)?.place ?? file);
-    const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn, onEmpty } = config.data;
+    const { maxTrainRows, maxValidationRows, documentColumn, summaryColumn } = config.data;
+    const { onEmpty, encoding, delimiter } = config.data;
     const limit = name === "train" ? maxTrainRows : maxValidationRows;
     let read = 0;
     const prepare = (phase: "reading" | "measuring", done: number, total: number) =>
@@ -170,6 +166,9 @@ async function openRun(
         ...(summaryColumn && { summary: summaryColumn }),
       },
       onEmpty,
+      ...(encoding !== undefined && { encoding }),
+      ...(delimiter !== undefined && { delimiter }),
+      spoolFolder: folder.path,
       ...(limit !== undefined && { limit }),
       ...(signal && { signal }),
       onRead: ({ readBytes, sizeBytes }) => {
@@ -279,26 +278,6 @@ async function openRun(
   };
 }
 
-/** Files with the version that each is, or else what would name it as one. */
-async function withVersions(
-  files: readonly FileHash[],
-  laidApart: TrainOptions["laidApart"],
-  signal: AbortSignal | undefined,
-): Promise<DataFile[]> {
-  const { md5Of, versionsOf } = await import("../data/dvc/recorded-version.js");
-  const inPlace = files.flatMap(({ file }) => (laidApart?.has(file) ? [] : [file]));
-  const found = await versionsOf(inPlace, { signal });
-  const versions = new Map(inPlace.map((file, at) => [file, found[at]]));
-  const named: DataFile[] = [];
-  for (const each of files) {
-    const apart = laidApart?.get(each.file);
-    const dvc = apart === undefined ? versions.get(each.file) : apart.dvc;
-    const md5 = dvc === undefined ? await md5Of(apart?.place ?? each.file, signal) : undefined;
-    named.push({ ...each, ...(dvc && { dvc }), ...(md5 !== undefined && { md5 }) });
-  }
-  return named;
-}
-
 /** How many steps an epoch has, and the whole run. */
 function countSteps({ config, rows, split }: Run): { perEpoch: number; total: number } {
   const { accumulate, epochs, maxSteps } = config.train;
@@ -316,16 +295,16 @@ async function steps(
   { signal, beforeCheckpoint, profiler }: TrainOptions,
 ): Promise<TrainResult> {
   const { config, step, checkpoints, tell } = run;
-  const save = async (progress: Progress) => {
+  const save = async (kept: Progress) => {
     await beforeCheckpoint?.();
-    return await checkpoints.save(step.state, progress);
+    return await checkpoints.save(step.state, kept);
   };
   const { seed, accumulate, learningRate, evaluateEvery, checkpointEvery, patience } = config.train;
   const { perEpoch, total } = countSteps(run);
   const schedule = createSchedule(config.train.schedule, { learningRate, totalSteps: total });
   const fresh: Progress = { step: 0, sinceBest: 0, best: null, last: null };
   let progress = (await checkpoints.restore(step.state)) ?? fresh;
-  await run.folder.rewind(progress.step);
+  await run.folder.rewind(progress.step, progress.evaluationPending && progress.step - 1);
   const hardware = createHardwareReader();
   await tell({
     type: "start",
@@ -349,6 +328,27 @@ async function steps(
   );
   const clock = { at: performance.now(), tokens: 0 };
   const outOfPatience = () => patience !== null && progress.sinceBest >= patience;
+  /** Evaluates where the run stands. What cancels that or fails leaves the steps, to be evaluated first when the run is taken up. */
+  const evaluate = async (evaluator: Evaluator, isSaved: boolean) => {
+    const before = progress;
+    try {
+      progress = await evaluateNow(run, evaluator, before, before.step / perEpoch, signal);
+    } catch (thrown) {
+      // Weights whose loss is no number lead nowhere.
+      const isLost = thrown instanceof BridleError && thrown.code === "LOSS_NOT_FINITE";
+      const keep = () => (isSaved ? undefined : save({ ...before, evaluationPending: true }));
+      // Why an evaluation failed says more than that nothing could be kept either.
+      await (isLost ? checkpoints.withdraw(before.step) : keep())?.catch((second) => {
+        if (signal?.aborted) throw second;
+      });
+      throw thrown;
+    }
+    if (!isSaved) return;
+    await beforeCheckpoint?.();
+    await checkpoints.amend(progress);
+  };
+  if (run.evaluator !== undefined && progress.evaluationPending)
+    await evaluate(run.evaluator, true);
   while (progress.step < total && !outOfPatience()) {
     const index = progress.step;
     const next = plan.next().value as StepBatches;
@@ -379,14 +379,12 @@ async function steps(
     if (isEvaluated || isSaved) {
       step.checkWeights({ step: done, loss: result.loss });
     }
-    if (run.evaluator !== undefined && isEvaluated) {
-      progress = await evaluateNow(run, run.evaluator, progress, done / perEpoch, signal);
-    }
+    const checkpoint = async (kept: Progress) =>
+      tell({ type: "checkpoint", step: done, folder: await save(kept) });
+    if (isSaved) await checkpoint({ ...progress, ...(isEvaluated && { evaluationPending: true }) });
+    if (run.evaluator !== undefined && isEvaluated) await evaluate(run.evaluator, isSaved);
     const wasSaved = isSaved || outOfPatience();
-    if (wasSaved) {
-      const folder = await save(progress);
-      await tell({ type: "checkpoint", step: done, folder });
-    }
+    if (wasSaved && !isSaved) await checkpoint(progress);
     // The step has blocked this thread: let signals and timers in.
     await new Promise(setImmediate);
     if (signal?.aborted) {

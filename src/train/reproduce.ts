@@ -12,8 +12,9 @@ import { checkReplaceable } from "../model/checkpoint/replaceable-folder.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { readFloat32 } from "../model/checkpoint/stored.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
+import type { LaidApart } from "./data-files.js";
 import type { OnTrainEvent } from "./events.js";
-import { type LaidApart, train } from "./loop.js";
+import { train } from "./loop.js";
 import { startHash } from "./start.js";
 import {
   currentCommit,

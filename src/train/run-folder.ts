@@ -2,6 +2,7 @@
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { removeSpools } from "../data/spool.js";
 import { BridleError } from "../errors/error.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
@@ -12,8 +13,12 @@ export const eventsFile = "events.jsonl";
 
 export interface RunFolder {
   readonly path: string;
-  /** Drops the events of steps that will be done again, so that each step is told once. */
-  rewind(step: number): Promise<void>;
+  /**
+   * Drops the events of steps and evaluations that will be done again, so that each is told once, and lines that were cut off.
+   * @param evaluated the last step whose evaluation stays. Default: `step`
+   */
+  rewind(step: number, evaluated?: number): Promise<void>;
+  /** Keeps an event; one before `rewind` once that comes, so that a run that turns out to be done leaves the file as it is. */
   record(event: TrainEvent): Promise<void>;
   /** A sign of life, without which the folder is given to a trainer of another machine after some minutes. */
   touch(): Promise<void>;
@@ -28,33 +33,46 @@ export interface RunFolder {
 export async function openRunFolder(path: string): Promise<RunFolder> {
   await writing(path, () => mkdir(path, { recursive: true }));
   const held = await lock(path);
+  // Data are copied into the folder where they cannot be read in place.
+  await removeSpools(path).catch(() => {});
   const events = join(path, eventsFile);
+  /** Events before `rewind`. */
+  let early: TrainEvent[] | undefined = [];
   return {
     path,
-    async rewind(step) {
-      const text = await readFile(events, "utf8").catch(() => "");
-      const kept = text.split("\n").filter((line) => line !== "" && isBefore(line, step));
-      await writeAtomically(events, (handle) =>
-        handle.writeFile(kept.map((line) => `${line}\n`).join("")),
-      );
+    async rewind(step, evaluated = step) {
+      const before = parseEvents(await readFile(events, "utf8").catch(() => ""));
+      const kept = [...before.filter((event) => isKept(event, step, evaluated)), ...(early ?? [])];
+      early = undefined;
+      await writeAtomically(events, (handle) => handle.writeFile(kept.map(lineOf).join("")));
     },
     async record(event) {
       await held.touch();
-      await writing(events, () => appendFile(events, `${JSON.stringify(event)}\n`));
+      if (early !== undefined) early.push(event);
+      else await writing(events, () => appendFile(events, lineOf(event)));
     },
     touch: held.touch,
     release: held.release,
   };
 }
 
-/** Whether a line tells of a step up to this one. A line that was cut off by a kill does not. */
-function isBefore(line: string, step: number): boolean {
-  try {
-    const event = JSON.parse(line) as { step?: number; report?: { step?: number } };
-    return (event.step ?? event.report?.step ?? 0) <= step;
-  } catch {
-    return false;
-  }
+const lineOf = (event: TrainEvent) => `${JSON.stringify(event)}\n`;
+
+/** The events of a run's file of them. A line that was cut off by a kill or a full disk is none. */
+export function parseEvents(text: string): TrainEvent[] {
+  return text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as TrainEvent];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Whether an event tells of a step up to the one, or of an evaluation up to the other. */
+function isKept(event: TrainEvent, step: number, evaluated: number): boolean {
+  if (event.type === "evaluation") return event.report.step <= evaluated;
+  return !("step" in event) || event.step <= step;
 }
 
 async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {

@@ -6,14 +6,16 @@ import { dirname, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { fingerprintOf } from "../data/fingerprint.js";
-import { BridleError } from "../errors/error.js";
+import { BridleError, toBridleError } from "../errors/error.js";
 import { withoutTaskOptions, writeGenerationDefaults } from "../generate/generation-config.js";
 import { writeAdapter } from "../model/checkpoint/adapter.js";
 import { readJson } from "../model/checkpoint/folder.js";
-import { saveModelFiles } from "../model/checkpoint/save.js";
+import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
+import { companions, saveModelFiles } from "../model/checkpoint/save.js";
 import { isLoraParameter, mergeLora } from "../model/lora.js";
 import type { RegisteredVersion } from "../model/resolve-model.js";
 import type { HeldWeights } from "../runtime/weights.js";
+import { syncFolder, syncTree } from "../text/files/sync-files.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import { base } from "./evaluation.js";
 import type { EvaluationReport } from "./events.js";
@@ -102,11 +104,29 @@ export async function writeTrainedModel(
       weights: new Map([...weights].filter(([name]) => isLoraParameter(name))),
     });
   }
+  await syncCopies(folder);
   const whole: RunRecord = { ...record, weights: await hashWeights(folder) };
   await writeAtomically(join(folder, recordFile), (handle) =>
     handle.writeFile(`${JSON.stringify(whole, null, 2)}\n`),
   );
   return whole;
+}
+
+/** What was written whole has been synced; what was copied has not. */
+async function syncCopies(folder: string): Promise<void> {
+  try {
+    for (const name of companions) {
+      if (existsSync(join(folder, name))) await syncTree(join(folder, name));
+    }
+    await syncFolder(folder);
+  } catch (cause) {
+    throw writeFailed(folder, cause);
+  }
+}
+
+function writeFailed(file: string, cause: unknown): BridleError {
+  if (cause instanceof BridleError) return cause;
+  return new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
 }
 
 /** The files of weights in a folder of a trained model, its adapter's too. @throws FILE_NOT_READABLE */
@@ -119,44 +139,72 @@ export async function hashWeights(folder: string): Promise<FileHash[]> {
   return found;
 }
 
-/** As `writeTrainedModel`, in place of what stands there: a reader finds the old one or the new. */
+/**
+ * Whether the weights that a record names lie in its folder, as far as their headers and sizes tell: a power cut may leave a
+ * file with nothing in it, and people move files away.
+ * @throws FILE_NOT_READABLE
+ */
+export async function hasWeights(folder: string, { weights = [] }: RunRecord): Promise<boolean> {
+  for (const { file } of weights) {
+    try {
+      await readSafetensorsHeader(join(folder, file));
+    } catch (thrown) {
+      const { code } = toBridleError(thrown);
+      if (code === "FILE_NOT_FOUND" || code === "WEIGHTS_CORRUPT") return false;
+      throw thrown;
+    }
+  }
+  return true;
+}
+
+/**
+ * As `writeTrainedModel`, in place of what stands there: a reader finds the old one or the new.
+ * @throws WRITE_FAILED; nothing half-written is left
+ */
 export async function replaceTrainedModel(
   folder: string,
   ...rest: [start: StartingPoint, weights: HeldWeights, record: RunRecord]
 ): Promise<void> {
   const temporary = `${folder}.tmp`;
-  await rm(temporary, { recursive: true, force: true });
-  await writeTrainedModel(temporary, ...rest);
   try {
+    await rm(temporary, { recursive: true, force: true });
+    await writeTrainedModel(temporary, ...rest);
     await rm(folder, { recursive: true, force: true });
     await rename(temporary, folder);
+    await syncFolder(dirname(folder));
   } catch (cause) {
-    throw new BridleError(
-      "WRITE_FAILED",
-      { file: folder, reason: (cause as Error).message },
-      { cause },
-    );
+    throw await givenUp(temporary, folder, cause);
   }
 }
 
-/** Copies a trained model into a folder, each file whole or not at all, bridle.json last. @throws WRITE_FAILED */
+/**
+ * Copies a trained model into a folder, each file whole or not at all, bridle.json last, when the others are there to stay.
+ * @throws WRITE_FAILED; nothing half-written is left
+ */
 export async function copyTrainedModel(from: string, to: string): Promise<void> {
+  let temporary = join(to, `${recordFile}.tmp`);
+  const put = async (name: string) => {
+    temporary = join(to, `${name}.tmp`);
+    await rm(temporary, { recursive: true, force: true });
+    await cp(join(from, name), temporary, { recursive: true });
+    await syncTree(temporary);
+    await rm(join(to, name), { recursive: true, force: true });
+    await rename(temporary, join(to, name));
+  };
   try {
-    const names = (await readdir(from)).filter((name) => name !== recordFile);
-    for (const name of [...names, recordFile]) {
-      const temporary = join(to, `${name}.tmp`);
-      await rm(temporary, { recursive: true, force: true });
-      await cp(join(from, name), temporary, { recursive: true });
-      await rm(join(to, name), { recursive: true, force: true });
-      await rename(temporary, join(to, name));
-    }
+    for (const name of await readdir(from)) if (name !== recordFile) await put(name);
+    await syncFolder(to);
+    await put(recordFile);
+    await syncFolder(to);
   } catch (cause) {
-    throw new BridleError(
-      "WRITE_FAILED",
-      { file: to, reason: (cause as Error).message },
-      { cause },
-    );
+    throw await givenUp(temporary, to, cause);
   }
+}
+
+/** Removes what was half-written. @returns the error to be thrown */
+async function givenUp(temporary: string, file: string, cause: unknown): Promise<BridleError> {
+  await rm(temporary, { recursive: true, force: true }).catch(() => {});
+  return writeFailed(file, cause);
 }
 
 export function sha256(text: string | Uint8Array): string {
