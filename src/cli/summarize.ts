@@ -154,17 +154,16 @@ async function summarizeOne(
   const told = options.json
     ? JSON.stringify({ ...result, document: { format, encoding, pages, title, warnings } })
     : result.summary;
-  if (options.output === undefined) return await printLine(terminal, told);
-  const [{ default: writeFileAtomic }, { writeError }] = await Promise.all([
-    import("write-file-atomic"),
+  const { output } = options;
+  if (output === undefined) return await printLine(terminal, told);
+  const [{ writeOutput }, { writeError }] = await Promise.all([
+    import("../text/files/write-output.js"),
     import("../errors/file-errors.js"),
   ]);
-  try {
-    await writeFileAtomic(options.output, `${told}\n`);
-  } catch (thrown) {
-    throw writeError(thrown, options.output);
-  }
-  terminal.stderr.write(`Written to ${options.output}.\n`);
+  await writeOutput(output, (handle) => handle.writeFile(`${told}\n`)).catch((thrown) => {
+    throw writeError(thrown.cause ?? thrown, output);
+  });
+  terminal.stderr.write(`Written to ${output}.\n`);
 }
 
 async function summarizeMany(
