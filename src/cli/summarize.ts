@@ -55,7 +55,10 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
       "extractive (default), a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
     );
   addLengthOptions(command)
-    .option("--output <file>", "write there instead of to standard output")
+    .option(
+      "--output <file>",
+      "write there instead of to standard output; with --json that is the whole result, and standard output tells where it is",
+    )
     .option("--input <file>", "batch: a file with one document a row")
     .option(
       "--column <name>",
@@ -163,6 +166,10 @@ async function summarizeOne(
   await writeOutput(output, (handle) => handle.writeFile(`${told}\n`)).catch((thrown) => {
     throw writeError(thrown.cause ?? thrown, output);
   });
+  if (options.json) {
+    const { model, version, finishReason, truncated, usage } = result;
+    await printJson(terminal, { output, model, version, finishReason, truncated, usage });
+  }
   terminal.stderr.write(`Written to ${output}.\n`);
 }
 
