@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { ForeignRun } from "../ports/event-sink.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, addStoreFlag, type PlaceFlags } from "./run-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
@@ -104,13 +105,14 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
     for (const { id, experiment, name, points, files, named } of told) {
       const where = named === 0 ? "" : `, ${named} of them named where they lie`;
       const count = `${points} points, ${files} files${where}`;
-      await printLine(terminal, `${id}  ${experiment}  ${name}  ${count}`);
+      await printLine(terminal, plainLine(`${id}  ${experiment}  ${name}  ${count}`));
     }
   }
   const [first] = failed;
   if (first === undefined) return;
   for (const { name, error } of failed.slice(1)) {
-    terminal.stderr.write(`warning: ${name} is not imported whole: ${error.message}\n`);
+    const warning = `warning: ${name} is not imported whole: ${error.message}`;
+    terminal.stderr.write(`${plainLine(warning)}\n`);
   }
   const incomplete = new BridleError("IMPORT_INCOMPLETE", {
     ...{ failed: failed.length, runs: foreign.length },
