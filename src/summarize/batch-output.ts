@@ -200,7 +200,7 @@ async function lock(output: string): Promise<() => Promise<void>> {
   });
   if ("lock" in taken) return taken.lock.release;
   const { pid, host: name } = taken.holder;
-  const elsewhere = name === hostname() ? `another container of ${name}` : name;
+  const elsewhere = name === hostname() ? `${name}, in another container,` : name;
   const host = isHere(taken.holder) ? name : elsewhere || "another machine";
   throw new BridleError("BATCH_RUNNING", { file: output, lock: file, pid, host });
 }
