@@ -83,6 +83,7 @@ describe("of a holder whose process cannot be asked for", () => {
     ["on another machine", JSON.stringify(far)],
     ["that wrote nothing", ""],
     ["that wrote no lock", "{"],
+    ["that wrote something else", JSON.stringify({ pid: process.ppid, host: here, start: 5 })],
   ];
   /** What the clock of a machine far away says. */
   const sign = (moment: string) => utimes(file, new Date(moment), new Date(moment));

@@ -150,9 +150,12 @@ function parse(text: string): LockHolder {
   if (/^\d+$/.test(text)) return { ...unreadable(text), pid: Number(text), host: hostname() };
   try {
     const holder = JSON.parse(text) as Partial<LockHolder>;
-    const { token = unreadable(text).token, pid, host } = holder;
-    const isWhole = typeof token === "string" && typeof host === "string";
-    if (isWhole && Number.isSafeInteger(pid)) return { ...holder, token, host, pid: Number(pid) };
+    const { token = unreadable(text).token, pid, host, start, namespace } = holder;
+    const isText = (value: unknown) => value === undefined || typeof value === "string";
+    const isWhole = typeof token === "string" && typeof host === "string" && isText(start);
+    if (isWhole && isText(namespace) && Number.isSafeInteger(pid)) {
+      return { token, host, pid: Number(pid), start, namespace };
+    }
   } catch {
     // Told below.
   }

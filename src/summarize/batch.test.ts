@@ -516,15 +516,16 @@ describe("what a batch will not touch", () => {
   it("refuses a second batch on its output, also in one process and by another name", async () => {
     await writeFile(input, rowsOf(20).join("\n"));
     const link = path.join(folder, "link");
-    await symlink(output, link);
-    const ends = await Promise.allSettled(
-      [output, output, link].map((name) => run(firstWord(), { output: name })),
-    );
+    // Windows lets few people make links.
+    const isLinked = process.platform !== "win32";
+    if (isLinked) await symlink(output, link);
+    const names = [output, output, isLinked ? link : output];
+    const ends = await Promise.allSettled(names.map((name) => run(firstWord(), { output: name })));
     const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
     expect(refused).toMatchObject(Array(2).fill({ code: "BATCH_RUNNING" }));
     expect((await results()).map(({ index }) => index)).toEqual([...Array(20).keys()]);
-    expect((await readdir(folder)).sort()).toEqual([
-      ...["in.jsonl", "link", "out.jsonl", "out.jsonl.state.json"],
+    expect((await readdir(folder)).filter((name) => name !== "link").sort()).toEqual([
+      ...["in.jsonl", "out.jsonl", "out.jsonl.state.json"],
     ]);
   });
 
@@ -548,16 +549,19 @@ describe("what a batch will not touch", () => {
     expect(await readFile(lockFile(output), "utf8")).toBe(other);
   });
 
-  it("follows a link to the output, whether that is there or not, and leaves the link", async () => {
-    await writeFile(input, rowsOf(3).join("\n"));
-    const link = path.join(folder, "link");
-    await symlink("out.jsonl", link);
-    expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, output: link });
-    expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, resumedRows: 3 });
-    expect(await run(firstWord())).toMatchObject({ rows: 3, resumedRows: 3 });
-    expect(await readlink(link)).toBe("out.jsonl");
-    expect(await results()).toHaveLength(3);
-  });
+  it.skipIf(process.platform === "win32")(
+    "follows a link to the output, whether that is there or not, and leaves the link",
+    async () => {
+      await writeFile(input, rowsOf(3).join("\n"));
+      const link = path.join(folder, "link");
+      await symlink("out.jsonl", link);
+      expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, output: link });
+      expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, resumedRows: 3 });
+      expect(await run(firstWord())).toMatchObject({ rows: 3, resumedRows: 3 });
+      expect(await readlink(link)).toBe("out.jsonl");
+      expect(await results()).toHaveLength(3);
+    },
+  );
 
   it.skipIf(process.platform === "win32")(
     "refuses a pipe, a stream and a folder, and leaves them where they are",
