@@ -265,6 +265,28 @@ async function openReader({
   return createDocumentReader({ threads, limits: { maxBytes: maxBodyBytes } });
 }
 
+/** A process of another machine that gives no sign for so long does not change a file any more. */
+const silentMs = 60_000;
+/** How long another's change of a file is waited for; one takes milliseconds. */
+const changeWaitMs = 10_000;
+
+/**
+ * Changes a file while no other process does so the same way; the lock lies beside it.
+ * @param refuse makes the error for a file that another does not let go of
+ */
+export async function changeAlone<Result>(
+  file: string,
+  change: () => Promise<Result>,
+  refuse: (holder: { readonly pid: number; readonly host: string; readonly lock: string }) => Error,
+): Promise<Result> {
+  const { withProcessLock } = await import("./runtime/process-lock.js");
+  const lock = `${file}.lock`;
+  const options = { silentMs, waitMs: changeWaitMs };
+  return await withProcessLock(lock, options, change, ({ pid, host }) =>
+    refuse({ pid, host, lock }),
+  );
+}
+
 /** The data of the project that a folder belongs to, the one this runs in unless said; undefined where it is no project's. */
 export async function openProject(folder = process.cwd()): Promise<ProjectData | undefined> {
   const { findProjectFolder, openProjectData } = await import("./data/project-data.js");

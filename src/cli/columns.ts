@@ -1,7 +1,9 @@
 // Lays rows of texts out in columns for a terminal, and draws curves in a line.
+import { plainLine } from "./plain-text.js";
 
-/** Lines of a table; numbers stand to the right. The last column is not padded. */
-export function layOut(rows: readonly (readonly string[])[]): string[] {
+/** Lines of a table, without control characters; numbers stand to the right. The last column is not padded. */
+export function layOut(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(plainLine));
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, column) =>
     Math.max(0, ...rows.map((row) => widthOf(row[column] ?? ""))),

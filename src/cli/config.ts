@@ -158,8 +158,8 @@ async function runSchema(
   );
   const text = `${JSON.stringify(schema, null, 2)}\n`;
   if (output === undefined) return await write(terminal.stdout, text);
-  const { writeAtomically } = await import("../text/files/write-atomically.js");
-  await writeAtomically(output, (handle) => handle.writeFile(text));
+  const { writeOutput } = await import("../text/files/write-output.js");
+  await writeOutput(output, (handle) => handle.writeFile(text));
   if (json) return await printJson(terminal, { output, section: section ?? null });
   await printLine(terminal, `The schema is in ${output}. First line of params.yaml:`);
   await printLine(terminal, `# yaml-language-server: $schema=${output}`);

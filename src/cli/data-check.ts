@@ -204,11 +204,11 @@ async function writeReport(
   content: { profile: DataProfile; findings: readonly Finding[]; tests?: TestsResult },
 ): Promise<void> {
   if (report === undefined) return;
-  const [{ renderDataReport }, { writeAtomically }] = await Promise.all([
+  const [{ renderDataReport }, { writeOutput }] = await Promise.all([
     import("../report/data-report.js"),
-    import("../text/files/write-atomically.js"),
+    import("../text/files/write-output.js"),
   ]);
-  await writeAtomically(report, (handle) => handle.writeFile(renderDataReport(content)));
+  await writeOutput(report, (handle) => handle.writeFile(renderDataReport(content)));
 }
 
 async function runCheck(

@@ -196,9 +196,9 @@ type OnRow = (row: EvaluatedRow) => void;
 
 /** Writes a file of rows that is there once all of them are. @throws WRITE_FAILED */
 async function evaluateInto<T>(file: string, work: (onRow: OnRow) => Promise<T>): Promise<T> {
-  const { writeAtomically } = await import("../text/files/write-atomically.js");
+  const { writeOutput } = await import("../text/files/write-output.js");
   let result: T | undefined;
-  await writeAtomically(file, async (handle) => {
+  await writeOutput(file, async (handle) => {
     let writing: Promise<unknown> = Promise.resolve();
     result = await work((row) => {
       writing = writing.then(() => handle.writeFile(`${JSON.stringify(row)}\n`));

@@ -4,6 +4,7 @@ import process from "node:process";
 import { kinds } from "../errors/codes.js";
 import { type BridleError, toBridleError } from "../errors/error.js";
 import { writeError } from "../errors/file-errors.js";
+import { plainText } from "./plain-text.js";
 import { runProgram } from "./program.js";
 import { wasTold } from "./terminal.js";
 
@@ -59,7 +60,7 @@ function tell(error: BridleError, asJson: boolean): void {
     process.stdout.write(`${JSON.stringify({ error: { code, kind, message, hint } })}\n`);
     return;
   }
-  process.stderr.write(`bridle: ${message}\n  ${hint}\n`);
+  process.stderr.write(plainText(`bridle: ${message}\n  ${hint}\n`));
   if (kind === "bug" || process.env.BRIDLE_DEBUG) {
     process.stderr.write(`${stackOf(error)}\n`);
   }

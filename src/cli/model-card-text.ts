@@ -5,6 +5,7 @@ import { parentText } from "../package/render-card.js";
 import type { Lineage } from "../registry/lineage.js";
 import type { ModelVersion } from "../registry/versions.js";
 import { sizeText } from "./data-repository.js";
+import { plainText } from "./plain-text.js";
 
 export interface ShownVersion {
   readonly version: ModelVersion;
@@ -29,12 +30,6 @@ function wrap(text: string, width: number): string[] {
   });
 }
 
-/** Control characters of a text that somebody else wrote could change what a terminal shows. */
-function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, " ");
-}
-
 export function formatCard(
   { version, evaluations, lineage, signature }: ShownVersion,
   { columns = 80, isTTY = false }: { readonly columns?: number; readonly isTTY?: boolean },
@@ -48,7 +43,7 @@ export function formatCard(
     bold(title),
     ...lines.map((line) => `  ${line}`),
   ];
-  const prose = (text: string) => wrap(plain(text), width);
+  const prose = (text: string) => wrap(plainText(text), width);
   const named = aliases.map((alias) => `@${alias}`).join(" ");
   const { parent, runId, commit, seed, step, trainedAt } = card.lineage;
   const facts: [string, string | null][] = [
@@ -81,7 +76,7 @@ export function formatCard(
     ...(card.description === null ? [] : prose(card.description).map((line) => `  ${line}`)),
     "",
     ...facts.flatMap(([name, value]) =>
-      value === null ? [] : [`  ${name.padEnd(13)} ${plain(value)}`],
+      value === null ? [] : [`  ${name.padEnd(13)} ${plainText(value)}`],
     ),
     ...section("Intended use", prose(card.intendedUse)),
     ...section("Limitations", prose(card.limitations)),
@@ -90,7 +85,7 @@ export function formatCard(
       scored.length === 0
         ? ["none recorded"]
         : scored.flatMap(({ data, rows, scores }) => [
-            `${plain(data)}, ${rows} rows`,
+            `${plainText(data)}, ${rows} rows`,
             ...recordedScores.map((name) => {
               const { mean, low, high } = scores[name];
               return `  ${name.padEnd(10)} ${points(mean)} (${points(low)} to ${points(high)})`;
@@ -101,14 +96,14 @@ export function formatCard(
       "Training data",
       card.data.length === 0
         ? ["none recorded"]
-        : card.data.map(({ file, sha256 }) => `${plain(file)}  ${sha256}`),
+        : card.data.map(({ file, sha256 }) => `${plainText(file)}  ${sha256}`),
     ),
     ...section(
       "Lineage",
       lineage.edges.length === 0
         ? ["nothing before it and nothing after it is known"]
         : [
-            ...lineage.edges.map(({ from, to }) => `${plain(from)} → ${plain(to)}`),
+            ...lineage.edges.map(({ from, to }) => `${plainText(from)} → ${plainText(to)}`),
             ...(lineage.truncated ? ["and more, farther away: the family is cut here"] : []),
           ],
     ),

@@ -4,6 +4,7 @@ import type { Registry } from "../registry/registry.js";
 import type { ModelVersion } from "../registry/versions.js";
 import { sizeText } from "./data-repository.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { addRegistryFlags, type RegistryFlags, withRegistry } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -53,8 +54,9 @@ export function addModelsListCommands(models: Command, terminal: Terminal): void
 
 const dayOf = (iso: string) => iso.slice(0, 16).replace("T", " ");
 
-/** Columns as wide as their widest cell. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+/** Columns as wide as their widest cell, without control characters. */
+function columns(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(plainLine));
   const widths = rows.reduce<number[]>(
     (most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)),
     [],
@@ -114,7 +116,7 @@ async function runShow(name: string, options: RegistryFlags, terminal: Terminal)
     if (options.json) return await printJson(terminal, model);
     await printLine(
       terminal,
-      `${model.name}, since ${dayOf(model.createdAt)} by ${model.createdBy}`,
+      plainLine(`${model.name}, since ${dayOf(model.createdAt)} by ${model.createdBy}`),
     );
     for (const line of columns(model.versions.map(versionRow)))
       await printLine(terminal, `  ${line}`);

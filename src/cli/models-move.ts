@@ -4,6 +4,7 @@ import type { EvaluationRecord } from "../package/evaluation-record.js";
 import type { Moved, Sighting } from "../registry/promote.js";
 import type { Registry } from "../registry/registry.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { openProgress } from "./progress.js";
 import { addRegistryFlags, type RegistryFlags, whoIs, withRegistry } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
@@ -122,7 +123,7 @@ async function tell(moved: Moved, options: RegistryFlags, terminal: Terminal): P
     return await printLine(terminal, `${model}@${alias} is at version ${version} already.`);
   }
   for (const { gate, passed, told } of gates) {
-    await printLine(terminal, `${passed ? "pass" : "FAIL"}  ${gate}: ${told}`);
+    await printLine(terminal, plainLine(`${passed ? "pass" : "FAIL"}  ${gate}: ${told}`));
   }
   const from = previous === null ? "" : ` (was ${previous})`;
   const how = forced ? ", though gates failed" : "";

@@ -166,8 +166,8 @@ async function runSummaries(
 
 async function keepTrace(file: string | undefined, lines: readonly string[]): Promise<void> {
   if (file === undefined) return;
-  const { writeAtomically } = await import("../text/files/write-atomically.js");
-  await writeAtomically(file, async (handle) => {
+  const { writeOutput } = await import("../text/files/write-output.js");
+  await writeOutput(file, async (handle) => {
     for (const line of lines) await handle.write(line);
   });
 }

@@ -152,6 +152,16 @@ describe("bridle summarize", () => {
     expect(readFileSync(at("out.txt"), "utf8")).toBe(await printed(["summarize", at("a.txt")]));
   });
 
+  it("tells as JSON where the whole result is", async () => {
+    const output = at("out.json");
+    const printing = ["summarize", at("a.txt"), "--json", "--output", output];
+    const told = JSON.parse(await printed(printing));
+    const { summary, model, usage } = JSON.parse(readFileSync(output, "utf8"));
+    expect(told).toMatchObject({ output, model, usage, truncated: false });
+    expect(told.summary).toBeUndefined();
+    expect(summary).not.toBe("");
+  });
+
   it("does not replace a document by its summary, under whatever name", async () => {
     const document = write("kept.txt", text);
     symlinkSync(document, at("link.txt"));

@@ -1,5 +1,6 @@
 // Shows how far long work is: a bar at a terminal, a plain line every few seconds elsewhere.
 import { performance } from "node:perf_hooks";
+import { plainLine } from "./plain-text.js";
 import type { Terminal } from "./terminal.js";
 
 export interface ProgressState {
@@ -58,6 +59,10 @@ function createReading() {
   };
 }
 
+function noteOf({ note }: ProgressState): string {
+  return note === undefined ? "" : `, ${plainLine(note)}`;
+}
+
 function openLines(terminal: Terminal, unit: string, plainMs: number): Progress {
   const read = createReading();
   let toldAt = performance.now();
@@ -66,7 +71,7 @@ function openLines(terminal: Terminal, unit: string, plainMs: number): Progress 
       const { percent, left, rate } = read(state);
       if (performance.now() - toldAt < plainMs) return;
       toldAt = performance.now();
-      const note = state.note === undefined ? "" : `, ${state.note}`;
+      const note = noteOf(state);
       terminal.stderr.write(
         `${percent} %: ${state.itemsInAll} ${unit}${note}, ${rate} ${unit}/s, ${left} left\n`,
       );
@@ -89,8 +94,7 @@ async function openBar(terminal: Terminal, unit: string): Promise<Progress> {
     Presets.shades_classic,
   );
   const payload = (state: ProgressState) => {
-    const note = state.note === undefined ? "" : `, ${state.note}`;
-    return { ...read(state), items: state.itemsInAll, note };
+    return { ...read(state), items: state.itemsInAll, note: noteOf(state) };
   };
   let begun = false;
   return {

@@ -1,9 +1,10 @@
-// `bridle runs export`: runs with every point they told, as JSON lines or as a table.
-import { open } from "node:fs/promises";
+// `bridle runs export`: runs with every point they told, as JSON lines, as one JSON value or as a table.
 import type { Command } from "commander";
-import { writeError } from "../errors/file-errors.js";
+import { BridleError } from "../errors/error.js";
 import type { Database } from "../ports/database.js";
-import type { TrackedRun } from "../track/read.js";
+import type { RunArtifact } from "../ports/event-sink.js";
+import type { ExportedPoint } from "../track/export.js";
+import type { KeptLine, TrackedRun } from "../track/read.js";
 import { addExamples, addJsonOption, oneOf } from "./options.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, type PlaceFlags, withRuns } from "./run-flags.js";
@@ -29,7 +30,9 @@ export function addRunsExportCommand(runs: Command, terminal: Terminal): void {
     .summary("export runs")
     .description(
       "Writes runs with all they told: as JSON lines (a line for each run, then its points, lines and files), " +
-        "as CSV of points, or as CSV of runs with their parameters and last values.",
+        "as CSV of points, or as CSV of runs with their parameters and last values. With --json and no --output, as one " +
+        'JSON value {"runs": [{…, "points", "lines", "artifacts"}]}; with both, the file is in its format, and how much is in ' +
+        "it is told.",
     )
     .argument(
       "[runs...]",
@@ -45,112 +48,184 @@ export function addRunsExportCommand(runs: Command, terminal: Terminal): void {
     ["bridle runs export > runs.jsonl", "everything"],
     ["bridle runs export k3m9 --format csv --metrics eval/loss", "a curve as a table"],
     ["bridle runs export --experiment news --format runs-csv --output news.csv", "a row a run"],
+    ["bridle runs export k3m9 --json", "one value with all of a run"],
   ]).action((names: readonly string[], options: Options) => run(names, options, terminal));
 }
 
+type Put = (text: string) => Promise<void>;
+
+interface Counts {
+  readonly runs: number;
+  readonly points: number;
+}
+
 async function run(names: readonly string[], options: Options, terminal: Terminal): Promise<void> {
-  const { output } = options;
-  const file =
-    output === undefined
-      ? undefined
-      : await open(`${output}.part`, "w").catch((thrown) => {
-          throw writeError(thrown, output);
-        });
-  const put = file
-    ? async (text: string) => void (await file.write(text))
-    : (text: string) => write(terminal.stdout, text);
-  try {
-    const counts = await withRuns(options, terminal, (database) =>
-      exportRuns(database, names, options, put, terminal),
-    );
-    if (file !== undefined && output !== undefined) {
-      await file.sync();
-      await file.close();
-      const { rename } = await import("node:fs/promises");
-      await rename(`${output}.part`, output);
-      if (options.json) await printJson(terminal, { output, ...counts });
-    }
-  } catch (thrown) {
-    if (file !== undefined && output !== undefined) {
-      await file.close().catch(() => {});
-      const { rm } = await import("node:fs/promises");
-      await rm(`${output}.part`, { force: true });
-    }
-    throw thrown;
+  const { output, json, format } = options;
+  if (json && output === undefined && format !== "jsonl") {
+    const problem = `--json prints one JSON value, and --format ${format} is none; --output FILE takes it.`;
+    throw new BridleError("COMMAND_LINE_INVALID", { problem, typed: "bridle runs export" });
   }
+  const exportTo = (put: Put) =>
+    withRuns(options, terminal, (database) => exportRuns(database, names, options, put, terminal));
+  if (output === undefined) {
+    await exportTo((text) => write(terminal.stdout, text));
+    return;
+  }
+  const { writeOutput } = await import("../text/files/write-output.js");
+  let counts: Counts | undefined;
+  await writeOutput(output, async (handle) => {
+    counts = await exportTo((text) => handle.writeFile(text));
+  });
+  if (json) await printJson(terminal, { output, ...counts });
 }
 
 async function exportRuns(
   database: Database,
   names: readonly string[],
   options: Options,
-  put: (text: string) => Promise<void>,
+  put: Put,
   terminal: Terminal,
-): Promise<{ readonly runs: number; readonly points: number }> {
-  const [{ getRun, listArtifacts, listRuns, readLines }, { readPoints }] = await Promise.all([
+): Promise<Counts> {
+  const { getRun, getRuns, listRunIds, usualPage } = await import("../track/read.js");
+  const named: string[] = [];
+  for (const name of names) named.push((await getRun(database, name)).id);
+  // All of them at once: pages would shift where a run begins meanwhile.
+  const ids = names.length === 0 ? await listRunIds(database, queryOf(options)) : named;
+  const writer = await openWriter(database, options, put);
+  const progress = await openProgress(terminal, "runs");
+  let runs = 0;
+  try {
+    for (let first = 0; first < ids.length; first += usualPage) {
+      for (const each of await getRuns(database, ids.slice(first, first + usualPage))) {
+        await writer.add(each);
+        runs += 1;
+        progress.update({ done: runs, total: ids.length, items: runs, itemsInAll: runs });
+      }
+    }
+  } finally {
+    progress.stop();
+  }
+  return { runs, points: await writer.end() };
+}
+
+interface RunWriter {
+  add(run: TrackedRun): Promise<void>;
+  /** @returns how many points were written, as far as that is told */
+  end(): Promise<number>;
+}
+
+async function openWriter(
+  database: Database,
+  { format, json, output, metrics }: Options,
+  put: Put,
+): Promise<RunWriter> {
+  const [{ listArtifacts, readLines }, { readPoints }] = await Promise.all([
     import("../track/read.js"),
     import("../track/export.js"),
   ]);
-  const all: TrackedRun[] = [];
-  for (const name of names) all.push(await getRun(database, name));
-  if (names.length === 0) {
-    for (;;) {
-      const page = await listRuns(database, {
-        ...queryOf(options),
-        limit: 500,
-        offset: all.length,
-      });
-      all.push(...page.runs);
-      if (page.runs.length === 0) break;
-    }
-  }
-  const keys = options.metrics?.split(",").map((key) => key.trim());
-  const { format } = options;
-  if (format === "runs-csv") await put(runsTable(all));
-  if (format === "csv") await put("run,name,key,step,epoch,at,value\n");
-  let points = 0;
-  const progress = await openProgress(terminal, "runs");
-  for (const [done, each] of all.entries()) {
-    if (format === "runs-csv") break;
-    if (format === "jsonl") {
-      const { metrics: _, ...facts } = each;
-      await put(`${JSON.stringify({ type: "run", run: facts })}\n`);
-    }
-    for await (const some of readPoints(database, each.id, keys)) {
-      points += some.length;
-      await put(
-        format === "jsonl"
-          ? `${JSON.stringify({ type: "points", run: each.id, points: some })}\n`
-          : some
-              .map((one) =>
-                csvRow([
-                  each.id,
-                  each.name,
-                  one.key,
-                  one.step,
-                  one.epoch,
-                  new Date(one.at).toISOString(),
-                  one.value,
-                ]),
-              )
-              .join(""),
-      );
-    }
-    if (format === "jsonl") {
+  const keys = metrics?.split(",").map((key) => key.trim());
+  const source: Source = {
+    points: (id) => readPoints(database, id, keys),
+    async *lines(id) {
       for (let after = -1; ; ) {
-        const lines = await readLines(database, each.id, { after });
-        if (lines.length === 0) break;
-        await put(`${JSON.stringify({ type: "lines", run: each.id, lines })}\n`);
+        const lines = await readLines(database, id, { after });
+        if (lines.length === 0) return;
+        yield lines;
         after = lines.at(-1)?.number ?? after;
       }
-      for (const artifact of await listArtifacts(database, each.id)) {
-        await put(`${JSON.stringify({ type: "artifact", run: each.id, artifact })}\n`);
+    },
+    artifacts: (id) => listArtifacts(database, id),
+  };
+  if (format === "runs-csv") return tableWriter(put);
+  if (format === "csv") return await pointsWriter(source, put);
+  return json && output === undefined ? await valueWriter(source, put) : linesWriter(source, put);
+}
+
+/** What runs told, some of it at a time. */
+interface Source {
+  points(id: string): AsyncIterable<readonly ExportedPoint[]>;
+  lines(id: string): AsyncIterable<readonly KeptLine[]>;
+  artifacts(id: string): Promise<readonly RunArtifact[]>;
+}
+
+function linesWriter(source: Source, put: Put): RunWriter {
+  let count = 0;
+  const line = (value: object) => put(`${JSON.stringify(value)}\n`);
+  return {
+    async add({ metrics: _, ...run }) {
+      await line({ type: "run", run });
+      for await (const points of source.points(run.id)) {
+        count += points.length;
+        await line({ type: "points", run: run.id, points });
       }
+      for await (const lines of source.lines(run.id)) {
+        await line({ type: "lines", run: run.id, lines });
+      }
+      for (const artifact of await source.artifacts(run.id)) {
+        await line({ type: "artifact", run: run.id, artifact });
+      }
+    },
+    end: async () => count,
+  };
+}
+
+/** One JSON value, written as it comes: all points of a run are never held. */
+async function valueWriter(source: Source, put: Put): Promise<RunWriter> {
+  let separator = "";
+  await put('{"runs":[');
+  const list = async (key: string, items: AsyncIterable<readonly object[]>) => {
+    await put(`,"${key}":[`);
+    let before = "";
+    for await (const some of items) {
+      await put(before + some.map((item) => JSON.stringify(item)).join());
+      before = ",";
     }
-    progress.update({ done: done + 1, total: all.length, items: done + 1, itemsInAll: done + 1 });
-  }
-  progress.stop();
-  return { runs: all.length, points };
+    await put("]");
+  };
+  return {
+    async add({ metrics: _, ...run }) {
+      await put(separator + JSON.stringify(run).slice(0, -1));
+      separator = ",";
+      await list("points", source.points(run.id));
+      await list("lines", source.lines(run.id));
+      await put(`,"artifacts":${JSON.stringify(await source.artifacts(run.id))}}`);
+    },
+    async end() {
+      await put("]}\n");
+      return 0;
+    },
+  };
+}
+
+async function pointsWriter(source: Source, put: Put): Promise<RunWriter> {
+  let count = 0;
+  await put("run,name,key,step,epoch,at,value\n");
+  return {
+    async add({ id, name }) {
+      for await (const points of source.points(id)) {
+        count += points.length;
+        const rows = points.map(({ key, step, epoch, at, value }) =>
+          csvRow([id, name, key, step, epoch, new Date(at).toISOString(), value]),
+        );
+        await put(rows.join(""));
+      }
+    },
+    end: async () => count,
+  };
+}
+
+/** Its columns are those that any run has, so that all runs are held. */
+function tableWriter(put: Put): RunWriter {
+  const runs: TrackedRun[] = [];
+  return {
+    async add(run) {
+      runs.push(run);
+    },
+    async end() {
+      await put(runsTable(runs));
+      return 0;
+    },
+  };
 }
 
 type Cell = string | number | null | undefined;

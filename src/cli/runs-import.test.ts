@@ -75,3 +75,30 @@ it("takes a table of W&B's page, and says what a file is that is none", async ()
     hint: expect.stringMatching(/mlflow server/),
   });
 });
+
+it("shows no control characters of what others wrote", async () => {
+  const sly = path.join(root, "sly");
+  const name = "a\u001b]0;title\u0007\u009b2Jb\nfake";
+  for (const [file, text] of [
+    ["7/meta.yaml", 'name: "news\\e[2J"\n'],
+    ["7/a/meta.yaml", `run_id: a\nrun_name: ${JSON.stringify(name)}\nstatus: 3\n`],
+    ["7/a/tags/note\u001b[1m", "one\u001b[31m\rtwo"],
+    ["7/b/meta.yaml", `run_id: b\nrun_name: ${JSON.stringify(name)}\nstart_time: soon\n`],
+    ["7/c/meta.yaml", "run_id: c\nstart_time: soon\n"],
+  ] as const) {
+    mkdirSync(path.dirname(path.join(sly, file)), { recursive: true });
+    writeFileSync(path.join(sly, file), text);
+  }
+  const imported = await bridle("sly", "runs", "import", sly, "--from", "mlflow");
+  const listed = await bridle("sly", "runs", "list");
+  const id = /^\S+/.exec(imported.out)?.[0] ?? "";
+  const shown = await bridle("sly", "runs", "show", id, "--params", "--logs");
+  for (const text of [imported.out, imported.err, listed.out, shown.out]) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|^fake/m);
+  }
+  expect(imported.out).toMatch(/^\S+ {2}news \[2J {2}a \]0;title {2}2Jb fake {2}0 points/);
+  expect(shown.out).toContain("one [31m two");
+  const { runs: told } = JSON.parse((await bridle("sly", "runs", "list", "--json")).out);
+  expect(told).toMatchObject([{ name }]);
+});

@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { ForeignRun } from "../ports/event-sink.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, addStoreFlag, type PlaceFlags } from "./run-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
@@ -14,6 +15,7 @@ const sources = ["mlflow", "wandb"] as const;
 interface Options extends PlaceFlags {
   readonly from: (typeof sources)[number];
   readonly experiment?: string;
+  readonly followFiles?: boolean;
   readonly json?: boolean;
 }
 
@@ -22,8 +24,8 @@ export function addRunsImportCommand(runs: Command, terminal: Terminal): void {
     .command("import")
     .summary("bring runs of other trackers here")
     .description(
-      "Imports runs with parameters, metrics, tags, and files up to 10 MB; larger files and those that cannot be reached are " +
-        "named where they lie. From MLflow: a server's address, its folder `mlruns`, or its database `mlflow.db`. From " +
+      "Imports runs with parameters, metrics, tags, and files up to 10 MB; larger files and those that cannot be reached, or lie " +
+        "outside of what is imported, are named where they lie. From MLflow: a server's address, its folder `mlruns`, or its database `mlflow.db`. From " +
         "Weights & Biases: CSV files that its pages export (the table of runs, charts by step), or a folder for each run " +
         "with history.csv (or .json, .jsonl, .parquet), and config.yaml, wandb-summary.json and wandb-metadata.json where " +
         "there are any. Imported again, a run is there once. What is wrong with one run is told and keeps none of the " +
@@ -37,6 +39,10 @@ export function addRunsImportCommand(runs: Command, terminal: Terminal): void {
       "--experiment <name>",
       "mlflow: of this experiment alone; wandb: the experiment they get (default: the folder's or file's name)",
     );
+  command.option(
+    "--follow-files",
+    "mlflow: copy files also from other folders of this machine that runs name; for runs that you trust",
+  );
   addDatabaseFlag(command);
   addStoreFlag(command);
   addJsonOption(command);
@@ -87,8 +93,8 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
     await artifacts.close();
     await close();
   }
-  const told = imported.map(({ run: { id, experiment, name }, points, files }) => ({
-    ...{ id, experiment, name, points, files },
+  const told = imported.map(({ run: { id, experiment, name }, points, files, named }) => ({
+    ...{ id, experiment, name, points, files, named },
   }));
   if (options.json) {
     await printJson(terminal, {
@@ -96,14 +102,17 @@ async function run(place: string, options: Options, terminal: Terminal): Promise
       failed: failed.map(({ name, error: { code, message } }) => ({ name, code, message })),
     });
   } else {
-    for (const { id, experiment, name, points, files } of told) {
-      await printLine(terminal, `${id}  ${experiment}  ${name}  ${points} points, ${files} files`);
+    for (const { id, experiment, name, points, files, named } of told) {
+      const where = named === 0 ? "" : `, ${named} of them named where they lie`;
+      const count = `${points} points, ${files} files${where}`;
+      await printLine(terminal, plainLine(`${id}  ${experiment}  ${name}  ${count}`));
     }
   }
   const [first] = failed;
   if (first === undefined) return;
   for (const { name, error } of failed.slice(1)) {
-    terminal.stderr.write(`warning: ${name} is not imported whole: ${error.message}\n`);
+    const warning = `warning: ${name} is not imported whole: ${error.message}`;
+    terminal.stderr.write(`${plainLine(warning)}\n`);
   }
   const incomplete = new BridleError("IMPORT_INCOMPLETE", {
     ...{ failed: failed.length, runs: foreign.length },
@@ -121,7 +130,7 @@ interface FoundRuns {
 /** @throws FILE_NOT_FOUND, FILE_INVALID, IMPORT_EMPTY, and what asking a server throws */
 async function findRuns(
   place: string,
-  { from, experiment }: Options,
+  { from, experiment, followFiles = false }: Options,
   terminal: Terminal,
 ): Promise<FoundRuns> {
   const close = async () => {};
@@ -140,13 +149,13 @@ async function findRuns(
   const file = await findMlflowDatabase(place);
   if (file === undefined) {
     const { readMlflowFiles } = await import("../track/import/mlflow-files.js");
-    return { runs: await readMlflowFiles(place, experiment), close };
+    return { runs: await readMlflowFiles(place, experiment, { followFiles }), close };
   }
   const { openForeignDatabase } = await import("../compose.js");
   const database = await openForeignDatabase(file);
   try {
     return {
-      runs: await readMlflowDatabase(database, experiment),
+      runs: await readMlflowDatabase(database, experiment, { followFiles }),
       close: () => database.close(),
     };
   } catch (thrown) {

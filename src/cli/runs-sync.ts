@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, addSinkFlag, addStoreFlag, type PlaceFlags } from "./run-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
@@ -65,12 +66,13 @@ async function run(names: readonly string[], options: Options, terminal: Termina
     });
   } else {
     for (const { sink, run: id, name } of told) {
-      await printLine(terminal, `${sink} was told of run ${id} ${name}.`);
+      await printLine(terminal, plainLine(`${sink} was told of run ${id} ${name}.`));
     }
     for (const { sink, destination, run, isHeld } of elsewhere) {
       const how = sink === "track" ? "--db" : `--sink ${sink}=${destination}`;
       const next = isHeld ? "its process sends it" : `send it with ${how}`;
-      await printLine(terminal, `Run ${run.id} ${run.name} waits for ${destination}: ${next}.`);
+      const waits = `Run ${run.id} ${run.name} waits for ${destination}: ${next}.`;
+      await printLine(terminal, plainLine(waits));
     }
     if (told.length + waiting.length + elsewhere.length === 0) {
       await printLine(terminal, "Nothing waits to be told.");

@@ -55,7 +55,10 @@ export function addSummarizeCommand(program: Command, terminal: Terminal): void 
       "extractive (default), a folder with a model, a registered version (news:3, news@champion), or an id on the Hugging Face hub",
     );
   addLengthOptions(command)
-    .option("--output <file>", "write there instead of to standard output")
+    .option(
+      "--output <file>",
+      "write there instead of to standard output; with --json that is the whole result, and standard output tells where it is",
+    )
     .option("--input <file>", "batch: a file with one document a row")
     .option(
       "--column <name>",
@@ -154,17 +157,20 @@ async function summarizeOne(
   const told = options.json
     ? JSON.stringify({ ...result, document: { format, encoding, pages, title, warnings } })
     : result.summary;
-  if (options.output === undefined) return await printLine(terminal, told);
-  const [{ default: writeFileAtomic }, { writeError }] = await Promise.all([
-    import("write-file-atomic"),
+  const { output } = options;
+  if (output === undefined) return await printLine(terminal, told);
+  const [{ writeOutput }, { writeError }] = await Promise.all([
+    import("../text/files/write-output.js"),
     import("../errors/file-errors.js"),
   ]);
-  try {
-    await writeFileAtomic(options.output, `${told}\n`);
-  } catch (thrown) {
-    throw writeError(thrown, options.output);
+  await writeOutput(output, (handle) => handle.writeFile(`${told}\n`)).catch((thrown) => {
+    throw writeError(thrown.cause ?? thrown, output);
+  });
+  if (options.json) {
+    const { model, version, finishReason, truncated, usage } = result;
+    await printJson(terminal, { output, model, version, finishReason, truncated, usage });
   }
-  terminal.stderr.write(`Written to ${options.output}.\n`);
+  terminal.stderr.write(`Written to ${output}.\n`);
 }
 
 async function summarizeMany(

@@ -582,7 +582,7 @@ export const codes = {
   BATCH_RUNNING: {
     kind: "conflict",
     message: "Process {pid} on {host} is writing {file} now.",
-    hint: "Wait for it or end it; if that process is something else, delete {lock} and try again.",
+    hint: "Wait for it or end it; if that process is something else, delete {lock} and try again. One of another machine or container that was killed is known by its silence: try again a minute after the first try.",
   },
   BATCH_ROWS_FAILED: {
     kind: "gate-failed",
@@ -797,6 +797,11 @@ export const codes = {
     message: "The API key file {file} cannot be used: {reason}",
     hint: "Correct it, or make another: bridle api-key create --name NAME --file FILE",
   },
+  KEY_FILE_BUSY: {
+    kind: "conflict",
+    message: "Process {pid} on {host} is changing the API key file {file} now.",
+    hint: "Try again; if that process is something else, delete {lock} first.",
+  },
   KEY_NAME_TAKEN: {
     kind: "conflict",
     message: "A key cannot be named {name}: {reason}.",
@@ -970,7 +975,7 @@ export const codes = {
   OUTPUT_IN_USE: {
     kind: "conflict",
     message: "Another trainer (process {pid}{where}) works on {folder}.",
-    hint: "Wait until it is done, or give this run another train.output. One of another machine that was killed lets go after five minutes.",
+    hint: "Wait until it is done, or give this run another train.output. One of another machine or container that was killed is known by its silence: try again five minutes after the first try.",
   },
   VERSION_NOT_FOUND: {
     kind: "missing",

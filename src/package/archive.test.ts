@@ -1,7 +1,8 @@
 // Packages as one file: the same bytes for the same package, back as they were, and nothing that an archive says is believed.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Header } from "tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -88,6 +89,18 @@ describe("one file", () => {
     expect(back.manifest.digest).toBe(from.manifest.digest);
     expect(steps.at(-1)).toBe(1);
     expect(hashesOf(at("back"))).toEqual(hashesOf(at("package")));
+  });
+
+  it.skipIf(process.platform === "win32")("follows a link, and takes no pipe's place", async () => {
+    const from = await openPackageFolder(at("package"));
+    await symlink("led-to.tar", at("link.tar"));
+    await writeArchive(from, at("link.tar"));
+    expect((await lstat(at("link.tar"))).isSymbolicLink()).toBe(true);
+    expect((await lstat(at("led-to.tar"))).isFile()).toBe(true);
+    execFileSync("mkfifo", [at("pipe")]);
+    const refused = writeArchive(from, at("pipe"), { overwrite: true });
+    await expect(refused).rejects.toMatchObject({ code: "FILE_NOT_WRITABLE" });
+    expect((await lstat(at("pipe"))).isFIFO()).toBe(true);
   });
 
   it("is not written over another, and not half", async () => {

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { Header, Parser, type ReadEntry } from "tar";
 import { BridleError } from "../errors/error.js";
 import { readError, writeError } from "../errors/file-errors.js";
+import { findOutput } from "../text/files/write-output.js";
 import {
   isSafePath,
   type Manifest,
@@ -80,11 +81,18 @@ export async function writeArchive(
   target: string,
   { overwrite, ...work }: PackageWork & { readonly overwrite?: boolean | undefined } = {},
 ): Promise<void> {
-  const file = resolve(target);
+  const place = await findOutput(resolve(target)).catch((thrown) => {
+    throw writeError(thrown, target);
+  });
+  const { file } = place;
   const draft = join(dirname(file), `.${basename(file)}.${randomUUID()}.tmp`);
   try {
     if (!overwrite && (await exists(file)))
       throw new BridleError("OUTPUT_EXISTS", { file: target });
+    if (place.isStream) {
+      const reason = "it is no file, and an archive takes the place of nothing else";
+      throw new BridleError("FILE_NOT_WRITABLE", { file: target, reason });
+    }
     await mkdir(dirname(file), { recursive: true });
     await writeFileFrom(draft, tarBytes(from, work));
     await rename(draft, file);

@@ -1,5 +1,5 @@
 // Tells whether a process of this machine still runs.
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { systemCode } from "../errors/file-errors.js";
 
 /**
@@ -48,6 +48,16 @@ export function isSameRunning(pid: number, start: string | undefined): boolean {
   if (!isRunning(pid)) return false;
   const now = processStart(pid);
   return start === undefined || now === undefined || now === start;
+}
+
+/** Which process ids this process sees: containers of one machine have their own each. Undefined where the system does not tell. */
+export function pidNamespace(): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return undefined;
+  }
 }
 
 /** What Linux tells of a process, from its state on; the name before it may hold anything. */

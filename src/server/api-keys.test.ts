@@ -1,8 +1,8 @@
 // Tests that keys are kept as digests, found again, and give the scopes they were made with.
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   addApiKey,
   createApiKey,
@@ -32,6 +32,43 @@ describe("the key file", () => {
     expect(ring.find(writer)).toMatchObject({ name: "newsroom", scopes: ["summarize"] });
     expect(ring.find(`${reader}x`)).toBeUndefined();
     expect(ring.find("")).toBeUndefined();
+  });
+
+  it("keeps every key of several that are added at once, by any name of the file", async () => {
+    const file = path.join(folder, "keys.json");
+    const link = path.join(folder, "link.json");
+    // Windows lets few people make links.
+    const isLinked = process.platform !== "win32";
+    if (isLinked) await symlink("keys.json", link);
+    const names = Array.from({ length: 8 }, (_, at) => `key ${at}`);
+    const keys = await Promise.all(
+      names.map((name, at) =>
+        addApiKey(isLinked && at % 2 ? link : file, { name, scopes: ["read"] }),
+      ),
+    );
+    const ring = await loadKeyRing({ apiKeys: [], apiKeysFile: file });
+    expect(keys.map((key) => ring.find(key)?.name)).toEqual(names);
+    const same = [1, 2].map(() => addApiKey(file, { name: "twice", scopes: ["read"] }));
+    const ends = (await Promise.allSettled(same)).map(({ status }) => status);
+    expect(ends.sort()).toEqual(["fulfilled", "rejected"]);
+    const left = (await readdir(folder)).filter((name) => name !== "link.json");
+    expect(left).toEqual(["keys.json"]);
+  });
+
+  it("is not changed while another process does not let go of it", async () => {
+    const file = path.join(folder, "keys.json");
+    const holder = { token: "theirs", pid: process.ppid, host: hostname() };
+    await writeFile(`${file}.lock`, JSON.stringify(holder));
+    let clockMs = 0;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+      clockMs += 6000;
+      return clockMs;
+    });
+    const adding = addApiKey(file, { name: "a", scopes: ["read"] });
+    const details = { file, pid: process.ppid, lock: `${file}.lock` };
+    await expect(adding).rejects.toMatchObject({ code: "KEY_FILE_BUSY", details });
+    clock.mockRestore();
+    expect(await readdir(folder)).toEqual(["keys.json.lock"]);
   });
 
   it.skipIf(process.platform === "win32")("can be read by its owner only", async () => {

@@ -58,18 +58,29 @@ export function createApiKey({ name, scopes, expiresAt }: NewApiKey): {
 }
 
 /**
- * Adds a new key to a key file, making the file where there is none (readable by its owner only).
+ * Adds a new key to a key file, making the file where there is none (readable by its owner only). Of several that are added at
+ * once by several processes each is kept.
  * @returns the key, to be shown once
- * @throws KEY_FILE_INVALID when the file is there but is no key file; KEY_NAME_TAKEN; INVALID_PARAMETER for what could not be
- *   read from the file again
+ * @throws KEY_FILE_INVALID when the file is there but is no key file; KEY_FILE_BUSY; KEY_NAME_TAKEN; INVALID_PARAMETER for what
+ *   could not be read from the file again
  */
 export async function addApiKey(file: string, wanted: NewApiKey): Promise<string> {
-  const known = await readKeyFile(file, { mayBeAbsent: true });
-  checkKeyName(wanted.name, file, known);
   const { key, record } = createApiKey(wanted);
-  checkRecord(record);
-  const text = `${JSON.stringify({ keys: [...known, record] }, null, 2)}\n`;
-  await writeFileAtomic(file, text, { mode: 0o600 });
+  const add = async () => {
+    const known = await readKeyFile(file, { mayBeAbsent: true });
+    checkKeyName(wanted.name, file, known);
+    checkRecord(record);
+    const text = `${JSON.stringify({ keys: [...known, record] }, null, 2)}\n`;
+    await writeFileAtomic(file, text, { mode: 0o600 });
+  };
+  const [{ changeAlone }, { findOutput }] = await Promise.all([
+    import("../compose.js"),
+    import("../text/files/write-output.js"),
+  ]);
+  const { file: place } = await findOutput(file);
+  await changeAlone(place, add, ({ pid, host, lock }) => {
+    return new BridleError("KEY_FILE_BUSY", { file, pid, host: host || "another machine", lock });
+  });
   return key;
 }
 

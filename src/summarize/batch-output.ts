@@ -1,13 +1,14 @@
 // The output of a batch: lines appended in order and made durable, taken up again where a killed run left off.
 
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile, rm, stat, utimes } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import writeFileAtomic from "write-file-atomic";
 import { readLines } from "../data/lines.js";
 import { BridleError } from "../errors/error.js";
 import { readError, systemCode, writeError } from "../errors/file-errors.js";
-import { isRunning } from "../runtime/living-process.js";
+import { isHere, takeProcessLock } from "../runtime/process-lock.js";
+import { findOutput } from "../text/files/write-output.js";
 
 /** What decides every line of an output; two batches that agree in it give the same file. */
 export interface BatchIdentity {
@@ -32,7 +33,7 @@ export interface BatchOutput {
 const stateFormat = "bridle-batch-1";
 /** Longest line that is read back; a longer one counts as torn. */
 const longestLineBytes = 1_000_000_000;
-const heartbeatMs = 5_000;
+/** A batch of another machine, whose process cannot be asked for, is gone after so long without a sign. */
 const silentMs = 60_000;
 
 /** The file beside an output that says which batch it belongs to. */
@@ -47,29 +48,48 @@ export function lockFile(output: string): string {
 
 /**
  * Opens the output for appending: new, or repaired and positioned after its last whole line.
- * @throws BATCH_RUNNING, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, FILE_NOT_WRITABLE
+ * @param named a link is followed, so that who names the file otherwise goes on with the same
+ * @throws BATCH_RUNNING, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, FILE_NOT_WRITABLE, also for what is no regular file
  */
 export async function openBatchOutput(
-  output: string,
+  named: string,
   identity: BatchIdentity,
   options: { readonly overwrite?: boolean } = {},
 ): Promise<BatchOutput> {
+  const output = await placeOf(named);
   const unlock = await lock(output);
   try {
     const begun = options.overwrite === true ? undefined : await checkBegun(output, identity);
-    if (!begun) {
-      await rm(output, { force: true });
-      const state = JSON.stringify({ format: stateFormat, ...identity }, null, 2);
-      await writeFileAtomic(stateFile(output), `${state}\n`);
+    const handle = await open(output, begun ? "r+" : "w");
+    try {
+      if (!begun) {
+        const state = JSON.stringify({ format: stateFormat, ...identity }, null, 2);
+        await writeFileAtomic(stateFile(output), `${state}\n`);
+      }
+      const finished = begun ? await scan(output) : { rows: 0, failed: 0, sizeBytes: 0 };
+      await handle.truncate(finished.sizeBytes);
+      return appendTo(handle, output, finished, unlock);
+    } catch (thrown) {
+      await handle.close();
+      throw thrown;
     }
-    const finished = begun ? await scan(output) : { rows: 0, failed: 0, sizeBytes: 0 };
-    const handle = await open(output, begun ? "r+" : "wx");
-    await handle.truncate(finished.sizeBytes);
-    return appendTo(handle, output, finished, unlock);
   } catch (thrown) {
     await unlock();
     throw writeError(thrown, output);
   }
+}
+
+/** @throws FILE_NOT_WRITABLE */
+async function placeOf(named: string): Promise<string> {
+  const { file, isStream, found } = await findOutput(named).catch((thrown) => {
+    throw writeError(thrown, named);
+  });
+  if (!isStream && !found?.isDirectory()) return file;
+  const reason = isStream
+    ? "it is no regular file, and a batch reads its results again to go on"
+    : "it is a folder";
+  const hint = "Name a file for the results; to see or pass them on, read that file.";
+  throw new BridleError("FILE_NOT_WRITABLE", { file: named, reason }, { hint });
 }
 
 function appendTo(
@@ -113,9 +133,9 @@ function appendTo(
 
 /** Whether there is an output to go on with; false where there is nothing in it. */
 async function checkBegun(output: string, identity: BatchIdentity): Promise<boolean> {
-  const found = await sizeOf(output);
+  const { found } = await findOutput(output);
   const state = await readState(output);
-  if (found === undefined || found === 0) return false;
+  if (!found?.size) return false;
   if (state === undefined) {
     throw new BridleError("BATCH_OUTPUT_EXISTS", { file: output });
   }
@@ -139,15 +159,6 @@ async function readState(output: string): Promise<BatchIdentity | undefined> {
   } catch (thrown) {
     if (systemCode(thrown) === "ENOENT" || thrown instanceof SyntaxError) return undefined;
     throw readError(thrown, stateFile(output));
-  }
-}
-
-async function sizeOf(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).size;
-  } catch (thrown) {
-    if (systemCode(thrown) === "ENOENT") return undefined;
-    throw writeError(thrown, file);
   }
 }
 
@@ -184,48 +195,12 @@ function parse(bytes: Uint8Array): { index?: unknown; error?: unknown } | undefi
 /** Keeps a second run off the same output; the lock of a run that was killed is taken over. */
 async function lock(output: string): Promise<() => Promise<void>> {
   const file = lockFile(output);
-  for (;;) {
-    try {
-      const handle = await open(file, "wx");
-      await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
-      await handle.close();
-      break;
-    } catch (thrown) {
-      if (systemCode(thrown) !== "EEXIST") throw writeError(thrown, file);
-    }
-    const holder = await readHolder(file);
-    if (holder?.alive) {
-      const { pid, host } = holder;
-      throw new BridleError("BATCH_RUNNING", { file: output, lock: file, pid, host });
-    }
-    await rm(file, { force: true });
-  }
-  const heartbeat = setInterval(() => {
-    const now = new Date();
-    utimes(file, now, now).catch(() => {
-      // Somebody deleted the lock, as the hint of BATCH_RUNNING allows.
-    });
-  }, heartbeatMs);
-  heartbeat.unref();
-  return async () => {
-    clearInterval(heartbeat);
-    await rm(file, { force: true });
-  };
-}
-
-async function readHolder(file: string) {
-  try {
-    const touchedMs = (await stat(file)).mtimeMs;
-    const { pid, host } = JSON.parse(await readFile(file, "utf8")) as { pid: number; host: string };
-    // Process ids of another machine say nothing here; its heartbeat does.
-    // A container that was restarted may hand out the same ids again.
-    const alive =
-      host === hostname()
-        ? pid !== process.pid && isRunning(pid)
-        : Date.now() - touchedMs < silentMs;
-    return { pid, host, alive };
-  } catch (thrown) {
-    if (systemCode(thrown) === "ENOENT" || thrown instanceof SyntaxError) return undefined;
-    throw readError(thrown, file);
-  }
+  const taken = await takeProcessLock(file, { silentMs }).catch((thrown) => {
+    throw writeError(thrown, file);
+  });
+  if ("lock" in taken) return taken.lock.release;
+  const { pid, host: name } = taken.holder;
+  const elsewhere = name === hostname() ? `${name}, in another container,` : name;
+  const host = isHere(taken.holder) ? name : elsewhere || "another machine";
+  throw new BridleError("BATCH_RUNNING", { file: output, lock: file, pid, host });
 }

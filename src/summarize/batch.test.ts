@@ -1,5 +1,19 @@
 // Tests batches: order, error rows, taking up where a run stopped, and what keeps two batches apart.
-import { appendFile, mkdtemp, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import {
+  appendFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -440,6 +454,26 @@ describe("a batch that is taken up again", () => {
     expect(await run(firstWord())).toMatchObject({ rows: 20, resumedRows: 0 });
   });
 
+  it("ends where its model is closed, which is no row's fault, and goes on with another", async () => {
+    await writeFile(input, rowsOf(20).join("\n"));
+    const closing = firstWord();
+    const closed = run(
+      {
+        ...closing,
+        summarize: async (document, options) => {
+          if (document.startsWith("w5 ")) throw new BridleError("CANCELLED");
+          return await closing.summarize(document, options);
+        },
+      },
+      { concurrency: 2 },
+    );
+    await expect(closed).rejects.toMatchObject({ code: "CANCELLED" });
+    expect((await results()).map(({ index, error }) => [index, error])).toEqual(
+      [0, 1, 2, 3, 4].map((index) => [index, undefined]),
+    );
+    expect(await run(firstWord())).toMatchObject({ rows: 20, resumedRows: 5, failed: 0 });
+  });
+
   it("takes parameters in another order for the same", async () => {
     await writeFile(input, rowsOf(2).join("\n"));
     await run(firstWord(), { parameters: { sentences: 1, maxWords: 5 } });
@@ -478,6 +512,78 @@ describe("what a batch will not touch", () => {
     await held(2 ** 30);
     expect(await run(firstWord())).toMatchObject({ rows: 3 });
   });
+
+  it("refuses a second batch on its output, also in one process and by another name", async () => {
+    await writeFile(input, rowsOf(20).join("\n"));
+    const link = path.join(folder, "link");
+    // Windows lets few people make links.
+    const isLinked = process.platform !== "win32";
+    if (isLinked) await symlink(output, link);
+    const names = [output, output, isLinked ? link : output];
+    const ends = await Promise.allSettled(names.map((name) => run(firstWord(), { output: name })));
+    const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+    expect(refused).toMatchObject(Array(2).fill({ code: "BATCH_RUNNING" }));
+    expect((await results()).map(({ index }) => index)).toEqual([...Array(20).keys()]);
+    expect((await readdir(folder)).filter((name) => name !== "link").sort()).toEqual([
+      ...["in.jsonl", "out.jsonl", "out.jsonl.state.json"],
+    ]);
+  });
+
+  it("refuses an output whose lock is being written, and lets go of no lock but its own", async () => {
+    await writeFile(input, rowsOf(1).join("\n"));
+    await writeFile(lockFile(output), "");
+    await expect(run(firstWord())).rejects.toMatchObject({
+      code: "BATCH_RUNNING",
+      details: { host: "another machine" },
+    });
+    const other = JSON.stringify({ token: "theirs", pid: process.ppid, host: hostname() });
+    await rm(lockFile(output));
+    const taking = firstWord();
+    await run({
+      ...taking,
+      summarize: async (document, options) => {
+        await writeFile(lockFile(output), other);
+        return await taking.summarize(document, options);
+      },
+    });
+    expect(await readFile(lockFile(output), "utf8")).toBe(other);
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "follows a link to the output, whether that is there or not, and leaves the link",
+    async () => {
+      await writeFile(input, rowsOf(3).join("\n"));
+      const link = path.join(folder, "link");
+      await symlink("out.jsonl", link);
+      expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, output: link });
+      expect(await run(firstWord(), { output: link })).toMatchObject({ rows: 3, resumedRows: 3 });
+      expect(await run(firstWord())).toMatchObject({ rows: 3, resumedRows: 3 });
+      expect(await readlink(link)).toBe("out.jsonl");
+      expect(await results()).toHaveLength(3);
+    },
+  );
+
+  it.skipIf(process.platform === "win32")(
+    "refuses a pipe, a stream and a folder, and leaves them where they are",
+    async () => {
+      await writeFile(input, rowsOf(1).join("\n"));
+      const pipe = path.join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      const inside = path.join(folder, "folder");
+      await mkdir(inside);
+      await symlink(pipe, output);
+      for (const name of [pipe, output, "/dev/stdout", inside]) {
+        for (const overwrite of [false, true]) {
+          await expect(run(firstWord(), { output: name, overwrite })).rejects.toMatchObject({
+            code: "FILE_NOT_WRITABLE",
+            hint: expect.stringContaining("Name a file"),
+          });
+        }
+      }
+      expect((await lstat(pipe)).isFIFO()).toBe(true);
+      expect((await readdir(folder)).sort()).toEqual(["folder", "in.jsonl", "out.jsonl", "pipe"]);
+    },
+  );
 
   it("names an input that is not there and a folder it cannot write to", async () => {
     await expect(run(firstWord())).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });

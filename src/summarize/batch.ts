@@ -21,7 +21,7 @@ export interface BatchOptions {
   readonly encoding?: string;
   /** Between the fields of CSV. */
   readonly delimiter?: string;
-  /** Where the results go, one a row, in the order of the input. */
+  /** The file where the results go, one a row, in the order of the input; a link leads to it. */
   readonly output: string;
   readonly parameters?: SummaryParameters;
   /** Column that holds the text; `document`, `text`, `content`, `article` or `dialogue` unless said. */
@@ -69,8 +69,12 @@ const windowLength = 8_000_000;
 const windowsHeld = 2;
 /** Text held in rows that are not written yet, in bytes; one row may go past it. */
 const heldBytesLimit = 128_000_000;
-/** Errors that say the request is wrong, not the row. */
-const fatalCodes: ReadonlySet<string> = new Set(["INVALID_PARAMETER", "PARAMETER_NOT_SUPPORTED"]);
+/** Errors that say the request is wrong, or the model closed, and nothing of the row. */
+const fatalCodes: ReadonlySet<string> = new Set([
+  "INVALID_PARAMETER",
+  "PARAMETER_NOT_SUPPORTED",
+  "CANCELLED",
+]);
 /** How often finished lines are forced to disk, in ms. */
 const syncEveryMs = 1000;
 
@@ -79,8 +83,9 @@ const syncEveryMs = 1000;
  * their order. Each output line is an object with `index` (row number from 0;
  * blank lines do not count), the row's `id` where it has one, and the summary's fields or an `error`
  * with code, message and hint. What a killed run had finished is kept and not done again.
- * @throws FILE_NOT_WRITABLE, BATCH_OUTPUT_EXISTS, BATCH_CHANGED, BATCH_RUNNING, INVALID_PARAMETER,
- *   PARAMETER_NOT_SUPPORTED, CANCELLED, and what openRows throws for an input that cannot be read on
+ * @throws CANCELLED also where the summarizer is closed meanwhile; FILE_NOT_WRITABLE, also for an output that is no regular
+ *   file, which could not be gone on with; BATCH_OUTPUT_EXISTS, BATCH_CHANGED, BATCH_RUNNING, INVALID_PARAMETER,
+ *   PARAMETER_NOT_SUPPORTED, and what openRows throws for an input that cannot be read on
  */
 export async function summarizeFile(
   summarizer: Summarizer,
@@ -147,7 +152,7 @@ async function identify(summarizer: Summarizer, options: BatchOptions): Promise<
   };
 }
 
-/** A row's line of output; or what says that every row would fail the same way, and the run is to end. */
+/** A row's line of output; or what says that every later row would fail the same way, and the run is to end. */
 type RowResult =
   | { readonly line: string; readonly failed: boolean }
   | { readonly fatal: BridleError };
@@ -197,6 +202,7 @@ async function run(
   let syncedAt = performance.now();
   const writeFinished = async () => {
     const lines: string[] = [];
+    let fatal: BridleError | undefined;
     do {
       const head = pending.shift()!;
       const result = await head.result;
@@ -206,12 +212,16 @@ async function run(
         pending.length = 0;
         break;
       }
-      if ("fatal" in result) throw result.fatal;
+      if ("fatal" in result) {
+        fatal = result.fatal;
+        break;
+      }
       lines.push(result.line);
       rows += 1;
       if (result.failed) failed += 1;
     } while (pending[0]?.settled && lines.length < 1000);
     await output.append(lines);
+    if (fatal !== undefined) throw fatal;
     if (performance.now() - syncedAt > syncEveryMs) {
       await output.sync();
       syncedAt = performance.now();

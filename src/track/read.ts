@@ -91,16 +91,36 @@ export const usualPage = 100;
 /** Runs that are named where a word means several. */
 const mostNamed = 20;
 
-/** A page of the runs that a query asks for. @throws RUN_QUERY_INVALID */
-export async function listRuns(
-  database: Database,
-  { filters = [], sort = "-started", limit = usualPage, offset = 0 }: RunQuery = {},
-): Promise<RunPage> {
+/** The parts of a statement that picks runs and puts them in order. @throws RUN_QUERY_INVALID */
+function querySql({ filters = [], sort = "-started" }: Pick<RunQuery, "filters" | "sort">) {
   const values: SqlValue[] = [];
   const conditions = filters.map((filter) => filterSql(filter, values));
   const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+  /** Those of the conditions, and then those of the order. */
   const sorted: SqlValue[] = [...values];
-  const order = sortSql(sort, sorted);
+  const order = `${sortSql(sort, sorted)}, r.started_at DESC, r.id`;
+  return { where, values, order, sorted };
+}
+
+/** The ids of all runs that a query asks for, as they are at one moment. @throws RUN_QUERY_INVALID */
+export async function listRunIds(
+  database: Database,
+  query: Pick<RunQuery, "filters" | "sort">,
+): Promise<readonly string[]> {
+  const { where, order, sorted } = querySql(query);
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT r.id ${runsAndExperiments} ${where} ORDER BY ${order}`,
+    sorted,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A page of the runs that a query asks for. @throws RUN_QUERY_INVALID */
+export async function listRuns(
+  database: Database,
+  { limit = usualPage, offset = 0, ...query }: RunQuery = {},
+): Promise<RunPage> {
+  const { where, values, order, sorted } = querySql(query);
   return await database.transaction(
     async (sql) => {
       const counted = await sql.query<{ total: number }>(
@@ -108,7 +128,7 @@ export async function listRuns(
         values,
       );
       const { rows } = await sql.query<RunRow>(
-        `SELECT ${columns} ${runsAndExperiments} ${where} ORDER BY ${order}, r.started_at DESC, r.id
+        `SELECT ${columns} ${runsAndExperiments} ${where} ORDER BY ${order}
         LIMIT $${sorted.push(limit)} OFFSET $${sorted.push(offset)}`,
         sorted,
       );

@@ -4,11 +4,13 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { removeSpools } from "../data/spool.js";
 import { BridleError } from "../errors/error.js";
+import { isHere, type ProcessLock, takeProcessLock } from "../runtime/process-lock.js";
 import { writeAtomically } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
-import { type TrainerLock, takeTrainerLock } from "./trainer-lock.js";
 
 const lockFile = ".trainer.lock";
+/** A trainer of another machine, whose process cannot be asked for, is gone after so long without a sign. */
+const silentMs = 300_000;
 export const eventsFile = "events.jsonl";
 
 export interface RunFolder {
@@ -84,11 +86,13 @@ async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** @throws OUTPUT_IN_USE, WRITE_FAILED */
-async function lock(folder: string): Promise<TrainerLock> {
+async function lock(folder: string): Promise<ProcessLock> {
   const file = join(folder, lockFile);
-  const taken = await writing(file, () => takeTrainerLock(file));
+  const taken = await writing(file, () => takeProcessLock(file, { silentMs }));
   if ("lock" in taken) return taken.lock;
   const { pid, host } = taken.holder;
-  const where = host === hostname() ? "" : ` on ${host || "another machine"}`;
+  const elsewhere =
+    host === hostname() ? "in another container" : `on ${host || "another machine"}`;
+  const where = isHere(taken.holder) ? "" : ` ${elsewhere}`;
   throw new BridleError("OUTPUT_IN_USE", { folder, pid, where });
 }

@@ -1,6 +1,14 @@
 // Runs out of what W&B's pages export and of MLflow's stores, whole or spoilt, brought into every database.
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -258,33 +266,73 @@ describeEachDatabase("imported runs", (place) => {
       ]);
     });
 
-    it("have files from where they lie, or the place where they lie", async () => {
-      const elsewhere = write({ "far/model/card.md": "# It\n" });
-      const uri = (text: string) => `artifact_uri: ${text}\n`;
+    const uri = (text: string) => `artifact_uri: ${text}\n`;
+    const filesOf = async (id: string) =>
+      (await listArtifacts(database, id)).map(({ name, uri: at, sizeBytes }) => [
+        ...[name, at, sizeBytes],
+      ]);
+
+    it("have files from where they lie in the store, or the place where they lie", async () => {
+      const elsewhere = write({ "secret/id_rsa": "key", "secret/7/g/artifacts/key": "key" });
+      const secret = path.join(elsewhere, "secret");
       const folder = write({
         "7/meta.yaml": "name: news\n",
-        "7/a/meta.yaml": meta("a", uri(`file://${elsewhere}/far`)),
-        "7/b/meta.yaml": meta("b", uri("s3://bucket/7/b/artifacts")),
+        "7/b/meta.yaml": meta("b", uri("s3://bucket/b")),
         "7/c/meta.yaml": meta("c", uri("file:///gone/other/place")),
         // The whole folder was moved since.
         "7/d/meta.yaml": meta("d", uri("file:///home/ada/mlruns/7/d/artifacts")),
         "7/d/artifacts/note.txt": "x",
         "7/e/meta.yaml": meta("e", uri("file:///home/ada/mlruns/7/e/artifacts")),
+        "7/f/meta.yaml": meta("f", uri(`file://${secret}`)),
+        // The folder was copied, and what it was copied from is there.
+        "7/g/meta.yaml": meta("g", uri(path.join(secret, "7/g/artifacts"))),
+        "7/h/meta.yaml": meta("h"),
+        "shared/model/card.md": "# It\n",
       });
-      const { all, told } = await importTwice(await readMlflowFiles(folder));
+      mkdirSync(path.join(folder, "7/a"));
+      const within = uri(`file://${folder}/shared`);
+      writeFileSync(path.join(folder, "7/a/meta.yaml"), meta("a", within));
+      symlinkSync(secret, path.join(folder, "7/h/artifacts"));
+      const read = () => readMlflowFiles(folder);
+      const { all, told } = await importTwice(await read());
       expect(told).toEqual([]);
-      const found = [];
-      for (const { id } of all) {
-        const files = await listArtifacts(database, id);
-        found.push(files.map(({ name, uri: at, sizeBytes }) => [name, at, sizeBytes]));
-      }
-      expect(found).toEqual([
+      expect(await Promise.all(all.map(({ id }) => filesOf(id)))).toEqual([
         [["model/card.md", "", 5]],
-        [["artifacts", "s3://bucket/7/b/artifacts", 0]],
+        [["artifacts", "s3://bucket/b", 0]],
         [["artifacts", "file:///gone/other/place", 0]],
         [["note.txt", "", 1]],
         [],
+        [["artifacts", `file://${secret}`, 0]],
+        [["artifacts", path.join(secret, "7/g/artifacts"), 0]],
+        [["artifacts", path.join(folder, "7/h/artifacts"), 0]],
       ]);
+      const of = async (name: string) =>
+        (await read()).find(({ known }) => known.name === name) as ForeignRun;
+      expect(await importRun(database, artifacts, await of("f"))).toMatchObject({
+        ...{ files: 1, named: 1 },
+      });
+      expect(await importRun(database, artifacts, await of("d"))).toMatchObject({
+        ...{ files: 1, named: 0 },
+      });
+    });
+
+    it("have files from elsewhere on this machine where that is asked for", async () => {
+      const elsewhere = write({ "far/model/card.md": "# It\n", "params/lr": "0.1" });
+      const folder = write({
+        "7/meta.yaml": "name: news\n",
+        "7/a/meta.yaml": meta("a", uri(`file://${elsewhere}/far`)),
+      });
+      symlinkSync(path.join(elsewhere, "params"), path.join(folder, "7/a/params"));
+      const refused = await importTwice(await readMlflowFiles(folder));
+      expect(refused.told).toEqual([
+        expect.stringMatching(/7.a.params cannot be used: it leads out/),
+      ]);
+      expect(refused.all).toEqual([]);
+      const followed = await readMlflowFiles(folder, undefined, { followFiles: true });
+      const { all, told } = await importTwice(followed);
+      expect(told).toEqual([]);
+      expect(all).toMatchObject([{ params: { lr: "0.1" } }]);
+      expect(await filesOf(all[0]?.id ?? "")).toEqual([["model/card.md", "", 5]]);
     });
   });
 
@@ -301,6 +349,7 @@ describeEachDatabase("imported runs", (place) => {
       "INSERT INTO experiments VALUES (0, 'Default', 'active'), (1, 'news', 'active')",
       "INSERT INTO runs VALUES ('r1', 'brave-owl-1', 'FINISHED', 1700000000000, 1700000009000, 'active', '/home/ada/mlruns/1/r1/artifacts', 1)",
       "INSERT INTO runs VALUES ('r2', NULL, 'RUNNING', 1700000000001, NULL, 'active', 's3://bucket/1/r2/artifacts', 1)",
+      "INSERT INTO runs VALUES ('r4', 'sly', 'FINISHED', 1700000000002, 3, 'active', 'BESIDE', 1)",
       "INSERT INTO runs VALUES ('r3', 'gone', 'FINISHED', 1, 2, 'deleted', '', 1)",
       "INSERT INTO params VALUES ('lr', '0.001', 'r1')",
       "INSERT INTO tags VALUES ('mlflow.source.git.commit', 'c0ffee', 'r1'), ('team', 'é', 'r1')",
@@ -309,10 +358,12 @@ describeEachDatabase("imported runs", (place) => {
       "INSERT INTO metrics VALUES ('loss', 1, 1700000001000, 'r2', -1, 0)",
     ];
     async function makeDatabase(statements: readonly string[]) {
-      const folder = write({ "mlruns/1/r1/artifacts/model/card.md": "# It\n" });
+      const folder = write({ "mlruns/1/r1/artifacts/model/card.md": "# It\n", ".ssh/id": "key" });
       const file = path.join(folder, "mlflow.db");
       const made = await openDatabase(`sqlite:${file}`, []);
-      for (const statement of statements) await made.query(statement);
+      for (const statement of statements) {
+        await made.query(statement.replace("BESIDE", `file://${folder}/.ssh`));
+      }
       await made.close();
       return { folder, file };
     }
@@ -325,7 +376,7 @@ describeEachDatabase("imported runs", (place) => {
       const before = [readFileSync(file), statSync(file).mtimeMs];
       const opened = await openForeignDatabase(file);
       const { all, told } = await importTwice(await readMlflowDatabase(opened));
-      expect(await readMlflowDatabase(opened, "news")).toHaveLength(2);
+      expect(await readMlflowDatabase(opened, "news")).toHaveLength(3);
       await expect(readMlflowDatabase(opened, "Default")).rejects.toMatchObject({
         code: "IMPORT_EMPTY",
       });
@@ -339,6 +390,7 @@ describeEachDatabase("imported runs", (place) => {
           ...{ params: { lr: "0.001" }, tags: { team: "é", "mlflow.run_id": "r1" } },
         },
         { name: "r2", status: "interrupted" },
+        { name: "sly", status: "finished" },
       ]);
       expect(await pointsOf(all[0]?.id)).toEqual({
         acc: [
@@ -356,6 +408,7 @@ describeEachDatabase("imported runs", (place) => {
       expect(files.map(({ name, uri }) => [name, uri])).toEqual([
         ["model/card.md", ""],
         ["artifacts", "s3://bucket/1/r2/artifacts"],
+        ["artifacts", `file://${folder}/.ssh`],
       ]);
       expect(told).toEqual([expect.stringMatching(/^r2: .*left out: loss has 1; the rest/)]);
     });

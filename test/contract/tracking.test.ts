@@ -24,7 +24,9 @@ import {
   listArtifacts,
   listChanges,
   listExperiments,
+  listRunIds,
   listRuns,
+  type RunQuery,
   readLines,
 } from "../../src/track/read.js";
 import { writeEvents } from "../../src/track/write.js";
@@ -280,8 +282,11 @@ describeEachDatabase("tracking", (place) => {
       ];
       await writeEvents(database, run, events);
     }
-    const ids = async (query: Parameters<typeof listRuns>[1]) =>
-      (await listRuns(database, query)).runs.map(({ id }) => id[0]).join("");
+    const ids = async (query: RunQuery) => {
+      const paged = (await listRuns(database, query)).runs.map(({ id }) => id);
+      expect(await listRunIds(database, query)).toEqual(paged);
+      return paged.map((id) => id[0]).join("");
+    };
     expect(await ids({})).toBe("dcba");
     expect(await ids({ sort: "metrics.eval/loss" })).toBe("bcad");
     expect(await ids({ sort: "-max.eval/loss", filters: ["experiment = one"] })).toBe("ba");

@@ -5,7 +5,8 @@ import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 
 /**
- * Writes a file through a temporary one, so that a reader sees the old or the new, never a part.
+ * Writes a file of ours through a temporary one, so that a reader sees the old or the new, never a part. What a
+ * user names goes through `writeOutput`, which leaves devices and links in their places.
  * @param temporary on the same disk; beside the file where none is given
  * @throws WRITE_FAILED naming the file; the one that was there stays
  */
@@ -25,12 +26,17 @@ export async function writeAtomically(
   } catch (cause) {
     await handle?.close().catch(() => {});
     await rm(temporary, { force: true });
-    if (cause instanceof BridleError) throw cause;
-    const details = {
-      file,
-      reason: (cause as Error).message,
-      system: systemCode(cause) || undefined,
-    };
-    throw new BridleError("WRITE_FAILED", details, { cause });
+    throw writeFailed(cause, file);
   }
+}
+
+/** A failure to write a file as WRITE_FAILED; a BridleError stays what it is. */
+export function writeFailed(cause: unknown, file: string): BridleError {
+  if (cause instanceof BridleError) return cause;
+  const details = {
+    file,
+    reason: (cause as Error).message,
+    system: systemCode(cause) || undefined,
+  };
+  return new BridleError("WRITE_FAILED", details, { cause });
 }

@@ -12,6 +12,8 @@ export interface ImportedRun {
   readonly run: RunIdentity;
   readonly points: number;
   readonly files: number;
+  /** How many of the files, or folders of them, are not copied but named where they lie. */
+  readonly named: number;
 }
 
 const faultsOfRuns = new WeakSet<BridleError>();
@@ -52,15 +54,18 @@ export async function importRun(
   };
   let points = 0;
   let files = 0;
+  let named = 0;
   const told = readable(foreign.events(run, keep), foreign.known.name, () => own);
   for await (const events of told) {
     await writeEvents(database, run, await withStatusOf(database, foreign, run, events));
     for (const event of events) {
       if (event.type === "points") points += event.points.length;
-      if (event.type === "artifact") files += 1;
+      if (event.type !== "artifact") continue;
+      files += 1;
+      if (event.artifact.uri !== "") named += 1;
     }
   }
-  return { run, points, files };
+  return { run, points, files, named };
 }
 
 async function* readable(

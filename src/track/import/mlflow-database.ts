@@ -65,11 +65,13 @@ async function isSqlite(file: string): Promise<boolean> {
 /**
  * @param database is read from as long as events of its runs are asked for
  * @param wanted the experiment's name; all of them where left out
+ * @param options `followFiles`: files are copied from wherever runs say; else those in `mlruns` and `mlartifacts` beside it
  * @throws IMPORT_EMPTY, FILE_INVALID where its tables are not MLflow's
  */
 export async function readMlflowDatabase(
   database: Database,
   wanted?: string,
+  { followFiles = false }: { readonly followFiles?: boolean } = {},
 ): Promise<readonly ForeignRun[]> {
   const { rows: tables } = await database.query<{ name: string }>(
     "SELECT name FROM sqlite_schema WHERE type = 'table'",
@@ -96,7 +98,7 @@ export async function readMlflowDatabase(
   const runs: ForeignRun[] = [];
   for (const row of rows) {
     const tags = await valuesIn(database, "tags", row.id);
-    runs.push(foreignRun(database, row, tags));
+    runs.push(foreignRun(database, row, tags, followFiles));
   }
   return runs;
 }
@@ -117,10 +119,15 @@ function foreignRun(
   database: Database,
   { id, name, status, started, ended, uri, experiment, experiment_id: experimentId }: RunRow,
   tags: Readonly<Record<string, string>>,
+  followFiles: boolean,
 ): ForeignRun {
   const startedAt = started ?? 0;
   const endedAt = ended || startedAt;
-  const folder = path.dirname(database.name);
+  // Where MLflow puts files without a server, and where its server puts them.
+  const roots = ["mlruns", "mlartifacts"].map((each) =>
+    path.join(path.dirname(database.name), each),
+  );
+  const folders = roots.map((root) => path.join(root, String(experimentId), id, "artifacts"));
   const place = `${experimentId}/${id}`;
   return {
     ...{ source: "mlflow", foreignId: id },
@@ -140,11 +147,8 @@ function foreignRun(
         [id],
       );
       for (const { key } of rows) yield* metricEvents(database, id, key, leftOut);
-      // Where MLflow puts files without a server, and where its server puts them.
-      const folders = ["mlruns", "mlartifacts"].map((each) =>
-        path.join(folder, each, String(experimentId), id, "artifacts"),
-      );
-      yield* artifactEvents(uri ?? "", folders, place, endedAt, keep);
+      const places = { uri: uri ?? "", folders, run: place, roots, followFiles };
+      yield* artifactEvents(places, endedAt, keep);
       yield [{ type: "end", status: statusOf(status), at: endedAt, error: "" }];
       if (leftOut.length > 0) throw leftOutError(database.name, leftOut);
     },

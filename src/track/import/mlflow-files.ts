@@ -8,7 +8,14 @@ import { readYamlFile } from "../../config/yaml-file.js";
 import { BridleError } from "../../errors/error.js";
 import type { ForeignRun, MetricPoint, RunEvent } from "../../ports/event-sink.js";
 import { brokenRun, latestMs, numberOf } from "./foreign-run.js";
-import { artifactEvents, filesBelow, leftOutError, statusOf } from "./mlflow-run.js";
+import {
+  artifactEvents,
+  filesBelow,
+  isInStore,
+  leftOutError,
+  type StoreReach,
+  statusOf,
+} from "./mlflow-run.js";
 
 /** Folders of `mlruns` that are no experiments. */
 const notExperiments = new Set([".trash", "models", "prompts"]);
@@ -17,12 +24,15 @@ const atOnce = 5000;
 /**
  * The runs of a file store; one that cannot be read throws when it is imported.
  * @param wanted the experiment's name; all of them where left out
+ * @param options `followFiles`: files are copied from wherever runs say; else those in the folder
  * @throws IMPORT_EMPTY where the folder has no runs, FILE_NOT_FOUND
  */
 export async function readMlflowFiles(
   folder: string,
   wanted?: string,
+  { followFiles = false }: { readonly followFiles?: boolean } = {},
 ): Promise<readonly ForeignRun[]> {
+  const reach: StoreReach = { roots: [folder], followFiles };
   const runs: ForeignRun[] = [];
   for (const experiment of await foldersIn(folder)) {
     if (notExperiments.has(experiment)) continue;
@@ -39,7 +49,7 @@ export async function readMlflowFiles(
     if (meta === undefined || (wanted !== undefined && name !== wanted)) continue;
     for (const id of await foldersIn(home)) {
       try {
-        const run = await runOf(path.join(home, id), name);
+        const run = await runOf(path.join(home, id), name, reach);
         if (run !== undefined) runs.push(run);
       } catch (thrown) {
         runs.push(brokenRun("mlflow", name, id, thrown));
@@ -84,11 +94,15 @@ async function metaOf(folder: string): Promise<Meta> {
   return isThere ? (await readYamlFile(file)).content : undefined;
 }
 
-async function runOf(folder: string, experiment: string): Promise<ForeignRun | undefined> {
+async function runOf(
+  folder: string,
+  experiment: string,
+  reach: StoreReach,
+): Promise<ForeignRun | undefined> {
   const meta = await metaOf(folder);
   if (meta === undefined || meta.lifecycle_stage === "deleted") return undefined;
   const foreignId = String(meta.run_id ?? meta.run_uuid ?? path.basename(folder));
-  const tags = await valuesIn(path.join(folder, "tags"));
+  const tags = await valuesIn(path.join(folder, "tags"), reach);
   const name = tags["mlflow.runName"] ?? meta.run_name ?? foreignId;
   const startedAt = timeIn(meta.start_time, folder);
   const endedAt = timeIn(meta.end_time, folder) || startedAt;
@@ -103,15 +117,16 @@ async function runOf(folder: string, experiment: string): Promise<ForeignRun | u
     async *events(run, keep) {
       yield [
         { type: "start", run, fromStep: Number.MAX_SAFE_INTEGER },
-        { type: "params", values: await valuesIn(path.join(folder, "params")) },
+        { type: "params", values: await valuesIn(path.join(folder, "params"), reach) },
         { type: "tags", values: { ...tags, "mlflow.run_id": foreignId } },
       ];
       const leftOut: string[] = [];
-      for (const key of await filesBelow(path.join(folder, "metrics"))) {
+      for (const key of await ownFilesBelow(path.join(folder, "metrics"), reach)) {
         yield* metricEvents(path.join(folder, "metrics", key), key, leftOut);
       }
       const place = folder.split(path.sep).slice(-2).join("/");
-      yield* artifactEvents(uri, [path.join(folder, "artifacts")], place, endedAt, keep);
+      const places = { uri, folders: [path.join(folder, "artifacts")], run: place, ...reach };
+      yield* artifactEvents(places, endedAt, keep);
       yield [{ type: "end", status: statusOf(meta.status), at: endedAt, error: "" }];
       if (leftOut.length > 0) throw leftOutError(path.join(folder, "metrics"), leftOut);
     },
@@ -126,10 +141,20 @@ function timeIn(value: unknown, folder: string): number {
   throw new BridleError("FILE_INVALID", { file: path.join(folder, "meta.yaml"), reason });
 }
 
+/** @throws FILE_INVALID where the folder is a link to another that is not of the store */
+async function ownFilesBelow(
+  folder: string,
+  { roots, followFiles }: StoreReach,
+): Promise<readonly string[]> {
+  if (followFiles || (await isInStore(folder, roots)) !== false) return await filesBelow(folder);
+  const reason = "it leads out of the folder that is imported; --follow-files reads it";
+  throw new BridleError("FILE_INVALID", { file: folder, reason });
+}
+
 /** A file for each key, with its value in it; a key with slashes is a path. */
-async function valuesIn(folder: string): Promise<Record<string, string>> {
+async function valuesIn(folder: string, reach: StoreReach): Promise<Record<string, string>> {
   const values: Record<string, string> = {};
-  for (const key of await filesBelow(folder)) {
+  for (const key of await ownFilesBelow(folder, reach)) {
     values[key] = await readFile(path.join(folder, key), "utf8");
   }
   return values;

@@ -1,6 +1,6 @@
 // What a run of MLflow has wherever its store is: how it ended, and files that its artifact URI leads to.
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { BridleError } from "../../errors/error.js";
@@ -52,21 +52,62 @@ function folderAt(uri: string): string | undefined {
   }
 }
 
+/** What of a store may be read. */
+export interface StoreReach {
+  /** The folders that it is. Runs that somebody else wrote could name any file of this machine. */
+  readonly roots: readonly string[];
+  /** Whether files are copied from wherever the runs say. */
+  readonly followFiles: boolean;
+}
+
+/** Whether a folder lies in one of the store's after all links; undefined where there is none. */
+export async function isInStore(
+  folder: string,
+  roots: readonly string[],
+): Promise<boolean | undefined> {
+  const [place, ...within] = await Promise.all([folder, ...roots].map(realPlace));
+  if (place === undefined) return undefined;
+  return within.some((root) => root !== undefined && isBelow(root, place));
+}
+
+async function realPlace(folder: string): Promise<string | undefined> {
+  return await realpath(folder).catch((thrown) => {
+    if (["ENOENT", "ENOTDIR"].includes(systemCode(thrown))) return undefined;
+    throw thrown;
+  });
+}
+
+function isBelow(root: string, place: string): boolean {
+  const way = path.relative(root, place);
+  return way !== ".." && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+}
+
+/** Where files of a run may be. */
+export interface ArtifactPlaces extends StoreReach {
+  /** What the run says itself. */
+  readonly uri: string;
+  /** Where they lie beside what is read, wherever that was when the URI was written. */
+  readonly folders: readonly string[];
+  /** Which run of which experiment, `EXPERIMENT/RUN`. */
+  readonly run: string;
+}
+
 /**
  * The files of a run: those of the first folder that has any, which is one of `folders` or where its artifact URI leads.
- * Where that is elsewhere, in a bucket or on another machine, its place is told as one artifact, `artifacts`.
- * @param folders where they lie beside what is read, wherever that was when the URI was written
- * @param run which run of which experiment, `EXPERIMENT/RUN`
+ * Where that is elsewhere, in a bucket, on another machine or out of the store, its place is told as one artifact, `artifacts`.
  */
 export async function* artifactEvents(
-  uri: string,
-  folders: readonly string[],
-  run: string,
+  { uri, folders, run, roots, followFiles }: ArtifactPlaces,
   at: number,
   keep: KeepFile,
 ): AsyncGenerator<readonly RunEvent[]> {
   const there = folderAt(uri);
+  let outside: string | undefined;
   for (const folder of [...folders, ...(there === undefined ? [] : [there])]) {
+    if (!followFiles && (await isInStore(folder, roots)) === false) {
+      outside ??= folder;
+      continue;
+    }
     const names = await filesBelow(folder);
     for (const name of names) {
       yield [{ type: "artifact", artifact: await artifactOf(path.join(folder, name), name, keep) }];
@@ -77,9 +118,10 @@ export async function* artifactEvents(
   const isNone =
     there !== undefined &&
     (there.split(path.sep).join("/").endsWith(`/${run}/artifacts`) || existsSync(there));
-  if (uri === "" || isNone) return;
+  if (outside === undefined && (uri === "" || isNone)) return;
+  const place = outside === undefined || outside === there ? uri : outside;
   const artifact = {
-    ...{ name: "artifacts", sha256: "", sizeBytes: 0, blob: "", uri, at },
+    ...{ name: "artifacts", sha256: "", sizeBytes: 0, blob: "", uri: place, at },
     mediaType: "application/octet-stream",
   };
   yield [{ type: "artifact", artifact }];
