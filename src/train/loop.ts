@@ -48,6 +48,8 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Threads of one operator where the configuration says none. Default: the machine's. */
   readonly threads?: number;
+  /** What it runs on where the configuration says `auto`. Default: what is found here. */
+  readonly device?: Device | undefined;
   /** Told while the model to start from is downloaded. */
   readonly onDownload?: ResolveOptions["onDownload"];
   /** Where the model's name may lead besides folders and the hub. */
@@ -134,7 +136,7 @@ function pin(config: RunConfig, registered: RegisteredVersion | undefined): RunC
 async function openRun(
   asked: RunConfig,
   folder: RunFolder,
-  { onEvent, onDownload, signal, threads, sources, profiler, laidApart }: TrainOptions,
+  { onEvent, onDownload, signal, threads, device, sources, profiler, laidApart }: TrainOptions,
   open: { close(): Promise<void> }[],
 ): Promise<Run> {
   const tell = async (event: TrainEvent) => {
@@ -142,7 +144,7 @@ async function openRun(
     onEvent?.(event);
   };
   const session: SessionOptions & { device: Device } = {
-    device: await chooseDevice(asked.train.device),
+    device: await chooseDevice((asked.train.device === "auto" && device) || asked.train.device),
     threads: asked.train.threads ?? threads ?? thisMachine().threads,
     profiler,
   };

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { makeToyRun, toyRows } from "../../test/support/train-toy.js";
 import { checkRunConfig } from "../config/load.js";
+import { chooseDevice } from "../runtime/session.js";
 import { train } from "./loop.js";
-import { type ReproduceOptions, reproduce } from "./reproduce.js";
+import { type Fact, type ReproduceOptions, reproduce } from "./reproduce.js";
 import type { RunRecord } from "./trained-model.js";
 
 let root: string;
@@ -63,6 +64,22 @@ describe("a trained version", () => {
     expect((await recordIn(result.output)).runHash).toBe((await recordIn(version)).runHash);
     await expect(again()).rejects.toMatchObject({ code: "OUTPUT_EXISTS" });
     expect((await again({ overwrite: true })).same).toBe(true);
+  });
+
+  it("is reproduced on the device that was found then, or not at all", async () => {
+    const refusal = await chooseDevice("cuda").catch((thrown) => thrown);
+    await change(({ config, platform, ...record }) => ({
+      ...record,
+      config: { ...config, train: { ...config.train, device: "auto" } },
+      platform: { ...platform, device: "cuda" },
+    }));
+    const facts: Fact[] = [];
+    const outcome = await again({ onFacts: (told) => facts.push(...told) }).catch(
+      (thrown) => thrown,
+    );
+    // With a CUDA device the weights are another's; without one nothing is trained on what is here instead.
+    expect(outcome.code).toBe(refusal.code);
+    expect(facts).toContainEqual({ name: "device", recorded: "cuda", now: "cuda", same: true });
   });
 
   it("is reproduced where nothing was evaluated", async () => {

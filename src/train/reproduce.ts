@@ -12,6 +12,7 @@ import { checkReplaceable } from "../model/checkpoint/replaceable-folder.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { readFloat32 } from "../model/checkpoint/stored.js";
 import { type ResolveOptions, resolveModel } from "../model/resolve-model.js";
+import { devices } from "../runtime/devices.js";
 import type { LaidApart } from "./data-files.js";
 import type { OnTrainEvent } from "./events.js";
 import { train } from "./loop.js";
@@ -114,7 +115,7 @@ const Recorded = z.object({
     arch: z.string(),
     os: z.string().optional(),
     cpu: z.string().optional(),
-    device: z.string().optional(),
+    device: z.enum(devices).optional(),
     threads: z.number().int().min(1),
   }),
   weights: z.array(fileHash).min(1).optional(),
@@ -198,8 +199,9 @@ async function factsOf(recorded: Recorded): Promise<Fact[]> {
     ["os", platform.os, process.platform],
     ["arch", platform.arch, process.arch],
     ["cpu", platform.cpu, cpus()[0]?.model ?? "unknown"],
-    // As many are used as were recorded, whatever the machine has.
+    // As many are used as were recorded, whatever the machine has, and on the same device.
     ["threads", platform.threads, platform.threads],
+    ["device", platform.device, platform.device ?? null],
   ];
   return facts.flatMap(([name, then, now]) => {
     if (then === undefined) return [];
@@ -274,7 +276,7 @@ export async function reproduce(
   const { record } = await train(
     { ...config, train: { ...config.train, output } },
     {
-      threads: platform.threads,
+      ...{ threads: platform.threads, device: platform.device },
       laidApart,
       ...(onEvent && { onEvent }),
       ...(onDownload && { onDownload }),
