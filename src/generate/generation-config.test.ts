@@ -43,6 +43,16 @@ it("takes config.json's keys where there is no file of its own", async () => {
   });
 });
 
+it("takes an older BART's word that it begins with its first token, where there is no file of its own", async () => {
+  const old = { model_type: "bart", force_bos_token_to_be_generated: true };
+  expect(await readGenerationDefaults(folder, old)).toEqual({ forcedBosTokenId: 0 });
+  expect(await readGenerationDefaults(folder, { ...old, bos_token_id: 7 })).toEqual({
+    forcedBosTokenId: 7,
+  });
+  await write({ num_beams: 2 });
+  expect(await readGenerationDefaults(folder, old)).toEqual({ numBeams: 2 });
+});
+
 it("passes over what no draw would use, such as a temperature of 0 in folders that draw nothing", async () => {
   await write({ temperature: 0.0, num_beams: 2 });
   expect(await readGenerationDefaults(folder, {})).toEqual({ numBeams: 2 });

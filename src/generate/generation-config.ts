@@ -48,8 +48,16 @@ export async function readGenerationDefaults(
   const generation = await readJson(own);
   const configFile = join(folder, "config.json");
   const said =
-    generation === undefined ? readOptions(configFile, config) : readOptions(own, generation);
+    generation === undefined
+      ? { ...readOptions(configFile, config), ...forcedBeginning(config) }
+      : readOptions(own, generation);
   return { ...readOptions(configFile, task), ...said };
+}
+
+/** What older BART configs say in place of `forced_bos_token_id`; transformers reads it where there is no generation_config.json. */
+function forcedBeginning(config: Json): GenerateOptions {
+  const { force_bos_token_to_be_generated: isForced, bos_token_id: bos = 0 } = config;
+  return isForced === true && typeof bos === "number" ? { forcedBosTokenId: bos } : {};
 }
 
 /** Ids that transformers looks for in a generation_config.json where there is one, and else in config.json. */

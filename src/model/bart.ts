@@ -103,6 +103,7 @@ export const bart: Family<BartLikeConfig> = {
   fixed: ["final_logits_bias"],
   aliases: tableAliases,
   ...bartLike,
+  unused: ["model.encoder.version", "model.decoder.version"],
   freshConfig: {
     architectures: ["BartForConditionalGeneration"],
     model_type: "bart",

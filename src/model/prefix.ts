@@ -21,14 +21,16 @@ export function summarizationTask(json: Json): Json {
 }
 
 /**
- * Text that stands before every document: `task_specific_params.summarization.prefix`.
+ * Text that stands before every document: `task_specific_params.summarization.prefix`, or else `prefix`.
+ * Source: transformers 4.57's pipeline, which reads both in this order.
  * @throws CONFIG_INVALID when it is no text
  */
 export function readPrefix(json: Json): string {
-  const { prefix = "" } = summarizationTask(json);
+  const { prefix: ofTask } = summarizationTask(json);
+  const prefix = ofTask === undefined ? (json.prefix ?? "") : ofTask;
   if (typeof prefix === "string") return prefix;
   throw new BridleError("CONFIG_INVALID", {
-    key: "task_specific_params.summarization.prefix",
+    key: ofTask === undefined ? "prefix" : "task_specific_params.summarization.prefix",
     value: JSON.stringify(prefix),
     expected: "a text",
   });

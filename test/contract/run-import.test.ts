@@ -130,7 +130,7 @@ describe("MLflow's folder", () => {
     await expect(importRun(database, artifacts, spoilt as ForeignRun)).rejects.toThrow(
       /metrics.loss.*line 2 is not TIME VALUE STEP/,
     );
-    for (const line of ["1 2 1e300", "1e300 2 3", "nan 2 3"]) {
+    for (const line of ["1 2 1e300", "1e300 2 3", "nan 2 3", "1 abc 2", "1700000002000"]) {
       write(folder, { "7/r1/metrics/loss": `${line}\n` });
       const [odd] = await readMlflowFiles(folder);
       await expect(importRun(database, artifacts, odd as ForeignRun)).rejects.toMatchObject({
@@ -241,6 +241,19 @@ describe("what W&B exports", () => {
     expect(told).toContainEqual(["again of one", "and more"]);
   });
 
+  it("takes an empty cell of CSV for nothing, and an index that was written along for no metric", async () => {
+    const folder = write(path.join(root, "wandb-pandas"), {
+      "a/history.csv":
+        ",_step,_timestamp,train/loss,epoch,eval/loss\n0,0,1700000000,3,0.5,\n1,1,,,,1.9\n",
+    });
+    const [run] = await importAll(await readWandbExport(folder));
+    expect(await pointsOf(run?.id ?? "")).toEqual({
+      epoch: [[0, 0.5]],
+      "eval/loss": [[1, 1.9]],
+      "train/loss": [[0, 3]],
+    });
+  });
+
   it("says what was looked for where there is none, and which row has no step", async () => {
     const folder = write(path.join(root, "wandb-empty"), { "a/config.json": "{}" });
     await expect(readWandbExport(folder)).rejects.toMatchObject({
@@ -251,6 +264,11 @@ describe("what W&B exports", () => {
     const [run] = await readWandbExport(folder);
     await expect(importRun(database, artifacts, run as ForeignRun)).rejects.toThrow(
       /row 2 has _step "soon"/,
+    );
+    write(folder, { "a/history.csv": "_step,loss\n0,1\n,2\n" });
+    const [stepless] = await readWandbExport(folder);
+    await expect(importRun(database, artifacts, stepless as ForeignRun)).rejects.toThrow(
+      /row 2 has _step ""/,
     );
     await database.query("UPDATE track_run SET alive_at = 0");
   });

@@ -148,6 +148,23 @@ describe("torch files", () => {
     }
   });
 
+  it("counts what a list that is handed over again and again would make", () => {
+    const pair = [...text("k"), "K", [1], [0x86]];
+    const list = ["(l", ...Array.from({ length: 2000 }, () => [...pair, "a"]).flat(), "q", [0]];
+    // OrderedDict of the same list, a thousand and one times.
+    const calls = Array.from({ length: 1001 }, () => ["h", [1], "h", [0], [0x85], "R0"]).flat();
+    const bomb = bytes(
+      [0x80, 2],
+      ...list,
+      "0ccollections\nOrderedDict\nq",
+      [1],
+      "0",
+      ...calls,
+      "N.",
+    );
+    expect(() => readPickle(bomb, 0, "bomb.bin")).toThrow(/more than 2000000 values/);
+  });
+
   it("makes no large tensor out of a small storage", async () => {
     const wide = (rows: number[], strides: number[]) =>
       bytes(

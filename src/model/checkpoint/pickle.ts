@@ -55,6 +55,9 @@ const allowed = new Set([rebuildTensor, rebuildParameter, orderedDict, ...Object
 /** More values than this are no names and shapes of a checkpoint: the largest have some hundred thousand. */
 const maxValues = 2_000_000;
 
+/** As many dimensions as PyTorch's tensors have at most. */
+const mostDimensions = 64;
+
 /** What a pickle that ends too soon is told with. */
 export const cutOff = "it is cut off";
 
@@ -181,6 +184,8 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
       const [items] = args;
       if (Array.isArray(items)) {
         for (const item of items) {
+          // A list in the memo can be handed over again and again, and each time makes a map of its own.
+          count();
           if (!Array.isArray(item) || item.length !== 2)
             throw corrupt("an OrderedDict has an item that is no pair");
           map.set(item[0] as Pickled, item[1] as Pickled);
@@ -203,6 +208,7 @@ export function readPickle(bytes: Uint8Array, start: number, file: string): Pick
       const [storage, offset, shape, strides] = args;
       const sizes = (value: Pickled | undefined): value is number[] =>
         Array.isArray(value) &&
+        value.length <= mostDimensions &&
         value.every((n) => typeof n === "number" && Number.isSafeInteger(n) && n >= 0);
       if (
         typeof storage !== "object" ||

@@ -236,7 +236,8 @@ function tensorsOf(
     if (end > fileSize) {
       throw corrupt(`the storage of ${name} ends at byte ${end}, the file at ${fileSize}`);
     }
-    const sizeBytes = shape.reduce((product, dim) => product * dim, 1) * width;
+    // A product of large sizes with 0 may be no number.
+    const sizeBytes = empty ? 0 : shape.reduce((product, dim) => product * dim, 1) * width;
     if (sizeBytes > place.sizeBytes) {
       throw corrupt(
         `${name} makes ${sizeBytes} bytes out of a storage of ${place.sizeBytes} by repeating its elements`,

@@ -20,8 +20,12 @@ export interface TextPart {
 /**
  * A function that cuts a text into runs and the added tokens between them, in turn; of several tokens that begin at a
  * place the longest is taken.
+ * @param isSpace whether a UTF-16 unit is what tokens may take with them on their sides
  */
-export function createSplitter(tokens: readonly AddedToken[]): (text: string) => TextPart[] {
+export function createSplitter(
+  tokens: readonly AddedToken[],
+  isSpace: (unit: number) => boolean,
+): (text: string) => TextPart[] {
   const trie = new PieceTrie(tokens.map(({ content }, id) => ({ piece: content, id })));
 
   function split(text: string): TextPart[] {
@@ -29,12 +33,10 @@ export function createSplitter(tokens: readonly AddedToken[]): (text: string) =>
     let from = 0;
     let before: AddedToken | undefined;
     const addText = (to: number, next: AddedToken | undefined) => {
-      let part = text.slice(from, to);
-      const whole = part.length;
-      if (before?.rstrip) part = part.trimStart();
-      const start = from + whole - part.length;
-      if (next?.lstrip) part = part.trimEnd();
-      if (part !== "") parts.push({ part, token: undefined, start });
+      let [start, end] = [from, to];
+      if (before?.rstrip) while (start < end && isSpace(text.charCodeAt(start))) start++;
+      if (next?.lstrip) while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+      if (start < end) parts.push({ part: text.slice(start, end), token: undefined, start });
     };
     for (let at = 0; at < text.length; ) {
       const token = longestAt(text, at);

@@ -3,7 +3,14 @@
 import { BridleError } from "../../errors/error.js";
 import { type AddedToken, createSplitter, type TextPart } from "./added-tokens.js";
 import type { ByteLevelBpe } from "./byte-level-bpe.js";
-import { checkTexts, cleanUpSpaces, encodeBatch, type Token, type Tokenizer } from "./tokenizer.js";
+import {
+  checkTexts,
+  cleanUpSpaces,
+  encodeBatch,
+  isWhiteSpace,
+  type Token,
+  type Tokenizer,
+} from "./tokenizer.js";
 
 export interface BartTokenizerConfig {
   readonly bosToken: string;
@@ -42,12 +49,12 @@ export function createBartTokenizer(
   ];
   const tokens = new Map([...own, ...config.added].map((token) => [token.content, token]));
   const byId = new Map([...tokens.values()].map((token) => [token.id, token]));
-  const split = createSplitter([...tokens.values()]);
+  const split = createSplitter([...tokens.values()], isWhiteSpace);
   const vocabSize = [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), bpe.size);
 
   /** A run with the space that is put before it, and how many of its bytes are that space. */
   function prefixed(part: string): { text: string; extra: number } {
-    const adds = config.addPrefixSpace && !/^\p{White_Space}/u.test(part);
+    const adds = config.addPrefixSpace && !part.startsWith(" ");
     return { text: adds ? ` ${part}` : part, extra: adds ? 1 : 0 };
   }
 
@@ -119,6 +126,8 @@ export function createBartTokenizer(
     ) {
       const bytes = ids.flatMap((id) => {
         if (skipSpecialTokens && byId.get(id)?.special) return [];
+        // Tables of models are rounded up: what is beyond the vocabulary stands for no text.
+        if (Number.isInteger(id) && id >= vocabSize) return [];
         return [...bpe.bytesOf(tokenizer.tokenOf(id))];
       });
       const text = utf8.decode(Uint8Array.from(bytes));

@@ -7,6 +7,7 @@ import {
   checkTexts,
   cleanUpSpaces,
   encodeBatch,
+  isPythonSpace,
   stripPython,
   type Token,
   type Tokenizer,
@@ -64,7 +65,7 @@ export function createPegasusTokenizer(
   const special = new Set(
     [...tokens.values()].filter((token) => token.special).map(({ content }) => content),
   );
-  const split = createSplitter([...tokens.values()]);
+  const split = createSplitter([...tokens.values()], isPythonSpace);
   const eosTokenId =
     tokens.get(config.eosToken)?.id ?? sentencePiece.idOf(config.eosToken) + offset;
 

@@ -5,7 +5,14 @@ import { type AddedToken, createSplitter, type TextPart } from "./added-tokens.j
 import { createGraphemeNormalizer } from "./grapheme-normalizer.js";
 import { spaceSymbol } from "./normalizer.js";
 import { bytePiece, pieceTypes } from "./sentencepiece-model.js";
-import { checkTexts, cleanUpSpaces, encodeBatch, type Token, type Tokenizer } from "./tokenizer.js";
+import {
+  checkTexts,
+  cleanUpSpaces,
+  encodeBatch,
+  isWhiteSpace,
+  type Token,
+  type Tokenizer,
+} from "./tokenizer.js";
 import { createUnigram } from "./unigram.js";
 
 export interface T5Vocabulary {
@@ -54,7 +61,7 @@ export function createT5Tokenizer(
   const [eosTokenId, padTokenId, unkTokenId] = own.map(({ id }) => id) as [number, number, number];
   const tokens = new Map([...config.added, ...own].map((token) => [token.content, token]));
   const byId = new Map([...tokens.values()].map((token) => [token.id, token]));
-  const split = createSplitter([...tokens.values()]);
+  const split = createSplitter([...tokens.values()], isWhiteSpace);
   const vocabSize = [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), pieces.length);
   const normalizer = createGraphemeNormalizer(precompiledCharsmap, file);
   const unigram = createUnigram(

@@ -198,8 +198,12 @@ export function settledText(text: string, cleansUp: boolean): string {
 }
 
 /** What Python's str.strip() takes off: \s without U+FEFF, with U+0085 and the separators U+001C to U+001F. */
-function isPythonSpace(unit: number): boolean {
-  if (unit >= 0x1c && unit <= 0x1f) return true;
+export function isPythonSpace(unit: number): boolean {
+  return (unit >= 0x1c && unit <= 0x1f) || isWhiteSpace(unit);
+}
+
+/** Unicode's White_Space, by which the tokenizers library strips: \s without U+FEFF, with U+0085. */
+export function isWhiteSpace(unit: number): boolean {
   return unit === 0x85 || (unit !== 0xfeff && /\s/u.test(String.fromCharCode(unit)));
 }
 

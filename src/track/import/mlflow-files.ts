@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { readYamlFile } from "../../config/yaml-file.js";
 import { BridleError } from "../../errors/error.js";
 import type { ForeignRun, MetricPoint, RunEvent } from "../../ports/event-sink.js";
-import { brokenRun, latestMs, numberOf } from "./foreign-run.js";
+import { brokenRun, latestMs, metricNumber } from "./foreign-run.js";
 import {
   artifactEvents,
   filesBelow,
@@ -201,12 +201,12 @@ async function* metricLines(file: string) {
     number += 1;
     if (line.trim() === "") continue;
     const [at = "", value = "", step = "0"] = line.trim().split(/\s+/);
-    const [time, place] = [Number(at), Number(step)];
+    const [time, place, told] = [Number(at), Number(step), metricNumber(value)];
     const isRight = Number.isSafeInteger(Math.trunc(place)) && Math.abs(time) <= latestMs;
-    if (!isRight) {
+    if (!isRight || told === undefined) {
       const reason = `line ${number} is not TIME VALUE STEP: ${JSON.stringify(line.slice(0, 80))}`;
       throw new BridleError("FILE_INVALID", { file, reason });
     }
-    yield { at: Math.round(time), value: numberOf(value), step: Math.trunc(place) };
+    yield { at: Math.round(time), value: told, step: Math.trunc(place) };
   }
 }

@@ -228,21 +228,26 @@ async function* historyPoints(
   let points: MetricPoint[] = [];
   for await (const found of (await openRows(file)).rows) {
     const row = found.read() as Readonly<Record<string, unknown>>;
-    const stepColumn = stepColumns.find((name) => row[name] !== undefined && row[name] !== null);
-    const step = stepColumn === undefined ? found.index : Number(row[stepColumn]);
+    // A cell that is empty in CSV is "".
+    const told = (name: string) => (row[name] === null || row[name] === "" ? undefined : row[name]);
+    const stepColumn =
+      stepColumns.find((name) => told(name) !== undefined) ??
+      stepColumns.find((name) => name in row);
+    const step = stepColumn === undefined ? found.index : Number(told(stepColumn) ?? Number.NaN);
     if (!Number.isSafeInteger(step) || step < 0) {
       const reason = `row ${found.index + 1} has ${stepColumn} ${JSON.stringify(row[stepColumn ?? ""])}, which is no step`;
       throw new BridleError("FILE_INVALID", { file, reason });
     }
-    const seconds = Number(row._timestamp ?? row.Timestamp ?? Number.NaN);
+    const seconds = Number(told("_timestamp") ?? told("Timestamp") ?? Number.NaN);
     if (Math.abs(seconds) * 1000 > latestMs) {
       const reason = `row ${found.index + 1} has the time ${seconds}, which is none in seconds`;
       throw new BridleError("FILE_INVALID", { file, reason });
     }
     const at = Number.isFinite(seconds) ? Math.round(seconds * 1000) : startedAt;
-    const epoch = Number(row.epoch ?? row["train/epoch"] ?? Number.NaN);
+    const epoch = Number(told("epoch") ?? told("train/epoch") ?? Number.NaN);
     for (const [key, value] of Object.entries(flattenRow(row))) {
-      if (key.startsWith("_") || key === stepColumn) continue;
+      // A column without a name is an index that was written along.
+      if (key === "" || key.startsWith("_") || key === stepColumn) continue;
       points.push({ key, step, epoch: Number.isFinite(epoch) ? epoch : null, at, value });
     }
     if (points.length < atOnce) continue;
