@@ -109,6 +109,14 @@ export function threadAffinities(threads: number, cpus: readonly number[]): stri
   return new Array<string>(threads - 1).fill(list).join(";");
 }
 
+/** As many threads as another machine may have used are no harm here; ten thousand keep this one from everything else. */
+function checkThreads(threads: number): void {
+  const most = Math.max(256, 4 * thisMachine().threads);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= most) return;
+  const expected = `a whole number from 1 to ${most}: ${thisMachine().threads} run at the same time here`;
+  throw new BridleError("INVALID_PARAMETER", { parameter: "threads", value: threads, expected });
+}
+
 /** How a graph's weights reach a session. */
 interface Placement {
   readonly model: OnnxModel;
@@ -202,14 +210,16 @@ function failedRun(cause: unknown): BridleError {
 /**
  * Opens a graph on a device. On the CPU weights are used from where they lie, in memory or in files that are mapped;
  * on a GPU they are copied to it when the session opens, or at every run of a training graph.
- * @throws DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND, SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED, RUN_MEMORY_SHORT; WORKER_FAILED
- *   where a thread of its own does not start
+ * @throws INVALID_PARAMETER for a number of threads that is none or too large; DEVICE_UNAVAILABLE, WEIGHT_MISSING, WEIGHTS_NOT_FOUND,
+ *   SHAPE_MISMATCH, GRAPH_INVALID, RUN_FAILED, RUN_MEMORY_SHORT; WORKER_FAILED where a thread of its own does not start
  */
 export async function openSession(
   graph: Graph,
   weights: Weights,
   options: SessionOptions = {},
 ): Promise<Session> {
+  const threads = options.threads ?? thisMachine().threads;
+  checkThreads(threads);
   const ort = await loadOnnxRuntime();
   const device = options.device ?? "cpu";
   // Asked before onnxruntime is, which would write its own account to standard error besides.
@@ -220,7 +230,6 @@ export async function openSession(
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0";
   const { model, fed, handed, folder } = await place(graph, weights, ort, options);
   const training = options.target === "training";
-  const threads = options.threads ?? thisMachine().threads;
   const watch = options.profiler?.watch(options.label ?? "graph");
   const optimizer = unwantedOptimizer(device, training);
   const settings: InferenceSession.SessionOptions = {

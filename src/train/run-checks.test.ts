@@ -260,6 +260,33 @@ it.each([
   },
 );
 
+it.each([
+  ["model.config.d_modell", { d_modell: 16 }, /did you mean d_model\?/],
+  ["model.config.encoder_layer", { encoder_layer: 6 }, /did you mean encoder_layers\?/],
+  [
+    "model.config.decoder_attention_heads",
+    { decoder_attention_heads: 5 },
+    /decoder_attention_heads/,
+  ],
+  ["model.config.vocab_size", { vocab_size: 100 }, /as many as the tokenizer has/],
+  ["model.config is a model of", { d_model: 2 ** 20, encoder_ffn_dim: 2 ** 20 }, /GB of memory/],
+])("is refused before a model is made where %s is wrong", async (parameter, change, told) => {
+  const input = await toy({ maxSteps: 1 });
+  const { name: _, ...model } = input.model;
+  const tokenizer = input.model.name as string;
+  const config = { ...(await readJson(join(tokenizer, "config.json"))), ...change };
+  const found = await refusal({ ...input, model: { ...model, tokenizer, config } });
+  expect(found).toMatchObject({ code: "INVALID_PARAMETER", steps: 0 });
+  expect(found.message).toContain(parameter);
+  expect(found.message).toMatch(told);
+});
+
+it("is refused with more threads than any machine has", async () => {
+  const found = await refusal(await toy({ maxSteps: 1, threads: 10_000 }));
+  expect(found).toMatchObject({ code: "INVALID_PARAMETER", steps: 0 });
+  expect(found.message).toContain("threads is 10000");
+});
+
 it("leaves an adapter that stands for its model wherever a model is named", async () => {
   const home = process.env.BRIDLE_HOME;
   process.env.BRIDLE_HOME = join(root, "home");

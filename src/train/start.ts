@@ -20,12 +20,12 @@ import { forwardGraph } from "../model/forward.js";
 import type { GradientGraphOptions } from "../model/gradient.js";
 import { initialLora, initialWeights } from "../model/initial-weights.js";
 import { addLora, isLoraParameter, type LoraConfig, loraShapes } from "../model/lora.js";
-import { pegasus } from "../model/pegasus.js";
 import { readPrefix, summarizationTask, withPrefix } from "../model/prefix.js";
 import { findModel, type RegisteredVersion, type ResolveOptions } from "../model/resolve-model.js";
 import type { Weights } from "../runtime/weights.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
+import { checkSize, checkTokens, freshConfig, readFreshConfig } from "./fresh-config.js";
 
 export interface StartingPoint {
   readonly family: Family;
@@ -70,17 +70,19 @@ export async function openStart(
   const said = fresh ? freshConfig(model.config) : await readConfig(folder);
   const family = findFamily(said);
   const json = withOwnPrefix(withDropout(said, model, family), data.prefix);
-  const read = family.readConfig(json);
-  const config = fresh ? read : await settleTables(folder, family, read);
+  const config = fresh
+    ? readFreshConfig(family, json)
+    : await settleTables(folder, family, family.readConfig(json));
   const tokenizer = await loadTokenizer(folder);
-  if (tokenizer.vocabSize > config.vocabSize) {
+  if (fresh) checkTokens(config, tokenizer);
+  else if (tokenizer.vocabSize > config.vocabSize) {
     throw new BridleError("TOKENIZER_INVALID", {
       file: folder,
       reason: `it has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`,
     });
   }
-  if (fresh) checkTokens(config, tokenizer);
   const graph = forwardGraph(family, config);
+  if (fresh) checkSize(graph);
   const weights = fresh
     ? initialWeights(family, config, graph.parameters, {
         seed: train.seed,
@@ -210,30 +212,6 @@ async function readConfig(folder: string): Promise<Record<string, unknown>> {
   if (json === undefined)
     throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
   return json;
-}
-
-/** A config for a model from nothing; Pegasus unless it names another architecture. @throws ARCHITECTURE_NOT_SUPPORTED */
-function freshConfig(given: RunConfig["model"]["config"] = {}): Record<string, unknown> {
-  const usual = pegasus.freshConfig;
-  const isUsual =
-    given.architectures === undefined &&
-    (given.model_type ?? usual.model_type) === usual.model_type;
-  return { ...(isUsual ? usual : findFamily(given).freshConfig), ...given };
-}
-
-/** A new model pads and ends its texts as its tokenizer does, or it would learn from what is no text. */
-function checkTokens(config: ModelConfig, tokenizer: Tokenizer): void {
-  for (const [key, own, given] of [
-    ["pad_token_id", config.padTokenId, tokenizer.padTokenId],
-    ["eos_token_id", config.eosTokenId, tokenizer.eosTokenId],
-  ] as const) {
-    if (own === given) continue;
-    throw new BridleError("INVALID_PARAMETER", {
-      parameter: `model.config.${key}`,
-      value: own,
-      expected: `${given}, which is ${JSON.stringify(tokenizer.tokenOf(given))} of the tokenizer`,
-    });
-  }
 }
 
 /** The text that a model learns to have before every document goes with it, so that it is served with the same. */
