@@ -44,6 +44,7 @@ const alone = [
   "src/runtime/release.test.ts",
   "src/runtime/weights.test.ts",
   "src/summarize/long-document.test.ts",
+  "src/train/interrupted-evaluation.test.ts",
 ];
 
 export default defineConfig({
