@@ -412,7 +412,10 @@ describe("bridle evaluate", () => {
     const before = readFileSync(at("own.jsonl"));
     mkdirSync(at("texts/deep"), { recursive: true });
     write("texts/a.txt", text);
-    write("run.yaml", `model: { name: m }\ndata: { train: ${at("own.jsonl")} }\ntrain: { output: out }\n`);
+    write(
+      "run.yaml",
+      `model: { name: m }\ndata: { train: ${at("own.jsonl")} }\ntrain: { output: out }\n`,
+    );
     symlinkSync(at("own.jsonl"), at("link.jsonl"));
     const own = at("own.jsonl");
     const same = "another file than the input";
