@@ -30,7 +30,8 @@ export function nameHint(thrown: unknown, file: string): { readonly hint?: strin
   const code = systemCode(thrown);
   if (code === "EISDIR") return { hint: "Name a file, in this folder or another." };
   if (code !== "ENOENT") return {};
-  return { hint: `Make the folder ${path.dirname(file)} first, or name a file in another.` };
+  const folder = /[\\/]$/.test(file) ? file : path.dirname(file);
+  return { hint: `Make the folder ${folder} first, or name a file in another.` };
 }
 
 /**

@@ -55,6 +55,7 @@ describe("a file", () => {
 
   it.each([
     ["absent/a.txt", "its folder does not exist", "Make the folder"],
+    ["absent/", "its folder does not exist", "absent/ first"],
     [".", "it is a folder", "Name a file"],
   ])("is not %s: it says why and what to do, before any work", async (name, reason, advice) => {
     let worked = false;
