@@ -22,5 +22,5 @@ bridle train "$here/finetune.yaml" model.name=untrained train.output=scratch "$@
 # A page past the model's reach is cut, as it was while the model learned.
 bridle evaluate data/docs.test.jsonl.gz data/acl_titles.test.jsonl.gz --model finetuned --against scratch \
   --against untrained --num-beams 4 --length-penalty 0.8 --no-repeat-ngram-size 3 --max-new-tokens 48 --truncation \
-  --outputs outputs.jsonl --show 5
+  --outputs outputs.jsonl --overwrite --show 5
 bridle evaluate data/docs.test.jsonl.gz data/acl_titles.test.jsonl.gz --sentences reference --baselines lead1,leadK

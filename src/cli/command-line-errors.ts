@@ -11,6 +11,7 @@ export interface Typed {
   readonly commands: readonly string[];
   /** The words after it. */
   readonly rest: readonly string[];
+  readonly flags: Flags;
 }
 
 /** The BridleError for a parse failure, or undefined where the parser only stopped after printing help or the version. */
@@ -54,11 +55,34 @@ function unknownHelp(
   return new BridleError("UNKNOWN_COMMAND", { name, suggestion, typed });
 }
 
-/** An error about an option, with a hint at the help of the command that was typed; anything else as it is. */
-export function withHelpOf(typed: string, thrown: unknown): unknown {
-  if (!(thrown instanceof BridleError) || thrown.code !== "INVALID_PARAMETER") return thrown;
-  const { parameter } = thrown.details;
-  if (!String(parameter).startsWith("-")) return thrown;
-  const hint = `Correct ${parameter}: \`${typed} --help\` tells what it takes.`;
-  return new BridleError("INVALID_PARAMETER", thrown.details, { cause: thrown, hint });
+/** Flags of a command by the names that the library has for them: `--max-words` by `maxWords`. */
+export type Flags = ReadonlyMap<string, string>;
+
+/**
+ * An error about an option, in the words of the command line: flags as they are typed, and a hint at the help of the
+ * command; anything else as it is.
+ */
+export function asTyped({ typed, flags }: Typed, thrown: unknown): unknown {
+  if (!(thrown instanceof BridleError)) return thrown;
+  const { code, details } = thrown;
+  const name = String(details.parameter);
+  const parameter = flags.get(name) ?? name;
+  if (!parameter.startsWith("-")) return thrown;
+  if (code === "INVALID_PARAMETER") {
+    const hint = `Correct ${parameter}: \`${typed} --help\` tells what it takes.`;
+    const expected = withFlags(String(details.expected), flags);
+    return new BridleError(code, { ...details, parameter, expected }, { cause: thrown, hint });
+  }
+  if (code !== "PARAMETER_NOT_SUPPORTED") return thrown;
+  const names = String(details.supported).split(", ");
+  const supported = names.flatMap((each) => flags.get(each) ?? []).join(", ");
+  return new BridleError(code, { ...details, parameter, supported }, { cause: thrown });
+}
+
+/** What must be, with other options that it names: those that can be no other word, and `where sentences is given`. */
+function withFlags(text: string, flags: Flags): string {
+  return text.replaceAll(
+    /\b[a-z]+[A-Z][A-Za-z]*\b|(?<=\bwhere )[a-z]+(?= is given)/g,
+    (name) => flags.get(name) ?? name,
+  );
 }

@@ -13,6 +13,7 @@ import type {
 import { BridleError } from "../errors/error.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addExamples, addJsonOption, share } from "./options.js";
+import { checkNotInput } from "./output-file.js";
 import { openProgress } from "./progress.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -149,6 +150,10 @@ async function splitsOf(
       problem: "name files of rows, or a params.yaml with --params.",
       typed,
     });
+  }
+  if (options.report !== undefined) {
+    const read = [...splits.flatMap(({ files: of }) => of), options.params, options.tests];
+    await checkNotInput({ flag: "--report", output: options.report }, read);
   }
   const flags = { ...options, ...(encoding && { encoding }), ...(delimiter && { delimiter }) };
   const columns = { ...(document && { document }), ...(summary && { summary }) };

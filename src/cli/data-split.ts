@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { addExamples, addJsonOption, share, wholeNumber } from "./options.js";
+import { checkNotInput } from "./output-file.js";
 import { openProgress } from "./progress.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -120,6 +121,7 @@ async function run(files: readonly string[], options: Options, terminal: Termina
       typed: "bridle data split",
     });
   }
+  await checkNotInput({ flag: "--output", output }, files);
   const similarity = options.exact ? null : options.similarity;
   const progress = await openProgress(terminal, "rows");
   const record = await splitData(files, output, {

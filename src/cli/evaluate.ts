@@ -9,6 +9,7 @@ import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, oneOf, share, wholeNumber } from "./options.js";
+import { checkFree, checkNotInput } from "./output-file.js";
 import { openProgress } from "./progress.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal, write } from "./terminal.js";
@@ -24,6 +25,7 @@ interface Options extends DataFlags, RegistryFlags {
   readonly against?: readonly string[];
   readonly compareDtype?: "int8" | "int4";
   readonly outputs?: string;
+  readonly overwrite?: boolean;
   readonly show?: number;
   readonly language?: string;
   readonly limit?: number;
@@ -87,6 +89,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "--outputs <file>",
       "write each row's document, references and summaries to a JSON Lines file",
     )
+    .option("--overwrite", "replace a file of --outputs that is there")
     .option(
       "--show <n>",
       "print the first n rows of each file with what was written",
@@ -134,6 +137,11 @@ function words(value: string): readonly string[] {
 }
 
 async function run(data: readonly string[], options: Options, terminal: Terminal): Promise<void> {
+  if (options.outputs !== undefined) {
+    const named = { flag: "--outputs", output: options.outputs };
+    await checkNotInput(named, data);
+    if (!options.overwrite) await checkFree(named);
+  }
   const shown: EvaluatedRow[] = [];
   const keepFirst = (row: EvaluatedRow) => {
     const { show = 0 } = options;

@@ -14,6 +14,7 @@ import {
   whoIs,
   withRegistry,
 } from "./registry-flags.js";
+import { withRuns } from "./run-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
 interface Options extends RegistryFlags {
@@ -76,7 +77,10 @@ export function addModelsAddCommands(models: Command, terminal: Terminal): void 
       "a folder with a model, as `bridle train` wrote it, or an id on the Hugging Face hub",
     )
     .requiredOption("--name <name>", "the registered model it is a version of")
-    .option("--run <id>", "the tracked run that trained it");
+    .option(
+      "--run <id>",
+      "the tracked run that trained it (default: the one that kept the folder's very bridle.json)",
+    );
   addJsonOption(addRegistryFlags(addCardFlags(add)));
   addExamples(add, [
     ["bridle models add ./model --name news --licence apache-2.0", "news:1, news:2, …"],
@@ -84,6 +88,7 @@ export function addModelsAddCommands(models: Command, terminal: Terminal): void 
       "bridle models add ./model --name news --evaluation e.json --alias candidate",
       "with its evaluation, as news@candidate",
     ],
+    ["bridle models add ./model --name news --run k3m9", "trained by this run, whatever is found"],
   ]).action((model: string, options: Options) => run(model, options, "add", terminal));
 
   const take = models
@@ -133,13 +138,16 @@ async function run(
   for (const each of options.evaluation ?? [])
     evaluations.push(...(await readEvaluationFile(each)));
   const by = whoIs(options.by);
-  const { name, note, run: runId, alias } = options;
+  const { name, note, alias } = options;
   if (alias !== undefined) checkAliasName(alias);
   const result: Added = await withRegistry(options, terminal, async (registry) => {
     const found = await showPackageWork(terminal, async (steps) => {
-      const work = { ...steps, by, note, facts, evaluations, runId };
-      if (verb === "add")
-        return await addModel(registry, name, await folderOf(source, options, terminal), work);
+      const work = { ...steps, by, note, facts, evaluations };
+      if (verb === "add") {
+        const folder = await folderOf(source, options, terminal);
+        const runId = options.run ?? (await runOf(folder, options, terminal));
+        return await addModel(registry, name, folder, { ...work, runId });
+      }
       return await importModel(registry, name, source, state.scratchFolder(terminal.env), work);
     });
     if (alias === undefined) return { added: found };
@@ -174,6 +182,8 @@ async function run(
     ? `Added ${what}, ${sizeText(added.sizeBytes)}, package ${added.digest.slice(0, 12)}.`
     : `${what} is this very package already; nothing was added.`;
   await printLine(terminal, told);
+  const { runId } = added.card.lineage;
+  if (runId !== null) await printLine(terminal, `It was trained by the run ${runId}.`);
   if (added.card.licence.id === null) {
     terminal.stderr.write("note: no licence is stated; say one with --licence\n");
   }
@@ -182,6 +192,16 @@ async function run(
 }
 
 const errorOf = ({ code, kind, message, hint }: BridleError) => ({ code, kind, message, hint });
+
+/** The tracked run that trained the model in a folder, where the database has it. */
+async function runOf(
+  folder: string,
+  flags: RegistryFlags,
+  terminal: Terminal,
+): Promise<string | undefined> {
+  const { findTrainingRun } = await import("../loop/find-training-run.js");
+  return await withRuns(flags, terminal, (database) => findTrainingRun(database, folder));
+}
 
 /** A folder as typed, or the one of a model on the hub. */
 async function folderOf(model: string, flags: RegistryFlags, terminal: Terminal): Promise<string> {

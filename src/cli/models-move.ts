@@ -144,7 +144,9 @@ async function runPromote(name: string, options: PromoteFlags, terminal: Termina
     const { data } = options;
     if (data !== undefined) {
       const sighting = await registry.sight(model, version, moving);
-      await evaluateNow(registry, sighting, data, options, terminal);
+      // Where it is there already nothing is decided, and nothing need be known for it.
+      const isThere = sighting.current?.version === version;
+      if (!isThere) await evaluateNow(registry, sighting, data, options, terminal);
       // What was compared with must still be what is replaced.
       const expected = sighting.current?.version ?? null;
       return await registry.promote(model, version, { ...moving, expected });

@@ -5,6 +5,10 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createMemoryTerminal } from "../../test/support/memory-terminal.js";
 import { hashesOf, makeTrainedModel, scratchFolder } from "../../test/support/model-packages.js";
+import { openTracking } from "../compose.js";
+import { checkRunConfig } from "../config/load.js";
+import { recordTraining } from "../loop/record-training.js";
+import type { TrainResult } from "../train/loop.js";
 import { runProgram } from "./program.js";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
@@ -136,6 +140,12 @@ describe("the registry on the command line", () => {
     expect(moved.gates.map(({ gate }: { gate: string }) => gate)).toContain(
       "rouge1 against news:1",
     );
+    const { evaluations } = await told("models", "show", "news:2");
+    expect(evaluations).toHaveLength(2);
+    const again = ["models", "promote", "news:2", "--data", at("test.jsonl")];
+    const { out: already } = await bridle(...again, "--force", "--reason", "once more");
+    expect(already).toBe("news@champion is at version 2 already.\n");
+    expect((await told("models", "show", "news:2")).evaluations).toEqual(evaluations);
     await expect(bridle("models", "rollback", "news", "--expect", "1")).rejects.toMatchObject({
       code: "PROMOTION_CONFLICT",
     });
@@ -376,5 +386,50 @@ describe("the registry on the command line", () => {
   ])("answers %j with %s", async (args, code) => {
     const typed = args.map((word) => (word === "M1" ? at("m1") : word));
     await expect(bridle(...typed)).rejects.toMatchObject({ code });
+  });
+});
+
+/** Records a run that ends with the model in a folder. @returns its id */
+async function recordRun(folder: string): Promise<string> {
+  const parts = await openTracking({ env: { BRIDLE_HOME: at("home") }, onWarning: () => {} });
+  const config = checkRunConfig({
+    ...{ model: { name: "x" }, data: { train: "x.jsonl" }, train: { output: folder } },
+  });
+  const record = recordTraining(config, parts);
+  const about = { totalSteps: 3, learnedParameters: 1, parameters: 1, device: "cpu" } as const;
+  // A folder that holds a model begins no run before it is known whether another is made.
+  record.onEvent({ type: "start", step: 0, ...about });
+  await record.fail(new TypeError("once more"));
+  const again = recordTraining(config, parts);
+  again.onEvent({ type: "start", step: 0, ...about });
+  await again.finish({ folder, record: { step: 3 } } as TrainResult);
+  await parts.close();
+  return again.run?.id ?? "";
+}
+
+describe("the run that trained a model", () => {
+  it("is found by the record that it kept, wherever the folder is, unless --run says another", async () => {
+    const own = { createdAt: "2026-02-03T04:05:06.000Z" };
+    await makeTrainedModel(at("tracked"), 5, own);
+    await makeTrainedModel(at("moved"), 6, own);
+    const id = await recordRun(at("tracked"));
+    expect(id).not.toBe("");
+    const { out } = await bridle("models", "add", at("tracked"), "--name", "linked");
+    expect(out).toContain(`It was trained by the run ${id}.\n`);
+    const runOf = async (...words: string[]) =>
+      (await told("models", "add", ...words, "--name", "linked")).card.lineage.runId;
+    expect(await runOf(at("moved"))).toBe(id);
+    expect(await runOf(at("moved"), "--run", "other")).toBe("other");
+    // Another training of the same folder, and one that nobody recorded.
+    await makeTrainedModel(at("tracked"), 7, { createdAt: "2026-03-03T04:05:06.000Z" });
+    expect(await runOf(at("tracked"))).toBeNull();
+  });
+
+  it("is none where two kept the same record", async () => {
+    await makeTrainedModel(at("twice"), 8, { createdAt: "2026-04-03T04:05:06.000Z" });
+    await makeTrainedModel(at("copy"), 8, { createdAt: "2026-04-03T04:05:06.000Z" });
+    expect(await recordRun(at("twice"))).not.toBe(await recordRun(at("copy")));
+    const { card } = await told("models", "add", at("twice"), "--name", "linked");
+    expect(card.lineage.runId).toBeNull();
   });
 });

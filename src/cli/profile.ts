@@ -8,6 +8,7 @@ import { layOut, shortNumber } from "./columns.js";
 import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
+import { checkNotInput } from "./output-file.js";
 import { openProgress } from "./progress.js";
 import { readDocument } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
@@ -107,6 +108,7 @@ async function runTraining(
   terminal: Terminal,
 ): Promise<void> {
   const { file: params, overrides } = await splitWords(words, "bridle profile train");
+  if (file !== undefined) await checkNotInput({ flag: "--trace", output: file }, [params]);
   const { loadRunConfig } = await import("../config/load.js");
   const { profileTraining } = await import("../train/profile.js");
   const sources = await sourcesOf(flags, terminal);
@@ -140,6 +142,7 @@ async function runSummaries(
     const problem = "the extractive model has no graph to profile; --model takes a neural one.";
     throw new BridleError("COMMAND_LINE_INVALID", { problem, typed: "bridle profile summarize" });
   }
+  if (traceFile !== undefined) await checkNotInput({ flag: "--trace", output: traceFile }, [file]);
   const { text, warnings } = await readDocument(file, terminal, "bridle profile summarize");
   for (const warning of warnings) terminal.stderr.write(`note: ${warning}\n`);
   const { resolveModel } = await import("../compose.js");

@@ -1,5 +1,13 @@
 // Every command in this process, over a terminal in memory: what it prints where, what it takes together, what it refuses.
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -384,12 +392,52 @@ describe("bridle evaluate", () => {
       { line: 2, references: ["The harbour silted up.", "Ships unloaded elsewhere."] },
       { line: 3, summary: "" },
     ]);
-    expect((await run([...args, "--against", "no-such", "--outputs", outputs])).error?.code).toBe(
-      "MODEL_NOT_FOUND",
-    );
+    const taken = await run([...args, "--outputs", outputs]);
+    expect(taken.error).toMatchObject({
+      code: "OUTPUT_EXISTS",
+      message: `${outputs} is there already.`,
+    });
+    expect(taken.error?.hint).toBe("Name another --outputs, or add --overwrite to replace it.");
+    const failing = ["--against", "no-such", "--outputs", outputs, "--overwrite"];
+    expect((await run([...args, ...failing])).error?.code).toBe("MODEL_NOT_FOUND");
     expect(readFileSync(outputs, "utf8").trimEnd().split("\n")).toEqual(written);
     const nowhere = at("no-folder/outputs.jsonl");
     expect((await run([...args, "--outputs", nowhere])).error?.code).toBe("WRITE_FAILED");
+    await printed([...args, "--limit", "1", "--outputs", outputs, "--overwrite"]);
+    expect(readFileSync(outputs, "utf8").trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("reads no file that an output would take the place of", async () => {
+    rows("own.jsonl", [{ document: text, summary: "The harbour silted up." }]);
+    const before = readFileSync(at("own.jsonl"));
+    mkdirSync(at("texts/deep"), { recursive: true });
+    write("texts/a.txt", text);
+    write(
+      "run.yaml",
+      `model: { name: m }\ndata: { train: ${at("own.jsonl")} }\ntrain: { output: out }\n`,
+    );
+    symlinkSync(at("own.jsonl"), at("link.jsonl"));
+    const own = at("own.jsonl");
+    const same = "another file than the input";
+    const refused: [readonly string[], string, string][] = [
+      [["evaluate", own, "--overwrite", "--outputs", own], "--outputs", same],
+      [["evaluate", own, "--overwrite", "--outputs", at("link.jsonl")], "--outputs", same],
+      [["evaluate", at("link.jsonl"), "--overwrite", "--outputs", own], "--outputs", same],
+      [["evaluate", at("texts"), "--outputs", at("texts/a.txt")], "--outputs", "apart from"],
+      [["data", "check", own, "--report", own], "--report", same],
+      [["data", "stats", "--params", at("run.yaml"), "--report", at("run.yaml")], "--report", same],
+      [["data", "split", at("texts/a.txt"), "--output", at("texts")], "--output", "apart from"],
+      [["profile", "train", at("run.yaml"), "--trace", at("run.yaml")], "--trace", same],
+      [["profile", "summarize", own, "--model", "m", "--trace", own], "--trace", same],
+      [["summarize", own, "--output", at("link.jsonl")], "--output", same],
+      [["summarize", "--input", own, "--output", own, "--overwrite"], "--output", same],
+    ];
+    for (const [words, flag, expected] of refused) {
+      const { error } = await run(words);
+      expect(error, words.join(" ")).toMatchObject({ code: "INVALID_PARAMETER" });
+      expect(error?.message).toMatch(new RegExp(`^${flag} is .*; it must be ${expected}`));
+    }
+    expect(readFileSync(own)).toEqual(before);
   });
 
   it("gives every figure as JSON, for columns of any name and every n-th row", async () => {

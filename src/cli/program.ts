@@ -1,7 +1,7 @@
 // The commands put together; parsing them throws BridleErrors and never ends the process.
 import { Command, CommanderError } from "commander";
 import { bridleVersion } from "../config/version.js";
-import { fromCommanderError, type Typed, withHelpOf } from "./command-line-errors.js";
+import { asTyped, fromCommanderError, type Typed } from "./command-line-errors.js";
 import type { Terminal } from "./terminal.js";
 
 /** @param isAsked whether the command's name is among the words, so that its own help may be wanted */
@@ -49,7 +49,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     await program.parseAsync([...args], { from: "user" });
   } catch (thrown) {
     const typed = typedSoFar(program, args);
-    if (!(thrown instanceof CommanderError)) throw withHelpOf(typed.typed, thrown);
+    if (!(thrown instanceof CommanderError)) throw asTyped(typed, thrown);
     const error = fromCommanderError(thrown, typed);
     if (error !== undefined) throw error;
   }
@@ -93,5 +93,6 @@ function typedSoFar(program: Command, args: readonly string[]): Typed {
     typed: names.join(" "),
     commands: command.commands.map((each) => each.name()),
     rest: args.slice(names.length - 1),
+    flags: new Map(command.options.map((each) => [each.attributeName(), each.long ?? ""])),
   };
 }

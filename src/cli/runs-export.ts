@@ -8,7 +8,7 @@ import type { KeptLine, TrackedRun } from "../track/read.js";
 import { addExamples, addJsonOption, oneOf } from "./options.js";
 import { openProgress } from "./progress.js";
 import { addDatabaseFlag, type PlaceFlags, withRuns } from "./run-flags.js";
-import { addQueryFlags, queryOf } from "./runs-list.js";
+import { addQueryFlags, noteMissingKeys, queryOf } from "./runs-list.js";
 import { printJson, type Terminal, write } from "./terminal.js";
 
 interface Options extends PlaceFlags {
@@ -91,6 +91,7 @@ async function exportRuns(
   for (const name of names) named.push((await getRun(database, name)).id);
   // All of them at once: pages would shift where a run begins meanwhile.
   const ids = names.length === 0 ? await listRunIds(database, queryOf(options)) : named;
+  if (ids.length === 0) await noteMissingKeys(database, options, terminal);
   const writer = await openWriter(database, options, put);
   const progress = await openProgress(terminal, "runs");
   let runs = 0;

@@ -1,8 +1,10 @@
 // `bridle runs list`: a table of runs, those that conditions hold for, in an order.
 import type { Command } from "commander";
+import type { Database } from "../ports/database.js";
 import type { RunQuery, TrackedRun } from "../track/read.js";
 import { layOut, shortNumber, shortTime } from "./columns.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
+import { plainLine } from "./plain-text.js";
 import { formatDuration } from "./progress.js";
 import { addDatabaseFlag, type PlaceFlags, withRuns } from "./run-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
@@ -60,6 +62,19 @@ export function queryOf(
   };
 }
 
+/** Says of conditions that found nothing what they name and no run has. */
+export async function noteMissingKeys(
+  database: Database,
+  { filter }: Pick<Options, "filter">,
+  terminal: Terminal,
+): Promise<void> {
+  const { findMissingKeys } = await import("../track/missing-keys.js");
+  for (const { field, nearest } of await findMissingKeys(database, filter)) {
+    const meant = nearest === undefined ? "." : `; did you mean ${nearest}?`;
+    terminal.stderr.write(`note: no run has ${plainLine(field + meant)}\n`);
+  }
+}
+
 export function addRunsListCommand(runs: Command, terminal: Terminal): void {
   const command = runs
     .command("list")
@@ -89,7 +104,11 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   const { listRuns } = await import("../track/read.js");
   const { limit, offset } = options;
   const query = { ...queryOf(options), limit, offset };
-  const page = await withRuns(options, terminal, (database) => listRuns(database, query));
+  const page = await withRuns(options, terminal, async (database) => {
+    const found = await listRuns(database, query);
+    if (found.total === 0) await noteMissingKeys(database, options, terminal);
+    return found;
+  });
   if (options.json) return await printJson(terminal, page);
   if (page.runs.length === 0) {
     const told =

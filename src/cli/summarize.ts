@@ -8,8 +8,9 @@ import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
+import { checkNotInput } from "./output-file.js";
 import { formatDuration, openProgress } from "./progress.js";
-import { isStandardInput, readDocument, refuseUrl } from "./read-document.js";
+import { readDocument, refuseUrl } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -92,7 +93,9 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   const misplaced = batch ? undefined : batchOnly.find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw contradiction(`--${misplaced} goes with --input.`);
   for (const given of [file, options.input]) refuseUrl(given);
-  if (!batch) await checkDistinct(file, options.output);
+  const { output } = options;
+  if (output !== undefined)
+    await checkNotInput({ flag: "--output", output }, [file, options.input]);
 
   const { createSummarizer } = await import("../compose.js");
   const { model, device, dtype } = options;
@@ -111,20 +114,6 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   } finally {
     await summarizer.close();
   }
-}
-
-/** A document is not replaced by its summary. @throws INVALID_PARAMETER */
-async function checkDistinct(file: string | undefined, output: string | undefined): Promise<void> {
-  if (file === undefined || isStandardInput(file) || output === undefined) return;
-  const { realpath } = await import("node:fs/promises");
-  const resolve = (name: string) => realpath(name).catch(() => undefined);
-  const [from, to] = await Promise.all([resolve(file), resolve(output)]);
-  if (from === undefined || from !== to) return;
-  throw new BridleError("INVALID_PARAMETER", {
-    parameter: "--output",
-    value: output,
-    expected: "another file than the document",
-  });
 }
 
 function contradiction(problem: string): BridleError {

@@ -19,9 +19,19 @@ export function systemCode(thrown: unknown): string {
   return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
 }
 
-function reasonOf(thrown: unknown): string {
+/** Why the operating system would not, in words. */
+export function reasonOf(thrown: unknown): string {
   const told = thrown instanceof Error ? thrown.message : String(thrown);
   return reasons[systemCode(thrown)] ?? told;
+}
+
+/** What to do where a file's name is at fault; undefined where something else is. */
+export function nameHint(thrown: unknown, file: string): { readonly hint?: string } {
+  const code = systemCode(thrown);
+  if (code === "EISDIR") return { hint: "Name a file, in this folder or another." };
+  if (code !== "ENOENT") return {};
+  const folder = /[\\/]$/.test(file) ? file : path.dirname(file);
+  return { hint: `Make the folder ${folder} first, or name a file in another.` };
 }
 
 /**
@@ -58,5 +68,8 @@ export function readError(thrown: unknown, file: string): BridleError {
 export function writeError(thrown: unknown, file: string): BridleError {
   if (thrown instanceof BridleError) return thrown;
   const details = { file, reason: reasonOf(thrown), system: systemCode(thrown) || undefined };
-  return new BridleError("FILE_NOT_WRITABLE", details, { cause: thrown });
+  return new BridleError("FILE_NOT_WRITABLE", details, {
+    cause: thrown,
+    ...nameHint(thrown, file),
+  });
 }

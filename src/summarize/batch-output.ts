@@ -196,7 +196,8 @@ function parse(bytes: Uint8Array): { index?: unknown; error?: unknown } | undefi
 async function lock(output: string): Promise<() => Promise<void>> {
   const file = lockFile(output);
   const taken = await takeProcessLock(file, { silentMs }).catch((thrown) => {
-    throw writeError(thrown, file);
+    // The name of the lock is ours, and what is wrong with it is wrong with the output's.
+    throw writeError(thrown, output);
   });
   if ("lock" in taken) return taken.lock.release;
   const { pid, host: name } = taken.holder;

@@ -591,7 +591,8 @@ describe("what a batch will not touch", () => {
     const nowhere = path.join(folder, "absent", "out.jsonl");
     await expect(run(firstWord(), { output: nowhere })).rejects.toMatchObject({
       code: "FILE_NOT_WRITABLE",
-      details: { reason: "its folder does not exist" },
+      message: `${nowhere} cannot be written: its folder does not exist.`,
+      hint: expect.stringContaining(path.dirname(nowhere)),
     });
   });
 

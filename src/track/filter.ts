@@ -46,16 +46,27 @@ function unreadable(what: string, text: string, reason: string): BridleError {
 
 const expected = `a field is one of ${Object.keys(fields).join(", ")}, or params.KEY, tags.KEY, metrics.KEY (the last value), min.KEY, max.KEY`;
 
+/** The field that a condition is about. @throws RUN_QUERY_INVALID */
+export function fieldOf(text: string): string {
+  return partsOf(text).field;
+}
+
+interface Condition {
+  readonly field: string;
+  readonly operator: string;
+  readonly raw: string;
+}
+
+function partsOf(text: string): Condition {
+  const [, field = "", operator = "", raw = ""] = comparison.exec(text) ?? [];
+  if (field !== "") return { field, operator, raw };
+  const reason = "it is not FIELD OPERATOR VALUE, such as metrics.eval/loss < 2";
+  throw unreadable("condition", text, reason);
+}
+
 /** SQL of a condition over `r` and `e`, with its values appended to those there are. @throws RUN_QUERY_INVALID */
 export function filterSql(text: string, values: SqlValue[]): string {
-  const [, field = "", operator = "", raw = ""] = comparison.exec(text) ?? [];
-  if (field === "") {
-    throw unreadable(
-      "condition",
-      text,
-      "it is not FIELD OPERATOR VALUE, such as metrics.eval/loss < 2",
-    );
-  }
+  const { field, operator, raw } = partsOf(text);
   const value = /^(["'])(.*)\1$/s.exec(raw)?.[2] ?? raw;
   const add = (one: SqlValue) => `$${values.push(one)}`;
   const kinds = kindsOf(field, "condition", text);

@@ -365,6 +365,19 @@ export async function listArtifacts(
   }));
 }
 
+/** The ids of finished runs that kept a file of this name and content. */
+export async function findRunsWithArtifact(
+  database: Database,
+  { name, sha256 }: Pick<RunArtifact, "name" | "sha256">,
+): Promise<readonly string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `SELECT r.id FROM track_artifact a JOIN track_run r ON r.id = a.run_id
+    WHERE a.name = $1 AND a.sha256 = $2 AND r.status = 'finished' ORDER BY r.id`,
+    [name, sha256],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** A value of every run, where they are not all the same. */
 export interface Difference {
   readonly key: string;

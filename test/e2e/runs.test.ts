@@ -51,6 +51,12 @@ it("records a training, lists, shows, compares and exports it, and finds the rec
   );
   expect(failing.code).toBe(4);
 
+  // The run that trained a model is known by the record that lies beside the weights; one was not recorded.
+  const runOf = async (folder: string) =>
+    (await json("models", "add", folder, "--name", "toys")).card.lineage.runId;
+  expect(await runOf(out)).toBe(second.run);
+  expect(await runOf(path.join(root, "toy", "out3"))).toBeNull();
+
   const all = await json("runs", "list");
   expect(all.runs.map((run: { status: string }) => run.status)).toEqual([
     "failed",

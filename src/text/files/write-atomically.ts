@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { BridleError } from "../../errors/error.js";
-import { systemCode } from "../../errors/file-errors.js";
+import { nameHint, reasonOf, systemCode } from "../../errors/file-errors.js";
 
 /**
  * Writes a file of ours through a temporary one, so that a reader sees the old or the new, never a part. What a
@@ -35,8 +35,8 @@ export function writeFailed(cause: unknown, file: string): BridleError {
   if (cause instanceof BridleError) return cause;
   const details = {
     file,
-    reason: (cause as Error).message,
+    reason: reasonOf(cause),
     system: systemCode(cause) || undefined,
   };
-  return new BridleError("WRITE_FAILED", details, { cause });
+  return new BridleError("WRITE_FAILED", details, { cause, ...nameHint(cause, file) });
 }

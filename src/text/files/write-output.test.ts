@@ -53,8 +53,21 @@ describe("a file", () => {
     expect(await readdir(folder)).toEqual(["a.txt"]);
   });
 
-  it.each(["absent/a.txt", "."])("cannot be written as %s", async (name) => {
-    await expect(put(name, "x")).rejects.toMatchObject({ code: "WRITE_FAILED" });
+  it.each([
+    ["absent/a.txt", "its folder does not exist", "Make the folder"],
+    ["absent/", "its folder does not exist", "absent/ first"],
+    [".", "it is a folder", "Name a file"],
+  ])("is not %s: it says why and what to do, before any work", async (name, reason, advice) => {
+    let worked = false;
+    const writing = writeOutput(at(name), async () => {
+      worked = true;
+    });
+    await expect(writing).rejects.toMatchObject({
+      code: "WRITE_FAILED",
+      message: `${at(name)} could not be written: ${reason}.`,
+      hint: expect.stringContaining(advice),
+    });
+    expect(worked).toBe(false);
     expect(await readdir(folder)).toEqual([]);
   });
 });

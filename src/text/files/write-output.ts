@@ -25,6 +25,8 @@ export interface OutputPlace {
 
 /** Names of what this process has open. Where they lead to a file, the file is not ours to replace. */
 const openStreams = /^\/(dev\/(stdin$|stdout$|stderr$|fd\/)|proc\/[^/]+\/(task\/[^/]+\/)?fd\/)/;
+/** As the system tells of it. */
+const isFolder = () => Object.assign(new Error("it is a folder"), { code: "EISDIR" });
 /** As many as Linux follows. */
 const mostLinks = 40;
 
@@ -63,6 +65,8 @@ export async function writeOutput(
   });
   if (place.isStream) return await writeStream(place.file, write);
   const { file, found } = place;
+  // Before any work for it: at its end nothing could take the folder's place.
+  if (found?.isDirectory()) throw writeFailed(isFolder(), named);
   await writeAtomically(file, async (handle) => {
     if (found !== undefined) {
       // What others keep read-only, as DVC its cache, is not replaced through a link.
