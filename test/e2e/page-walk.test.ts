@@ -96,6 +96,13 @@ describePage("a walk through the pages", () => {
     expect(await bars.getByRole("listitem").first().innerText()).toMatch(/^learningRate/);
     const chart = page.getByRole("region", { name: "Best loss so far" });
     await chart.getByRole("application", { name: /best so far, last/ }).waitFor();
+    const marks = chart.getByRole("listitem").locator("i");
+    const isRound = (mark: Element) => getComputedStyle(mark).borderTopLeftRadius === "50%";
+    expect(await marks.evaluateAll((all) => all.length)).toBe(3);
+    expect(await Promise.all([0, 2].map((place) => marks.nth(place).evaluate(isRound)))).toEqual([
+      true,
+      false,
+    ]);
 
     const trials = page.getByRole("region", { name: "Trials" });
     const count = async () => (await trials.getByRole("row").count()) - 1;
