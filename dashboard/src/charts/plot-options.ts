@@ -87,7 +87,7 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
   );
   return {
     ...size,
-    padding: [12, 14, 0, 2],
+    padding: [12, 22, 0, 2],
     legend: { show: false },
     focus: { alpha: 0.28 },
     cursor: {
