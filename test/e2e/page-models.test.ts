@@ -137,19 +137,12 @@ describePage("the page with several models", () => {
     expect(again.request.parameters).toBeUndefined();
   });
 
-  it("tells what engines and routes have done, pages that were closed among no failures", async () => {
-    await (await open()).close();
+  it("tells of engines how long most documents took, in headings that stand by themselves", async () => {
     const page = await open({}, "/system");
     const engines = page.getByRole("region", { name: "Engines" }).last();
-    const headings = engines.getByRole("columnheader");
-    await expect
-      .poll(async () => (await headings.allTextContents()).slice(-3))
-      .toEqual(["95 % waited up to", "95 % read within", "95 % written within"]);
-    const routes = page.getByRole("region", { name: "Answers by route" }).last();
-    const events = routes.getByRole("row").filter({ hasText: "/v1/events" });
-    await expect
-      .poll(async () => (await events.getByRole("cell").allTextContents()).slice(0, 2).join())
-      .toMatch(/^[1-9]\d*,0$/);
+    for (const name of ["95 % waited up to", "95 % read within", "95 % written within"]) {
+      await engines.getByRole("columnheader", { name, exact: true }).waitFor();
+    }
   });
 
   it("draws the same words from the same seed", async () => {
