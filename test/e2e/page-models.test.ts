@@ -137,6 +137,14 @@ describePage("the page with several models", () => {
     expect(again.request.parameters).toBeUndefined();
   });
 
+  it("tells of engines how long most documents took, in headings that stand by themselves", async () => {
+    const page = await open({}, "/system");
+    const engines = page.getByRole("region", { name: "Engines" }).last();
+    for (const name of ["95 % waited up to", "95 % read within", "95 % written within"]) {
+      await engines.getByRole("columnheader", { name, exact: true }).waitFor();
+    }
+  });
+
   it("draws the same words from the same seed", async () => {
     const page = await open();
     await paste(page, story[0] as string);

@@ -78,6 +78,31 @@ describePage("the pages of registered models", () => {
     await versions(page).waitFor();
   });
 
+  it("offers no promotion of what is in production, which alone is gold, and the whole command of an evaluation", async () => {
+    const page = await open({}, "/registry/news/3");
+    await page.getByText("in production", { exact: true }).waitFor();
+    expect(await page.getByRole("button", { name: "Promote" }).count()).toBe(0);
+    expect(await barriers(page)).toEqual([]);
+    const family = page.getByRole("region", { name: "Lineage" }).last();
+    const groundOf = (alias: string) =>
+      family
+        .getByText(alias, { exact: true })
+        .evaluate((each) => getComputedStyle(each).backgroundColor);
+    expect(await groundOf("candidate")).not.toBe(await groundOf("champion"));
+    const boxGround = async (version: number, alias: string) => {
+      const other = await open({}, `/registry/news/${version}`);
+      const origin = other.getByRole("region", { name: "How it came to be" }).last();
+      const box = origin.getByRole("link", { name: new RegExp(`Alias ${alias}`) });
+      return await box.evaluate((each) => getComputedStyle(each).backgroundColor);
+    };
+    expect(await boxGround(4, "candidate")).not.toBe(await boxGround(3, "champion"));
+    const bare = await open({}, "/registry/sport/1");
+    await bare
+      .getByText("bridle models promote sport:1 --data test.jsonl", { exact: true })
+      .waitFor();
+    await bare.getByRole("button", { name: "Promote" }).waitFor();
+  });
+
   it("says where a family is too large for its picture", async () => {
     const page = await open({}, "/registry/nightly/503");
     const note = page.getByText("the 500 nearest versions are drawn");

@@ -117,6 +117,11 @@ describePage("the pages of runs", () => {
     await field.fill("metrics.eval/rougeL < four");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText("RUN_QUERY_INVALID").waitFor();
+    // What was there before is no answer to it.
+    await expect.poll(() => page.getByText(/\d+ runs/).count()).toBe(0);
+    expect(await grid(page).count()).toBe(0);
+    await page.getByRole("button", { name: "Without metrics.eval/rougeL < four" }).click();
+    await page.getByText("24 runs").waitFor();
   });
 
   it("shows the columns of one's choice", async () => {

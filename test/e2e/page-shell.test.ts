@@ -31,6 +31,16 @@ describePage("the frame of the pages", () => {
     expect(documents).toEqual([]);
   });
 
+  it("counts pages that were closed among no failures", async () => {
+    await (await open()).close();
+    const page = await open({}, "/system");
+    const routes = page.getByRole("region", { name: "Answers by route" }).last();
+    const events = routes.getByRole("row").filter({ hasText: "/v1/events" });
+    await expect
+      .poll(async () => (await events.getByRole("cell").allTextContents()).slice(0, 2).join())
+      .toMatch(/^[1-9]\d*,0$/);
+  });
+
   it("moves the focus to the heading of the page that was gone to", async () => {
     const page = await open();
     await page.getByRole("link", { name: "System" }).focus();

@@ -86,6 +86,26 @@ describePage("a walk through the pages", () => {
     }
   });
 
+  it("fades a table out where there is more of it", async () => {
+    const page = await open(sizes.phone, "/registry/news");
+    const table = page.getByRole("region", { name: "Versions" }).last();
+    await table.getByRole("row").nth(1).waitFor();
+    const more = () =>
+      table.evaluate((each) =>
+        ["left", "right"].filter((side) => each.hasAttribute(`data-more-${side}`)),
+      );
+    const mask = () => table.evaluate((each) => getComputedStyle(each).maskImage);
+    await expect.poll(more).toEqual(["right"]);
+    expect(await mask()).toContain("to left");
+    await table.evaluate((each) => each.scrollTo({ left: 60 }));
+    await expect.poll(more).toEqual(["left", "right"]);
+    await table.evaluate((each) => each.scrollTo({ left: each.scrollWidth }));
+    await expect.poll(more).toEqual(["left"]);
+    await page.setViewportSize({ width: 1600, height: 900 });
+    await expect.poll(more).toEqual([]);
+    expect(await mask()).toBe("none");
+  });
+
   it("shows a sweep: what decides it, its trials ranked, and those that are chosen by keys and by mouse", async () => {
     const page = await open({ viewport: { width: 1440, height: 1100 } }, "/sweeps");
     const list = page.getByRole("region", { name: "Sweeps" });
@@ -96,6 +116,13 @@ describePage("a walk through the pages", () => {
     expect(await bars.getByRole("listitem").first().innerText()).toMatch(/^learningRate/);
     const chart = page.getByRole("region", { name: "Best loss so far" });
     await chart.getByRole("application", { name: /best so far, last/ }).waitFor();
+    const marks = chart.getByRole("listitem").locator("i");
+    const isRound = (mark: Element) => getComputedStyle(mark).borderTopLeftRadius === "50%";
+    expect(await marks.evaluateAll((all) => all.length)).toBe(3);
+    expect(await Promise.all([0, 2].map((place) => marks.nth(place).evaluate(isRound)))).toEqual([
+      true,
+      false,
+    ]);
 
     const trials = page.getByRole("region", { name: "Trials" });
     const count = async () => (await trials.getByRole("row").count()) - 1;

@@ -11,7 +11,7 @@ import classes from "./chart-card.module.css";
 import { lookOf } from "./colors.js";
 import { toCsv } from "./curves.js";
 import { LineChart, type LineChartProps } from "./line-chart.js";
-import { xText } from "./plot-options.js";
+import { xText } from "./ticks.js";
 
 /** Rows of the table of numbers; the file has all of them. */
 const mostRows = 200;
@@ -82,11 +82,15 @@ export function ChartCard({
       )}
       {hasLegend && (
         <ul className={classes.legend}>
-          {curves.map(({ id, label, color }) => {
+          {curves.map(({ id, label, color, drawnAs }) => {
             const { css, isDashed } = lookOf(color);
             return (
               <li key={id} title={label}>
-                <i style={{ borderColor: css, borderTopStyle: isDashed ? "dashed" : "solid" }} />
+                {drawnAs === "dots" ? (
+                  <i data-dot style={{ background: css }} />
+                ) : (
+                  <i style={{ borderColor: css, borderTopStyle: isDashed ? "dashed" : "solid" }} />
+                )}
                 {label}
               </li>
             );

@@ -6,14 +6,8 @@ import { value } from "../shell/format.js";
 import { lookOf, useChartColors } from "./colors.js";
 import { nearest } from "./curves.js";
 import classes from "./line-chart.module.css";
-import {
-  type AxisKind,
-  type Curve,
-  plotOptions,
-  type Table,
-  tableOf,
-  xText,
-} from "./plot-options.js";
+import { type Curve, plotOptions, type Table, tableOf } from "./plot-options.js";
+import { type AxisKind, type Write, xText } from "./ticks.js";
 
 export type Range = readonly [number, number];
 
@@ -28,7 +22,7 @@ export interface LineChartProps {
   readonly range?: Range | undefined;
   /** Somebody asks for another part, or with undefined for all of it. */
   readonly onRange?: (range: Range | undefined) => void;
-  readonly yText?: (value: number) => string;
+  readonly yText?: Write;
   /** Charts of one key show the same place at once. */
   readonly syncKey?: string;
 }
@@ -54,6 +48,7 @@ export function LineChart({
   const colors = useChartColors();
   const [width, setWidth] = useState(0);
   const table = useMemo(() => tableOf(curves, isLog), [curves, isLog]);
+  const isWhole = useMemo(() => areWhole(curves), [curves]);
   const latest = useRef({ table, curves, onRange, range });
   useEffect(() => {
     latest.current = { table, curves, onRange, range };
@@ -87,6 +82,7 @@ export function LineChart({
         isLog,
         xKind,
         yText,
+        isWhole,
         size: { width, height },
         range,
         onRange: (asked) => latest.current.onRange(asked),
@@ -104,7 +100,7 @@ export function LineChart({
       plot.current = undefined;
       made.destroy();
     };
-  }, [shape, colors, isLog, xKind, yText, width, height, range, syncKey]);
+  }, [shape, colors, isLog, xKind, yText, isWhole, width, height, range, syncKey]);
 
   useEffect(() => {
     if (plot.current !== undefined && plot.current.data !== table.data) {
@@ -144,6 +140,10 @@ export function LineChart({
       <p className={classes.said} ref={said} aria-live="polite" />
     </div>
   );
+}
+
+function areWhole(curves: readonly Curve[]): boolean {
+  return curves.every(({ line }) => line.ys.every((y) => y === null || Number.isInteger(y)));
 }
 
 /** What is to be said of curves in a sentence. */

@@ -1,10 +1,10 @@
 // How a chart of curves is drawn: axes, grid, lines, bands and what the mouse does, as uPlot takes it.
 import uPlot from "uplot";
-import { clock, value } from "../shell/format.js";
 import type { ChartColors } from "./colors.js";
 import { lookOf } from "./colors.js";
-import type { Line, XKind } from "./curves.js";
+import type { Line } from "./curves.js";
 import { createRawLayer } from "./raw-layer.js";
+import { type AxisKind, stepsOf, type Write, wholeSteps, xText } from "./ticks.js";
 
 export interface Curve {
   readonly id: string;
@@ -17,9 +17,6 @@ export interface Curve {
   /** Points that nothing joins, or a line that goes on level until its next point; a line from point to point unless said. */
   readonly drawnAs?: "dots" | "steps";
 }
-
-/** What stands on the axis: a place in a training, a time, or the number of a trial. */
-export type AxisKind = XKind | "clock" | "trial";
 
 export type Values = readonly (number | null | undefined)[];
 
@@ -70,7 +67,9 @@ export interface PlotSettings {
   readonly colors: ChartColors;
   readonly isLog: boolean;
   readonly xKind: AxisKind;
-  readonly yText: (value: number) => string;
+  readonly yText: Write;
+  /** Whether all values are whole, as counts and bytes are: so are its ticks then. */
+  readonly isWhole: boolean;
   readonly size: { readonly width: number; readonly height: number };
   readonly range: readonly [number, number] | undefined;
   readonly onRange: (range: readonly [number, number]) => void;
@@ -79,7 +78,8 @@ export interface PlotSettings {
 }
 
 export function plotOptions(settings: PlotSettings): uPlot.Options {
-  const { colors, columns, curves, isLog, xKind, yText, size, range, onRange } = settings;
+  const { colors, columns, curves, isLog, xKind, yText, isWhole, size, range, onRange } = settings;
+  const xSteps = stepsOf(xKind);
   const bands = columns[0]?.part === "high" ? [{ series: [1, 2], fill: "" }] : [];
   const hueOf = (curve: number) => colors.curves[lookOf(curves[curve]?.color ?? 0).hue] ?? "";
   const raw = columns.flatMap(({ curve, part }, index) =>
@@ -87,7 +87,7 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
   );
   return {
     ...size,
-    padding: [12, 14, 0, 2],
+    padding: [12, 22, 0, 2],
     legend: { show: false },
     focus: { alpha: 0.28 },
     cursor: {
@@ -108,7 +108,7 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
           return low === high ? [low - 1, high + 1] : [low, high];
         },
       },
-      y: isLog ? { distr: 3 } : { range: { min: { pad: 0.06 }, max: { pad: 0.06 } } },
+      y: isLog ? { distr: 3 } : { range: (_plot, low, high) => yRange(low, high) },
     },
     axes: [
       {
@@ -119,7 +119,9 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
         gap: 6,
         size: 30,
         space: 64,
-        values: (_plot, ticks) => ticks.map((tick) => xText(tick, xKind)),
+        ...(xSteps !== undefined && { incrs: xSteps }),
+        values: (_plot, ticks, _axis, _space, step) =>
+          ticks.map((tick) => xText(tick, xKind, step)),
       },
       {
         stroke: colors.ink,
@@ -129,7 +131,9 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
         gap: 8,
         size: (plot, texts) => widthOf(plot, texts),
         space: 32,
-        values: (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : yText(tick))),
+        ...(isWhole && !isLog && { incrs: wholeSteps }),
+        values: (_plot, ticks, _axis, _space, step) =>
+          ticks.map((tick) => (tick === null ? "" : yText(tick, isLog ? undefined : step))),
       },
     ],
     series: [
@@ -178,6 +182,13 @@ export function plotOptions(settings: PlotSettings): uPlot.Options {
   };
 }
 
+/** A little more than the values take up; uPlot would draw what is always 0 on an axis up to 100. */
+function yRange(low: number | null, high: number | null): uPlot.Range.MinMax {
+  if (low === null || high === null) return [null, null];
+  if (low === 0 && high === 0) return [0, 1];
+  return uPlot.rangeNum(low, high, { min: { pad: 0.06 }, max: { pad: 0.06 } });
+}
+
 /** As wide as the widest of what stands there. */
 function widthOf(plot: uPlot, texts: readonly string[] | null): number {
   if (texts === null) return 40;
@@ -185,21 +196,4 @@ function widthOf(plot: uPlot, texts: readonly string[] | null): number {
   const widest = Math.max(0, ...texts.map((text) => plot.ctx.measureText(text ?? "").width));
   // Canvas units are device pixels where the font is not scaled.
   return Math.max(34, Math.ceil(widest) + 16);
-}
-
-const thousands = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
-
-export function xText(x: number, kind: AxisKind): string {
-  if (kind === "clock") return clock(x * 1000);
-  if (kind === "time") return elapsed(x);
-  if (kind === "step") return x < 10_000 ? value(x) : thousands.format(x);
-  return value(x);
-}
-
-/** Seconds as "40 s", "12 min", "1.5 h". */
-function elapsed(seconds: number): string {
-  const size = Math.abs(seconds);
-  if (size < 120) return `${Number(seconds.toFixed(1))} s`;
-  if (size < 7200) return `${Number((seconds / 60).toFixed(1))} min`;
-  return `${Number((seconds / 3600).toFixed(2))} h`;
 }

@@ -1,6 +1,6 @@
 // How values are spread: bars, the median, and where nine in ten of them lie.
 import type { Distribution } from "../api/data.js";
-import { linearTicks } from "../charts/ticks.js";
+import { linearTicks, tickTexts } from "../charts/ticks.js";
 import { count } from "../shell/figures.js";
 import { value } from "../shell/format.js";
 import classes from "./histogram.module.css";
@@ -23,6 +23,8 @@ export function Histogram({
   const text = (each: number) =>
     isShare ? value(Number(each.toFixed(3))) : count(Math.round(each));
   const placeOf = (each: number) => (100 * (Math.min(end, each) - from)) / (end - from);
+  const ticks = linearTicks(from, end, !isShare).filter((tick) => placeOf(tick) < 96);
+  const tickLabels = tickTexts(ticks, isShare ? value : count);
   const told = `median ${text(of.median)}, nine in ten from ${text(of.p5)} to ${text(of.p95)}`;
   return (
     <figure className={classes.figure}>
@@ -52,13 +54,11 @@ export function Histogram({
         <span className={classes.median} style={{ left: `${placeOf(of.median)}%` }} />
       </div>
       <div className={classes.axis} aria-hidden>
-        {linearTicks(from, end)
-          .filter((tick) => placeOf(tick) < 96)
-          .map((tick) => (
-            <span key={tick} style={{ left: `${placeOf(tick)}%` }}>
-              {text(tick)}
-            </span>
-          ))}
+        {ticks.map((tick, index) => (
+          <span key={tick} style={{ left: `${placeOf(tick)}%` }}>
+            {tickLabels[index]}
+          </span>
+        ))}
       </div>
       <p className={classes.told}>
         {told}

@@ -1,5 +1,6 @@
 // An alias, and the version it points at.
 import classes from "./alias-mark.module.css";
+import { production } from "./moves.js";
 
 export function AliasMark({
   alias,
@@ -9,7 +10,7 @@ export function AliasMark({
   readonly version?: number;
 }) {
   return (
-    <span className={classes.mark} data-production={alias === "champion" || undefined}>
+    <span className={classes.mark} data-production={alias === production || undefined}>
       {alias}
       {version !== undefined && <b>{version}</b>}
     </span>

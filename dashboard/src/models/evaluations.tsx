@@ -43,8 +43,11 @@ export function HowGood({ of }: { readonly of: Version }) {
         </Table>
       ) : (
         <p className={classes.none}>
-          No evaluation is known yet: <code>bridle models promote --data test.jsonl</code> makes
-          one.
+          No evaluation is known yet:{" "}
+          <code>
+            bridle models promote {of.model}:{of.version} --data test.jsonl
+          </code>{" "}
+          makes one.
         </p>
       )}
       {training !== null && <Training of={training} />}

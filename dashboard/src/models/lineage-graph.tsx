@@ -4,6 +4,7 @@ import type { Lineage, LineageNode } from "../api/registry.js";
 import { Link } from "../shell/link.js";
 import { GraphView } from "./graph-view.js";
 import classes from "./lineage-graph.module.css";
+import { production } from "./moves.js";
 
 export function LineageGraph({ of, here }: { readonly of: Lineage; readonly here?: string }) {
   return (
@@ -41,7 +42,11 @@ function Box({
       <span className={classes.name}>{name}</span>
       <span className={classes.note}>
         {aliases.map((alias) => (
-          <span key={alias} className={classes.alias}>
+          <span
+            key={alias}
+            className={classes.alias}
+            data-production={alias === production || undefined}
+          >
             {alias}
           </span>
         ))}

@@ -5,6 +5,7 @@ import type { Version } from "../api/registry.js";
 import { Link } from "../shell/link.js";
 import { GraphView } from "./graph-view.js";
 import classes from "./lineage-graph.module.css";
+import { production } from "./moves.js";
 import { type Kind, type OriginNode, originOf } from "./origin.js";
 
 const looks: Readonly<Record<Kind, { readonly icon: LucideIcon; readonly word: string }>> = {
@@ -44,7 +45,11 @@ function Box({
       {parents.length > 0 && <VisuallyHidden>, from {parents.join(" and ")}</VisuallyHidden>}
     </>
   );
-  const shared = { className: classes.box, "data-kind": kind, title: label };
+  const shared = {
+    className: classes.box,
+    "data-production": (kind === "alias" && label === production) || undefined,
+    title: label,
+  };
   return href === undefined ? (
     <span {...shared} aria-current={kind === "version" ? "true" : undefined}>
       {content}

@@ -15,6 +15,7 @@ import { AliasMark } from "./alias-mark.js";
 import { HowGood } from "./evaluations.js";
 import { LineageGraph } from "./lineage-graph.js";
 import { MoveDialog, type PlannedMove } from "./move-dialog.js";
+import { production } from "./moves.js";
 import { OriginGraph } from "./origin-graph.js";
 import { SignatureView } from "./signature-view.js";
 import classes from "./version-page.module.css";
@@ -55,14 +56,18 @@ export default function VersionPage({ params }: PageProps) {
       ]}
       about={version.data !== undefined && <Made of={version.data} />}
       actions={
-        version.data?.collectedAt === null &&
-        model.data !== undefined && (
-          <Button
-            leftSection={<ArrowUp size={16} />}
-            onClick={() => setPlanned(planOf(model.data, version.data))}
-          >
-            Promote
-          </Button>
+        version.data?.aliases.includes(production) ? (
+          <span className={classes.standing}>in production</span>
+        ) : (
+          version.data?.collectedAt === null &&
+          model.data !== undefined && (
+            <Button
+              leftSection={<ArrowUp size={16} />}
+              onClick={() => setPlanned(planOf(model.data, version.data))}
+            >
+              Promote
+            </Button>
+          )
         )
       }
     >

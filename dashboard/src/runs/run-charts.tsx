@@ -10,6 +10,7 @@ import {
 import { lineOf, smooth, stepsWithin, type XKind } from "../charts/curves.js";
 import type { Range } from "../charts/line-chart.js";
 import type { Curve } from "../charts/plot-options.js";
+import type { Write } from "../charts/ticks.js";
 import { counted } from "../shell/figures.js";
 import { bytes, value } from "../shell/format.js";
 import { Shown, Waiting } from "../shell/states.js";
@@ -234,10 +235,10 @@ function curvesOf(
   });
 }
 
-const percentText = (number: number) => `${value(number)} %`;
+const percentText: Write = (number, step) => `${value(number, step)} %`;
 
 /** How values of a metric are written, by the unit in its name. */
-function textOf(metric: string): (number: number) => string {
+function textOf(metric: string): Write {
   if (metric.endsWith("_bytes")) return bytes;
   if (metric.endsWith("_percent")) return percentText;
   return value;

@@ -11,7 +11,7 @@ const pageSize = 100;
 const settleMs = 1000;
 
 export interface RunRows {
-  /** How many there are; undefined until it is known. */
+  /** How many there are; undefined until it is known, and where a problem keeps from finding any. */
   readonly total: number | undefined;
   readonly problem: Problem | undefined;
   /** Undefined while it is on its way. */
@@ -125,5 +125,8 @@ export function useRunRows(filters: readonly string[], sort: string): RunRows {
     [rows.pages],
   );
   const known = [...rows.pages].sort(([a], [b]) => a - b).flatMap(([, runs]) => runs);
-  return { total: rows.total, problem: rows.problem, runAt, known, need, reload };
+  // What other conditions had found is no answer to these.
+  const isOther = rows.problem !== undefined && rows.query !== query;
+  const total = isOther ? undefined : rows.total;
+  return { total, problem: rows.problem, runAt, known, need, reload };
 }

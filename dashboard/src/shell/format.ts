@@ -2,15 +2,25 @@
 
 const units = ["B", "kB", "MB", "GB", "TB", "PB"];
 
-/** Bytes in powers of a thousand: 1536000 → "1.5 MB". */
-export function bytes(value: number): string {
+/** The place of the last digit of a round number: 0.25 → −2, 2000 → 3. */
+export function lastPlace(round: number): number {
+  const [digits = "", power = "0"] = Number(round.toPrecision(3)).toExponential().split("e");
+  return Number(power) - (digits.split(".")[1]?.length ?? 0);
+}
+
+/**
+ * Bytes in powers of a thousand: 1536000 → "1.54 MB".
+ * @param step how far the neighbours of an axis are from it, which read otherwise
+ */
+export function bytes(value: number, step?: number): string {
   let scaled = Math.abs(value);
   let unit = 0;
   while (scaled >= 999.5 && unit < units.length - 1) {
     scaled /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || scaled >= 99.5 ? 0 : scaled >= 9.95 ? 1 : 2;
+  const usual = unit === 0 || scaled >= 99.5 ? 0 : scaled >= 9.95 ? 1 : 2;
+  const digits = step === undefined ? usual : Math.max(usual, 3 * unit - lastPlace(step));
   return `${value < 0 ? "−" : ""}${scaled.toFixed(digits)} ${units[unit]}`;
 }
 
@@ -61,15 +71,23 @@ export function clock(at: number): string {
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** A measured value with as many digits as tell something: 2.3457, 0.00013, 1.2e-7, 12,345. */
-export function value(number: number): string {
+/**
+ * A measured value with as many digits as tell something: 2.3457, 0.00013, 1.2e-7, 12,345.
+ * @param step how far the neighbours of an axis are from it, which read otherwise
+ */
+export function value(number: number, step?: number): string {
   if (!Number.isFinite(number)) return Number.isNaN(number) ? "NaN" : number > 0 ? "∞" : "−∞";
   const size = Math.abs(number);
   const sign = number < 0 ? "−" : "";
   if (size === 0) return "0";
-  if (size >= 1e9 || size < 1e-4) return sign + short(size.toExponential(3));
-  if (Number.isInteger(number) || size >= 10_000) return sign + grouped.format(size);
-  return sign + String(Number(size.toPrecision(size >= 1 ? 5 : 4)));
+  const last = step === undefined ? Number.POSITIVE_INFINITY : lastPlace(step);
+  const digits = Math.floor(Math.log10(size)) - last + 1;
+  if (size >= 1e9 || size < 1e-4) return sign + short(size.toExponential(Math.max(3, digits - 1)));
+  if (Number.isInteger(number)) return sign + grouped.format(size);
+  if (size >= 10_000) {
+    return sign + size.toLocaleString("en", { maximumFractionDigits: Math.max(0, -last) });
+  }
+  return sign + String(Number(size.toPrecision(Math.max(size >= 1 ? 5 : 4, digits))));
 }
 
 /** "1.200e-7" → "1.2e-7". */

@@ -1,6 +1,6 @@
 // The axes of parallel coordinates: where a value stands between the ends of its key, what is written there, where keys lead.
 import type { Distribution, Trial } from "../api/sweeps.js";
-import { linearTicks, logTicks } from "../charts/ticks.js";
+import { linearTicks, logTicks, tickTexts } from "../charts/ticks.js";
 import { value } from "../shell/format.js";
 import { parameterText } from "./trials.js";
 
@@ -37,12 +37,17 @@ export function axisOf(
   if (!isNumeric) return choiceAxis(key, given);
   const isLog = distribution !== undefined && "log" in distribution && distribution.log;
   return distribution?.kind === "uniform"
-    ? numberAxis(key, [distribution.low, distribution.high], isLog)
+    ? numberAxis(key, [distribution.low, distribution.high], isLog, numbers)
     : numberAxis(key, numbers, isLog);
 }
 
-/** An axis from the least to the greatest of some numbers. */
-export function numberAxis(key: string, numbers: readonly number[], isLog = false): Axis {
+/** An axis from the least to the greatest of some numbers. @param given what stands on it; whole where all of it is */
+export function numberAxis(
+  key: string,
+  numbers: readonly number[],
+  isLog = false,
+  given = numbers,
+): Axis {
   const finite = numbers.filter(Number.isFinite);
   let [low, high] = finite.length === 0 ? [0, 1] : [Math.min(...finite), Math.max(...finite)];
   const log = isLog && low > 0;
@@ -51,10 +56,10 @@ export function numberAxis(key: string, numbers: readonly number[], isLog = fals
   const from = log ? Math.exp : (each: number) => each;
   const [first, last] = [to(low), to(high)];
   const placeOf = (each: number) => (to(each) - first) / (last - first);
-  const ticks = (log ? logTicks(low, high) : linearTicks(low, high)).map((each) => ({
-    at: placeOf(each),
-    text: value(each),
-  }));
+  const isWhole = given.length > 0 && given.every(Number.isInteger);
+  const places = log ? logTicks(low, high) : linearTicks(low, high, isWhole);
+  const texts = tickTexts(places, value);
+  const ticks = places.map((each, index) => ({ at: placeOf(each), text: texts[index] ?? "" }));
   return {
     key,
     ticks,

@@ -76,6 +76,16 @@ describe("axes", () => {
     expect(axisOf("c", { kind: "normal", log: false }, [-1, 3]).placeOf(1)).toBeCloseTo(0.5);
   });
 
+  it("has whole ticks alone where all that was tried is whole, and ticks that differ", () => {
+    const texts = (axis: ReturnType<typeof numberAxis>) => axis.ticks.map(({ text }) => text);
+    expect(texts(numberAxis("epochs", [1, 2, 3]))).toEqual(["1", "2", "3"]);
+    expect(texts(numberAxis("epochs", [3, 3]))).toEqual(["3"]);
+    const rate = { kind: "uniform", low: 0, high: 1, log: false } as const;
+    expect(texts(axisOf("rate", rate, [0.3, 0.7]))).toContain("0.2");
+    const loss = texts(numberAxis("loss", [1.234561, 1.234564]));
+    expect(new Set(loss).size).toBe(loss.length);
+  });
+
   it("spreads choices evenly, and keys go from one to the next", () => {
     const axis = axisOf("a", { kind: "choice", values: ["x", true, [1]] }, []);
     expect(["x", true, [1], "none"].map(axis.placeOf)).toEqual([0, 0.5, 1, undefined]);

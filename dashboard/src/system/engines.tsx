@@ -40,13 +40,13 @@ export function Engines({ samples }: { readonly samples: readonly Sample[] }) {
               Keys and values
             </th>
             <th scope="col" className={table.number}>
-              95 % wait
+              95 % waited up to
             </th>
             <th scope="col" className={table.number}>
-              are read in
+              95 % read within
             </th>
             <th scope="col" className={table.number}>
-              written in
+              95 % written within
             </th>
           </tr>
         </thead>

@@ -1,6 +1,6 @@
 // What the server is and how it is doing: models, load, answers by route, limits.
 import { Tooltip } from "@mantine/core";
-import { buckets, quantile, type Sample, total } from "../api/prometheus.js";
+import type { Sample } from "../api/prometheus.js";
 import { readInfo, readMetrics, type ServerInfo } from "../api/system.js";
 import { Facts, Figures } from "../shell/facts.js";
 import { count, duration, percent } from "../shell/figures.js";
@@ -12,6 +12,7 @@ import table from "../shell/table.module.css";
 import { type Resource, useResource } from "../shell/use-resource.js";
 import { useServer } from "../shell/use-server.js";
 import { Engines, Workers } from "./engines.js";
+import { routeFigures } from "./route-figures.js";
 import classes from "./system-page.module.css";
 
 const everyMs = 4000;
@@ -131,9 +132,6 @@ function tokens(limit: number | null): string {
   return limit === null ? "any length" : `${count(limit)} tokens`;
 }
 
-/** Routes that do something for somebody, rather than probes and the page's own files. */
-const asked = /^\/(v1|bert|bert-file|models)\b/;
-
 /** @param metrics undefined for whoever may not see them */
 function Answers({ metrics }: { readonly metrics: Resource<readonly Sample[]> | undefined }) {
   return (
@@ -151,12 +149,7 @@ function Answers({ metrics }: { readonly metrics: Resource<readonly Sample[]> | 
 }
 
 function Routes({ samples }: { readonly samples: readonly Sample[] }) {
-  const name = "bridle_http_requests_total";
-  const routes = [
-    ...new Set(
-      samples.filter((each) => each.name === name).map(({ labels }) => labels.route ?? ""),
-    ),
-  ].filter((route) => asked.test(route));
+  const routes = routeFigures(samples);
   if (routes.length === 0) {
     return (
       <p className={classes.none}>
@@ -184,25 +177,19 @@ function Routes({ samples }: { readonly samples: readonly Sample[] }) {
         </tr>
       </thead>
       <tbody>
-        {routes.sort().map((route) => {
-          const mine = (labels: Sample["labels"]) => labels.route === route;
-          const all = total(samples, name, mine) ?? 0;
-          const failed = total(samples, name, (of) => mine(of) && Number(of.status) >= 400) ?? 0;
-          const times = buckets(samples, "bridle_http_request_seconds", mine);
-          return (
-            <tr key={route}>
-              <th scope="row" className={table.mono}>
-                {route}
-              </th>
-              <td className={table.number}>{count(all)}</td>
-              <td className={table.number}>
-                {failed === 0 ? <span className={table.quiet}>0</span> : percent(failed / all)}
-              </td>
-              <td className={table.number}>{seconds(quantile(times, 0.5))}</td>
-              <td className={table.number}>{seconds(quantile(times, 0.95))}</td>
-            </tr>
-          );
-        })}
+        {routes.map(({ route, answers, failed, halfWithinS, mostWithinS }) => (
+          <tr key={route}>
+            <th scope="row" className={table.mono}>
+              {route}
+            </th>
+            <td className={table.number}>{count(answers)}</td>
+            <td className={table.number}>
+              {failed === 0 ? <span className={table.quiet}>0</span> : percent(failed / answers)}
+            </td>
+            <td className={table.number}>{seconds(halfWithinS)}</td>
+            <td className={table.number}>{seconds(mostWithinS)}</td>
+          </tr>
+        ))}
       </tbody>
     </Table>
   );
