@@ -55,7 +55,7 @@ export async function takeProcessLock(file: string, options: LockOptions): Promi
   try {
     await writeFile(own, JSON.stringify(me), { flush: true });
     for (let tries = 1; ; tries++) {
-      if (await place(own, file)) return { lock: hold(file, me.token) };
+      if (await placeWhole(own, file)) return { lock: hold(file, me.token) };
       const holder = await read(file);
       if (holder !== undefined && !(await hasEnded(file, holder, options))) return { holder };
       const isFree = holder === undefined || (await takeAway(file, holder.token, options));
@@ -114,7 +114,12 @@ function hold(file: string, token: string): ProcessLock {
   };
 }
 
-async function place(own: string, file: string): Promise<boolean> {
+/**
+ * Gives a file that is written already another name, under which it appears with its content.
+ * @returns false where something has that name
+ * @throws what the file system throws
+ */
+export async function placeWhole(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file);
     return true;

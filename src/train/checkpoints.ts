@@ -7,7 +7,7 @@ import { writeSafetensors } from "../model/checkpoint/write.js";
 import type { Tensor } from "../runtime/tensor.js";
 import { readFully } from "../runtime/weights.js";
 import { syncFolder } from "../text/files/sync-files.js";
-import { writeAtomically } from "../text/files/write-atomically.js";
+import { writeAtomically, writeFailed } from "../text/files/write-atomically.js";
 import type { EvaluationReport } from "./events.js";
 import type { Tensors } from "./tensor-memory.js";
 
@@ -100,7 +100,7 @@ export class Checkpoints {
       if (!progress.evaluationPending) await this.dropOld();
     } catch (cause) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {});
-      throw writeFailed(target, cause);
+      throw writeFailed(cause, target);
     }
     return target;
   }
@@ -119,7 +119,7 @@ export class Checkpoints {
       await this.writeProgress(join(target, progressFile), progress, temporary);
       await this.dropOld();
     } catch (cause) {
-      throw writeFailed(target, cause);
+      throw writeFailed(cause, target);
     }
   }
 
@@ -174,11 +174,6 @@ export class Checkpoints {
     await fill(folder, state);
     return saved.progress;
   }
-}
-
-function writeFailed(file: string, cause: unknown): BridleError {
-  if (cause instanceof BridleError) return cause;
-  return new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
 }
 
 /** In what a checkpoint is of another run. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { removeSpools } from "../data/spool.js";
 import { BridleError } from "../errors/error.js";
 import { isHere, type ProcessLock, takeProcessLock } from "../runtime/process-lock.js";
-import { writeAtomically } from "../text/files/write-atomically.js";
+import { writeAtomically, writeFailed } from "../text/files/write-atomically.js";
 import type { TrainEvent } from "./events.js";
 
 const lockFile = ".trainer.lock";
@@ -81,7 +81,7 @@ async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
+    throw writeFailed(cause, file);
   }
 }
 

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import type { RunConfig } from "../config/run-config.js";
 import type { DataVersion } from "../data/dvc/recorded-version.js";
 import { fingerprintOf } from "../data/fingerprint.js";
-import { BridleError, toBridleError } from "../errors/error.js";
+import { type BridleError, toBridleError } from "../errors/error.js";
 import { withoutTaskOptions, writeGenerationDefaults } from "../generate/generation-config.js";
 import { writeAdapter } from "../model/checkpoint/adapter.js";
 import { readJson } from "../model/checkpoint/folder.js";
@@ -16,7 +16,7 @@ import { isLoraParameter, mergeLora } from "../model/lora.js";
 import type { RegisteredVersion } from "../model/resolve-model.js";
 import type { HeldWeights } from "../runtime/weights.js";
 import { syncFolder, syncTree } from "../text/files/sync-files.js";
-import { writeAtomically } from "../text/files/write-atomically.js";
+import { writeAtomically, writeFailed } from "../text/files/write-atomically.js";
 import { base } from "./evaluation.js";
 import type { EvaluationReport } from "./events.js";
 import type { StartingPoint } from "./start.js";
@@ -120,13 +120,8 @@ async function syncCopies(folder: string): Promise<void> {
     }
     await syncFolder(folder);
   } catch (cause) {
-    throw writeFailed(folder, cause);
+    throw writeFailed(cause, folder);
   }
-}
-
-function writeFailed(file: string, cause: unknown): BridleError {
-  if (cause instanceof BridleError) return cause;
-  return new BridleError("WRITE_FAILED", { file, reason: (cause as Error).message }, { cause });
 }
 
 /** The files of weights in a folder of a trained model, its adapter's too. @throws FILE_NOT_READABLE */
@@ -204,7 +199,7 @@ export async function copyTrainedModel(from: string, to: string): Promise<void> 
 /** Removes what was half-written. @returns the error to be thrown */
 async function givenUp(temporary: string, file: string, cause: unknown): Promise<BridleError> {
   await rm(temporary, { recursive: true, force: true }).catch(() => {});
-  return writeFailed(file, cause);
+  return writeFailed(cause, file);
 }
 
 export function sha256(text: string | Uint8Array): string {

@@ -1,6 +1,6 @@
 // One process at a time changes a repository; who was killed while doing so is not waited for.
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { abortError } from "../../errors/abort-error.js";
 import { BridleError } from "../../errors/error.js";
 import { folderError, readError, systemCode, writeError } from "../../errors/file-errors.js";
 import { isRunning } from "../../runtime/living-process.js";
+import { placeWhole } from "../../runtime/process-lock.js";
 
 interface Holder {
   readonly token: string;
@@ -62,7 +63,7 @@ async function acquire(
     const isNoted = await note(own, JSON.stringify(me));
     for (;;) {
       if (signal?.aborted) throw abortError(signal, started);
-      if (isNoted ? await place(own, file) : await placeShort(me, file)) return token;
+      if (isNoted ? await placeWhole(own, file) : await placeShort(me, file)) return token;
       const holder = await read(file);
       if (holder === undefined) continue;
       if (hasEnded(holder)) await takeAway(file, holder, command, { waitMs, signal });
@@ -126,24 +127,6 @@ async function placeShort(me: Holder, file: string): Promise<boolean> {
   } catch (thrown) {
     if (systemCode(thrown) === "EEXIST") return false;
     throw thrown;
-  }
-}
-
-async function place(own: string, file: string): Promise<boolean> {
-  try {
-    await link(own, file);
-    return true;
-  } catch (thrown) {
-    if (systemCode(thrown) === "EEXIST") return false;
-    // A file system without links: made in one go where it is not there yet.
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(systemCode(thrown))) throw thrown;
-    return await writeFile(file, await readFile(own), { flag: "wx" }).then(
-      () => true,
-      (again) => {
-        if (systemCode(again) === "EEXIST") return false;
-        throw again;
-      },
-    );
   }
 }
 

@@ -97,17 +97,6 @@ describe("add", () => {
     expect(names.uncommitted.modified).toEqual(["set/", "set/b"]);
   });
 
-  it("reads what it remembers of hashes where that was cut off", async () => {
-    await project.write("a", "1");
-    await add("a");
-    const file = project.at(".dvc/tmp/bridle/hashes");
-    const whole = fs.readFileSync(file, "utf8").trimEnd();
-    fs.writeFileSync(file, whole.slice(0, -2));
-    await project.write("a", "2");
-    const names = await project.open((repository) => dataStatus(repository, { granular: true }));
-    expect(names.uncommitted.modified).toEqual(["a"]);
-  });
-
   it("writes no object twice, and leaves nothing that is not whole", async () => {
     await project.write("a", "x".repeat(3_000_000));
     await project.write("b", "x".repeat(3_000_000));

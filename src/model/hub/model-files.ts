@@ -56,7 +56,7 @@ export async function chooseWeights(
 }
 
 /** Whether what exists is an adapter, which has a model elsewhere. */
-export async function makeAdapter(exists: (path: string) => Promise<boolean>): Promise<boolean> {
+export async function holdsAdapter(exists: (path: string) => Promise<boolean>): Promise<boolean> {
   return !(await exists("config.json")) && (await exists(adapterConfigFile));
 }
 
@@ -118,7 +118,7 @@ export async function takeInventory(
     const size = await sizeOf(join(folder, path));
     return size !== undefined && size === (known.size(path) ?? size);
   };
-  if (await makeAdapter(exists)) {
+  if (await holdsAdapter(exists)) {
     const isWhole = !needs.includes("model") || (await chooseWeights(exists, true)) !== undefined;
     return { missing: isWhole ? [] : [adapterWeightFiles[0]], unknown: [] };
   }

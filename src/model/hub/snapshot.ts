@@ -22,9 +22,9 @@ import { createTally, type DownloadProgress } from "./download-progress.js";
 import type { HubId } from "./hub-id.js";
 import {
   chooseWeights,
+  holdsAdapter,
   type Inventory,
   isIndex,
-  makeAdapter,
   missingTokenizer,
   type Need,
   neededInWords,
@@ -210,7 +210,7 @@ async function chooseFiles(
     const tokenizer = await missingTokenizer(exists);
     if (tokenizer !== undefined) absent.push(tokenizer);
   }
-  if (absent.length > 0 && (await makeAdapter(exists))) {
+  if (absent.length > 0 && (await holdsAdapter(exists))) {
     if (!needs.includes("model")) return { weights: undefined, isAdapter: true };
     const adapter = await chooseWeights(exists, true);
     refuseMissing(adapter === undefined ? [adapterWeightFiles.join(" or ")] : [], context, asked);

@@ -125,8 +125,8 @@ export async function openBatches({
       try {
         await enqueue(id, model);
       } catch (thrown) {
-        // Whoever is told that it failed sends it again.
-        await cancelBatch(database, id);
+        // Whoever is told that it failed sends it again. Where it cannot be cancelled either, the first failure says more.
+        await cancelBatch(database, id).catch(() => {});
         throw thrown;
       }
       return await get(id);
