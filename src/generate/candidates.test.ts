@@ -16,6 +16,7 @@ const config = {
     decoderStartTokenId: 0,
     encoderLayers: 1,
     decoderLayers: 1,
+    encoderHeads: 1,
     decoderHeads: 1,
     headWidth: 4,
   },

@@ -16,6 +16,7 @@ export * from "./ops/attention.js";
 export * from "./ops/cross-entropy.js";
 export * from "./ops/dropout.js";
 export * from "./ops/elementwise.js";
+export * from "./ops/heads.js";
 export * from "./ops/linear.js";
 export * from "./ops/norm.js";
 export {

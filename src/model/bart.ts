@@ -57,9 +57,11 @@ function residual(g: GraphBuilder, c: BartLikeConfig, x: Value, block: Value, no
 function encoder(
   g: GraphBuilder,
   c: BartLikeConfig,
-  { ids, mask, positions }: EncoderInput,
+  { ids, mask, positions, rows }: EncoderInput,
 ): HiddenStates {
-  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout };
+  const attention = {
+    ...{ heads: c.encoderHeads, mask, dropout: c.attentionDropout, rows, memoryRows: rows },
+  };
   let x = embed(g, c, ids, positions, "encoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.encoderLayers; i++) {
@@ -74,15 +76,16 @@ function encoder(
 }
 
 function decoder(g: GraphBuilder, c: BartLikeConfig, input: DecoderInput): HiddenStates {
-  const { ids, positions, memory, mask, memoryMask, cache } = input;
-  const attention = { heads: c.decoderHeads, cache, dropout: c.attentionDropout };
+  const { ids, positions, rows, memory, memoryRows, mask, memoryMask, cache } = input;
+  const attention = { heads: c.decoderHeads, rows, cache, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "decoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.decoderLayers; i++) {
     const layer = `model.decoder.layers.${i}`;
-    const self = multiHeadAttention(g, `${layer}.self_attn`, { ...attention, x, memory: x, mask });
+    const own = { ...attention, x, memory: x, memoryRows: rows, mask };
+    const self = multiHeadAttention(g, `${layer}.self_attn`, own);
     x = residual(g, c, x, self, `${layer}.self_attn_layer_norm`);
-    const asked = { ...attention, x, memory, mask: memoryMask };
+    const asked = { ...attention, x, memory, memoryRows, mask: memoryMask };
     const cross = multiHeadAttention(g, crossAttention(i), asked);
     x = residual(g, c, x, cross, `${layer}.encoder_attn_layer_norm`);
     const inner = feedForward(g, c, x, layer, c.decoderFfn);

@@ -1,6 +1,6 @@
 // What a model family tells the rest of the house: its shape, its graph, its special tokens.
 import type { GraphBuilder, Value } from "../graph/index.js";
-import type { KeyValue, KeyValueCache } from "./layers.js";
+import type { KeyValue, KeyValueCache, TokenRows } from "./layers.js";
 
 /** What every family's config.json comes down to. */
 export interface ModelConfig {
@@ -8,6 +8,7 @@ export interface ModelConfig {
   readonly vocabSize: number;
   readonly encoderLayers: number;
   readonly decoderLayers: number;
+  readonly encoderHeads: number;
   readonly decoderHeads: number;
   /** Width of one attention head of the decoder. */
   readonly headWidth: number;
@@ -23,21 +24,27 @@ export interface ModelConfig {
 }
 
 export interface EncoderInput {
-  /** [B,S] int64 */
+  /** [B,S] int64, or [N] where tokens lie as rows. */
   readonly ids: Value;
   /** Added to attention scores, broadcast to [B,H,S,S]. */
   readonly mask: Value;
-  /** Places of the tokens, [S] int64. */
+  /** Places of the tokens, [S] or [N] int64. */
   readonly positions: Value;
+  /** How the tokens lie where they lie as rows, without padding; states are [N,D] then. */
+  readonly rows?: TokenRows | undefined;
 }
 
 export interface DecoderInput {
-  /** [B,T] int64 */
+  /** [B,T] int64, or [N] where tokens lie as rows. */
   readonly ids: Value;
-  /** [T] int64, or [B,1] where all of T stand at one place, each document at its own. */
+  /** [T] or [N] int64, or [B,1] where all of T stand at one place, each document at its own. */
   readonly positions: Value;
-  /** The encoder's last hidden states [B,S,D]; absent where a cache holds their keys and values. */
+  /** How the tokens lie where they lie as rows, without padding; states are [N,D] then. */
+  readonly rows?: TokenRows | undefined;
+  /** The encoder's last hidden states [B,S,D] or [N,D]; absent where a cache holds their keys and values. */
   readonly memory?: Value | undefined;
+  /** How those lie, where they lie as rows. */
+  readonly memoryRows?: TokenRows | undefined;
   /** Added to self-attention's scores, broadcast to [B,H,T,T]. */
   readonly mask?: Value | undefined;
   /** Added to cross-attention's scores, broadcast to [B,H,T,S]. */
@@ -47,12 +54,12 @@ export interface DecoderInput {
   readonly keyPositions?: (() => Value) | undefined;
 }
 
-/** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D]. */
+/** Hidden states after the embedding and after each layer; the last one after the final norm, [B,T,D] or [N,D]. */
 export type HiddenStates = readonly [Value, ...Value[]];
 
 /** Scores over the vocabulary before softmax are hidden·tableᵀ + bias. */
 export interface Head {
-  /** [B,T,D] */
+  /** [B,T,D] or [N,D] */
   readonly hidden: Value;
   /** [V,D] */
   readonly table: Value;

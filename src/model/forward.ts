@@ -3,6 +3,7 @@ import { BridleError } from "../errors/error.js";
 import { type Graph, GraphBuilder, linear, type Value } from "../graph/index.js";
 import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Family, Head, HiddenStates, ModelConfig } from "./family.js";
+import { inputRows } from "./token-rows.js";
 
 /** Added to the score of what attention must not see; the lowest float32, as transformers uses. */
 export const dropped = -3.4028234663852886e38;
@@ -39,23 +40,32 @@ export function forwardGraph<C extends ModelConfig>(
   return g.finish(outputs);
 }
 
-/** Encoder and decoder on the inputs `ids`, `mask`, `positions`, `decoderIds`, `decoderMask`, `decoderPositions`. */
+/**
+ * Encoder and decoder on the inputs `ids`, `mask`, `positions`, `decoderIds`, `decoderMask`, `decoderPositions`.
+ * @param packed whether tokens are fed as rows without padding, with the inputs of `token-rows.ts` besides
+ */
 export function bothSides<C extends ModelConfig>(
   g: GraphBuilder,
   family: Family<C>,
   config: C,
+  { packed = false } = {},
 ): { encoded: HiddenStates; decoded: HiddenStates } {
   const memoryMask = g.input("mask", "float32", ["batch", 1, 1, "source"]);
+  const memoryRows = packed ? inputRows(g, "source") : undefined;
+  const rows = packed ? inputRows(g, "target") : undefined;
   const encoded = family.encoder(g, config, {
-    ids: g.input("ids", "int64", ["batch", "source"]),
+    ids: g.input("ids", "int64", packed ? ["sourceTokens"] : ["batch", "source"]),
     mask: memoryMask,
-    positions: g.input("positions", "int64", ["source"]),
+    positions: g.input("positions", "int64", [packed ? "sourceTokens" : "source"]),
+    rows: memoryRows,
   });
   const decoded = family.decoder(g, config, {
-    ids: g.input("decoderIds", "int64", ["batch", "target"]),
-    positions: g.input("decoderPositions", "int64", ["target"]),
+    ids: g.input("decoderIds", "int64", packed ? ["targetTokens"] : ["batch", "target"]),
+    positions: g.input("decoderPositions", "int64", [packed ? "targetTokens" : "target"]),
     mask: g.input("decoderMask", "float32", [1, 1, "target", "target"]),
+    rows,
     memory: encoded.at(-1) ?? encoded[0],
+    memoryRows,
     memoryMask,
   });
   return { encoded, decoded };

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyConfig } from "../../test/support/tiny-pegasus.js";
 import { openSession } from "../runtime/session.js";
-import { forwardGraph } from "./forward.js";
+import { feedsOf as forwardFeeds, forwardGraph, shiftRight } from "./forward.js";
 import { batchFeeds, countLabels, gradientGraph, type LabelledBatch } from "./gradient.js";
 import { type GradientSession, openGradients } from "./gradient-session.js";
 import { initialWeights } from "./initial-weights.js";
@@ -52,7 +52,8 @@ afterAll(async () => {
 describe("encoder labels", () => {
   it("add the mean cross-entropy of the hidden tokens, told from the encoder's last states", async () => {
     const session = await openSession(forwardGraph(pegasus, config), weights, options);
-    const { labels: _, labelWeights: __, ...inputs } = feedsOf(plainBatch);
+    const { inputIds, attentionMask, labels } = plainBatch;
+    const inputs = forwardFeeds(config, inputIds, attentionMask, shiftRight(labels, config));
     const states = (await session.run(inputs)).encoderLast!.data as Float32Array;
     await session.close();
     const table = weights.get("model.shared.weight")!.data as Float32Array;

@@ -14,10 +14,11 @@ import {
   rewriteInTurn,
   type Value,
 } from "../graph/index.js";
-import { float32, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Family, ModelConfig } from "./family.js";
-import { bothSides, feedsOf, shiftRight } from "./forward.js";
+import { bothSides, checkedMask, feedsOf, shiftRight } from "./forward.js";
 import { ignored } from "./loss.js";
+import { type PackedTokens, packTokens, rowFeeds, takeTokens } from "./token-rows.js";
 
 export type Recompute = "nothing" | "attention" | "layers";
 
@@ -71,7 +72,10 @@ const weightsInput = "labelWeights";
 const encoderLabelsInput = "encoderLabels";
 const encoderWeightsInput = "encoderLabelWeights";
 
-/** Builds the graph from a batch to its loss and the gradients of what is learned. */
+/**
+ * Builds the graph from a batch to its loss and the gradients of what is learned. It works on rows of tokens: padding is read by
+ * attention alone.
+ */
 export function gradientGraph<C extends ModelConfig>(
   family: Family<C>,
   config: C,
@@ -80,11 +84,11 @@ export function gradientGraph<C extends ModelConfig>(
   const { labelSmoothing = 0, chunks = 1, recompute = "attention" } = options;
   const learns = options.learns ?? ((name) => !family.fixed.includes(name));
   const plain = new GraphBuilder();
-  const { encoded, decoded } = bothSides(plain, family, config);
+  const { encoded, decoded } = bothSides(plain, family, config, { packed: true });
   const entropy = linearCrossEntropy(plain, {
     ...family.head(plain, config, decoded.at(-1) ?? decoded[0]),
-    labels: plain.input(labelsInput, "int64", ["batch", "target"]),
-    weights: plain.input(weightsInput, "float32", ["batch", "target"]),
+    labels: plain.input(labelsInput, "int64", ["targetTokens"]),
+    weights: plain.input(weightsInput, "float32", ["targetTokens"]),
     labelSmoothing,
     chunks,
   });
@@ -94,8 +98,8 @@ export function gradientGraph<C extends ModelConfig>(
         entropy,
         linearCrossEntropy(plain, {
           ...family.head(plain, config, encoded.at(-1) ?? encoded[0]),
-          labels: plain.input(encoderLabelsInput, "int64", ["batch", "source"]),
-          weights: plain.input(encoderWeightsInput, "float32", ["batch", "source"]),
+          labels: plain.input(encoderLabelsInput, "int64", ["sourceTokens"]),
+          weights: plain.input(encoderWeightsInput, "float32", ["sourceTokens"]),
           chunks,
         }),
       )
@@ -174,18 +178,37 @@ export function batchFeeds(
   batch: LabelledBatch,
   labelWeight: number,
 ): Record<string, Tensor> {
-  const { labels, encoderLabels } = batch;
-  const counted = labelFeeds(config, "labels", labels, labelWeight);
+  const { inputIds, attentionMask, labels, encoderLabels } = batch;
+  checkLabels(config, "labels", labels, labels);
+  const decoderIds = shiftRight(labels, config);
+  const { mask, decoderMask } = feedsOf(config, inputIds, attentionMask, decoderIds);
+  if (encoderLabels !== undefined) checkLabels(config, "encoderLabels", encoderLabels, inputIds);
+  const source = packTokens(readPlaces(checkedMask(inputIds, attentionMask), encoderLabels));
+  const target = packTokens(labels.map(writtenPlaces));
+  const { encoderHeads, decoderHeads, padTokenId } = config;
+  const counted = labelFeeds(labels, labelWeight, target);
   const hidden =
     encoderLabels &&
     labelFeeds(
-      config,
-      "encoderLabels",
       encoderLabels,
       1 / Math.max(1, countLabels({ ...batch, labels: encoderLabels })),
+      source,
+    );
+  const idsOf = (rows: PackedTokens, ids: readonly (readonly number[])[]) => {
+    const taken = takeTokens(rows, ids, padTokenId);
+    return int64(taken, [taken.length]);
+  };
+  const positionsOf = ({ places, shape }: PackedTokens) =>
+    int64(
+      places.map((place) => place % shape[1]),
+      [places.length],
     );
   return {
-    ...feedsOf(config, batch.inputIds, batch.attentionMask, shiftRight(labels, config)),
+    ...{ ids: idsOf(source, inputIds), positions: positionsOf(source), mask: mask as Tensor },
+    ...{ decoderIds: idsOf(target, decoderIds), decoderPositions: positionsOf(target) },
+    decoderMask: decoderMask as Tensor,
+    ...rowFeeds("source", source, [encoderHeads, decoderHeads]),
+    ...rowFeeds("target", target, [decoderHeads]),
     [labelsInput]: counted.labels,
     [weightsInput]: counted.weights,
     ...(hidden && {
@@ -195,13 +218,50 @@ export function batchFeeds(
   };
 }
 
-/** Labels and their weights as tensors; those that do not count are 0, with the weight 0. */
-function labelFeeds(
+/** Sizes that the training graph names, of a batch's feeds. */
+export function batchSizes(feeds: Readonly<Record<string, Tensor>>): Record<string, number> {
+  const sizeOf = (name: string, axis: number) => feeds[name]?.shape[axis] ?? 0;
+  return {
+    batch: sizeOf("mask", 0),
+    source: sizeOf("mask", 3),
+    target: sizeOf("decoderMask", 3),
+    sourceTokens: sizeOf("ids", 0),
+    targetTokens: sizeOf("decoderIds", 0),
+  };
+}
+
+/**
+ * Which places the encoder works on: what is read, and what a label is told from. Of a document without any token
+ * attention reads all places alike.
+ */
+function readPlaces(
+  mask: readonly (readonly number[])[],
+  labels: readonly (readonly number[])[] | undefined,
+): boolean[][] {
+  return mask.map((row, r) => {
+    const isEmpty = !row.includes(1);
+    return row.map(
+      (keep, place) => isEmpty || keep === 1 || (labels?.[r]?.[place] ?? ignored) !== ignored,
+    );
+  });
+}
+
+/** Which places the decoder works on: all up to the last label that counts. */
+function writtenPlaces(labels: readonly number[]): boolean[] {
+  const last = labels.findLastIndex((id) => id !== ignored);
+  return labels.map((_, place) => place <= last);
+}
+
+/**
+ * @param like rows of the shape that the labels have to have
+ * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
+ */
+function checkLabels(
   config: ModelConfig,
   parameter: string,
   rows: readonly (readonly number[])[],
-  weight: number,
-): { labels: Tensor<"int64">; weights: Tensor<"float32"> } {
+  like: readonly (readonly number[])[],
+): void {
   for (const id of rows.flat()) {
     if (id !== ignored && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize)) {
       throw new BridleError("INVALID_PARAMETER", {
@@ -211,12 +271,25 @@ function labelFeeds(
       });
     }
   }
-  const labels = int64Rows(
-    parameter,
-    rows.map((row) => row.map((id) => (id === ignored ? 0 : id))),
-  );
-  const weights = Float32Array.from(rows.flat(), (id) => (id === ignored ? 0 : weight));
-  return { labels, weights: float32(weights, labels.shape) };
+  const [count, length] = int64Rows(parameter, rows).shape;
+  if (count !== like.length || length !== like[0]?.length) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: parameter,
+      reason: `it is [${count},${length}], inputIds [${like.length},${like[0]?.length}]`,
+    });
+  }
+}
+
+/** Labels and their weights at the tokens that take part; those that do not count are 0, with the weight 0. */
+function labelFeeds(
+  rows: readonly (readonly number[])[],
+  weight: number,
+  tokens: PackedTokens,
+): { labels: Tensor<"int64">; weights: Tensor<"float32"> } {
+  const taken = takeTokens(tokens, rows, ignored);
+  const labels = taken.map((id) => (id === ignored ? 0 : id));
+  const weights = Float32Array.from(taken, (id) => (id === ignored ? 0 : weight));
+  return { labels: int64(labels, [labels.length]), weights: float32(weights, [taken.length]) };
 }
 
 /**

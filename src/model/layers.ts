@@ -74,14 +74,27 @@ export type KeyValueCache = (name: string, project: () => KeyValue) => CachedKey
 
 const uncached: KeyValueCache = (_, project) => project();
 
-/** [B,T,H·D] → [B,H,T,D] */
-function splitHeads(g: GraphBuilder, x: Value, heads: number): Value {
+/**
+ * How the tokens of one side lie where padding takes no part: one after the other, as rows [N,D] in place of [B,T,D]. Attention
+ * alone works on padded blocks.
+ */
+export interface TokenRows {
+  /** Where the heads stand, given how many there are. */
+  readonly heads: (count: number) => ops.HeadPlaces;
+  /** The places of a padded block, [T] int64. */
+  readonly positions: Value;
+}
+
+/** [B,T,H·D], or the rows of tokens [N,H·D] → [B,H,T,D] */
+function splitHeads(g: GraphBuilder, x: Value, heads: number, rows: TokenRows | undefined): Value {
+  if (rows !== undefined) return ops.padHeads(g, x, rows.heads(heads));
   const perHead = width(x) / heads;
   return ops.transpose(g, ops.reshape(g, x, [0, 0, heads, perHead]), [0, 2, 1, 3]);
 }
 
-/** [B,H,T,D] → [B,T,H·D] */
-function mergeHeads(g: GraphBuilder, x: Value, heads: number): Value {
+/** [B,H,T,D] → [B,T,H·D], or the rows of tokens [N,H·D] */
+function mergeHeads(g: GraphBuilder, x: Value, heads: number, rows: TokenRows | undefined): Value {
+  if (rows !== undefined) return ops.packHeads(g, x, rows.heads(heads));
   return ops.reshape(g, ops.transpose(g, x, [0, 2, 1, 3]), [0, 0, heads * width(x)]);
 }
 
@@ -104,22 +117,29 @@ export interface HeadShape {
   readonly projections?: Projections;
 }
 
-/** Keys and values of `memory` [B,S,D] for the attention called `name`. */
+interface KeyValueShape extends HeadShape {
+  /** How the tokens of what is looked at lie, where they lie as rows. */
+  readonly memoryRows?: TokenRows | undefined;
+}
+
+/** Keys and values of `memory` [B,S,D], or rows of tokens [N,D], for the attention called `name`. */
 export function keyValue(
   g: GraphBuilder,
   memory: Value,
   name: string,
-  { heads, headWidth, projections = usualProjections }: HeadShape,
+  { heads, headWidth, projections = usualProjections, memoryRows }: KeyValueShape,
 ): KeyValue {
   const size = headWidth === undefined ? width(memory) : heads * headWidth;
   const project = (projection: string) =>
-    splitHeads(g, linear(g, memory, `${name}.${projection}`, size, projections), heads);
+    splitHeads(g, linear(g, memory, `${name}.${projection}`, size, projections), heads, memoryRows);
   return { k: project(projections.k), v: project(projections.v) };
 }
 
-export interface AttentionInput extends HeadShape {
+export interface AttentionInput extends KeyValueShape {
   /** What asks: [B,T,D] */
   readonly x: Value;
+  /** How the tokens of x lie, where they lie as rows [N,D]. */
+  readonly rows?: TokenRows | undefined;
   /** What is looked at, [B,S,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
   readonly memory?: Value | undefined;
   /** Added to the scores, broadcast to [B,H,T,S], or to [B,H,T,S+1] with a cache that lacks the rows' own: 0 keep, −inf drop. */
@@ -132,14 +152,14 @@ export interface AttentionInput extends HeadShape {
 }
 
 /**
- * Multi-head attention: x [B,T,D] → [B,T,D]
+ * Multi-head attention: x [B,T,D], or rows of tokens [N,D] → the same shape
  * Source: Vaswani et al. 2017, §3.2.
  */
 export function multiHeadAttention(g: GraphBuilder, name: string, input: AttentionInput): Value {
-  const { x, memory, mask, dropout, cache = uncached } = input;
+  const { x, rows, memory, mask, dropout, cache = uncached } = input;
   const { heads, headWidth = width(x) / heads, projections = usualProjections } = input;
   const asked = linear(g, x, `${name}.${projections.q}`, heads * headWidth, projections);
-  const q = splitHeads(g, asked, heads);
+  const q = splitHeads(g, asked, heads, rows);
   const { k, v, own } = cache(name, () => {
     if (memory === undefined) {
       throw new BridleError("GRAPH_INVALID", {
@@ -154,7 +174,7 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
     : ops.attention(g, { q, k, v, mask, scale, dropout, hasFewRows: cache !== uncached });
   return linear(
     g,
-    mergeHeads(g, mixed, heads),
+    mergeHeads(g, mixed, heads, rows),
     `${name}.${projections.out}`,
     width(x),
     projections,

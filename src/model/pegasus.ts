@@ -50,9 +50,11 @@ function residual(g: GraphBuilder, c: BartLikeConfig, x: Value, block: Value): V
 function encoder(
   g: GraphBuilder,
   c: BartLikeConfig,
-  { ids, mask, positions }: EncoderInput,
+  { ids, mask, positions, rows }: EncoderInput,
 ): HiddenStates {
-  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout };
+  const attention = {
+    ...{ heads: c.encoderHeads, mask, dropout: c.attentionDropout, rows, memoryRows: rows },
+  };
   let x = embed(g, c, ids, positions, "encoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.encoderLayers; i++) {
@@ -68,17 +70,17 @@ function encoder(
 }
 
 function decoder(g: GraphBuilder, c: BartLikeConfig, input: DecoderInput): HiddenStates {
-  const { ids, positions, memory, mask, memoryMask, cache } = input;
-  const attention = { heads: c.decoderHeads, cache, dropout: c.attentionDropout };
+  const { ids, positions, rows, memory, memoryRows, mask, memoryMask, cache } = input;
+  const attention = { heads: c.decoderHeads, rows, cache, dropout: c.attentionDropout };
   let x = embed(g, c, ids, positions, "decoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.decoderLayers; i++) {
     const layer = `model.decoder.layers.${i}`;
     const own = layerNorm(g, x, `${layer}.self_attn_layer_norm`);
-    const self = { ...attention, x: own, memory: own, mask };
+    const self = { ...attention, x: own, memory: own, memoryRows: rows, mask };
     x = residual(g, c, x, multiHeadAttention(g, `${layer}.self_attn`, self));
     const asking = layerNorm(g, x, `${layer}.encoder_attn_layer_norm`);
-    const cross = { ...attention, x: asking, memory, mask: memoryMask };
+    const cross = { ...attention, x: asking, memory, memoryRows, mask: memoryMask };
     x = residual(g, c, x, multiHeadAttention(g, crossAttention(i), cross));
     x = residual(g, c, x, feedForward(g, c, x, layer, c.decoderFfn));
     states.push(x);

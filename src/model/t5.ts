@@ -100,11 +100,12 @@ function createBlocks(g: GraphBuilder, c: T5Config, start: Value) {
 function encoder(
   g: GraphBuilder,
   c: T5Config,
-  { ids, mask, positions }: EncoderInput,
+  { ids, mask, positions, rows }: EncoderInput,
 ): HiddenStates {
-  const bias = biases(g, c, "encoder", { queries: positions, keys: positions, mask });
+  const places = rows?.positions ?? positions;
+  const bias = biases(g, c, "encoder", { queries: places, keys: places, mask });
   const blocks = createBlocks(g, c, embed(g, c, ids, "encoder"));
-  const attention = attentionOf(c, c.encoderHeads);
+  const attention = { ...attentionOf(c, c.encoderHeads), rows, memoryRows: rows };
   for (let i = 0; i < c.encoderLayers; i++) {
     const layer = `encoder.block.${i}.layer`;
     blocks.add(`${layer}.0`, (x) =>
@@ -119,20 +120,23 @@ function encoder(
 }
 
 function decoder(g: GraphBuilder, c: T5Config, input: DecoderInput): HiddenStates {
-  const { ids, positions, memory, mask, memoryMask, cache } = input;
-  const keys = input.keyPositions?.() ?? positions;
-  const bias = biases(g, c, "decoder", { queries: positions, keys, mask });
+  const { ids, rows, memory, memoryRows, mask, memoryMask, cache } = input;
+  const queries = rows?.positions ?? input.positions;
+  const keys = input.keyPositions?.() ?? queries;
+  const bias = biases(g, c, "decoder", { queries, keys, mask });
   const blocks = createBlocks(g, c, embed(g, c, ids, "decoder"));
-  const attention = { ...attentionOf(c, c.decoderHeads), cache };
+  const attention = { ...attentionOf(c, c.decoderHeads), rows, cache };
   for (let i = 0; i < c.decoderLayers; i++) {
     const layer = `decoder.block.${i}.layer`;
     blocks.add(`${layer}.0`, (x) =>
       multiHeadAttention(g, `${layer}.0.SelfAttention`, {
-        ...{ ...attention, x, memory: x, mask: bias(i) },
+        ...{ ...attention, x, memory: x, memoryRows: rows, mask: bias(i) },
       }),
     );
     blocks.add(`${layer}.1`, (x) =>
-      multiHeadAttention(g, crossAttention(i), { ...attention, x, memory, mask: memoryMask }),
+      multiHeadAttention(g, crossAttention(i), {
+        ...{ ...attention, x, memory, memoryRows, mask: memoryMask },
+      }),
     );
     blocks.add(`${layer}.2`, (x) => feedForward(g, c, x, `${layer}.2.DenseReluDense`));
     blocks.endLayer();

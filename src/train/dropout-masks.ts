@@ -1,7 +1,6 @@
 // The dropout masks of a training graph, filled anew for each run of it in memory that is kept from run to run.
 import { BridleError } from "../errors/error.js";
 import type { DropoutMask } from "../graph/index.js";
-import type { LabelledBatch } from "../model/gradient.js";
 import { float32, size, type Tensor } from "../runtime/tensor.js";
 import { fillDropoutMask, maskCapacity } from "./dropout.js";
 import { type AllocationOptions, allocateTensors, type Tensors } from "./tensor-memory.js";
@@ -21,16 +20,12 @@ export class DropoutMasks {
 
   /**
    * Feeds of the graph for a batch; those of the run before are written over.
+   * @param sizes that the masks' shapes name
    * @param run how many runs of the graph came before
    * @throws MASKS_TOO_LARGE
    */
-  next({ inputIds, labels }: LabelledBatch, run: number): Record<string, Tensor> {
+  next(sizes: Readonly<Record<string, number>>, run: number): Record<string, Tensor> {
     if (this.masks.length === 0) return {};
-    const sizes: Readonly<Record<string, number>> = {
-      batch: inputIds.length,
-      source: inputIds[0]?.length ?? 0,
-      target: labels[0]?.length ?? 0,
-    };
     const shapes = this.masks.map(({ input }) =>
       input.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 1))),
     );

@@ -4,6 +4,7 @@ import { BridleError } from "../errors/error.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import {
   batchFeeds,
+  batchSizes,
   countLabels,
   type GradientGraphOptions,
   gradientGraph,
@@ -124,11 +125,11 @@ export async function openTrainingStep<C extends ModelConfig>(
       const shares = microBatchWeights(options.accumulationMode, microBatches.map(countLabels));
       let loss = 0;
       for (const [i, batch] of microBatches.entries()) {
-        const feeds = {
-          ...batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch))),
-          ...timed(profiler, "masks", () => masks.next(batch, index * options.accumulate + i)),
-        };
-        const answer = await session.run(feeds, gradients);
+        const feeds = batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch)));
+        const dropped = timed(profiler, "masks", () =>
+          masks.next(batchSizes(feeds), index * options.accumulate + i),
+        );
+        const answer = await session.run({ ...feeds, ...dropped }, gradients);
         const weight = shares[i] as number;
         loss += weight * answer.loss;
         if (joined) {

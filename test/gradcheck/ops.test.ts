@@ -26,6 +26,11 @@ interface Case {
 }
 
 const qkv = { q: numbers(1, 2, 2, 3, 4), k: numbers(2, 2, 2, 5, 4), v: numbers(3, 2, 2, 5, 4) };
+/** Four tokens with two heads each, in an order of their own among two documents' two places. */
+const headPlaces: Record<string, Tensor> = {
+  places: { dtype: "int32", shape: [2, 2, 2], data: Int32Array.of(4, 0, 5, 1, 6, 2, 7, 3) },
+  tokens: { dtype: "int32", shape: [4, 2], data: Int32Array.of(1, 3, 5, 7, 0, 2, 4, 6) },
+};
 const entropy = {
   hidden: numbers(1, 2, 3, 4),
   table: numbers(2, 7, 4),
@@ -110,6 +115,18 @@ const cases: Case[] = [
     op: "transpose",
     feeds: { x: numbers(1, 2, 3, 4) },
     build: (g, v) => ops.transpose(g, v.x!, [2, 0, 1]),
+  },
+  {
+    op: "padHeads",
+    feeds: { x: numbers(1, 4, 6), ...headPlaces },
+    build: (g, v) => ops.padHeads(g, v.x!, { places: v.places!, tokens: v.tokens! }),
+    shapes: { x: ["count", 6], places: ["batch", 2, "time"], tokens: ["count", 2] },
+  },
+  {
+    op: "packHeads",
+    feeds: { x: numbers(1, 2, 2, 2, 3), ...headPlaces },
+    build: (g, v) => ops.packHeads(g, v.x!, { places: v.places!, tokens: v.tokens! }),
+    shapes: { x: ["batch", 2, "time", 3], places: ["batch", 2, "time"], tokens: ["count", 2] },
   },
   {
     op: "concat",

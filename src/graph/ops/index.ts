@@ -4,6 +4,7 @@ import { attentionOps } from "./attention.js";
 import { crossEntropyOps } from "./cross-entropy.js";
 import { dropoutOps } from "./dropout.js";
 import { elementwise } from "./elementwise.js";
+import { headOps } from "./heads.js";
 import { linearOps } from "./linear.js";
 import { normOps } from "./norm.js";
 import { quantizedOps } from "./quantized.js";
@@ -15,6 +16,7 @@ export const ops: OpTable = {
   ...elementwise,
   ...reduceOps,
   ...shapeOps,
+  ...headOps,
   ...linearOps,
   ...normOps,
   ...attentionOps,
