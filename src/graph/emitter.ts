@@ -125,6 +125,24 @@ export class Emitter {
     return joined;
   }
 
+  /** Ones [1,N] to multiply a matrix x [N,D] with. */
+  onesBefore(x: Value): string {
+    const [rows = 1] = x.shape;
+    const isKnown = typeof rows === "number" || this.measurable(rows);
+    const key = `o${rows}`;
+    const known = isKnown ? this.shared.get(key) : undefined;
+    if (known !== undefined) return known;
+    const start = { attributes: { start: 0, end: 1 } };
+    const sizes = isKnown
+      ? this.sizes([1, rows])
+      : this.node("Concat", [this.ints([1]), this.node("Shape", [x.name], start)], {
+          attributes: { axis: 0 },
+        });
+    const ones = this.node("Expand", [this.scalar(1), sizes]);
+    if (isKnown) this.shared.set(key, ones);
+    return ones;
+  }
+
   private measurable(name: string): boolean {
     return name
       .split("*")
