@@ -2,10 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { tinyConfig } from "../../test/support/tiny-pegasus.js";
 import { tinyT5Config } from "../../test/support/tiny-t5.js";
-import { createRandom } from "../generate/random.js";
 import { add, type Graph, GraphBuilder, grad, linearCrossEntropy } from "../graph/index.js";
 import { openSession } from "../runtime/session.js";
 import { float32, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { seededRandom } from "../text/seeded-random.js";
 import { findFamily } from "./families.js";
 import type { Family, ModelConfig } from "./family.js";
 import { bothSides, feedsOf, forwardGraph, shiftRight } from "./forward.js";
@@ -27,8 +27,8 @@ const session = { device: "cpu", threads: 1 } as const;
 
 /** Documents with gaps and without any token, summaries that end early, have gaps or are not there. */
 function randomBatch(seed: number, vocabulary: number) {
-  const random = createRandom(seed);
-  const below = (limit: number) => Math.floor(random() * limit);
+  const { nextUint32, nextBelow: below } = seededRandom(seed);
+  const random = () => nextUint32() / 2 ** 32;
   const id = () => 3 + below(vocabulary - 3);
   const [rows, source, target] = [2 + below(3), 2 + below(6), 1 + below(5)];
   const block = <T>(length: number, make: (row: number, place: number) => T) =>
@@ -150,6 +150,20 @@ describe.each([
     for (const [name, { data }] of before.gradients) {
       expect(after.gradients.get(name)!.data, name).toEqual(data);
     }
+    await packed.close();
+  });
+
+  it("of a batch that nothing is learned from have no loss and no gradient", async () => {
+    const packed = await openGradients(gradientGraph(family, config), weights, session);
+    const { encoderLabels: _, labels, ...batch } = randomBatch(3, config.vocabSize);
+    const none = labels.map((row) => row.map(() => ignored));
+    const { loss, gradients } = await packed.run(batchFeeds(config, { ...batch, labels: none }, 1));
+    expect(loss).toBe(0);
+    for (const [name, { data }] of gradients)
+      expect(
+        data.every((x) => x === 0),
+        name,
+      ).toBe(true);
     await packed.close();
   });
 });
