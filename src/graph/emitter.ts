@@ -125,7 +125,7 @@ export class Emitter {
     return joined;
   }
 
-  /** Ones [1,N] to multiply a matrix x [N,D] with. */
+  /** Ones [1,N] to multiply a float32 matrix x [N,D] with. */
   onesBefore(x: Value): string {
     const [rows = 1] = x.shape;
     const isKnown = typeof rows === "number" || this.measurable(rows);

@@ -1,7 +1,7 @@
 // The whole model as one graph, decoder inputs given: what scores a text and, differentiated, trains.
 import { BridleError } from "../errors/error.js";
 import { type Graph, GraphBuilder, linear, type Value } from "../graph/index.js";
-import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { float32, int64, int64Rows, rowsShape, type Tensor } from "../runtime/tensor.js";
 import type { Family, Head, HiddenStates, ModelConfig } from "./family.js";
 import { inputRows } from "./token-rows.js";
 
@@ -86,25 +86,42 @@ export function feedsOf(
   attentionMask: readonly (readonly number[])[] | undefined,
   decoderInputIds: readonly (readonly number[])[],
 ): Record<string, Tensor> {
+  const { mask, source, target } = checkBatch(config, inputIds, attentionMask, decoderInputIds);
+  return {
+    ids: int64Rows("inputIds", inputIds),
+    mask: additiveMask(mask),
+    positions: positions(source),
+    decoderIds: int64Rows("decoderInputIds", decoderInputIds),
+    decoderMask: causalMask(target),
+    decoderPositions: positions(target),
+  };
+}
+
+/** What both sides may be fed: the mask as 1 and 0 for each place, and how long the rows of either side are. */
+export interface CheckedBatch {
+  readonly mask: readonly (readonly number[])[];
+  readonly source: number;
+  readonly target: number;
+}
+
+/** @throws SHAPE_MISMATCH; INVALID_PARAMETER for what is no token id; INPUT_TOO_LONG */
+export function checkBatch(
+  config: ModelConfig,
+  inputIds: readonly (readonly number[])[],
+  attentionMask: readonly (readonly number[])[] | undefined,
+  decoderInputIds: readonly (readonly number[])[],
+): CheckedBatch {
   checkTokenIds("inputIds", inputIds, config);
   checkTokenIds("decoderInputIds", decoderInputIds, config);
-  const ids = int64Rows("inputIds", inputIds);
-  const decoderIds = int64Rows("decoderInputIds", decoderInputIds);
-  const length = decoderIds.shape[1] ?? 0;
-  if (ids.shape[0] !== decoderIds.shape[0]) {
+  const [rows, source] = rowsShape("inputIds", inputIds);
+  const [decoderRows, target] = rowsShape("decoderInputIds", decoderInputIds);
+  if (rows !== decoderRows) {
     throw new BridleError("SHAPE_MISMATCH", {
       op: "decoderInputIds",
-      reason: `it has ${decoderIds.shape[0]} rows, inputIds ${ids.shape[0]}`,
+      reason: `it has ${decoderRows} rows, inputIds ${rows}`,
     });
   }
-  return {
-    ids,
-    mask: additiveMask(checkedMask(inputIds, attentionMask)),
-    positions: positions(ids.shape[1] ?? 0),
-    decoderIds,
-    decoderMask: causalMask(length),
-    decoderPositions: positions(length),
-  };
+  return { mask: checkedMask(inputIds, attentionMask), source, target };
 }
 
 /** @throws INVALID_PARAMETER for what is no token id; INPUT_TOO_LONG */
@@ -145,7 +162,7 @@ export function checkedMask(
       expected: "1 for a token and 0 for padding",
     });
   }
-  const [rows, columns] = int64Rows("attentionMask", attentionMask).shape;
+  const [rows, columns] = rowsShape("attentionMask", attentionMask);
   const [batch, length] = [inputIds.length, inputIds[0]?.length];
   if (rows !== batch || columns !== length) {
     throw new BridleError("SHAPE_MISMATCH", {
@@ -166,9 +183,9 @@ export function positions(length: number): Tensor<"int64"> {
 
 /** 1 keep, 0 drop → 0 and the lowest float, [B,1,1,S] */
 export function additiveMask(mask: readonly (readonly number[])[]): Tensor<"float32"> {
-  const rows = int64Rows("attentionMask", mask);
+  const [rows, columns] = rowsShape("attentionMask", mask);
   const data = Float32Array.from(mask.flat(), (keep) => (keep === 0 ? dropped : 0));
-  return float32(data, [rows.shape[0] ?? 0, 1, 1, rows.shape[1] ?? 0]);
+  return float32(data, [rows, 1, 1, columns]);
 }
 
 /** Each place sees itself and what lies before it, [1,1,T,T]. */

@@ -14,9 +14,9 @@ import {
   rewriteInTurn,
   type Value,
 } from "../graph/index.js";
-import { float32, int64, int64Rows, type Tensor } from "../runtime/tensor.js";
+import { float32, int64, rowsShape, type Tensor } from "../runtime/tensor.js";
 import type { Family, ModelConfig } from "./family.js";
-import { bothSides, checkedMask, feedsOf, shiftRight } from "./forward.js";
+import { additiveMask, bothSides, causalMask, checkBatch, shiftRight } from "./forward.js";
 import { ignored } from "./loss.js";
 import { type PackedTokens, packTokens, rowFeeds, takeTokens } from "./token-rows.js";
 
@@ -118,25 +118,36 @@ export function gradientGraph<C extends ModelConfig>(
   });
   const outputs = [g.output("loss", loss)];
   const fed = new Set(forward.inputs.map(({ name }) => name));
+  const named = new Map<Value, string>();
   const gradients = learned.map((parameter) =>
-    nameGradient(g, parameter, found.get(parameter), outputs, fed),
+    nameGradient(g, parameter, found.get(parameter), { outputs, fed, named }),
   );
   return { graph: g.finish(outputs), gradients, masks: dropout.masks };
+}
+
+interface Naming {
+  /** Outputs so far, to which those of a gradient are added. */
+  readonly outputs: Value[];
+  /** Names of what the graph is fed. */
+  readonly fed: ReadonlySet<string>;
+  /** Outputs that slices of a gradient have. */
+  readonly named: Map<Value, string>;
 }
 
 function nameGradient(
   g: GraphBuilder,
   parameter: Value,
   gradient: Gradient | undefined,
-  outputs: Value[],
-  fed: ReadonlySet<string>,
+  { outputs, fed, named }: Naming,
 ): GradientOutput {
   const { name } = parameter;
   const dense = gradient?.dense;
   if (dense !== undefined) outputs.push(g.output(`grad:${name}`, dense));
   const rows = (gradient?.rows ?? []).map((part, i): GradientRowsOutput => {
-    const output = `rows:${name}:${i}`;
-    outputs.push(g.output(output, part.rows));
+    // Two tables that are added to each other, as of tokens and of positions, are given the same slices.
+    const output = named.get(part.rows) ?? `rows:${name}:${i}`;
+    if (!named.has(part.rows)) outputs.push(g.output(output, part.rows));
+    named.set(part.rows, output);
     if (fed.has(part.indices.name)) {
       return { output, indices: part.indices.name, padding: part.padding };
     }
@@ -179,11 +190,13 @@ export function batchFeeds(
   labelWeight: number,
 ): Record<string, Tensor> {
   const { inputIds, attentionMask, labels, encoderLabels } = batch;
-  checkLabels(config, "labels", labels, labels);
+  checkLabels(config, "labels", labels, [inputIds.length, undefined]);
   const decoderIds = shiftRight(labels, config);
-  const { mask, decoderMask } = feedsOf(config, inputIds, attentionMask, decoderIds);
-  if (encoderLabels !== undefined) checkLabels(config, "encoderLabels", encoderLabels, inputIds);
-  const source = packTokens(readPlaces(checkedMask(inputIds, attentionMask), encoderLabels));
+  const checked = checkBatch(config, inputIds, attentionMask, decoderIds);
+  if (encoderLabels !== undefined) {
+    checkLabels(config, "encoderLabels", encoderLabels, [inputIds.length, checked.source]);
+  }
+  const source = packTokens(readPlaces(checked.mask, encoderLabels));
   const target = packTokens(labels.map(writtenPlaces));
   const { encoderHeads, decoderHeads, padTokenId } = config;
   const counted = labelFeeds(labels, labelWeight, target);
@@ -204,9 +217,12 @@ export function batchFeeds(
       [places.length],
     );
   return {
-    ...{ ids: idsOf(source, inputIds), positions: positionsOf(source), mask: mask as Tensor },
-    ...{ decoderIds: idsOf(target, decoderIds), decoderPositions: positionsOf(target) },
-    decoderMask: decoderMask as Tensor,
+    ids: idsOf(source, inputIds),
+    mask: additiveMask(checked.mask),
+    positions: positionsOf(source),
+    decoderIds: idsOf(target, decoderIds),
+    decoderMask: causalMask(checked.target),
+    decoderPositions: positionsOf(target),
     ...rowFeeds("source", source, [encoderHeads, decoderHeads]),
     ...rowFeeds("target", target, [decoderHeads]),
     [labelsInput]: counted.labels,
@@ -218,16 +234,20 @@ export function batchFeeds(
   };
 }
 
-/** Sizes that the training graph names, of a batch's feeds. */
-export function batchSizes(feeds: Readonly<Record<string, Tensor>>): Record<string, number> {
-  const sizeOf = (name: string, axis: number) => feeds[name]?.shape[axis] ?? 0;
-  return {
-    batch: sizeOf("mask", 0),
-    source: sizeOf("mask", 3),
-    target: sizeOf("decoderMask", 3),
-    sourceTokens: sizeOf("ids", 0),
-    targetTokens: sizeOf("decoderIds", 0),
-  };
+/** The sizes that a graph's inputs name, as a batch's feeds have them. */
+export function namedSizes(
+  { inputs }: Graph,
+  feeds: Readonly<Record<string, Tensor>>,
+): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of inputs) {
+    const fed = feeds[name]?.shape;
+    for (const [axis, dim] of shape.entries()) {
+      const size = fed?.[axis];
+      if (typeof dim === "string" && size !== undefined) sizes.set(dim, size);
+    }
+  }
+  return sizes;
 }
 
 /**
@@ -253,14 +273,14 @@ function writtenPlaces(labels: readonly number[]): boolean[] {
 }
 
 /**
- * @param like rows of the shape that the labels have to have
+ * @param expected how many rows there are of the inputs and, where labels stand beside them, how long these are
  * @throws SHAPE_MISMATCH; INVALID_PARAMETER for a label outside the vocabulary
  */
 function checkLabels(
   config: ModelConfig,
   parameter: string,
   rows: readonly (readonly number[])[],
-  like: readonly (readonly number[])[],
+  expected: readonly [rows: number, length: number | undefined],
 ): void {
   for (const id of rows.flat()) {
     if (id !== ignored && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize)) {
@@ -271,11 +291,17 @@ function checkLabels(
       });
     }
   }
-  const [count, length] = int64Rows(parameter, rows).shape;
-  if (count !== like.length || length !== like[0]?.length) {
+  const [count, length] = rowsShape(parameter, rows);
+  if (count !== expected[0]) {
     throw new BridleError("SHAPE_MISMATCH", {
       op: parameter,
-      reason: `it is [${count},${length}], inputIds [${like.length},${like[0]?.length}]`,
+      reason: `it has ${count} rows, inputIds ${expected[0]}`,
+    });
+  }
+  if (expected[1] !== undefined && length !== expected[1]) {
+    throw new BridleError("SHAPE_MISMATCH", {
+      op: parameter,
+      reason: `its rows have ${length} elements, those of inputIds ${expected[1]}`,
     });
   }
 }

@@ -136,11 +136,11 @@ export function keyValue(
 }
 
 export interface AttentionInput extends KeyValueShape {
-  /** What asks: [B,T,D] */
+  /** What asks: [B,T,D], or rows of tokens [N,D] */
   readonly x: Value;
   /** How the tokens of x lie, where they lie as rows [N,D]. */
   readonly rows?: TokenRows | undefined;
-  /** What is looked at, [B,S,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
+  /** What is looked at, [B,S,D] or [N,D]; x itself in self-attention. Absent where a cache holds its keys and values. */
   readonly memory?: Value | undefined;
   /** Added to the scores, broadcast to [B,H,T,S], or to [B,H,T,S+1] with a cache that lacks the rows' own: 0 keep, −inf drop. */
   readonly mask?: Value | undefined;

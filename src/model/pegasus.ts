@@ -52,9 +52,8 @@ function encoder(
   c: BartLikeConfig,
   { ids, mask, positions, rows }: EncoderInput,
 ): HiddenStates {
-  const attention = {
-    ...{ heads: c.encoderHeads, mask, dropout: c.attentionDropout, rows, memoryRows: rows },
-  };
+  const lie = { rows, memoryRows: rows };
+  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout, ...lie };
   let x = embed(g, c, ids, positions, "encoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.encoderLayers; i++) {

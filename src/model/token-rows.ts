@@ -3,7 +3,7 @@ import type { GraphBuilder, HeadPlaces } from "../graph/index.js";
 import { int64, type Tensor } from "../runtime/tensor.js";
 import type { TokenRows } from "./layers.js";
 
-export type Side = "source" | "target";
+type Side = "source" | "target";
 
 const placesInput = (side: Side, heads: number) => `${side}Places.${heads}`;
 const tokensInput = (side: Side, heads: number) => `${side}Tokens.${heads}`;
@@ -36,7 +36,7 @@ export interface PackedTokens {
 }
 
 /**
- * Packs a block. What takes no part shares one row at the end: it holds the block's first such token, what attention makes of it
+ * Packs a block. What takes no part shares one row at the end, at the first such place of the block: what attention makes of it
  * is let go, and no gradient reaches it.
  * @param takesPart by row and place
  */
@@ -79,14 +79,15 @@ export function rowFeeds(
   for (const count of new Set(heads)) {
     const tokens = new Int32Array(places.length * count);
     const byPlace = new Int32Array(batch * count * length);
-    for (let head = 0; head < count; head++) {
-      for (let row = 0; row < batch; row++) {
-        const from = (row * count + head) * length;
-        byPlace.fill(blank * count + head, from, from + length);
-      }
-      for (const [token, place] of places.entries()) {
-        const row = Math.floor(place / length);
-        const at = (row * count + head) * length + (place - row * length);
+    for (let slice = 0; slice < batch * count; slice++) {
+      byPlace.fill(blank * count + (slice % count), slice * length, (slice + 1) * length);
+    }
+    for (let token = 0; token < places.length; token++) {
+      const place = places[token] ?? 0;
+      const row = Math.floor(place / length);
+      const first = row * count * length + (place - row * length);
+      for (let head = 0; head < count; head++) {
+        const at = first + head * length;
         tokens[token * count + head] = at;
         byPlace[at] = token * count + head;
       }

@@ -53,10 +53,13 @@ export function int64(values: ArrayLike<number>, shape: readonly number[]): Tens
 }
 
 /**
- * Rows of equal length as one int64 tensor [rows, length].
+ * How many rows of equal length there are, and that length.
  * @throws SHAPE_MISMATCH naming the first row of another length.
  */
-export function int64Rows(name: string, rows: readonly (readonly number[])[]): Tensor<"int64"> {
+export function rowsShape(
+  name: string,
+  rows: readonly (readonly number[])[],
+): readonly [rows: number, length: number] {
   const length = rows[0]?.length ?? 0;
   const ragged = rows.findIndex((row) => row.length !== length);
   if (ragged >= 0 || length === 0) {
@@ -68,5 +71,13 @@ export function int64Rows(name: string, rows: readonly (readonly number[])[]): T
           : `row ${ragged} has ${rows[ragged]?.length} elements, row 0 has ${length}`,
     });
   }
-  return int64(rows.flat(), [rows.length, length]);
+  return [rows.length, length];
+}
+
+/**
+ * Rows of equal length as one int64 tensor [rows, length].
+ * @throws SHAPE_MISMATCH naming the first row of another length.
+ */
+export function int64Rows(name: string, rows: readonly (readonly number[])[]): Tensor<"int64"> {
+  return int64(rows.flat(), rowsShape(name, rows));
 }

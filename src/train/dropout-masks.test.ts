@@ -12,7 +12,8 @@ const masks = [
   { input: g.input("scores", "float32", ["batch", 2, "target", "source"]), rate: 0.3 },
   { input: g.input("answers", "float32", ["batch", "target", 5]), rate: 0.1 },
 ];
-const batchOf = (batch: number, source: number, target: number) => ({ batch, source, target });
+const batchOf = (batch: number, source: number, target: number) =>
+  new Map(Object.entries({ batch, source, target }));
 /** Enough for any one of the masks of the largest batch here, and for no two. */
 const oneMask = 4 * maskCapacity(3 * 2 * 6 * 11);
 
@@ -42,9 +43,9 @@ describe("DropoutMasks", () => {
     ).entries()) {
       const feeds = copies(apart.next(batchOf(batch, source, target), run));
       expect(feeds).toEqual(copies(together.next(batchOf(batch, source, target), run)));
-      const sizes: Record<string, number> = batchOf(batch, source, target);
+      const sizes = batchOf(batch, source, target);
       for (const [stream, { input, rate }] of masks.entries()) {
-        const shape = input.shape.map((dim) => (typeof dim === "number" ? dim : sizes[dim]!));
+        const shape = input.shape.map((dim) => (typeof dim === "number" ? dim : sizes.get(dim)!));
         const elements = shape.reduce((a, b) => a * b, 1);
         const room = allocateTensors([{ name: "m", parts: { m: [maskCapacity(elements)] } }]);
         const alone = room.tensors("m").get("m")!.data;

@@ -24,10 +24,10 @@ export class DropoutMasks {
    * @param run how many runs of the graph came before
    * @throws MASKS_TOO_LARGE
    */
-  next(sizes: Readonly<Record<string, number>>, run: number): Record<string, Tensor> {
+  next(sizes: ReadonlyMap<string, number>, run: number): Record<string, Tensor> {
     if (this.masks.length === 0) return {};
     const shapes = this.masks.map(({ input }) =>
-      input.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 1))),
+      input.shape.map((dim) => (typeof dim === "number" ? dim : sizeOf(dim, sizes))),
     );
     this.reserve(shapes.map((shape) => maskCapacity(size(shape))));
     const feeds: Record<string, Tensor> = {};
@@ -60,6 +60,12 @@ export class DropoutMasks {
       throw tooLarge(thrown, needed);
     }
   }
+}
+
+function sizeOf(name: string, sizes: ReadonlyMap<string, number>): number {
+  const size = sizes.get(name);
+  if (size === undefined) throw new BridleError("BUG", { reason: `no batch has a size ${name}` });
+  return size;
 }
 
 /** What the memory says of weights and optimizers helps nobody whose masks found no room. */

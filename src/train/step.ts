@@ -4,11 +4,11 @@ import { BridleError } from "../errors/error.js";
 import type { Family, ModelConfig } from "../model/family.js";
 import {
   batchFeeds,
-  batchSizes,
   countLabels,
   type GradientGraphOptions,
   gradientGraph,
   type LabelledBatch,
+  namedSizes,
 } from "../model/gradient.js";
 import { openGradients } from "../model/gradient-session.js";
 import { timed } from "../runtime/profile/profiler.js";
@@ -125,9 +125,11 @@ export async function openTrainingStep<C extends ModelConfig>(
       const shares = microBatchWeights(options.accumulationMode, microBatches.map(countLabels));
       let loss = 0;
       for (const [i, batch] of microBatches.entries()) {
-        const feeds = batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch)));
+        const feeds = timed(profiler, "feeds", () =>
+          batchFeeds(config, batch, 1 / Math.max(1, countLabels(batch))),
+        );
         const dropped = timed(profiler, "masks", () =>
-          masks.next(batchSizes(feeds), index * options.accumulate + i),
+          masks.next(namedSizes(graph.graph, feeds), index * options.accumulate + i),
         );
         const answer = await session.run({ ...feeds, ...dropped }, gradients);
         const weight = shares[i] as number;

@@ -117,6 +117,17 @@ const cases: Case[] = [
     build: (g, v) => ops.transpose(g, v.x!, [2, 0, 1]),
   },
   {
+    op: "columnSum",
+    feeds: { x: numbers(1, 3, 4) },
+    build: (g, v) => ops.columnSum(g, v.x!),
+    shapes: { x: ["rows", "columns"] },
+  },
+  {
+    op: "columnSum",
+    feeds: { x: numbers(1, 3, 4), row: numbers(2, 1, 4) },
+    build: (g, v) => ops.columnSum(g, ops.matmul(g, v.x!, v.row!, { transB: true })),
+  },
+  {
     op: "padHeads",
     feeds: { x: numbers(1, 4, 6), ...headPlaces },
     build: (g, v) => ops.padHeads(g, v.x!, { places: v.places!, tokens: v.tokens! }),

@@ -3,9 +3,17 @@ import type { GraphBuilder } from "../builder.js";
 import { cotangentOf, mismatch, type OpTable, required } from "../op.js";
 import type { Dim, Value, ValueType } from "../value.js";
 
-function checkIndices(op: string, indices: ValueType, rank: number): void {
-  if (indices.dtype !== "int32" || indices.shape.length !== rank) {
-    throw mismatch(op, `indices must be int32 with ${rank} axes`, indices);
+function checkIndices(op: string, places: ValueType, tokens: ValueType): void {
+  for (const [indices, rank] of [
+    [places, 3],
+    [tokens, 2],
+  ] as const) {
+    if (indices.dtype !== "int32" || indices.shape.length !== rank) {
+      throw mismatch(op, `indices must be int32 with ${rank} axes`, indices);
+    }
+  }
+  if (places.shape[1] !== tokens.shape[1]) {
+    throw mismatch(op, "places and tokens differ in heads", places, tokens);
   }
 }
 
@@ -24,28 +32,32 @@ export const headOps: OpTable = {
     infer(inputs) {
       const x = required("padHeads", inputs, 0);
       const places = required("padHeads", inputs, 1);
-      checkIndices("padHeads", places, 3);
-      checkIndices("padHeads", required("padHeads", inputs, 2), 2);
+      const tokens = required("padHeads", inputs, 2);
+      checkIndices("padHeads", places, tokens);
+      if (x.shape[0] !== tokens.shape[0]) {
+        throw mismatch("padHeads", "each row of x is a token", x, tokens);
+      }
       const width = headWidth("padHeads", x, places.shape[1]);
       return [{ dtype: x.dtype, shape: [...places.shape, width] }];
     },
     emit(e, node) {
-      const [x, places] = [0, 1].map((i) => required("padHeads", node.inputs, i));
+      const x = required("padHeads", node.inputs, 0);
+      const places = required("padHeads", node.inputs, 1);
       const output = required("padHeads", node.outputs, 0);
-      const rows = e.node("Reshape", [x?.name ?? "", e.ints([-1, Number(output.shape[3])])]);
-      e.into([output.name], "Gather", [rows, places?.name ?? ""], { attributes: { axis: 0 } });
+      const rows = e.node("Reshape", [x.name, e.ints([-1, Number(output.shape[3])])]);
+      e.into([output.name], "Gather", [rows, places.name], { attributes: { axis: 0 } });
     },
     vjp(g, call) {
-      const [places, tokens] = [1, 2].map((i) => required("padHeads", call.inputs, i));
-      return [g.one("packHeads", [cotangentOf("padHeads", call), tokens, places])];
+      const d = cotangentOf("padHeads", call);
+      const places = required("padHeads", call.inputs, 1);
+      return [packHeads(g, d, { places, tokens: required("padHeads", call.inputs, 2) })];
     },
   },
   packHeads: {
     infer(inputs) {
       const x = required("packHeads", inputs, 0);
       const tokens = required("packHeads", inputs, 1);
-      checkIndices("packHeads", tokens, 2);
-      checkIndices("packHeads", required("packHeads", inputs, 2), 3);
+      checkIndices("packHeads", required("packHeads", inputs, 2), tokens);
       const [count, heads] = tokens.shape as [Dim, Dim];
       const width = x.shape[3];
       if (x.shape.length !== 4 || typeof width !== "number" || typeof heads !== "number") {
@@ -55,15 +67,17 @@ export const headOps: OpTable = {
       return [{ dtype: x.dtype, shape: [count, heads * width] }];
     },
     emit(e, node) {
-      const [x, tokens] = [0, 1].map((i) => required("packHeads", node.inputs, i));
+      const x = required("packHeads", node.inputs, 0);
+      const tokens = required("packHeads", node.inputs, 1);
       const output = required("packHeads", node.outputs, 0);
-      const rows = e.node("Reshape", [x?.name ?? "", e.ints([-1, Number(x?.shape[3])])]);
-      const taken = e.node("Gather", [rows, tokens?.name ?? ""], { attributes: { axis: 0 } });
+      const rows = e.node("Reshape", [x.name, e.ints([-1, Number(x.shape[3])])]);
+      const taken = e.node("Gather", [rows, tokens.name], { attributes: { axis: 0 } });
       e.into([output.name], "Reshape", [taken, e.ints([-1, Number(output.shape[1])])]);
     },
     vjp(g, call) {
-      const [tokens, places] = [1, 2].map((i) => required("packHeads", call.inputs, i));
-      return [g.one("padHeads", [cotangentOf("packHeads", call), places, tokens])];
+      const d = cotangentOf("packHeads", call);
+      const tokens = required("packHeads", call.inputs, 1);
+      return [padHeads(g, d, { places: required("packHeads", call.inputs, 2), tokens })];
     },
   },
 };
@@ -77,16 +91,16 @@ export interface HeadPlaces {
 }
 
 /**
- * Rows of tokens as padded blocks, by heads: x [N,H·D] → [B,H,T,D]. Places without a token may hold any, as long as no
- * gradient reaches them.
+ * Rows of tokens as padded blocks, by heads: x [N,H·D] → [B,H,T,D]. The gradient is right only where none reaches a place without
+ * a token of its own, such as one that attention masks; what stands there does not matter then.
  * @throws SHAPE_MISMATCH
  */
 export const padHeads = (g: GraphBuilder, x: Value, { places, tokens }: HeadPlaces): Value =>
   g.one("padHeads", [x, places, tokens]);
 
 /**
- * Padded blocks as rows of tokens, heads side by side: x [B,H,T,D] → [N,H·D]. Every place that a gradient is to reach must be
- * some token's.
+ * Padded blocks as rows of tokens, heads side by side: x [B,H,T,D] → [N,H·D]. The gradient is right only where rows whose place
+ * stands for others, too, are given none.
  * @throws SHAPE_MISMATCH
  */
 export const packHeads = (g: GraphBuilder, x: Value, { places, tokens }: HeadPlaces): Value =>

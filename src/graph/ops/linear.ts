@@ -137,17 +137,19 @@ export const linearOps: OpTable = {
   columnSum: {
     infer(inputs) {
       const x = required("columnSum", inputs, 0);
-      if (x.shape.length !== 2 || typeof x.shape[1] !== "number") {
-        throw mismatch("columnSum", "a matrix of known width is needed", x);
-      }
+      if (x.shape.length !== 2) throw mismatch("columnSum", "a matrix is needed", x);
       return [{ dtype: x.dtype, shape: x.shape.slice(1) }];
     },
     emit(e, node) {
       const x = required("columnSum", node.inputs, 0);
       const output = required("columnSum", node.outputs, 0);
+      if (x.dtype !== "float32") {
+        e.into([output.name], "ReduceSum", [x.name, e.ints([0])], { attributes: { keepdims: 0 } });
+        return;
+      }
       // As a product with ones, which takes a third of ReduceSum's time.
       const sum = e.node("Gemm", [e.onesBefore(x), x.name]);
-      e.into([output.name], "Reshape", [sum, e.ints([Number(output.shape[0])])]);
+      e.into([output.name], "Reshape", [sum, e.ints([-1])]);
     },
     vjp(g, call) {
       const { shape } = required("columnSum", call.inputs, 0);
