@@ -59,8 +59,8 @@ function encoder(
   c: BartLikeConfig,
   { ids, mask, positions, rows }: EncoderInput,
 ): HiddenStates {
-  const lie = { rows, memoryRows: rows };
-  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout, ...lie };
+  const layout = { rows, memoryRows: rows };
+  const attention = { heads: c.encoderHeads, mask, dropout: c.attentionDropout, ...layout };
   let x = embed(g, c, ids, positions, "encoder");
   const states: [Value, ...Value[]] = [x];
   for (let i = 0; i < c.encoderLayers; i++) {

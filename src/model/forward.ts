@@ -1,9 +1,9 @@
 // The whole model as one graph, decoder inputs given: what scores a text and, differentiated, trains.
 import { BridleError } from "../errors/error.js";
 import { type Graph, GraphBuilder, linear, type Value } from "../graph/index.js";
-import { float32, int64, int64Rows, rowsShape, type Tensor } from "../runtime/tensor.js";
+import { float32, int64Rows, rowsShape, type Tensor } from "../runtime/tensor.js";
 import type { Family, Head, HiddenStates, ModelConfig } from "./family.js";
-import { inputRows } from "./token-rows.js";
+import { inputRows, positions } from "./token-rows.js";
 
 /** Added to the score of what attention must not see; the lowest float32, as transformers uses. */
 export const dropped = -3.4028234663852886e38;
@@ -171,14 +171,6 @@ export function checkedMask(
     });
   }
   return attentionMask;
-}
-
-/** The numbers 0 … length − 1. */
-export function positions(length: number): Tensor<"int64"> {
-  return int64(
-    Array.from({ length }, (_, i) => i),
-    [length],
-  );
 }
 
 /** 1 keep, 0 drop → 0 and the lowest float, [B,1,1,S] */

@@ -108,6 +108,17 @@ describe("encoder labels", () => {
     expect(loss).toBeCloseTo((await plain.run(feedsOf(plainBatch))).loss, 6);
   });
 
+  it("that do not stand beside the inputs are refused by their own name, as labels of other rows are", () => {
+    const refused = (what: Partial<LabelledBatch>) => () => feedsOf({ ...batch, ...what });
+    expect(refused({ encoderLabels: hidden!.map((row) => row.slice(1)) })).toThrow(
+      /encoderLabels.*its rows have 5 elements, those of inputIds 6/,
+    );
+    expect(refused({ encoderLabels: hidden!.slice(1) })).toThrow(
+      /encoderLabels.*it has 1 rows, inputIds 2/,
+    );
+    expect(refused({ labels: batch.labels.slice(1) })).toThrow(/labels.*it has 1 rows, inputIds 2/);
+  });
+
   it("outside the vocabulary are refused", () => {
     expect(() => feedsOf({ ...batch, encoderLabels: [[9999]] })).toThrow("encoderLabels is 9999");
   });

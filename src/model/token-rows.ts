@@ -1,6 +1,6 @@
 // Tokens as rows without padding: the inputs of a graph that works on them, and what these are fed for a batch.
 import type { GraphBuilder, HeadPlaces } from "../graph/index.js";
-import { int64, type Tensor } from "../runtime/tensor.js";
+import { int32, int64, type Tensor } from "../runtime/tensor.js";
 import type { TokenRows } from "./layers.js";
 
 type Side = "source" | "target";
@@ -8,6 +8,14 @@ type Side = "source" | "target";
 const placesInput = (side: Side, heads: number) => `${side}Places.${heads}`;
 const tokensInput = (side: Side, heads: number) => `${side}Tokens.${heads}`;
 const positionsInput = (side: Side) => `${side}Positions`;
+
+/** The numbers 0 … length − 1. */
+export function positions(length: number): Tensor<"int64"> {
+  return int64(
+    Array.from({ length }, (_, i) => i),
+    [length],
+  );
+}
 
 /** The inputs that tell how the tokens of one side lie. */
 export function inputRows(g: GraphBuilder, side: Side): TokenRows {
@@ -70,10 +78,7 @@ export function rowFeeds(
   heads: Iterable<number>,
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {
-    [positionsInput(side)]: int64(
-      Array.from({ length }, (_, place) => place),
-      [length],
-    ),
+    [positionsInput(side)]: positions(length),
   };
   const blank = hasBlank ? places.length - 1 : 0;
   for (const count of new Set(heads)) {
@@ -92,12 +97,8 @@ export function rowFeeds(
         byPlace[at] = token * count + head;
       }
     }
-    feeds[placesInput(side, count)] = {
-      ...{ dtype: "int32", shape: [batch, count, length], data: byPlace },
-    };
-    feeds[tokensInput(side, count)] = {
-      ...{ dtype: "int32", shape: [places.length, count], data: tokens },
-    };
+    feeds[placesInput(side, count)] = int32(byPlace, [batch, count, length]);
+    feeds[tokensInput(side, count)] = int32(tokens, [places.length, count]);
   }
   return feeds;
 }

@@ -43,6 +43,11 @@ export function float32(data: Float32Array, shape: readonly number[]): Tensor<"f
   return checked("float32", shape, data);
 }
 
+/** @throws SHAPE_MISMATCH when the elements do not fill the shape. */
+export function int32(data: Int32Array, shape: readonly number[]): Tensor<"int32"> {
+  return checked("int32", shape, data);
+}
+
 /** Whole numbers as an int64 tensor. @throws SHAPE_MISMATCH when they do not fill the shape. */
 export function int64(values: ArrayLike<number>, shape: readonly number[]): Tensor<"int64"> {
   return checked(

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { tinyBartConfig } from "../../test/support/tiny-bart.js";
 import { OptimizerOptions } from "../config/optimizer-options.js";
 import { bart } from "../model/bart.js";
 import { saveModelFiles } from "../model/checkpoint/save.js";
@@ -13,14 +14,7 @@ import { openGradients } from "../model/gradient-session.js";
 import { initialWeights } from "../model/initial-weights.js";
 import { openTrainingStep } from "./step.js";
 
-const json = {
-  ...{ architectures: ["BartForConditionalGeneration"], activation_function: "gelu" },
-  ...{ d_model: 16, encoder_layers: 2, decoder_layers: 2, vocab_size: 40 },
-  ...{ encoder_attention_heads: 2, decoder_attention_heads: 2 },
-  ...{ encoder_ffn_dim: 24, decoder_ffn_dim: 24, max_position_embeddings: 12 },
-  ...{ dropout: 0, pad_token_id: 1, eos_token_id: 2, decoder_start_token_id: 2 },
-};
-const config = bart.readConfig(json);
+const config = bart.readConfig(tinyBartConfig);
 const graph = forwardGraph(bart, config);
 const weights = () => initialWeights(bart, config, graph.parameters, { seed: 4, deviation: 0.3 });
 const batch = {
@@ -40,7 +34,7 @@ const batch = {
 
 describe("BART", () => {
   it("is found by its architecture, with two rows of positions that belong to nobody", () => {
-    expect(findFamily(json)).toBe(bart);
+    expect(findFamily(tinyBartConfig)).toBe(bart);
     const positions = graph.parameters.filter(({ name }) => name.includes("embed_positions"));
     expect(positions.map(({ shape }) => shape)).toEqual([
       [14, 16],
@@ -95,7 +89,7 @@ describe("BART", () => {
       await mkdtemp(join(tmpdir(), "bridle-bart-")),
       await mkdtemp(join(tmpdir(), "bridle-bart-")),
     ];
-    const given = { ...json, encoder_layerdrop: 0, init_std: 1, attention_dropout: 0.5 };
+    const given = { ...tinyBartConfig, encoder_layerdrop: 0, init_std: 1, attention_dropout: 0.5 };
     await saveModelFiles(given, source, weights(), target);
     const text = await readFile(join(target, "config.json"), "utf8");
     for (const line of ['"encoder_layerdrop": 0.0', '"init_std": 1.0', '"dropout": 0.0'])

@@ -5,7 +5,7 @@ import * as ops from "../../src/graph/index.js";
 import { GraphBuilder, type Value } from "../../src/graph/index.js";
 import { ops as table } from "../../src/graph/ops/index.js";
 import { openSession } from "../../src/runtime/session.js";
-import { float32, int64, type Tensor } from "../../src/runtime/tensor.js";
+import { float32, int32, int64, type Tensor } from "../../src/runtime/tensor.js";
 
 /** Numbers between −2 and 2, away from 0, where relu bends. */
 function numbers(seed: number, ...shape: number[]): Tensor<"float32"> {
@@ -28,8 +28,8 @@ interface Case {
 const qkv = { q: numbers(1, 2, 2, 3, 4), k: numbers(2, 2, 2, 5, 4), v: numbers(3, 2, 2, 5, 4) };
 /** Four tokens with two heads each, in an order of their own among two documents' two places. */
 const headPlaces: Record<string, Tensor> = {
-  places: { dtype: "int32", shape: [2, 2, 2], data: Int32Array.of(4, 0, 5, 1, 6, 2, 7, 3) },
-  tokens: { dtype: "int32", shape: [4, 2], data: Int32Array.of(1, 3, 5, 7, 0, 2, 4, 6) },
+  places: int32(Int32Array.of(4, 0, 5, 1, 6, 2, 7, 3), [2, 2, 2]),
+  tokens: int32(Int32Array.of(1, 3, 5, 7, 0, 2, 4, 6), [4, 2]),
 };
 const entropy = {
   hidden: numbers(1, 2, 3, 4),
