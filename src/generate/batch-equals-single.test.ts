@@ -9,8 +9,8 @@ import { roundForHalf, writeLayout } from "../../test/support/weight-layouts.js"
 import { type Model, openModel } from "./model.js";
 import type { GenerateOptions } from "./options.js";
 
-/** Not a multiple of what sources are padded to, so that the longest document has no room for it. */
-const longest = 50;
+/** Not a multiple of what sources are padded to, so that the longest document has no room for it, and more than those have that are padded. */
+const longest = 150;
 const config = { ...tinyConfig, max_position_embeddings: longest };
 
 let root: string;
@@ -28,8 +28,10 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
+const ofLength = (minLength: number, maxLength: number) =>
+  fc.array(fc.integer({ min: 104, max: tinyConfig.vocab_size - 1 }), { minLength, maxLength });
 const document = fc
-  .array(fc.integer({ min: 104, max: tinyConfig.vocab_size - 1 }), { maxLength: longest - 1 })
+  .oneof(ofLength(0, 49), ofLength(0, 49), ofLength(110, longest - 1))
   .map((ids) => [...ids, 1]);
 
 const options: fc.Arbitrary<GenerateOptions> = fc

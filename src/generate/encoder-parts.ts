@@ -1,7 +1,21 @@
-// Which of a call's documents are encoded together.
+// How documents are read: the places each takes in the encoder, and which of a call's documents are encoded together.
+import type { ModelConfig } from "../model/family.js";
+import { additiveMask } from "../model/forward.js";
 import type { Device } from "../runtime/devices.js";
-import { float32, type Tensor } from "../runtime/tensor.js";
+import { int64, int64Rows, type Tensor } from "../runtime/tensor.js";
 import type { Search } from "./search.js";
+
+/** A document as a call gives it, without padding behind it. */
+export interface Source {
+  readonly ids: readonly number[];
+  /** 1 for a token that is read and 0 for one that is not; undefined where all are. */
+  readonly mask: readonly number[] | undefined;
+}
+
+/** A document as the encoder reads it: in so many places, of which its tokens take the first. */
+export interface Reading extends Source {
+  readonly length: number;
+}
 
 /** What the encoder is fed: `ids` [N,S], `mask` [N,1,1,S], `positions` [S]. */
 export interface EncoderFeeds {
@@ -9,6 +23,15 @@ export interface EncoderFeeds {
   readonly mask: Tensor<"float32">;
   readonly positions: Tensor<"int64">;
 }
+
+/**
+ * Keys and values of a source take a multiple of so many places. Sums over a source are made in vectors of at most so many elements, the
+ * rest one by one; without a rest, padding adds zeros and nothing else, so that a document's figures are the same in any batch.
+ */
+const placesTogether = 16;
+
+/** Places for the keys and values of so many tokens. */
+export const roomFor = (tokens: number) => Math.ceil(tokens / placesTogether) * placesTogether;
 
 /** Tokens that are encoded together; one document alone may have more. A GPU wants more at once than a few cores. */
 const tokensTogether = { cpu: 512, gpu: 8192 };
@@ -18,55 +41,87 @@ export function mostTogether(length: number, device: Device): number {
   return Math.max(1, Math.floor(tokensTogether[device === "cpu" ? "cpu" : "gpu"] / length));
 }
 
-/** What several calls' documents of one length are fed as. */
-export function joinFeeds(all: readonly EncoderFeeds[]): EncoderFeeds {
-  const [first] = all;
-  if (first === undefined || all.length === 1) return first as EncoderFeeds;
-  const length = first.mask.shape[3] as number;
-  const rows = all.reduce((sum, { mask }) => sum + (mask.shape[0] as number), 0);
-  const ids = new BigInt64Array(rows * length);
-  const mask = new Float32Array(rows * length);
-  let at = 0;
-  for (const each of all) {
-    ids.set(each.ids.data, at);
-    mask.set(each.mask.data, at);
-    at += each.mask.data.length;
-  }
-  return {
-    ids: { ...first.ids, shape: [rows, length], data: ids },
-    mask: float32(mask, [rows, 1, 1, length]),
-    positions: first.positions,
-  };
+/** From more tokens on, encoding documents together on the CPU gains less than padding them to a common length costs. */
+const shortTokens = 128;
+
+/**
+ * How a call's documents are read. What is padded is read under a mask, which costs more: on the CPU only short ones are padded,
+ * so that others of about their length can be encoded with them. A document's own length decides that, so that its figures are the
+ * same in any company.
+ */
+export function readingsOf(sources: readonly Source[], device: Device): Reading[] {
+  const longest = roomFor(Math.max(...sources.map(({ ids }) => ids.length)));
+  return sources.map((source) => {
+    if (device !== "cpu") return { ...source, length: longest };
+    const [tokens, padded] = [source.ids.length, roomFor(source.ids.length)];
+    return { ...source, length: tokens > shortTokens ? tokens : padded };
+  });
 }
 
-/** Documents of a call that are encoded together. */
+const isPadded = ({ ids, mask, length }: Reading) => mask !== undefined || ids.length < length;
+
+/** Documents of one kind can be encoded together, and none of them is read otherwise than by itself. */
+export const kindOf = (reading: Reading) => `${reading.length} ${isPadded(reading)}`;
+
+export interface DocumentToRead {
+  readonly search: Search;
+  readonly reading: Reading;
+}
+
+/** Documents that are encoded together. */
 export interface EncoderPart {
   readonly searches: readonly Search[];
   readonly feeds: EncoderFeeds;
-  /** Documents of the call that come after them. */
+  /** Documents that come after them, none of them longer. */
   readonly left: number;
 }
 
 /**
- * A call's documents in parts of some tokens. Products are as quick with 512 rows as with more, while the memory that
- * attention takes grows with all documents that are encoded together.
+ * Documents in parts of one kind and some tokens, the longest first. Products are as quick with 512 rows as with more, while the
+ * memory that attention takes grows with all documents that are encoded together.
  */
 export function* partsOf(
-  { searches, feeds }: { readonly searches: readonly Search[]; readonly feeds: EncoderFeeds },
+  documents: readonly DocumentToRead[],
+  config: ModelConfig,
   device: Device,
 ): Generator<EncoderPart> {
-  const { ids, mask, positions } = feeds;
-  const length = mask.shape[3] as number;
-  const most = mostTogether(length, device);
-  for (let from = 0; from < searches.length; from += most) {
-    const to = Math.min(from + most, searches.length);
-    const rows = to - from;
-    const [start, end] = [from * length, to * length];
-    const fed: EncoderFeeds = {
-      ids: { ...ids, shape: [rows, length], data: ids.data.subarray(start, end) },
-      mask: float32(mask.data.subarray(start, end), [rows, 1, 1, length]),
-      positions,
-    };
-    yield { searches: searches.slice(from, to), feeds: fed, left: searches.length - to };
+  const kinds = new Map<string, DocumentToRead[]>();
+  for (const document of documents.toSorted((a, b) => b.reading.length - a.reading.length)) {
+    // Where there is room for all, those without padding are read under the others' mask, which drops nothing of theirs.
+    const kind = device === "cpu" ? kindOf(document.reading) : "";
+    kinds.set(kind, [...(kinds.get(kind) ?? []), document]);
   }
+  let left = documents.length;
+  for (const alike of kinds.values()) {
+    const most = mostTogether(alike[0]?.reading.length ?? 1, device);
+    for (let from = 0; from < alike.length; from += most) {
+      const together = alike.slice(from, from + most);
+      left -= together.length;
+      const searches = together.map(({ search }) => search);
+      const readings = together.map(({ reading }) => reading);
+      yield { searches, feeds: feedsOf(readings, config), left };
+    }
+  }
+}
+
+/** What the encoder is fed for documents of one length. */
+function feedsOf(readings: readonly Reading[], config: ModelConfig): EncoderFeeds {
+  const [{ length } = { length: 0 }] = readings;
+  const pad = (row: readonly number[], filler: number) => [
+    ...row,
+    ...new Array<number>(length - row.length).fill(filler),
+  ];
+  const last = (config.maxPositions ?? length) - 1;
+  return {
+    ids: int64Rows(
+      "inputIds",
+      readings.map(({ ids }) => pad(ids, config.padTokenId)),
+    ),
+    mask: additiveMask(readings.map(({ ids, mask }) => pad(mask ?? ids.map(() => 1), 0))),
+    // Nothing looks at padding, so that it may stand anywhere.
+    positions: int64(
+      Array.from({ length }, (_, i) => Math.min(i, last)),
+      [length],
+    ),
+  };
 }

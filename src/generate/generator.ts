@@ -1,14 +1,15 @@
 // Generation with a model: what is asked for as searches, which a scheduler runs together with everybody else's.
-import { dtypes, type Graph } from "../graph/index.js";
+import { dtypes, type Graph, joinHeads, rewriteGraph } from "../graph/index.js";
 import type { Family, ModelConfig } from "../model/family.js";
-import { additiveMask, checkedMask, checkTokenIds } from "../model/forward.js";
+import { checkedMask, checkTokenIds } from "../model/forward.js";
 import { openSession, type Session, type SessionOptions } from "../runtime/session.js";
-import { int64, int64Rows, size } from "../runtime/tensor.js";
+import { rowsShape, size } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
 import type { Allocate } from "./buffer-pool.js";
 import { cacheInputs, encoderGraph, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
+import { readingsOf, type Source } from "./encoder-parts.js";
 import { createGreedySearch } from "./greedy.js";
 import { type GenerateOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import {
@@ -93,9 +94,10 @@ export async function openEncoder<C extends ModelConfig>(
   weights: Weights,
   { adapt = (graph) => graph, ...options }: SessionOptions & Pick<GeneratorOptions, "adapt"> = {},
 ): Promise<Session> {
-  return await openSession(adapt(encoderGraph(family, config)), weights, {
-    ...{ ...options, label: "encoder" },
-  });
+  const graph = encoderGraph(family, config);
+  const onCpu = (options.device ?? "cpu") === "cpu";
+  const encoder = onCpu ? rewriteGraph(graph, joinHeads(graph)) : graph;
+  return await openSession(adapt(encoder), weights, { ...options, label: "encoder" });
 }
 
 /** Two sessions; where one cannot be opened, neither stays open. */
@@ -132,11 +134,11 @@ export async function openGenerator<C extends ModelConfig>(
   return {
     async generate(input, asked = {}, hooks = {}) {
       const options = resolveOptions(asked, config);
-      const feeds = encoderFeeds(input, config);
+      const readings = readingsOf(sourcesOf(input, config), encoder.device);
       checkAborted(hooks.signal);
       const searches = input.inputIds.map((row, stream) => createSearch(options, row, stream));
       await scheduler.run({
-        ...{ feeds, searches, hooks, mostSteps: options.maxLength - 1 },
+        ...{ readings, searches, hooks, mostSteps: options.maxLength - 1 },
         mayBeInvalid: options.removeInvalidValues,
       });
       return collect(searches, options);
@@ -162,37 +164,20 @@ function readBytes({ nodes, parameters }: Graph): number {
 }
 
 /**
- * Sources are padded to a multiple of this. Sums over a source are made in vectors of at most so many elements, the rest
- * one by one; without a rest, padding adds zeros and nothing else, so that a document's figures are the same in any batch.
- */
-const sourceMultiple = 16;
-
-/**
- * What the encoder is fed.
+ * A call's documents, each without the padding behind it.
  * @throws SHAPE_MISMATCH, INVALID_PARAMETER, INPUT_TOO_LONG
  */
-function encoderFeeds({ inputIds, attentionMask }: GenerateInput, config: ModelConfig) {
-  const [, length = 0] = int64Rows("inputIds", inputIds).shape;
+function sourcesOf({ inputIds, attentionMask }: GenerateInput, config: ModelConfig): Source[] {
+  rowsShape("inputIds", inputIds);
   checkTokenIds("inputIds", inputIds, config);
-  const attention = checkedMask(inputIds, attentionMask);
-  const padded = Math.ceil(length / sourceMultiple) * sourceMultiple;
-  const pad = (row: readonly number[], filler: number) => [
-    ...row,
-    ...new Array<number>(padded - length).fill(filler),
-  ];
-  const last = (config.maxPositions ?? padded) - 1;
-  return {
-    ids: int64Rows(
-      "inputIds",
-      inputIds.map((row) => pad(row, config.padTokenId)),
-    ),
-    mask: additiveMask(attention.map((row) => pad(row, 0))),
-    // Nothing looks at padding, so that it may stand anywhere.
-    positions: int64(
-      Array.from({ length: padded }, (_, i) => Math.min(i, last)),
-      [padded],
-    ),
-  };
+  const kept = checkedMask(inputIds, attentionMask);
+  return inputIds.map((row, r) => {
+    const mask = kept[r] as readonly number[];
+    // Of a document that nothing is read of, attention sees all places alike.
+    const length = mask.lastIndexOf(1) + 1 || row.length;
+    const isWhole = mask.indexOf(0) < 0 || mask.indexOf(0) >= length;
+    return { ids: row.slice(0, length), mask: isWhole ? undefined : mask.slice(0, length) };
+  });
 }
 
 /**

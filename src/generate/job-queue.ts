@@ -1,4 +1,5 @@
 // Jobs that wait for their turn: whose it is, and who is encoded together with them.
+import { kindOf, roomFor } from "./encoder-parts.js";
 import type { Pending, Priority } from "./job.js";
 
 /** So many for whom somebody waits go before a pile of work, then one of the pile: under steady load it would wait for ever. */
@@ -8,8 +9,14 @@ const mostLookedAt = 32;
 
 export type Jobs = readonly [Pending, ...Pending[]];
 
-/** Source tokens of a job's documents, padding included. */
-export const sourceOf = ({ feeds }: Pick<Pending, "feeds">) => feeds.ids.shape[1] ?? 0;
+/** Places for keys and values of the longest source of a job's documents. */
+export const sourceOf = ({ readings }: Pick<Pending, "readings">) =>
+  roomFor(Math.max(0, ...readings.map(({ length }) => length)));
+/** What all of a job's documents are read as; undefined where they differ. */
+function kindOfAll({ readings: [first, ...others] }: Pending): string | undefined {
+  const kind = first && kindOf(first);
+  return others.every((other) => kindOf(other) === kind) ? kind : undefined;
+}
 /** Rows of each of its documents. */
 export const widthOf = ({ searches }: Pick<Pending, "searches">) => searches[0]?.width ?? 1;
 export const documentsOf = (jobs: readonly Pick<Pending, "searches">[]) =>
@@ -40,7 +47,7 @@ export class JobQueue {
   }
 
   /**
-   * Takes out the job whose turn it is, where there is room for it, and others with sources of its length and as many rows.
+   * Takes out the job whose turn it is, where there is room for it, and others that are read as it is and have as many rows.
    * @param mostTogether documents of its length that are encoded together at most
    */
   take(hasRoom: (jobs: Jobs) => boolean, mostTogether: (first: Pending) => number): Pending[] {
@@ -70,10 +77,11 @@ function jobsTogether(
 ): Pending[] {
   if (first === undefined || !hasRoom([first])) return [];
   let jobs: Jobs = [first];
-  const most = mostTogether(first);
+  const [most, kind] = [mostTogether(first), kindOfAll(first)];
+  if (kind === undefined) return [first];
   for (const job of others.slice(0, mostLookedAt)) {
     const more: Jobs = [...jobs, job];
-    const isAlike = sourceOf(job) === sourceOf(first) && widthOf(job) === widthOf(first);
+    const isAlike = kindOfAll(job) === kind && widthOf(job) === widthOf(first);
     if (isAlike && documentsOf(more) <= most && hasRoom(more)) jobs = more;
   }
   return [...jobs];

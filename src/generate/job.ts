@@ -1,6 +1,6 @@
 // One call's documents: what is asked for them, how far they have come, and what is told of it.
 import { BridleError } from "../errors/error.js";
-import type { EncoderFeeds } from "./encoder-parts.js";
+import type { Reading } from "./encoder-parts.js";
 import type { Search } from "./search.js";
 
 /** Whether somebody waits for the answer, or it belongs to a pile of work. */
@@ -20,7 +20,8 @@ export interface JobPhases {
 
 /** One call's documents. */
 export interface Job {
-  readonly feeds: EncoderFeeds;
+  readonly readings: readonly Reading[];
+  /** As many as it has documents. */
   readonly searches: readonly Search[];
   /** Steps that it takes at most. */
   readonly mostSteps: number;

@@ -118,11 +118,17 @@ describe("a model in whole numbers", () => {
   });
 
   it("writes for a document what it writes for it in any of a thousand batches", async () => {
-    await using({ dtype: "int8", threads: 2 }, async (model) => {
+    const longer = { ...tinyConfig, max_position_embeddings: 200 };
+    const long = await makeTinyPegasus(join(home, "long"), { config: longer });
+    const work = async (model: Model) => {
       const random = createRandom(5, 0);
       const whole = (most: number) => Math.floor(random() * most);
-      const documents = Array.from({ length: 24 }, () => [
-        ...Array.from({ length: 1 + whole(40) }, () => 104 + whole(tinyConfig.vocab_size - 104)),
+      // Those of up to 128 tokens are padded, longer ones are not.
+      const documents = Array.from({ length: 24 }, (_, i) => [
+        ...Array.from(
+          { length: 1 + whole(i < 18 ? 40 : 160) },
+          () => 104 + whole(tinyConfig.vocab_size - 104),
+        ),
         1,
       ]);
       const options = { maxNewTokens: 5, minNewTokens: 5, numBeams: 2 };
@@ -156,7 +162,8 @@ describe("a model in whole numbers", () => {
         );
         expect(found).toEqual(chosen.map((i) => alone[i]));
       }
-    });
+    };
+    await using({ dtype: "int8", threads: 2 }, work, long);
   }, 240_000);
 
   it("has no gradients, and saves what it was made from", async () => {

@@ -4,6 +4,7 @@ import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { fresh } from "./cache.js";
 import { CacheTensors, type HeadShape, type Room } from "./cache-tensors.js";
+import { roomFor } from "./encoder-parts.js";
 import type { Search } from "./search.js";
 import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
 
@@ -72,7 +73,7 @@ export class RunningBatch {
     this.cross = new CacheTensors(inputs.cross, shape, pool);
   }
 
-  /** Tokens of a source there is room for. */
+  /** Places there are for the tokens of a source. */
   private get source(): number {
     return this.cross.slice;
   }
@@ -86,7 +87,7 @@ export class RunningBatch {
     return this.members.length;
   }
 
-  /** Tokens of the longest source of its documents. */
+  /** Places for the longest source of its documents. */
   get sourceTokens(): number {
     return Math.max(0, ...this.members.map(({ source }) => source));
   }
@@ -114,7 +115,7 @@ export class RunningBatch {
    * cleared for who comes: what others left there may be no numbers, which would count although it is masked.
    * @param memory cross-attention's keys and values [N,H,S,D] by input name
    * @param mask [N,1,1,S]
-   * @param more documents of the same length that come next: room is made for them at once
+   * @param more documents no longer than these that come next: room is made for them at once
    * @throws RangeError where memory is short
    */
   add(
@@ -126,7 +127,8 @@ export class RunningBatch {
     const [, , , length = 0] = mask.shape;
     const { heads, headWidth } = this.shape;
     const places = this.size + searches.length + more;
-    const source = Math.max(length, this.sourceTokens);
+    const room = roomFor(length);
+    const source = Math.max(room, this.sourceTokens);
     const isTight = this.isTight(places, source, this.slots);
     this.narrow(isTight);
     this.makeRoom(places, source, isTight);
@@ -146,7 +148,7 @@ export class RunningBatch {
       row.fill(dropped);
       row.set(mask.data.subarray(n * length, (n + 1) * length));
       const pasts = Array.from({ length: this.shape.width }, () => []);
-      this.members.push({ search, source: length, steps: 0, next: 0, pasts });
+      this.members.push({ search, source: room, steps: 0, next: 0, pasts });
     }
   }
 

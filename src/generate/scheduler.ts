@@ -8,7 +8,7 @@ import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
 import { int64 } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
-import { joinFeeds, mostTogether, partsOf } from "./encoder-parts.js";
+import { mostTogether, partsOf } from "./encoder-parts.js";
 import {
   type Job,
   type JobPhases,
@@ -245,17 +245,19 @@ export class Scheduler {
     this.end(job, isOutOfMemory(thrown) ? memoryShort(job) : thrown);
   }
 
-  /** Encodes jobs of one length and puts their documents into a group. */
+  /** Encodes jobs and puts their documents into a group. */
   private async read(jobs: readonly Pending[]): Promise<void> {
     const [first] = jobs;
     if (first === undefined) return;
     const began = performance.now();
     const group = this.groupFor(first);
-    const searches = jobs.flatMap((job) => job.searches);
-    const feeds = joinFeeds(jobs.map((job) => job.feeds));
-    for (const part of partsOf({ searches, feeds }, this.parts.encoder.device)) {
+    const documents = jobs.flatMap(({ searches, readings }) =>
+      readings.map((reading, i) => ({ reading, search: searches[i] as Search })),
+    );
+    const { encoder, config } = this.parts;
+    for (const part of partsOf(documents, config, encoder.device)) {
       // Keys and values of cross-attention, until the next are encoded.
-      const memory = await this.parts.encoder.run({ ...part.feeds });
+      const memory = await encoder.run({ ...part.feeds });
       try {
         // Meanwhile they were in no list that closing or cancelling looks through.
         if (this.closed) throw new BridleError("CANCELLED");

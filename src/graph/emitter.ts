@@ -1,6 +1,6 @@
 // Collects the ONNX nodes of one lowering; small constants are shared.
 import { BridleError } from "../errors/error.js";
-import type { OnnxAttribute, OnnxInitializer, OnnxNode } from "./onnx.js";
+import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxSubgraph } from "./onnx.js";
 import type { ConstantData, DType, Shape, Value } from "./value.js";
 
 export const microsoft = "com.microsoft";
@@ -14,9 +14,13 @@ export interface EmitOptions {
 }
 
 export class Emitter {
-  readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
-  private readonly shared = new Map<string, string>();
+  /** Nodes so far, of the graph or of the subgraph that is being made. */
+  private made: OnnxNode[] = [];
+  private readonly constants = new Map<string, string>();
+  /** Values of nodes that are made once, by what they are. */
+  private shared = new Map<string, string>();
+  private count = 0;
   private temporaries = 0;
   readonly target: Target;
   private readonly used: ReadonlySet<string>;
@@ -30,6 +34,10 @@ export class Emitter {
     this.target = target;
     this.inputs = inputs;
     this.used = used;
+  }
+
+  get nodes(): readonly OnnxNode[] {
+    return this.made;
   }
 
   /** Whether anything reads the value; what nobody reads need not be made. */
@@ -50,14 +58,15 @@ export class Emitter {
     inputs: readonly string[],
     options: EmitOptions = {},
   ): void {
-    this.nodes.push({
+    this.made.push({
       opType,
       domain: options.domain ?? "",
-      name: `${opType}_${this.nodes.length}`,
+      name: `${opType}_${this.count}`,
       inputs,
       outputs,
       attributes: options.attributes ?? {},
     });
+    this.count += 1;
   }
 
   /** Appends a node with one output of its own and answers its name. */
@@ -67,12 +76,45 @@ export class Emitter {
     return output;
   }
 
-  private constant(key: string, dtype: DType, shape: Shape, data: () => ConstantData): string {
+  /** The value of that key, made by nodes where it is asked for the first time. */
+  once(key: string, make: () => string): string {
     const known = this.shared.get(key);
+    if (known !== undefined) return known;
+    const name = make();
+    this.shared.set(key, name);
+    return name;
+  }
+
+  /**
+   * Appends a node that makes `output` by one of two subgraphs: the first where `condition` is true. They answer the name of
+   * what they make, and may read all that has been made before.
+   */
+  choose(output: Value, condition: string, then: () => string, otherwise: () => string): void {
+    const attributes = {
+      then_branch: { graph: this.subgraph(output, then) },
+      else_branch: { graph: this.subgraph(output, otherwise) },
+    };
+    this.into([output.name], "If", [condition], { attributes });
+  }
+
+  /** Nodes that are made once inside of a subgraph are not seen outside of it. */
+  private subgraph({ dtype, shape }: Value, make: () => string): OnnxSubgraph {
+    const { made, shared } = this;
+    this.made = [];
+    this.shared = new Map(shared);
+    const name = make();
+    const graph = { nodes: this.made, outputs: [{ name, dtype, shape }] };
+    this.made = made;
+    this.shared = shared;
+    return graph;
+  }
+
+  private constant(key: string, dtype: DType, shape: Shape, data: () => ConstantData): string {
+    const known = this.constants.get(key);
     if (known !== undefined) return known;
     const name = this.temporary();
     this.initializers.push({ name, dtype, shape, data: data() });
-    this.shared.set(key, name);
+    this.constants.set(key, name);
     return name;
   }
 
@@ -114,33 +156,23 @@ export class Emitter {
     }
     const sizes = shape.map((dim) => (unknown.includes(dim) ? -1 : dim));
     if (sizes.every((size) => typeof size === "number")) return this.ints(sizes as number[]);
-    const key = `s${sizes.join(",")}`;
-    const known = this.shared.get(key);
-    if (known !== undefined) return known;
-    const parts = sizes.map((size) =>
-      typeof size === "number" ? this.ints([size]) : this.measured(size),
-    );
-    const joined = this.node("Concat", parts, { attributes: { axis: 0 } });
-    this.shared.set(key, joined);
-    return joined;
+    return this.once(`s${sizes.join(",")}`, () => {
+      const parts = sizes.map((size) =>
+        typeof size === "number" ? this.ints([size]) : this.measured(size),
+      );
+      return this.node("Concat", parts, { attributes: { axis: 0 } });
+    });
   }
 
   /** Ones [1,N] to multiply a float32 matrix x [N,D] with. */
   onesBefore(x: Value): string {
     const [rows = 1] = x.shape;
-    const isKnown = typeof rows === "number" || this.measurable(rows);
-    const key = `o${rows}`;
-    const known = isKnown ? this.shared.get(key) : undefined;
-    if (known !== undefined) return known;
-    const start = { attributes: { start: 0, end: 1 } };
-    const sizes = isKnown
-      ? this.sizes([1, rows])
-      : this.node("Concat", [this.ints([1]), this.node("Shape", [x.name], start)], {
-          attributes: { axis: 0 },
-        });
-    const ones = this.node("Expand", [this.scalar(1), sizes]);
-    if (isKnown) this.shared.set(key, ones);
-    return ones;
+    const onesOf = (sizes: string) => this.node("Expand", [this.scalar(1), sizes]);
+    if (typeof rows === "number" || this.measurable(rows)) {
+      return this.once(`o${rows}`, () => onesOf(this.sizes([1, rows])));
+    }
+    const length = this.node("Shape", [x.name], { attributes: { start: 0, end: 1 } });
+    return onesOf(this.node("Concat", [this.ints([1]), length], { attributes: { axis: 0 } }));
   }
 
   private measurable(name: string): boolean {
@@ -151,16 +183,12 @@ export class Emitter {
 
   /** A named size, or a product of named sizes, as an int64 vector of one element. */
   private measured(name: string): string {
-    const key = `d${name}`;
-    const known = this.shared.get(key);
-    if (known !== undefined) return known;
-    const [first = "", ...rest] = name.split("*");
-    const size =
-      rest.length > 0
+    return this.once(`d${name}`, () => {
+      const [first = "", ...rest] = name.split("*");
+      return rest.length > 0
         ? this.node("Mul", [this.measured(first), this.measured(rest.join("*"))])
         : this.shapeOf(first);
-    this.shared.set(key, size);
-    return size;
+    });
   }
 
   private shapeOf(name: string): string {

@@ -9,6 +9,7 @@ export type {
   OnnxInitializer,
   OnnxModel,
   OnnxNode,
+  OnnxSubgraph,
   OnnxValueInfo,
 } from "./onnx.js";
 export type { GradientRows } from "./op.js";
@@ -18,6 +19,7 @@ export * from "./ops/dropout.js";
 export * from "./ops/elementwise.js";
 export * from "./ops/heads.js";
 export * from "./ops/linear.js";
+export { joinHeads } from "./ops/multi-head-attention.js";
 export * from "./ops/norm.js";
 export {
   blockSize,

@@ -7,7 +7,14 @@ export type OnnxAttribute =
   | string
   | boolean
   | readonly number[]
-  | { readonly float: number };
+  | { readonly float: number }
+  | { readonly graph: OnnxSubgraph };
+
+/** What a node runs where it says so; it may read every value that the graph around it has made before that node. */
+export interface OnnxSubgraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly outputs: readonly OnnxValueInfo[];
+}
 
 export interface OnnxNode {
   readonly opType: string;

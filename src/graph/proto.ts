@@ -6,6 +6,7 @@ import {
   type OnnxInitializer,
   type OnnxModel,
   type OnnxNode,
+  type OnnxSubgraph,
   type OnnxValueInfo,
 } from "./onnx.js";
 import { float, signed, text, visit, Writer } from "./protobuf.js";
@@ -18,8 +19,8 @@ const model = { irVersion: 1, producer: 2, graph: 7, opset: 8 };
 const opsetId = { domain: 1, version: 2 };
 const graph = { node: 1, name: 2, initializer: 5, input: 11, output: 12 };
 const node = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 };
-const attribute = { name: 1, f: 2, i: 3, s: 4, ints: 8, type: 20 };
-const attributeType = { float: 1, int: 2, string: 3, ints: 7 };
+const attribute = { name: 1, f: 2, i: 3, s: 4, g: 6, ints: 8, type: 20 };
+const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 };
 const tensor = { dims: 1, dataType: 2, name: 8, raw: 9, externalData: 13, dataLocation: 14 };
 const entry = { key: 1, value: 2 };
 const valueInfo = { name: 1, type: 2 };
@@ -37,10 +38,21 @@ function writeAttribute(name: string, value: OnnxAttribute): (w: Writer) => void
       w.int(attribute.i, Number(value)).int(attribute.type, attributeType.int);
     } else if ("float" in value) {
       w.float(attribute.f, value.float).int(attribute.type, attributeType.float);
+    } else if ("graph" in value) {
+      w.message(attribute.g, writeSubgraph(name, value.graph));
+      w.int(attribute.type, attributeType.graph);
     } else {
       for (const item of value) w.int(attribute.ints, item);
       w.int(attribute.type, attributeType.ints);
     }
+  };
+}
+
+function writeSubgraph(name: string, { nodes, outputs }: OnnxSubgraph): (w: Writer) => void {
+  return (w) => {
+    for (const n of nodes) w.message(graph.node, writeNode(n));
+    w.string(graph.name, name);
+    for (const info of outputs) w.message(graph.output, writeValueInfo(info));
   };
 }
 
@@ -154,6 +166,7 @@ function readAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
   let int = 0;
   let string = "";
   const ints: number[] = [];
+  let subgraph: OnnxSubgraph = { nodes: [], outputs: [] };
   visit(bytes, {
     [attribute.name]: { bytes: (b) => (name = text(b)) },
     [attribute.type]: { value: (v) => (type = Number(v)) },
@@ -163,15 +176,27 @@ function readAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
       bytes: (b) => (real = float(b)),
     },
     [attribute.ints]: { value: (v) => ints.push(signed(v)) },
+    [attribute.g]: { bytes: (b) => (subgraph = readSubgraph(b)) },
   });
   if (type === attributeType.float) return [name, { float: real }];
   if (type === attributeType.int) return [name, int];
   if (type === attributeType.string) return [name, string];
   if (type === attributeType.ints) return [name, ints];
+  if (type === attributeType.graph) return [name, { graph: subgraph }];
   throw new BridleError("ONNX_CORRUPT", {
     reason: `attribute type ${type} is not read`,
     offset: 0,
   });
+}
+
+function readSubgraph(bytes: Uint8Array): OnnxSubgraph {
+  const nodes: OnnxNode[] = [];
+  const outputs: OnnxValueInfo[] = [];
+  visit(bytes, {
+    [graph.node]: { bytes: (b) => nodes.push(readNode(b)) },
+    [graph.output]: { bytes: (b) => outputs.push(readValueInfo(b)) },
+  });
+  return { nodes, outputs };
 }
 
 function readNode(bytes: Uint8Array): OnnxNode {

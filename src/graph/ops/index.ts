@@ -6,6 +6,7 @@ import { dropoutOps } from "./dropout.js";
 import { elementwise } from "./elementwise.js";
 import { headOps } from "./heads.js";
 import { linearOps } from "./linear.js";
+import { multiHeadAttentionOps } from "./multi-head-attention.js";
 import { normOps } from "./norm.js";
 import { quantizedOps } from "./quantized.js";
 import { reduceOps } from "./reduce.js";
@@ -20,6 +21,7 @@ export const ops: OpTable = {
   ...linearOps,
   ...normOps,
   ...attentionOps,
+  ...multiHeadAttentionOps,
   ...selectOps,
   ...dropoutOps,
   ...crossEntropyOps,
