@@ -21,12 +21,6 @@ export interface WorkerSettings {
   readonly maxCacheBytes: number | undefined;
 }
 
-/** What the thread is started with. */
-export interface NeuralWorkerData extends WorkerSettings {
-  /** What its calls of onnxruntime count among. */
-  readonly calls: NativeCalls;
-}
-
 /** What the thread knows once its model is open. */
 export interface OpenedModel {
   readonly config: ModelConfig;
@@ -35,6 +29,13 @@ export interface OpenedModel {
 }
 
 export type ToWorker =
+  | {
+      /** Comes first, and once. */
+      readonly type: "open";
+      readonly settings: WorkerSettings;
+      /** What its calls of onnxruntime count among. */
+      readonly calls: NativeCalls;
+    }
   | {
       readonly type: "summarize";
       readonly id: number;

@@ -1,5 +1,5 @@
 // The thread a model lives on: running a graph blocks its thread, so that it must not be the one that answers people.
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import type { GenerateOptions } from "../config/generate-options.js";
 import { BridleError, toErrorData } from "../errors/error.js";
 import { type Model, openModel } from "../generate/model.js";
@@ -8,7 +8,7 @@ import { joinNativeCalls } from "../runtime/native-calls.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { inputLimit, summarizeLongDocument } from "./long-document.js";
-import type { FromWorker, NeuralWorkerData, ToWorker } from "./neural-messages.js";
+import type { FromWorker, ToWorker } from "./neural-messages.js";
 import { addPart, noPhases, type WorkTimes } from "./phase-times.js";
 import type { ModelTraits } from "./summarizer.js";
 
@@ -82,9 +82,8 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
   return defaults;
 }
 
-async function start(): Promise<void> {
-  const { calls, folder, threads, cpus, maxCacheBytes, device, dtype } =
-    workerData as NeuralWorkerData;
+async function start({ settings, calls }: ToWorker & { type: "open" }): Promise<void> {
+  const { folder, threads, cpus, maxCacheBytes, device, dtype } = settings;
   joinNativeCalls(calls);
   let reading: Promise<Tokenizer> | undefined;
   const readTokenizer = () => {
@@ -108,7 +107,7 @@ async function start(): Promise<void> {
   }
   port?.on("message", (message: ToWorker) => {
     if (message.type === "cancel") running.get(message.id)?.abort();
-    else void work(model, tokenizer, message);
+    else if (message.type === "summarize") void work(model, tokenizer, message);
   });
   tell({
     type: "ready",
@@ -118,4 +117,7 @@ async function start(): Promise<void> {
   });
 }
 
-start().catch((thrown: unknown) => tell({ type: "failed", error: toErrorData(thrown) }));
+port.once("message", (message: ToWorker) => {
+  if (message.type !== "open") return;
+  start(message).catch((thrown: unknown) => tell({ type: "failed", error: toErrorData(thrown) }));
+});

@@ -4,11 +4,13 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
 import { modelVersion } from "../model/model-version.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { createSummarizer } from "./create-summarizer.js";
+import { beginThreadEarly } from "./neural-thread.js";
 import { splitIntoParts } from "./parts.js";
 import type { Summarizer, SummaryEvent } from "./summarizer.js";
 
@@ -68,6 +70,46 @@ describe("a neural summarizer", () => {
     expect(
       (await summarizer.summarize(short, { parameters: { truncation: true } })).truncated,
     ).toBe(false);
+  });
+
+  it("opens on the thread that was begun early, if that is still there", async () => {
+    const threads: Worker[] = [];
+    for (const program of [undefined, "throw new Error('no memory')"]) {
+      const start = (): Worker => {
+        const begun = new Worker(program ?? new URL("./neural-worker.js", import.meta.url), {
+          eval: program !== undefined,
+        });
+        threads.push(begun);
+        return begun;
+      };
+      beginThreadEarly(start);
+      beginThreadEarly(start);
+      if (program !== undefined) await new Promise((resolve) => threads[1]?.once("exit", resolve));
+      const opened = await createSummarizer({ model: folder, threads: 1 });
+      expect((await opened.summarize(short)).usage.chunks).toBe(1);
+      const ended = program === undefined && once(threads[0] as Worker, "exit");
+      await opened.close();
+      await ended;
+    }
+    expect(threads).toHaveLength(2);
+  });
+
+  it("gives up warming up for whoever asks meanwhile", async () => {
+    const opened = await createSummarizer({ model: folder, threads: 1 });
+    try {
+      const [, { summary, usage }] = await Promise.all([
+        opened.warmUp(),
+        opened.summarize(short, { parameters: { maxNewTokens: 4, minNewTokens: 4 } }),
+      ]);
+      expect(summary).not.toBe("");
+      // What the engine has done is told a little later.
+      const tokens = () => opened.load?.()?.tokens ?? 0;
+      await vi.waitFor(() => expect(tokens()).toBe(usage.outputTokens));
+      await opened.warmUp();
+      await vi.waitFor(() => expect(tokens()).toBeGreaterThan(usage.outputTokens));
+    } finally {
+      await opened.close();
+    }
   });
 
   it("is given up while it opens by who has said so, and its thread with it", async () => {

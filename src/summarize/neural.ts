@@ -1,9 +1,8 @@
 // The neural summarizer: a model folder behind the Summarizer interface, its work on a thread of its own.
-import { SHARE_ENV, Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { thisMachine } from "../config/machine.js";
 import type { ModelDType } from "../config/model-dtypes.js";
-import { threadArguments } from "../config/thread-arguments.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
@@ -12,13 +11,8 @@ import type { Device } from "../runtime/devices.js";
 import { createNativeCalls, endNativeCalls, forgetNativeCalls } from "../runtime/native-calls.js";
 import { checkDocument } from "./check-document.js";
 import { addLoads, leftOfLoad } from "./engine-load.js";
-import type {
-  FromWorker,
-  NeuralWorkerData,
-  OpenedModel,
-  ToWorker,
-  WorkerSettings,
-} from "./neural-messages.js";
+import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
+import { takeThread } from "./neural-thread.js";
 import { timesOf } from "./phase-times.js";
 import type {
   SummarizeOptions,
@@ -97,6 +91,8 @@ export async function createNeuralSummarizer(
   let gone: EngineLoad | undefined;
   let nextId = 0;
   let closed = false;
+  /** Gives up warming up: whoever asks meanwhile warms it as well, and need not wait for that. */
+  let warming: AbortController | undefined;
 
   /** The engine, started anew after its thread has died. */
   function current(): Engine {
@@ -194,13 +190,21 @@ export async function createNeuralSummarizer(
     async summarize(document, summarizeOptions = {}) {
       checkDocument(document);
       if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
+      warming?.abort();
       return run(document, summarizeOptions);
     },
     load: () => addLoads(gone, engine?.load),
     async warmUp() {
-      await run("This sentence makes the first request as quick as the next ones.", {
-        parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
-      });
+      const own = new AbortController();
+      warming = own;
+      try {
+        await run("This sentence makes the first request as quick as the next ones.", {
+          parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
+          signal: own.signal,
+        });
+      } catch (thrown) {
+        if (!own.signal.aborted) throw thrown;
+      }
     },
     async close() {
       closed = true;
@@ -249,13 +253,9 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
 
 function startEngine(settings: WorkerSettings): Engine {
   const calls = createNativeCalls();
-  const workerData: NeuralWorkerData = { ...settings, calls };
-  const worker = new Worker(new URL("./neural-worker.js", import.meta.url), {
-    workerData,
-    ...threadArguments(),
-    // CUDA's libraries read the process's own environment, where the runtime tells them to stay exact.
-    env: SHARE_ENV,
-  });
+  const worker = takeThread();
+  const open: ToWorker = { type: "open", settings, calls };
+  worker.postMessage(open);
   const pending = new Map<number, Pending>();
   const ready = new Promise<OpenedModel>((resolve, reject) => {
     const fail = (error: BridleError) => {
