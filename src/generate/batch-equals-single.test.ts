@@ -31,7 +31,7 @@ afterAll(async () => {
 const ofLength = (minLength: number, maxLength: number) =>
   fc.array(fc.integer({ min: 104, max: tinyConfig.vocab_size - 1 }), { minLength, maxLength });
 const document = fc
-  .oneof(ofLength(0, 49), ofLength(0, 49), ofLength(110, longest - 1))
+  .oneof(ofLength(0, 49), ofLength(0, 49), ofLength(110, longest - 1), ofLength(132, 132))
   .map((ids) => [...ids, 1]);
 
 const options: fc.Arbitrary<GenerateOptions> = fc

@@ -52,7 +52,9 @@ const shortTokens = 128;
 export function readingsOf(sources: readonly Source[], device: Device): Reading[] {
   const longest = roomFor(Math.max(...sources.map(({ ids }) => ids.length)));
   return sources.map((source) => {
-    if (device !== "cpu") return { ...source, length: longest };
+    // There, as many as there is room for are read at once, under a mask in any case.
+    if (device !== "cpu")
+      return { ids: source.ids, mask: source.mask ?? source.ids.map(() => 1), length: longest };
     const [tokens, padded] = [source.ids.length, roomFor(source.ids.length)];
     return { ...source, length: tokens > shortTokens ? tokens : padded };
   });
@@ -87,8 +89,7 @@ export function* partsOf(
 ): Generator<EncoderPart> {
   const kinds = new Map<string, DocumentToRead[]>();
   for (const document of documents.toSorted((a, b) => b.reading.length - a.reading.length)) {
-    // Where there is room for all, those without padding are read under the others' mask, which drops nothing of theirs.
-    const kind = device === "cpu" ? kindOf(document.reading) : "";
+    const kind = kindOf(document.reading);
     kinds.set(kind, [...(kinds.get(kind) ?? []), document]);
   }
   let left = documents.length;

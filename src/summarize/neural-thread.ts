@@ -22,10 +22,11 @@ export function beginThreadEarly(start: () => Worker = begin): void {
   const worker = start();
   early = worker;
   worker.unref();
-  worker.on("error", () => {});
-  worker.once("exit", () => {
+  const forget = () => {
     if (early === worker) early = undefined;
-  });
+  };
+  worker.on("error", forget);
+  worker.once("exit", forget);
 }
 
 /** A thread that waits to be told what to open: one that was begun early, or a new one. */

@@ -94,21 +94,41 @@ describe("a neural summarizer", () => {
     expect(threads).toHaveLength(2);
   });
 
-  it("gives up warming up for whoever asks meanwhile", async () => {
+  it("gives up warming up for whoever asks meanwhile and is answered", async () => {
     const opened = await createSummarizer({ model: folder, threads: 1 });
+    const parameters = { maxNewTokens: 4, minNewTokens: 4 };
     try {
-      const [, { summary, usage }] = await Promise.all([
-        opened.warmUp(),
-        opened.summarize(short, { parameters: { maxNewTokens: 4, minNewTokens: 4 } }),
-      ]);
+      const warm = opened.warmUp();
+      const { summary } = await opened.summarize(short, { parameters });
+      await warm;
       expect(summary).not.toBe("");
-      // What the engine has done is told a little later.
       const tokens = () => opened.load?.()?.tokens ?? 0;
-      await vi.waitFor(() => expect(tokens()).toBe(usage.outputTokens));
-      await opened.warmUp();
-      await vi.waitFor(() => expect(tokens()).toBeGreaterThan(usage.outputTokens));
+      // What the engine has done is told a little later.
+      await vi.waitFor(() => expect(tokens()).toBe(4));
+      // One that is refused, or leaves, is no reason to be thought warm.
+      const before = tokens();
+      const again = opened.warmUp();
+      const leaving = new AbortController();
+      const left = opened.summarize(short, { parameters, signal: leaving.signal });
+      const refused = opened.summarize(short, { parameters: { numBeams: 0 } });
+      await expect(refused).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
+      setImmediate(() => leaving.abort());
+      await Promise.allSettled([left]);
+      await again;
+      await vi.waitFor(() => expect(tokens()).toBeGreaterThan(before));
     } finally {
       await opened.close();
+    }
+  });
+
+  it("tells why it cannot be warmed up, also to those who gave way", async () => {
+    const opened = await createSummarizer({ model: folder, threads: 1 });
+    const warm = opened.warmUp();
+    const asked = opened.summarize(short);
+    const told = Promise.allSettled([warm, asked]);
+    await opened.close();
+    for (const end of await told) {
+      expect(end).toMatchObject({ status: "rejected", reason: { code: "CANCELLED" } });
     }
   });
 

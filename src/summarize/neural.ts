@@ -91,8 +91,8 @@ export async function createNeuralSummarizer(
   let gone: EngineLoad | undefined;
   let nextId = 0;
   let closed = false;
-  /** Gives up warming up: whoever asks meanwhile warms it as well, and need not wait for that. */
-  let warming: AbortController | undefined;
+  /** Gives up warming up for whoever asks meanwhile, given whether that was answered: it warms as well, and need not wait. */
+  let giveWay: ((answered: Promise<boolean>) => void) | undefined;
 
   /** The engine, started anew after its thread has died. */
   function current(): Engine {
@@ -130,6 +130,7 @@ export async function createNeuralSummarizer(
   async function run(
     document: string,
     { parameters = {}, signal, onEvent, onFailure, priority }: SummarizeOptions,
+    onAsked?: () => void,
   ): Promise<SummaryResult> {
     const started = performance.now();
     checkParameters(parameters, options.name);
@@ -158,6 +159,7 @@ export async function createNeuralSummarizer(
             truncate: truncation === true,
             priority,
           });
+          onAsked?.();
         },
       );
       const total = performance.now() - started;
@@ -190,20 +192,37 @@ export async function createNeuralSummarizer(
     async summarize(document, summarizeOptions = {}) {
       checkDocument(document);
       if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
-      warming?.abort();
-      return run(document, summarizeOptions);
+      const answer = run(document, summarizeOptions, () =>
+        giveWay?.(
+          answer.then(
+            () => true,
+            () => false,
+          ),
+        ),
+      );
+      return await answer;
     },
     load: () => addLoads(gone, engine?.load),
     async warmUp() {
-      const own = new AbortController();
-      warming = own;
-      try {
-        await run("This sentence makes the first request as quick as the next ones.", {
-          parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
-          signal: own.signal,
-        });
-      } catch (thrown) {
-        if (!own.signal.aborted) throw thrown;
+      for (;;) {
+        const own = new AbortController();
+        const others: Promise<boolean>[] = [];
+        giveWay = (answered) => {
+          others.push(answered);
+          own.abort();
+        };
+        try {
+          await run("This sentence makes the first request as quick as the next ones.", {
+            parameters: { maxNewTokens: 2, minNewTokens: 0, minLength: 0 },
+            signal: own.signal,
+          });
+          return;
+        } catch (thrown) {
+          if (others.length === 0) throw thrown;
+        } finally {
+          giveWay = undefined;
+        }
+        if ((await Promise.all(others)).includes(true)) return;
       }
     },
     async close() {

@@ -30,7 +30,8 @@ export async function markInterrupted(
   for (const { id, alive_at: aliveAt } of dead) {
     // It may have told something in the meantime.
     const { count } = await database.query(
-      `UPDATE track_run SET status = 'interrupted', ended_at = alive_at, changed_at = $3
+      `UPDATE track_run SET status = 'interrupted', ended_at = alive_at,
+        changed_at = CASE WHEN changed_at < $3 THEN $3 ELSE changed_at + 1 END
       WHERE id = $1 AND status = 'running' AND alive_at = $2`,
       [id, aliveAt, now],
     );

@@ -63,7 +63,8 @@ export async function writeEvents(
     const isAlive = !isLate && events.some(({ type }) => type === "alive");
     const wasWrong = "status = 'interrupted' AND alive_at < $3 AND pid = $4";
     await sql.query(
-      `UPDATE track_run SET changed_at = $2,
+      // Later than any change before it, also within a millisecond: whoever looked in between is to be told.
+      `UPDATE track_run SET changed_at = CASE WHEN changed_at < $2 THEN $2 ELSE changed_at + 1 END,
         alive_at = CASE WHEN alive_at < $3 THEN $3 ELSE alive_at END,
         status = CASE WHEN ${wasWrong} THEN 'running' ELSE status END,
         ended_at = CASE WHEN ${wasWrong} THEN NULL ELSE ended_at END

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { keepRegistry, keepRunRecords, migrationSets, openRegistry } from "../../src/compose.js";
 import { resolveServeConfig, type ServeConfigInput } from "../../src/config/serve-config.js";
 import { openProjectData } from "../../src/data/project-data.js";
@@ -115,6 +115,25 @@ describeEachDatabase("what has changed", (place) => {
     await registry.promote("news", 1, { by: "ada", alias: "live" });
     expect((await told()).models).toEqual(["news"]);
     expect(await told()).toEqual(nothing);
+  });
+
+  it("is told of runs that change twice within a millisecond", async () => {
+    const database = await place.open(migrationSets);
+    const look = () =>
+      watchState({ database: async () => database, registry: async () => undefined }, undefined)();
+    const run = madeRun("aaaa2222");
+    const clock = vi.spyOn(Date, "now").mockReturnValue(run.startedAt + 1000);
+    try {
+      let before = await look();
+      for (const step of [1, 2, 3]) {
+        await writeEvents(database, run, [{ type: "points", points: [point("loss", step, 1)] }]);
+        const now = await look();
+        expect([step, changesSince(before, now).runs]).toEqual([step, ["aaaa2222"]]);
+        before = now;
+      }
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it("is told once a part that was away answers again", async () => {

@@ -28,6 +28,8 @@ export interface OperatorCall {
   readonly isWhole: boolean;
 }
 
+const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+
 /** Products of matrices by onnxruntime's names; true for those of whole numbers. */
 const products: ReadonlyMap<string, boolean> = new Map([
   ["MatMul", false],
@@ -42,11 +44,17 @@ const products: ReadonlyMap<string, boolean> = new Map([
   ["QLinearMatMul", true],
 ]);
 
-/** An operator's run; undefined for events of other kinds. */
+/** Both products of attention as one operator, given queries and keys [B,T,H·D]: two for each score and element of its sums, twice. */
+function attentionFlops([q = [], k = []]: readonly (readonly number[])[]): number {
+  return 4 * count(q) * (k[1] ?? 0);
+}
+
+/** An operator's run; undefined for events of other kinds, and for an operator whose time is that of others, which tell of it. */
 export function readOperatorCall(event: OnnxRuntimeEvent): OperatorCall | undefined {
   const { cat, name, ts, dur, args } = event;
   if (cat !== "Node" || !name.endsWith("_kernel_time")) return undefined;
   const op = String(args.op_name ?? "");
+  if (op === "If") return undefined;
   const inputs = readShapes(args.input_type_shape);
   const outputs = readShapes(args.output_type_shape);
   const bytes = ["activation_size", "parameter_size", "output_size"].reduce(
@@ -64,7 +72,7 @@ export function readOperatorCall(event: OnnxRuntimeEvent): OperatorCall | undefi
     beganMs: ts / 1000,
     ms: dur / 1000,
     shapes: `${tell(inputs)} → ${tell(outputs)}`,
-    flops: product?.flops ?? 0,
+    flops: op === "MultiHeadAttention" ? attentionFlops(inputs) : (product?.flops ?? 0),
     bytes: bytes + (product === undefined ? 0 : unseenBytes(op, product, inputs)),
     isWhole: isWhole === true,
   };
@@ -82,8 +90,6 @@ interface Product {
   readonly inner: number;
   readonly columns: number;
 }
-
-const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 /** Two for each element of the result and of the axis summed over, which is a factor of the first matrix alone. */
 function measureProduct(a: readonly number[] = [], out: readonly number[] = []): Product {

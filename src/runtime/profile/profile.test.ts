@@ -131,6 +131,16 @@ describe("the work of a product", () => {
     expect(call(name.split(/[ ,]/)[0]!, [a, out], 1).flops).toBe(flops);
   });
 
+  it("is that of both products where attention is one operator, and nothing where another tells of it", () => {
+    const args = {
+      op_name: "MultiHeadAttention",
+      input_type_shape: [{ float: [2, 3, 8] }, { float: [2, 5, 8] }, { float: [2, 5, 8] }],
+    };
+    const event = { cat: "Node", name: "attention_kernel_time", ts: 0, dur: 1 };
+    expect(readOperatorCall({ ...event, args })?.flops).toBe(2 * 2 * (2 * 3 * 5) * 8);
+    expect(readOperatorCall({ ...event, args: { ...args, op_name: "If" } })).toBeUndefined();
+  });
+
   it("reads a weight that onnxruntime has laid out anew and tells no shape of", () => {
     expect(
       call(
