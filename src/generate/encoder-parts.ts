@@ -34,19 +34,16 @@ const placesTogether = 16;
 export const roomFor = (tokens: number) => Math.ceil(tokens / placesTogether) * placesTogether;
 
 /** Tokens that are encoded together; one document alone may have more. A GPU wants more at once than a few cores. */
-const tokensTogether = { cpu: 512, gpu: 8192 };
+const tokensTogether = { cpu: 256, gpu: 8192 };
 
 /** Documents of some length that are encoded together at most, unless one alone has more tokens. */
 export function mostTogether(length: number, device: Device): number {
   return Math.max(1, Math.floor(tokensTogether[device === "cpu" ? "cpu" : "gpu"] / length));
 }
 
-/** From more tokens on, encoding documents together on the CPU gains less than padding them to a common length costs. */
-const shortTokens = 128;
-
 /**
- * How a call's documents are read. What is padded is read under a mask, which costs more: on the CPU only short ones are padded,
- * so that others of about their length can be encoded with them. A document's own length decides that, so that its figures are the
+ * How a call's documents are read. What is padded is read under a mask, which costs more: on the CPU only those are padded that
+ * others of about their length can be encoded with. A document's own length decides that, so that its figures are the
  * same in any company.
  */
 export function readingsOf(sources: readonly Source[], device: Device): Reading[] {
@@ -56,7 +53,7 @@ export function readingsOf(sources: readonly Source[], device: Device): Reading[
     if (device !== "cpu")
       return { ids: source.ids, mask: source.mask ?? source.ids.map(() => 1), length: longest };
     const [tokens, padded] = [source.ids.length, roomFor(source.ids.length)];
-    return { ...source, length: tokens > shortTokens ? tokens : padded };
+    return { ...source, length: mostTogether(padded, device) === 1 ? tokens : padded };
   });
 }
 
@@ -79,8 +76,8 @@ export interface EncoderPart {
 }
 
 /**
- * Documents in parts of one kind and some tokens, the longest first. Products are as quick with 512 rows as with more, while the
- * memory that attention takes grows with all documents that are encoded together.
+ * Documents in parts of one kind and some tokens, the longest first. Products are as quick with 256 rows as with more, while
+ * memory grows with all documents that are encoded together.
  */
 export function* partsOf(
   documents: readonly DocumentToRead[],

@@ -162,9 +162,9 @@ describe("documents", () => {
     const sources = [
       source(30),
       source(32),
-      source(200),
+      source(112),
       source(31),
-      source(200),
+      source(112),
       source(20, (i) => i > 3),
     ];
     const documents = toRead(readingsOf(sources, "cpu"));
@@ -174,7 +174,7 @@ describe("documents", () => {
     expect(parts.map(placesOf)).toEqual([[2, 4], [0, 3, 5], [1]]);
     expect(parts.map(({ left }) => left)).toEqual([4, 1, 0]);
     expect(parts.map(({ feeds }) => feeds.ids.shape)).toEqual([
-      [2, 200],
+      [2, 112],
       [3, 32],
       [1, 32],
     ]);
