@@ -49,7 +49,7 @@ export function mostTogether(length: number, device: Device): number {
 export function readingsOf(sources: readonly Source[], device: Device): Reading[] {
   const longest = roomFor(Math.max(...sources.map(({ ids }) => ids.length)));
   return sources.map((source) => {
-    // There, as many as there is room for are read at once, under a mask in any case.
+    // A GPU reads as many at once as there is room for, under a mask in any case.
     if (device !== "cpu")
       return { ids: source.ids, mask: source.mask ?? source.ids.map(() => 1), length: longest };
     const [tokens, padded] = [source.ids.length, roomFor(source.ids.length)];

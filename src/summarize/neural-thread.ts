@@ -16,6 +16,7 @@ function begin(): Worker {
 /**
  * Begins the thread of a model that will be opened soon: it loads its code while this one finds the model. It keeps no process
  * alive, and one that fails leaves it to the next to say why.
+ * @param start how the thread is begun; as any model's unless said
  */
 export function beginThreadEarly(start: () => Worker = begin): void {
   if (early !== undefined) return;
