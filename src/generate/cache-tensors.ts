@@ -1,32 +1,42 @@
-// Tensors of keys or values, all of one shape, whose room changes with the documents that are in them.
+// Tensors of what belongs to documents, keys and values above all, whose room changes with the documents that are in them.
+import type { TensorData } from "../runtime/tensor.js";
 import { type BufferPool, isOutOfMemory } from "./buffer-pool.js";
+import { bytesOf, type CacheInput, type MemoryType } from "./cache.js";
 
 /** How long memory may be where less room is made. */
 const mostShrunkTo = (length: number) => Math.ceil(1.25 * length);
 
-export interface HeadShape {
-  readonly heads: number;
-  readonly headWidth: number;
-}
-
-/** Room for so many documents, of which each head has a slice of so many vectors. */
+/** Room for so many documents, of which each slice has so many slots. */
 export interface Room {
   readonly places: number;
-  readonly slice: number;
+  readonly slots: number;
 }
 
-/** Tensors [places,H,slice,D]. Documents stand in their first places; what is behind them may be anything. */
+/** Elements of a tensor, in memory that may be longer. */
+export type Elements = TensorData[MemoryType];
+
+const views = { int8: Int8Array, uint8: Uint8Array } as const;
+
+/** Memory as the elements that a tensor holds in it. */
+function viewOf({ dtype }: CacheInput, memory: Float32Array): Elements {
+  if (dtype === "float32") return memory;
+  return new views[dtype](memory.buffer as ArrayBuffer, memory.byteOffset, memory.byteLength);
+}
+
+/** Float32 numbers that a tensor takes with some room. */
+const lengthFor = (input: CacheInput, { places, slots }: Room) =>
+  Math.ceil((places * bytesOf(input, slots)) / 4);
+
+/** Tensors of some inputs. Documents stand in their first places; what is behind them may be anything. */
 export class CacheTensors {
-  readonly held = new Map<string, Float32Array>();
-  /** Vectors of a document and head. */
-  slice = 0;
-  private readonly names: readonly string[];
-  private readonly shape: HeadShape;
+  /** Slots of a slice, in those that have some. */
+  slots = 0;
+  private readonly held = new Map<CacheInput, Float32Array>();
+  private readonly inputs: readonly CacheInput[];
   private readonly pool: BufferPool;
 
-  constructor(names: readonly string[], shape: HeadShape, pool: BufferPool) {
-    this.names = names;
-    this.shape = shape;
+  constructor(inputs: readonly CacheInput[], pool: BufferPool) {
+    this.inputs = inputs;
     this.pool = pool;
   }
 
@@ -34,37 +44,46 @@ export class CacheTensors {
     return [...this.held.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  /** Numbers of one document in one tensor. */
-  get width(): number {
-    return this.lengthFor({ places: 1, slice: this.slice });
+  /** The elements of each that is held. */
+  *[Symbol.iterator](): Generator<readonly [CacheInput, Elements]> {
+    for (const [input, memory] of this.held) yield [input, viewOf(input, memory)];
+  }
+
+  /** Slots that a slice of it has now. */
+  slotsOf({ hasSlots }: CacheInput): number {
+    return hasSlots ? this.slots : 1;
+  }
+
+  /** Elements of one document in it. */
+  widthOf(input: CacheInput): number {
+    return input.slices * input.width * this.slotsOf(input);
   }
 
   /** Bytes that all of them take with some room. */
   bytesFor(room: Room): number {
-    return 4 * this.names.length * this.lengthFor(room);
+    return this.inputs.reduce((sum, input) => sum + 4 * lengthFor(input, room), 0);
   }
 
-  private lengthFor({ places, slice }: Room): number {
-    return places * this.shape.heads * slice * this.shape.headWidth;
-  }
-
-  /** Sets a document's numbers to zero. */
+  /** Sets a document's elements to zero. */
   clear(place: number): void {
-    const { width } = this;
-    for (const data of this.held.values()) data.fill(0, place * width, (place + 1) * width);
+    for (const [input, data] of this) {
+      const width = this.widthOf(input);
+      data.fill(0, place * width, (place + 1) * width);
+    }
   }
 
-  /** Puts a document's numbers into another place. */
+  /** Puts a document's elements into another place. */
   move(from: number, to: number): void {
-    const { width } = this;
-    for (const data of this.held.values())
+    for (const [input, data] of this) {
+      const width = this.widthOf(input);
       data.copyWithin(to * width, from * width, (from + 1) * width);
+    }
   }
 
   release(): void {
     for (const data of this.held.values()) this.pool.give(data);
     this.held.clear();
-    this.slice = 0;
+    this.slots = 0;
   }
 
   /**
@@ -79,85 +98,95 @@ export class CacheTensors {
     { documents, ...was }: { readonly documents: number; readonly places: number },
     mostBytes: number,
   ): unknown {
-    const { names, held, pool } = this;
+    const { inputs, held, pool } = this;
     const { places } = room;
-    const [before, after] = [this.slice, room.slice];
-    const length = this.lengthFor(room);
-    // Memory that has become too large is none to stay in, nor to move the next tensor to.
-    const isLess = length < this.lengthFor({ places: was.places, slice: before });
-    const most = Math.floor(mostBytes / (4 * names.length));
-    const longest = Math.max(length, Math.min(most, isLess ? mostShrunkTo(length) : most));
-    const move = (from: Float32Array, to: Float32Array, slices: readonly [number, number]) =>
-      this.moveSlices(documents, from, to, slices);
-    const moved: string[] = [];
+    const [before, after] = [this.slots, room.slots];
+    const allBytes = this.bytesFor(room);
+    const move = (
+      input: CacheInput,
+      from: Float32Array,
+      to: Float32Array,
+      slots: readonly [number, number],
+    ) => moveSlices(input, documents, [from, to], slots);
+    const moved: CacheInput[] = [];
     try {
-      for (const name of names) {
-        const data = held.get(name);
+      for (const input of inputs) {
+        const length = lengthFor(input, room);
+        // Memory that has become too large is none to stay in, nor to move the next tensor to.
+        const isLess = length < lengthFor(input, { places: was.places, slots: before });
+        const share = allBytes === 0 ? 1 / inputs.length : (4 * length) / allBytes;
+        const most = Math.floor((mostBytes * share) / 4);
+        const longest = Math.max(length, Math.min(most, isLess ? mostShrunkTo(length) : most));
+        const data = held.get(input);
         if (data === undefined || data.length < length || data.length > longest) {
           const taken = pool.take(length, longest);
           if (data !== undefined) {
-            move(data, taken, [before, after]);
+            move(input, data, taken, [before, after]);
             pool.give(data);
           }
-          held.set(name, taken);
-        } else move(data, data, [before, after]);
-        moved.push(name);
+          held.set(input, taken);
+        } else move(input, data, data, [before, after]);
+        moved.push(input);
       }
-      this.slice = after;
+      this.slots = after;
       return undefined;
     } catch (error) {
-      if (held.size < names.length) {
+      if (held.size < inputs.length) {
         this.release();
         return error;
       }
       const isShorter = after < before;
       if (!isShorter) {
-        const room = { places: Math.min(places, was.places), slice: before };
-        for (const name of moved) this.moveBack(name, room, after, documents);
+        const room = { places: Math.min(places, was.places), slots: before };
+        for (const input of moved) this.moveBack(input, room, after, documents);
         return error;
       }
       // Shorter slices fit where they are.
-      for (const [name, data] of held) if (!moved.includes(name)) move(data, data, [before, after]);
-      this.slice = after;
-      const fits = [...held.values()].every((data) => data.length >= length);
+      for (const [input, data] of held) {
+        if (!moved.includes(input)) move(input, data, data, [before, after]);
+      }
+      this.slots = after;
+      const fits = [...held].every(([input, data]) => data.length >= lengthFor(input, room));
       return fits ? undefined : error;
     }
   }
 
   /** Gives a tensor the shorter slices again that it had, in memory for those where there is some, else where it is. */
-  private moveBack(name: string, room: Room, after: number, documents: number): void {
-    const data = this.held.get(name) as Float32Array;
-    const length = this.lengthFor(room);
+  private moveBack(input: CacheInput, room: Room, after: number, documents: number): void {
+    const data = this.held.get(input) as Float32Array;
+    const length = lengthFor(input, room);
     let taken = data;
     try {
       if (data.length > mostShrunkTo(length)) taken = this.pool.take(length, mostShrunkTo(length));
     } catch (thrown) {
       if (!isOutOfMemory(thrown)) throw thrown;
     }
-    this.moveSlices(documents, data, taken, [after, room.slice]);
+    moveSlices(input, documents, [data, taken], [after, room.slots]);
     if (taken === data) return;
     this.pool.give(data);
-    this.held.set(name, taken);
+    this.held.set(input, taken);
   }
+}
 
-  /** Moves slices of one length into slices of another, as much of each as both have room for, into other memory or where they are. */
-  private moveSlices(
-    documents: number,
-    from: Float32Array,
-    to: Float32Array,
-    [before, after]: readonly [number, number],
-  ): void {
-    if (from === to && before === after) return;
-    const { heads, headWidth } = this.shape;
-    const count = documents * heads;
-    const kept = Math.min(before, after) * headWidth;
-    for (let n = 0; n < count; n++) {
-      // Longer ones move away from each other, the last one first.
-      const i = after > before ? count - 1 - n : n;
-      const start = i * before * headWidth;
-      const first = i * after * headWidth;
-      to.set(from.subarray(start, start + kept), first);
-      to.fill(0, first + kept, (i + 1) * after * headWidth);
-    }
+/** Moves slices of one length into slices of another, as much of each as both have room for, into other memory or where they are. */
+function moveSlices(
+  input: CacheInput,
+  documents: number,
+  [fromMemory, toMemory]: readonly [Float32Array, Float32Array],
+  slots: readonly [number, number],
+): void {
+  const { slices, width, hasSlots } = input;
+  const [before, after] = hasSlots ? slots : [1, 1];
+  if (fromMemory === toMemory && before === after) return;
+  const [from, to] = [viewOf(input, fromMemory), viewOf(input, toMemory)];
+  const count = documents * slices;
+  const kept = Math.min(before, after) * width;
+  for (let n = 0; n < count; n++) {
+    // Longer ones move away from each other, the last one first.
+    const i = after > before ? count - 1 - n : n;
+    const start = i * before * width;
+    const first = i * after * width;
+    to.set(from.subarray(start, start + kept), first);
+    to.fill(0, first + kept, (i + 1) * after * width);
   }
 }

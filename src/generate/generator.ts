@@ -7,7 +7,7 @@ import { rowsShape, size } from "../runtime/tensor.js";
 import type { Weights } from "../runtime/weights.js";
 import { createBeamSearch } from "./beam.js";
 import type { Allocate } from "./buffer-pool.js";
-import { cacheInputs, encoderGraph, stepGraph } from "./cache.js";
+import { cacheInputs, encoderGraph, type MemoryPlan, stepGraph } from "./cache.js";
 import { createDiverseBeamSearch } from "./diverse-beam.js";
 import { readingsOf, type Source } from "./encoder-parts.js";
 import { createGreedySearch } from "./greedy.js";
@@ -78,8 +78,14 @@ function createSearch(options: ResolvedOptions, source: readonly number[], strea
  */
 export type Adapt = (graph: Graph, options?: { readonly fewRows?: boolean }) => Graph;
 
-export interface GeneratorOptions extends SessionOptions {
+/** How a model's graphs differ from those of its float32 weights. */
+export interface Adaptation {
   readonly adapt?: Adapt;
+  /** Which keys and values of cross-attention are whole numbers, on the CPU alone. */
+  readonly memory?: MemoryPlan;
+}
+
+export interface GeneratorOptions extends SessionOptions, Adaptation {
   readonly limits?: BatchLimits | undefined;
   /** Where memory for keys and values comes from. */
   readonly allocate?: Allocate;
@@ -92,9 +98,9 @@ export async function openEncoder<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, ...options }: SessionOptions & Pick<GeneratorOptions, "adapt"> = {},
+  { adapt = (graph) => graph, memory, ...options }: SessionOptions & Adaptation = {},
 ): Promise<Session> {
-  const graph = encoderGraph(family, config);
+  const graph = encoderGraph(family, config, memory);
   const onCpu = (options.device ?? "cpu") === "cpu";
   const encoder = onCpu ? rewriteGraph(graph, joinHeads(graph)) : graph;
   return await openSession(adapt(encoder), weights, { ...options, label: "encoder" });
@@ -119,11 +125,13 @@ export async function openGenerator<C extends ModelConfig>(
   family: Family<C>,
   config: C,
   weights: Weights,
-  { adapt = (graph) => graph, limits, allocate, encoder: opening, ...rest }: GeneratorOptions = {},
+  options: GeneratorOptions = {},
 ): Promise<Generator> {
-  const step = adapt(stepGraph(family, config), { fewRows: true });
+  const { limits, allocate, encoder: opening, ...adapted } = options;
+  const { adapt = (graph) => graph, memory, ...rest } = adapted;
+  const step = adapt(stepGraph(family, config, memory), { fewRows: true });
   const [encoder, decoder] = await openBoth(
-    opening ?? openEncoder(family, config, weights, { ...rest, adapt }),
+    opening ?? openEncoder(family, config, weights, adapted),
     // A step has as many rows as beams: few enough that laying the weights out anew pays.
     openSession(step, weights, { ...rest, prepack: true, label: "decoder" }),
   );

@@ -31,6 +31,7 @@ import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { readGenerationDefaults } from "./generation-config.js";
 import {
   type Adapt,
+  type Adaptation,
   type GenerateHooks,
   type GenerateInput,
   type GenerateResult,
@@ -170,13 +171,13 @@ async function readModelWeights<C extends ModelConfig>(
   graph: Graph,
   dtype: ModelDType,
   { tokenizer, ...session }: SessionOptions & Pick<OpenModelOptions, "tokenizer">,
-): Promise<{ weights: Weights; adapt: Adapt }> {
+): Promise<{ weights: Weights; adaptation: Adaptation & { readonly adapt: Adapt } }> {
   if (dtype === "fp32") {
     const weights = await readWeights(folder, family, config, graph.parameters);
     const rule = withoutBiases(await findZeros(weights, family.fixed));
-    return { weights, adapt: (exact) => rewriteGraph(exact, rule) };
+    return { weights, adaptation: { adapt: (exact) => rewriteGraph(exact, rule) } };
   }
-  const { weights, plan, product } = await openQuantized({
+  const { weights, plan, product, exactMemory } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
     calibration: () => calibrationDocuments(folder, config, tokenizer),
   });
@@ -185,7 +186,7 @@ async function readModelWeights<C extends ModelConfig>(
     const plain = rewriteGraph(exact, rule);
     return rewriteGraph(plain, quantizeWeights(plan, product, fewRows ? plain : undefined));
   };
-  return { weights, adapt };
+  return { weights, adaptation: { adapt, memory: { type: product, exact: exactMemory } } };
 }
 
 /** Those of the vectors that are named whose elements are all zero, as an output layer's bias that nobody learns mostly is. */
@@ -261,10 +262,11 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     family.usesTaskSettings === true ? summarizationTask(json) : {},
   );
   const whole = forwardGraph(family, config);
-  const { weights, adapt } = await readModelWeights(folder, family, config, whole, dtype, {
+  const { weights, adaptation } = await readModelWeights(folder, family, config, whole, dtype, {
     ...options,
     ...(tokenizer && { tokenizer }),
   });
+  const { adapt } = adaptation;
   const graph = adapt(whole);
   const generators = new Map<ModelDType, Promise<Generator>>();
   let opened: Generator | undefined;
@@ -274,7 +276,11 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   /** Begins to open the encoder on its thread. Weights that are not laid out anew are there in a moment: those have none. */
   function beginEncoder(): Promise<Session> | undefined {
     if (options.prepack !== true) return undefined;
-    const opening = openEncoder(family, config, weights, { ...options, adapt, ownThread: true });
+    const opening = openEncoder(family, config, weights, {
+      ...options,
+      ...adaptation,
+      ownThread: true,
+    });
     // What goes wrong is told to who asks first.
     opening.catch(() => {});
     return opening;
@@ -358,7 +364,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       if (encoderThread === true) encoder ??= beginEncoder();
       const begun = encoder;
       encoder = undefined;
-      return openGenerator(family, config, weights, { ...options, adapt, encoder: begun });
+      return openGenerator(family, config, weights, { ...options, ...adaptation, encoder: begun });
     });
     opened = found;
     return found;

@@ -117,6 +117,50 @@ describe("a model in whole numbers", () => {
     });
   });
 
+  /** Bytes of keys and values while three beams are written for two documents. */
+  async function cacheBytesOf(model: Model): Promise<number> {
+    let most = 0;
+    const onTokens = () => {
+      most = Math.max(most, model.load()?.cacheBytes ?? 0);
+    };
+    const asked = { numBeams: 3, minNewTokens: 4, maxNewTokens: 4 };
+    const result = await model.generate({ inputIds: input.inputIds }, asked, { onTokens });
+    expect(result.sequences).toHaveLength(2);
+    return most;
+  }
+
+  it("holds what cross-attention reads in a quarter of the bytes, unless its copy says otherwise", async () => {
+    const exact = await using({ dtype: "fp32" }, cacheBytesOf);
+    const rounded = await using({ dtype: "int8" }, cacheBytesOf);
+    // Two layers' keys and values of two documents of 16 places of 32 numbers, whose scales are 32 numbers more.
+    const numbers = 2 * 2 * 2 * 32;
+    expect(exact - rounded).toBe(numbers * 16 * 3 - numbers * 4);
+    expect(await using({ dtype: "int4" }, cacheBytesOf)).toBe(rounded);
+    const target = join(home, "noted");
+    await saveQuantized(folder, target, { dtype: "int8" });
+    const file = join(target, "model.int8.safetensors");
+    const bytes = await readFile(file);
+    const withNote = async (note: string) => {
+      const old = '"exact_memory":""';
+      const at = bytes.indexOf(old);
+      expect(at).toBeGreaterThan(0);
+      const header = Number(bytes.readBigUInt64LE(0));
+      const text = bytes.toString("utf8", 8, 8 + header).replace(old, note);
+      const padded = text.padEnd(8 * Math.ceil(text.length / 8));
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(padded.length));
+      await writeFile(
+        file,
+        Buffer.concat([length, Buffer.from(padded), bytes.subarray(8 + header)]),
+      );
+      return await using({}, cacheBytesOf, target);
+    };
+    const one = "model.decoder.layers.1.encoder_attn";
+    expect(await withNote(`"exact_memory":"${one}"`)).toBe((exact + rounded) / 2);
+    // As those were written that were made before this was measured.
+    expect(await withNote('"other":"x"')).toBe(exact);
+  });
+
   it("writes for a document what it writes for it in any of a thousand batches", async () => {
     const longer = { ...tinyConfig, max_position_embeddings: 200 };
     const long = await makeTinyPegasus(join(home, "long"), { config: longer });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { float32, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
+import { type CacheInput, cacheInput, type MemoryType } from "./cache.js";
 import { RunningBatch } from "./running-batch.js";
 import type { Search } from "./search.js";
 
@@ -22,7 +23,11 @@ function add(batch: RunningBatch, source: number, value: number): Search {
   return one;
 }
 
-const open = () => new RunningBatch({ own: ["own.k"], cross: ["cross.k"] }, shape);
+/** Keys or values of two heads of two numbers. */
+const vectors = (name: string, dtype: MemoryType = "float32"): CacheInput =>
+  cacheInput({ name, dtype, shape: ["batch", 2, "slots", 2] });
+const open = () =>
+  new RunningBatch({ own: [vectors("own.k")], cross: [vectors("cross.k")] }, shape);
 const place = (batch: RunningBatch, one: Search) =>
   batch.members.findIndex((member) => member.search === one);
 
@@ -183,7 +188,32 @@ function numbersAt({ data, shape: [, , slots = 0] }: Tensor<"float32">, b: numbe
 }
 
 it("shows each row all that it descends from and nothing else, whoever comes and goes and wherever memory is short", () => {
-  const names = { own: ["own.k", "own.v"], cross: ["cross.k", "cross.v"] };
+  // Of the documents: float32, whole numbers as they are and turned, and what has no slots.
+  const turned = { dtype: "int8", shape: ["batch", 2, 2, "slots"] } as const;
+  const scale = { dtype: "float32", shape: ["batch", 2, 1, 2] } as const;
+  const inputs = {
+    own: [vectors("own.k"), vectors("own.v")],
+    cross: [
+      ...[vectors("cross.v", "int8"), vectors("cross.k")],
+      ...[cacheInput({ name: "cross.w", ...turned }), cacheInput({ name: "cross.s", ...scale })],
+    ],
+  };
+  /** What an input holds of a document: numbers of both signs by turns, along its vectors. */
+  const numberOf = ({ dtype }: CacheInput, name: number, odd: boolean) => {
+    const number = dtype === "int8" ? (name || 0) % 100 : name;
+    return odd ? -number : number;
+  };
+  /** What a document's numbers are at a slot, of both heads, of which the second has its sign turned. */
+  const heldAt = (input: CacheInput, fed: Tensor, b: number, slot: number) => {
+    const { hasSlots, slices, width } = input;
+    const [, , third = 0, fourth = 0] = fed.shape;
+    const slots = hasSlots ? (slices === 4 ? fourth : third) : 1;
+    const at = (head: number) => {
+      if (slices === 4) return ((b * 2 + head) * 2 + head) * slots + slot;
+      return hasSlots ? ((b * 2 + head) * slots + slot) * width + head : (b * 2 + head) * 2 + head;
+    };
+    return [0, 1].map((head) => Number(fed.data[at(head)]));
+  };
   let failures = 0;
   fc.assert(
     fc.property(
@@ -228,7 +258,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
             return work();
           }
         };
-        const batch = new RunningBatch(names, beams, pool);
+        const batch = new RunningBatch(inputs, beams, pool);
         const there = new Map<Search, ReturnType<typeof beamSearch> & { source: number }>();
         let count = 0;
         for (const event of events) {
@@ -242,11 +272,16 @@ it("shows each row all that it descends from and nothing else, whoever comes and
               source,
             }));
             for (const one of ones) there.set(one.search, one);
-            const keys = Float32Array.from({ length: ones.length * 4 * source }, (_, i) => {
-              const { name } = ones[Math.floor(i / (4 * source))] as { name: number };
-              return i % 2 ? -name : name;
-            });
-            const memory = float32(keys, [ones.length, 2, source, 2]);
+            const memoryOf = (input: CacheInput): Tensor => {
+              const { dtype, shapeOf, slices, hasSlots } = input;
+              const each = hasSlots ? source * 4 : 4;
+              const numbers = Array.from({ length: ones.length * each }, (_, i) => {
+                const { name } = ones[Math.floor(i / each)] as { name: number };
+                return numberOf(input, name, (slices === 4 ? Math.floor(i / source) : i) % 2 === 1);
+              });
+              const data = dtype === "int8" ? Int8Array.from(numbers) : Float32Array.from(numbers);
+              return { dtype, data, shape: shapeOf(ones.length, source) } as Tensor;
+            };
             const mask = float32(new Float32Array(ones.length * source), [
               ones.length,
               1,
@@ -254,7 +289,9 @@ it("shows each row all that it descends from and nothing else, whoever comes and
               source,
             ]);
             const searches = ones.map(({ search: one }) => one);
-            const fed = { "cross.k": memory, "cross.v": memory };
+            const fed = Object.fromEntries(
+              inputs.cross.map((input) => [input.name, memoryOf(input)]),
+            );
             again(() => batch.add(searches, fed, mask, coming));
           }
           if (tightens) again(() => batch.tighten());
@@ -267,7 +304,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
           const written = new Float32Array(of.reduce((product, dim) => product * dim));
           const spoilt = members.filter((one) => Number.isNaN(one?.name));
           if (spoilt.length === 0) {
-            for (const name of [...names.own, ...names.cross])
+            for (const { name } of [...inputs.own, ...inputs.cross])
               expect(fed(name).data.some(Number.isNaN), name).toBe(false);
           }
           for (const [b, one] of members.entries()) {
@@ -277,9 +314,12 @@ it("shows each row all that it descends from and nothing else, whoever comes and
             expect([...shown].map((value) => value === 0)).toEqual(
               Array.from({ length: room }, (_, i) => i < source),
             );
-            for (const name of names.cross) {
-              for (let i = 0; i < source; i++)
-                expect(numbersAt(fed(name), b, i)).toEqual([one?.name, -(one?.name ?? 0)]);
+            for (const input of inputs.cross) {
+              for (let i = 0; i < source; i++) {
+                expect(heldAt(input, fed(input.name), b, i)).toEqual(
+                  [false, true].map((odd) => 0 + numberOf(input, one?.name ?? 0, odd)),
+                );
+              }
             }
             const expected = one?.expected() ?? [];
             for (const [row, line] of expected.entries()) {
@@ -290,7 +330,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
               // In the order of steps, in which sums over them are rounded.
               const at = b * (slots + 1);
               expect(seen.map((slot) => Number(positions[at + slot]))).toEqual([...line.keys()]);
-              for (const name of names.own)
+              for (const { name } of inputs.own)
                 expect(seen.map((slot) => numbersAt(fed(name), b, slot))).toEqual(
                   line.map((value) => [value, -value]),
                 );
@@ -316,7 +356,7 @@ it("shows each row all that it descends from and nothing else, whoever comes and
 });
 
 it("needs no more room for beams that share their past than for what they see of it", () => {
-  const batch = new RunningBatch({ own: ["own.k"], cross: [] }, beams);
+  const batch = new RunningBatch({ own: [vectors("own.k")], cross: [] }, beams);
   const one = beamSearch(1);
   batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
   for (let step = 0; step < 60; step++) {
@@ -339,7 +379,7 @@ it("goes on with what it has where there is no memory for room to spare, and tak
     if (4 * length > most) throw new RangeError("Array buffer allocation failed");
     return new Float32Array(length);
   });
-  const batch = new RunningBatch({ own: ["own.k"], cross: [] }, beams, pool);
+  const batch = new RunningBatch({ own: [vectors("own.k")], cross: [] }, beams, pool);
   const one = beamSearch(1);
   batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
   const step = (parents: readonly number[]) => {
@@ -390,8 +430,10 @@ function openScarce() {
     if (memory.left-- <= 0) throw new RangeError("Array buffer allocation failed");
     return new Float32Array(length);
   });
-  const names = { own: ["own.k"], cross: ["cross.k", "cross.v"] };
-  const batch = new RunningBatch(names, { width: 1, heads: 1, headWidth: 1 }, pool);
+  const single = (name: string) =>
+    cacheInput({ name, dtype: "float32", shape: ["batch", 1, "slots", 1] });
+  const inputs = { own: [single("own.k")], cross: [single("cross.k"), single("cross.v")] };
+  const batch = new RunningBatch(inputs, { width: 1, heads: 1, headWidth: 1 }, pool);
   const come = (source: number, ...values: number[]) => {
     const shape = [values.length, 1, source, 1];
     const numbers = values.flatMap((value) => Array<number>(source).fill(value));
@@ -402,7 +444,7 @@ function openScarce() {
   /** What the first number of each document is, in both tensors. */
   const firsts = () => {
     const { feeds } = batch.next();
-    return names.cross.map((name) => {
+    return inputs.cross.map(({ name }) => {
       const { data, shape } = feeds[name] as Tensor<"float32">;
       return Array.from({ length: batch.size }, (_, b) => data[b * (shape[2] as number)]);
     });

@@ -2,8 +2,8 @@
 import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
-import { fresh } from "./cache.js";
-import { CacheTensors, type HeadShape, type Room } from "./cache-tensors.js";
+import { bytesOf, type CacheInputs, fresh, type MemoryType } from "./cache.js";
+import { CacheTensors, type Room } from "./cache-tensors.js";
 import { roomFor } from "./encoder-parts.js";
 import type { Search } from "./search.js";
 import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
@@ -11,15 +11,11 @@ import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./s
 /** How many times as many places are made where there are too few, so that not every document moves all others. */
 const spare = 1.5;
 
-export interface BatchShape extends HeadShape {
+export interface BatchShape {
+  readonly heads: number;
+  readonly headWidth: number;
   /** Rows of each document. */
   readonly width: number;
-}
-
-/** Names of the step graph's inputs that hold keys and values. */
-export interface CacheInputs {
-  readonly own: readonly string[];
-  readonly cross: readonly string[];
 }
 
 export interface NextStep {
@@ -37,12 +33,14 @@ export interface NextStep {
  */
 export function cacheBytes(
   { own, cross }: CacheInputs,
-  { width, heads, headWidth }: BatchShape,
+  { width }: Pick<BatchShape, "width">,
   source: number,
   steps: number,
 ): number {
   const slots = slotsFor(steps * width, width);
-  return 4 * heads * headWidth * (cross.length * source + own.length * slots);
+  const sum = (inputs: CacheInputs["own"], slots: number) =>
+    inputs.reduce((bytes, input) => bytes + bytesOf(input, slots), 0);
+  return sum(cross, source) + sum(own, slots);
 }
 
 /**
@@ -69,18 +67,18 @@ export class RunningBatch {
     this.pool = pool;
     this.inputs = inputs;
     this.shape = shape;
-    this.own = new CacheTensors(inputs.own, shape, pool);
-    this.cross = new CacheTensors(inputs.cross, shape, pool);
+    this.own = new CacheTensors(inputs.own, pool);
+    this.cross = new CacheTensors(inputs.cross, pool);
   }
 
   /** Places there are for the tokens of a source. */
   private get source(): number {
-    return this.cross.slice;
+    return this.cross.slots;
   }
 
   /** Slots there is room for in each document's own past. */
   private get slots(): number {
-    return this.own.slice;
+    return this.own.slots;
   }
 
   get size(): number {
@@ -107,7 +105,10 @@ export class RunningBatch {
   /** What of a step's answer is for the caches. */
   get written(): Pick<NextStep, "fresh" | "shape"> {
     const { heads, headWidth, width } = this.shape;
-    return { fresh: this.inputs.own.map(fresh), shape: [this.size, heads, width, headWidth] };
+    return {
+      fresh: this.inputs.own.map(({ name }) => fresh(name)),
+      shape: [this.size, heads, width, headWidth],
+    };
   }
 
   /**
@@ -125,7 +126,6 @@ export class RunningBatch {
     more = 0,
   ): void {
     const [, , , length = 0] = mask.shape;
-    const { heads, headWidth } = this.shape;
     const places = this.size + searches.length + more;
     const room = roomFor(length);
     const source = Math.max(room, this.sourceTokens);
@@ -135,13 +135,15 @@ export class RunningBatch {
     for (const [n, search] of searches.entries()) {
       const place = this.size;
       this.own.clear(place);
-      for (const [name, data] of this.cross.held) {
-        const { data: read } = memory[name] as Tensor<"float32">;
-        for (let h = 0; h < heads; h++) {
-          const start = (n * heads + h) * length * headWidth;
-          const at = (place * heads + h) * this.source * headWidth;
-          data.set(read.subarray(start, start + length * headWidth), at);
-          data.fill(0, at + length * headWidth, at + this.source * headWidth);
+      for (const [input, data] of this.cross) {
+        const { slices, width, hasSlots } = input;
+        const { data: read } = memory[input.name] as Tensor<MemoryType>;
+        const [had, has] = [(hasSlots ? length : 1) * width, this.cross.slotsOf(input) * width];
+        for (let i = 0; i < slices; i++) {
+          const start = (n * slices + i) * had;
+          const at = (place * slices + i) * has;
+          data.set(read.subarray(start, start + had), at);
+          data.fill(0, at + had, at + has);
         }
       }
       const row = this.mask.subarray(place * this.source, (place + 1) * this.source);
@@ -176,9 +178,7 @@ export class RunningBatch {
   }
 
   private bytesFor(places: number, source: number, slots: number): number {
-    return (
-      this.cross.bytesFor({ places, slice: source }) + this.own.bytesFor({ places, slice: slots })
-    );
+    return this.cross.bytesFor({ places, slots: source }) + this.own.bytesFor({ places, slots });
   }
 
   /** Whether with so much room, and what there is to spare already, more would be held than may be. */
@@ -186,9 +186,9 @@ export class RunningBatch {
     const most = Math.max(places, this.places);
     const crossBytes = this.cross.bytesFor({
       places: most,
-      slice: Math.max(source, this.source),
+      slots: Math.max(source, this.source),
     });
-    const ownBytes = this.own.bytesFor({ places: most, slice: slots });
+    const ownBytes = this.own.bytesFor({ places: most, slots });
     const held =
       Math.max(this.cross.sizeBytes, crossBytes) + Math.max(this.own.sizeBytes, ownBytes);
     return held > this.mostBytes;
@@ -214,12 +214,10 @@ export class RunningBatch {
     if (!isTight && fits && 2 * places > this.places && 2 * source > this.source) return;
     const room = isTight ? places : this.placesFor(places, source);
     const resizesOwn = isTight || room !== this.places;
-    const ownBytes = resizesOwn
-      ? this.own.bytesFor({ places: room, slice: slots })
-      : this.own.sizeBytes;
+    const ownBytes = resizesOwn ? this.own.bytesFor({ places: room, slots }) : this.own.sizeBytes;
     const shown = this.pool.take(room * source);
     const before = this.source;
-    const error = this.resize(this.cross, { places: room, slice: source }, ownBytes);
+    const error = this.resize(this.cross, { places: room, slots: source }, ownBytes);
     if (this.source === source) this.moveMask(shown, before);
     else this.pool.give(shown);
     if (error !== undefined) throw error;
@@ -259,7 +257,7 @@ export class RunningBatch {
 
   /** Makes other room for what documents have written. @throws RangeError, and nothing is lost */
   private resizeOwn(places: number, slots: number): void {
-    const error = this.resize(this.own, { places, slice: slots }, this.cross.sizeBytes);
+    const error = this.resize(this.own, { places, slots }, this.cross.sizeBytes);
     if (error !== undefined) throw error;
   }
 
@@ -329,14 +327,13 @@ export class RunningBatch {
 
   /** Moves what a document's next rows descend from to its first slots, in the order it has. */
   private gather(place: number, member: Member): void {
-    const { heads, headWidth } = this.shape;
     const moves = gatherPasts(member, this.slots);
-    for (const data of this.own.held.values()) {
-      for (let h = 0; h < heads; h++) {
-        const start = (place * heads + h) * this.slots;
+    for (const [{ slices, width }, data] of this.own) {
+      for (let i = 0; i < slices; i++) {
+        const start = (place * slices + i) * this.slots;
         for (const { from, to, length } of moves) {
-          const first = (start + from) * headWidth;
-          data.copyWithin((start + to) * headWidth, first, first + length * headWidth);
+          const first = (start + from) * width;
+          data.copyWithin((start + to) * width, first, first + length * width);
         }
       }
     }
@@ -381,13 +378,12 @@ export class RunningBatch {
       ),
       slotPositions: { dtype: "int64", data: slotPositions, shape: [size, visible] },
     };
-    for (const [name, data] of this.cross.held) {
-      const used = data.subarray(0, size * this.cross.width);
-      feeds[name] = float32(used, [size, heads, source, headWidth]);
-    }
-    for (const [name, data] of this.own.held) {
-      const used = data.subarray(0, size * this.own.width);
-      feeds[name] = float32(used, [size, heads, slots, headWidth]);
+    for (const tensors of [this.cross, this.own]) {
+      for (const [input, data] of tensors) {
+        const { name, dtype, shapeOf } = input;
+        const used = data.subarray(0, size * tensors.widthOf(input));
+        feeds[name] = { dtype, data: used, shape: shapeOf(size, tensors.slots) } as Tensor;
+      }
     }
     for (const member of this.members) {
       member.steps += 1;
@@ -395,7 +391,7 @@ export class RunningBatch {
     }
     const length = width * headWidth;
     const keep = (answer: Readonly<Record<string, Tensor>>) => {
-      for (const [name, data] of this.own.held) {
+      for (const [{ name }, data] of this.own) {
         const { data: from } = answer[fresh(name)] as Tensor<"float32">;
         for (let i = 0; i < size * heads; i++) {
           const first = written[Math.floor(i / heads)] as number;

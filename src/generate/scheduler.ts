@@ -8,6 +8,7 @@ import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
 import { int64 } from "../runtime/tensor.js";
 import { type Allocate, BufferPool, isOutOfMemory } from "./buffer-pool.js";
+import { bytesOf, type CacheInputs } from "./cache.js";
 import { mostTogether, partsOf } from "./encoder-parts.js";
 import {
   type Job,
@@ -20,7 +21,7 @@ import {
 } from "./job.js";
 import { documentsOf, JobQueue, type Jobs, sourceOf, widthOf } from "./job-queue.js";
 import { OutputBuffers } from "./output-buffers.js";
-import { type CacheInputs, cacheBytes, RunningBatch } from "./running-batch.js";
+import { cacheBytes, RunningBatch } from "./running-batch.js";
 import type { Search } from "./search.js";
 import { advance, candidatesOf } from "./step-scores.js";
 
@@ -310,8 +311,7 @@ export class Scheduler {
 
   /** Bytes that one document takes at most in a group with these jobs. */
   private bytesFor(...jobs: readonly Job[]): number {
-    const { decoderHeads: heads, headWidth } = this.parts.config;
-    const shape = { width: jobs[0] === undefined ? 1 : widthOf(jobs[0]), heads, headWidth };
+    const shape = { width: jobs[0] === undefined ? 1 : widthOf(jobs[0]) };
     const source = Math.max(0, ...jobs.map(sourceOf));
     const steps = Math.max(0, ...jobs.map(({ mostSteps }) => mostSteps));
     return cacheBytes(this.parts.inputs, shape, source, steps);
@@ -322,10 +322,11 @@ export class Scheduler {
    * more of it than a step of the job's own would read of the weights.
    */
   private findGroup(job: Pending): Group | undefined {
-    const { inputs, stepWeightBytes, config } = this.parts;
+    const { inputs, stepWeightBytes } = this.parts;
     const width = widthOf(job);
     const length = sourceOf(job);
-    const tokenBytes = 4 * inputs.cross.length * config.decoderHeads * config.headWidth;
+    const withSlots = inputs.cross.filter(({ hasSlots }) => hasSlots);
+    const tokenBytes = withSlots.reduce((sum, input) => sum + bytesOf(input, 1), 0);
     let [found, least] = [undefined as Group | undefined, stepWeightBytes];
     for (const group of this.groups) {
       if (group.width !== width || group.batch.size === 0) continue;

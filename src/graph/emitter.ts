@@ -135,6 +135,11 @@ export class Emitter {
     return this.constant(`u${value}`, "uint8", [], () => Uint8Array.of(value));
   }
 
+  /** An int8 scalar. */
+  signedByte(value: number): string {
+    return this.constant(`b${value}`, "int8", [], () => Int8Array.of(value));
+  }
+
   /** An int64 vector. */
   ints(values: readonly number[]): string {
     return this.constant(`i${values.join(",")}`, "int64", [values.length], () =>

@@ -27,6 +27,12 @@ export {
   quantizedNames,
   quantizeWeights,
 } from "./ops/quantized.js";
+export {
+  type QuantizedVectors,
+  quantizedAttention,
+  quantizeMemory,
+  type WholeNumber,
+} from "./ops/quantized-attention.js";
 export * from "./ops/reduce.js";
 export * from "./ops/select.js";
 export * from "./ops/shape.js";

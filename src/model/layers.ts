@@ -64,6 +64,8 @@ export interface KeyValue {
 export interface CachedKeyValue extends KeyValue {
   /** Of each row, [B,H,T,D]; only the row itself sees them. */
   readonly own?: KeyValue;
+  /** Where they are whole numbers, with k [B,H,D,S]: what each place of a vector is a share of, [B,H,1,D]. */
+  readonly largest?: KeyValue;
 }
 
 /**
@@ -160,7 +162,7 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
   const { heads, headWidth = width(x) / heads, projections = usualProjections } = input;
   const asked = linear(g, x, `${name}.${projections.q}`, heads * headWidth, projections);
   const q = splitHeads(g, asked, heads, rows);
-  const { k, v, own } = cache(name, () => {
+  const { k, v, own, largest } = cache(name, () => {
     if (memory === undefined) {
       throw new BridleError("GRAPH_INVALID", {
         reason: `${name} has neither a memory nor a cache`,
@@ -169,9 +171,18 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
     return keyValue(g, memory, name, input);
   });
   const { scale = headWidth ** -0.5 } = input;
-  const mixed = own
-    ? ops.cachedAttention(g, { q, k, v, own, mask, scale })
-    : ops.attention(g, { q, k, v, mask, scale, dropout, hasFewRows: cache !== uncached });
+  const mixed = attend();
+  function attend(): Value {
+    if (own) return ops.cachedAttention(g, { q, k, v, own, mask, scale });
+    if (largest === undefined) {
+      return ops.attention(g, { q, k, v, mask, scale, dropout, hasFewRows: cache !== uncached });
+    }
+    const [keys, values] = [
+      { values: k, largest: largest.k },
+      { values: v, largest: largest.v },
+    ];
+    return ops.quantizedAttention(g, { q, k: keys, v: values, mask, scale });
+  }
   return linear(
     g,
     mergeHeads(g, mixed, heads, rows),

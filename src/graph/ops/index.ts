@@ -9,6 +9,7 @@ import { linearOps } from "./linear.js";
 import { multiHeadAttentionOps } from "./multi-head-attention.js";
 import { normOps } from "./norm.js";
 import { quantizedOps } from "./quantized.js";
+import { quantizedAttentionOps } from "./quantized-attention.js";
 import { reduceOps } from "./reduce.js";
 import { selectOps } from "./select.js";
 import { shapeOps } from "./shape.js";
@@ -26,4 +27,5 @@ export const ops: OpTable = {
   ...dropoutOps,
   ...crossEntropyOps,
   ...quantizedOps,
+  ...quantizedAttentionOps,
 };

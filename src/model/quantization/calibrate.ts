@@ -1,7 +1,11 @@
 // Measures what quantization does to each layer on real text, so that one that suffers can stay as it was.
 import {
   type Graph,
+  type GraphBuilder,
   mul,
+  type Node,
+  quantizedAttention,
+  quantizeMemory,
   quantizeWeights,
   type RewriteRule,
   reduceSum,
@@ -25,33 +29,57 @@ export const mostError = { int8: 0.1, int4: 0.2 } as const;
 /** Tokens of a document that layers are measured on; what is written to it begins like it. */
 const [sourceTokens, targetTokens] = [256, 32];
 
+/** Attention of one side to the other: that of a side to itself has as many keys as queries. */
+function isCross({ op, inputs: [q, k] }: Node): boolean {
+  return op === "attention" && q?.shape[2] !== k?.shape[2];
+}
+
 /**
  * Relative error of every quantized layer's output, given exact inputs: √(Σ(y − ŷ)² / Σy²), by the weight's name. A
- * weight used several times counts with its worst.
+ * weight used several times counts with its worst. Besides, of what cross-attention makes of keys and values that are whole
+ * numbers, by the attention's name.
  * @param graph the whole model in float32
+ * @param attentions names of its cross-attentions, in the order of its layers
  */
 export async function measureLayers(
   config: ModelConfig,
   graph: Graph,
   weights: Weights,
   quantized: QuantizedWeights,
+  attentions: readonly string[],
   documents: readonly (readonly number[])[],
   options: SessionOptions = {},
 ): Promise<Map<string, number>> {
   const quantize = quantizeWeights(quantized.plan, quantized.product);
   const measured: { name: string; off: Value; all: Value }[] = [];
+  const left = [...attentions];
+  const { product: dtype } = quantized;
+  /** What attention makes of whole numbers. */
+  const attend = (g: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]) => {
+    const [q, k, v, mask] = inputs;
+    if (q === undefined || k === undefined || v === undefined) return undefined;
+    const keys = quantizeMemory(g, k, { dtype, turned: true });
+    const values = quantizeMemory(g, v, { dtype });
+    const scale = Number(node.attributes.scale);
+    return quantizedAttention(g, { q, k: keys, v: values, mask, scale });
+  };
   const rule: RewriteRule = (g, node, inputs) => {
-    const [exact] = node.op === "linear" ? g.apply("linear", inputs, node.attributes) : [];
-    const [rounded] = exact === undefined ? [] : (quantize(g, node, inputs) ?? []);
-    if (exact === undefined || rounded === undefined) return exact && [exact];
+    if (node.op !== "linear" && !isCross(node)) return undefined;
+    const made = g.apply(node.op, inputs, node.attributes);
+    const [exact] = made;
+    const [rounded, name = ""] =
+      node.op === "linear"
+        ? [quantize(g, node, inputs)?.[0], inputs[1]?.name]
+        : [attend(g, node, inputs), left.shift()];
+    if (exact === undefined || rounded === undefined) return made;
     const axes = exact.shape.map((_, axis) => axis);
     const difference = sub(g, exact, rounded);
     measured.push({
-      name: inputs[1]?.name ?? "",
+      name,
       off: reduceSum(g, mul(g, difference, difference), axes),
       all: reduceSum(g, mul(g, exact, exact), axes),
     });
-    return [exact];
+    return made;
   };
   const { g } = rewrite(graph, rule);
   const outputs = measured.flatMap(({ off, all }, i) => [

@@ -63,7 +63,15 @@ export async function openQuantized<C extends ModelConfig>(
 
 /** Makes a copy in the cache: of every layer, and again without those that suffer by it. */
 export async function quantize<C extends ModelConfig>(
-  { config, graph, dtype, calibration, session, cache = quantizedCache() }: QuantizeSettings<C>,
+  {
+    family,
+    config,
+    graph,
+    dtype,
+    calibration,
+    session,
+    cache = quantizedCache(),
+  }: QuantizeSettings<C>,
   facts: Facts,
   weights: Weights,
 ): Promise<Quantized> {
@@ -71,17 +79,23 @@ export async function quantize<C extends ModelConfig>(
   // What is wrong with them is told before minutes are spent.
   const documents = await calibration();
   const draft = await makeDraft(cache, facts, weights, all);
+  const attentions = Array.from({ length: config.decoderLayers }, (_, layer) =>
+    family.crossAttention(layer),
+  );
   let errors: Map<string, number>;
   try {
-    errors = await measureLayers(config, graph, weights, draft, documents, session);
+    errors = await measureLayers(config, graph, weights, draft, attentions, documents, session);
   } catch (thrown) {
     await discardDraft(draft);
     throw thrown;
   }
-  const kept = layersAbove(errors, mostError[dtype]);
+  // Keys and values have 8 bits, whatever the weights have.
+  const suffering = layersAbove(errors, mostError.int8);
+  const exact = new Set(attentions.filter((attention) => suffering.has(attention)));
+  const kept = new Set([...layersAbove(errors, mostError[dtype]), ...exact]);
   if (kept.size === 0) return { ...(await adoptDraft(cache, facts, draft)), errors, kept };
   const plan = planQuantization(graph, dtype, config.vocabSize, kept);
-  const made = await makeQuantized(cache, facts, weights, plan);
+  const made = await makeQuantized(cache, facts, weights, plan, exact);
   await discardDraft(draft);
   return { ...made, errors, kept };
 }

@@ -34,6 +34,8 @@ export interface SavedQuantized {
   readonly kept: readonly string[];
 }
 
+const none: ReadonlyMap<string, number> = new Map();
+
 /**
  * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer.
  * @param source a model folder in Hugging Face layout
@@ -65,7 +67,11 @@ export async function saveQuantized(
     throw writeError(thrown, target);
   });
   try {
-    const { errors = new Map<string, number>(), kept = new Set<string>() } = await openQuantized({
+    const {
+      errors = none,
+      kept = new Set<string>(),
+      exactMemory,
+    } = await openQuantized({
       ...{ folder: source, family, config, graph, dtype, cache: scratch },
       calibration: async () => documents.map((text) => [...tokenizer.encode(text)]),
     });
@@ -74,7 +80,7 @@ export async function saveQuantized(
     for (const name of await readdir(source)) {
       if (companions.has(name)) await copyFile(join(source, name), join(target, name));
     }
-    await writeQuantized(file, facts, weights, plan);
+    await writeQuantized(file, facts, weights, plan, exactMemory);
     // The config comes last: a folder that has one is whole.
     await writeAtomically(join(target, "config.json"), (handle) =>
       handle.writeFile(`${JSON.stringify(json, null, 2)}\n`),

@@ -30,6 +30,8 @@ export interface QuantizedWeights {
   readonly plan: ReadonlyMap<string, QuantizedDType>;
   /** How its 8-bit weights lie for products. */
   readonly product: ProductType;
+  /** Attentions whose keys and values stay float32; all of them in copies that were made before these were measured. */
+  readonly exactMemory: ReadonlySet<string> | "all";
 }
 
 /** A copy under a name that nobody looks for, until it has been measured. */
@@ -125,13 +127,27 @@ const metadataOf = ({ weights, dtype, product }: Facts) => ({
   ...{ format: "bridle-quantized", version: formatVersion, weights, dtype, product },
 });
 
-/** Whether a file says of itself that it is what is looked for. */
-async function isCopyOf(file: string, facts: Facts): Promise<boolean> {
+/** Names are separated by commas, which none has. */
+const noteOf = (exact: QuantizedWeights["exactMemory"]) => ({
+  exact_memory: exact === "all" ? exact : [...exact].join(","),
+});
+
+function readNote(metadata: Readonly<Record<string, string>>): QuantizedWeights["exactMemory"] {
+  const { exact_memory: note = "all" } = metadata;
+  return note === "all" ? note : new Set(note.split(",").filter((name) => name !== ""));
+}
+
+/** Which keys and values a file says to leave alone; undefined where it is not what is looked for, or does not say so. */
+async function noteInCopyOf(
+  file: string,
+  facts: Facts,
+): Promise<QuantizedWeights["exactMemory"] | undefined> {
   try {
     const found = await readSafetensorsMetadata(file);
-    return Object.entries(metadataOf(facts)).every(([key, value]) => found[key] === value);
+    const isIt = Object.entries(metadataOf(facts)).every(([key, value]) => found[key] === value);
+    return isIt && found.exact_memory !== undefined ? readNote(found) : undefined;
   } catch (thrown) {
-    if (thrown instanceof BridleError) return false;
+    if (thrown instanceof BridleError) return undefined;
     throw thrown;
   }
 }
@@ -142,12 +158,14 @@ export async function findQuantized(
   facts: Facts,
 ): Promise<QuantizedWeights | undefined> {
   const file = cachedFile(cache, facts);
-  if (!(await isCopyOf(file, facts))) return undefined;
+  const exactMemory = await noteInCopyOf(file, facts);
+  if (exactMemory === undefined) return undefined;
   const weights = await mapQuantized(file).catch((thrown: unknown) => {
     if (thrown instanceof BridleError && thrown.code === "WEIGHTS_CORRUPT") return undefined;
     throw thrown;
   });
-  return weights && { weights, plan: planOf(weights.keys()), product: facts.product };
+  const { product } = facts;
+  return weights && { weights, plan: planOf(weights.keys()), product, exactMemory };
 }
 
 function cachedFile(cache: string, { weights, dtype, product }: Facts): string {
@@ -160,8 +178,10 @@ export function makeQuantized(
   facts: Facts,
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
+  exactMemory: QuantizedWeights["exactMemory"],
 ): Promise<QuantizedWeights> {
-  return keep(cachedFile(cache, facts), facts, quantizedTensors(weights, plan, facts.product));
+  const tensors = quantizedTensors(weights, plan, facts.product);
+  return keep(cachedFile(cache, facts), facts, tensors, exactMemory);
 }
 
 /**
@@ -179,6 +199,7 @@ export async function makeDraft(
     draftOf(cachedFile(cache, facts)),
     facts,
     quantizedTensors(weights, plan, facts.product),
+    new Set(),
   );
 }
 
@@ -207,14 +228,16 @@ async function keep(
   file: string,
   facts: Facts,
   tensors: ReadonlyMap<string, Weight | TensorToMake>,
+  exactMemory: QuantizedWeights["exactMemory"],
 ): Promise<Draft> {
   const written = await tryToWrite(async () => {
     await mkdir(dirname(file), { recursive: true });
-    await writeSafetensors(file, tensors, metadataOf(facts));
+    await writeSafetensors(file, tensors, { ...metadataOf(facts), ...noteOf(exactMemory) });
   });
   const weights = written ? await mapQuantized(file) : await makeAll(tensors);
   const { product } = facts;
-  return { weights, plan: planOf(weights.keys()), product, file: written ? file : undefined };
+  const where = written ? file : undefined;
+  return { weights, plan: planOf(weights.keys()), product, exactMemory, file: where };
 }
 
 async function makeAll(
@@ -232,8 +255,12 @@ export function writeQuantized(
   facts: Facts,
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
+  exactMemory: QuantizedWeights["exactMemory"],
 ): Promise<void> {
-  return writeSafetensors(file, quantizedTensors(weights, plan, facts.product), metadataOf(facts));
+  return writeSafetensors(file, quantizedTensors(weights, plan, facts.product), {
+    ...metadataOf(facts),
+    ...noteOf(exactMemory),
+  });
 }
 
 /** Names of the weights whose quantized copy lies in a model folder; undefined where none does. */
@@ -276,13 +303,14 @@ export async function openQuantizedFolder(
     });
   }
   const weights = await mapQuantized(file);
+  const exactMemory = readNote(metadata);
   if (metadata.product === product || metadata.product === "uint8") {
-    return { weights, plan: planOf(weights.keys()), product: metadata.product };
+    return { weights, plan: planOf(weights.keys()), product: metadata.product, exactMemory };
   }
   // Signed weights on a machine that multiplies only unsigned ones exactly.
   const facts: Facts = { weights: await hashNoted([await realpath(file)], cache), dtype, product };
   const found = await findQuantized(cache, facts);
-  return found ?? (await keep(cachedFile(cache, facts), facts, asUnsigned(weights)));
+  return found ?? (await keep(cachedFile(cache, facts), facts, asUnsigned(weights), exactMemory));
 }
 
 /** The same tensors with the columns of products moved up by 128. */

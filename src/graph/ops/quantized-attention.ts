@@ -1,0 +1,180 @@
+// Attention to keys and values that are kept as whole numbers: a quarter of the bytes that every step reads.
+import type { GraphBuilder } from "../builder.js";
+import { type Emitter, microsoft } from "../emitter.js";
+import { mismatch, type OpTable, required } from "../op.js";
+import { type Dim, sameShape, type Value, type ValueType } from "../value.js";
+
+/** Keys, values and queries are stored as zero + round(steps·x / max|x|), of which unsigned ones have a zero of their own. */
+const signed = { steps: 127, unsignedZero: 128 };
+/** Weights after a softmax are not negative: round(steps·x / max x). */
+const weightSteps = 255;
+/** What has no element above this is divided by it. Weights below it are no part of any sum, and many are no normal numbers. */
+const smallest = 1e-12;
+
+/** How whole numbers lie in products on a machine. */
+export type WholeNumber = "int8" | "uint8";
+
+const isWhole = (dtype: unknown): dtype is WholeNumber => dtype === "int8" || dtype === "uint8";
+
+/** The whole number that stands for zero. */
+function zeroOf(e: Emitter, dtype: string): string {
+  return dtype === "uint8" ? e.byte(signed.unsignedZero) : e.signedByte(0);
+}
+
+/** Rows of whole numbers times columns of them, as float32. */
+function product(e: Emitter, rows: Factor, columns: Factor & { readonly dtype: string }): string {
+  const inputs = [rows.name, columns.name, e.scalar(rows.scale), e.scalar(columns.scale)];
+  inputs.push(e.byte(rows.zero ?? 0));
+  if (columns.dtype === "uint8") inputs.push(zeroOf(e, columns.dtype));
+  return e.node("MatMulIntegerToFloat", inputs, { domain: microsoft });
+}
+
+interface Factor {
+  readonly name: string;
+  readonly scale: number;
+  readonly zero?: number;
+}
+
+export const quantizedAttentionOps: OpTable = {
+  quantizeMemory: {
+    infer(inputs, { dtype, turned }) {
+      const x = required("quantizeMemory", inputs, 0);
+      if (x.shape.length !== 4) throw mismatch("quantizeMemory", "[B,H,S,D] is needed", x);
+      if (!isWhole(dtype)) throw mismatch("quantizeMemory", `${String(dtype)} is no whole number`);
+      const [batch, heads, length, width] = x.shape as [Dim, Dim, Dim, Dim];
+      return [
+        {
+          dtype,
+          shape: turned === true ? [batch, heads, width, length] : x.shape,
+        },
+        { dtype: "float32", shape: [batch, heads, 1, width] },
+      ];
+    },
+    emit(e, node) {
+      const x = required("quantizeMemory", node.inputs, 0).name;
+      const [values, largest] = node.outputs as [Value, Value];
+      const size = e.node("ReduceMax", [e.node("Abs", [x]), e.ints([-2])], {
+        attributes: { keepdims: 1 },
+      });
+      e.into([largest.name], "Max", [size, e.scalar(smallest)]);
+      const relative = e.node("Div", [x, largest.name]);
+      const inputs = [relative, e.scalar(1 / signed.steps), zeroOf(e, values.dtype)];
+      if (node.attributes.turned !== true) e.into([values.name], "QuantizeLinear", inputs);
+      else {
+        e.into([values.name], "Transpose", [e.node("QuantizeLinear", inputs)], {
+          attributes: { perm: [0, 1, 3, 2] },
+        });
+      }
+    },
+    vjp: { reason: "training keeps keys and values as they are" },
+  },
+  quantizedAttention: {
+    infer(inputs) {
+      const [q, k, largestK, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
+        required("quantizedAttention", inputs, i),
+      ) as [ValueType, ValueType, ValueType, ValueType, ValueType];
+      const [batch, heads, , width] = q.shape as [Dim, Dim, Dim, Dim];
+      const length = v.shape[2] as Dim;
+      if (q.shape.length !== 4 || !isWhole(k.dtype) || v.dtype !== k.dtype) {
+        throw mismatch("quantizedAttention", "k and v must be whole numbers", q, k, v);
+      }
+      if (!sameShape(k.shape, [batch, heads, width, length])) {
+        throw mismatch("quantizedAttention", "k must be [B,H,D,S]", q, k);
+      }
+      if (!sameShape(v.shape, [batch, heads, length, width])) {
+        throw mismatch("quantizedAttention", "v must be [B,H,S,D]", q, v);
+      }
+      for (const largest of [largestK, largestV]) {
+        if (!sameShape(largest.shape, [batch, heads, 1, width])) {
+          throw mismatch("quantizedAttention", "each head has [1,D] scales", q, largest);
+        }
+      }
+      return [{ dtype: q.dtype, shape: q.shape }];
+    },
+    emit(e, node) {
+      const [q, k, largestK, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
+        required("quantizedAttention", node.inputs, i),
+      ) as [Value, Value, Value, Value, Value];
+      const mask = node.inputs[5];
+      const attributes = { keepdims: 1 };
+      // A key's scales, one for each place of a vector, are the query's.
+      const asked = e.node("Mul", [q.name, largestK.name]);
+      // A row of zeros becomes whatever 0/0 is as a whole number, and 0 again when the product is scaled back.
+      const largest = e.node("ReduceMax", [e.node("Abs", [asked]), e.ints([-1])], { attributes });
+      const queries = e.node("QuantizeLinear", [
+        e.node("Div", [asked, largest]),
+        e.scalar(1 / signed.steps),
+        e.byte(signed.unsignedZero),
+      ]);
+      const whole = product(
+        e,
+        {
+          name: queries,
+          scale: Number(node.attributes.scale) / signed.steps,
+          zero: signed.unsignedZero,
+        },
+        { name: k.name, dtype: k.dtype, scale: 1 / signed.steps },
+      );
+      const scores = e.node("Mul", [whole, largest]);
+      const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
+      const exact = e.node("Softmax", [masked], { attributes: { axis: -1 } });
+      const weights = e.node("Max", [exact, e.scalar(smallest)]);
+      const heaviest = e.node("ReduceMax", [weights, e.ints([-1])], { attributes });
+      const rows = e.node("QuantizeLinear", [
+        e.node("Div", [weights, heaviest]),
+        e.scalar(1 / weightSteps),
+        e.byte(0),
+      ]);
+      const mixed = product(
+        e,
+        { name: rows, scale: 1 / weightSteps },
+        { name: v.name, dtype: v.dtype, scale: 1 / signed.steps },
+      );
+      const output = required("quantizedAttention", node.outputs, 0).name;
+      e.into([output], "Mul", [e.node("Mul", [mixed, heaviest]), largestV.name]);
+    },
+    vjp: { reason: "training keeps keys and values as they are" },
+  },
+};
+
+/** Whole numbers, and what each place of a vector was divided by before it was rounded to steps. */
+export interface QuantizedVectors {
+  readonly values: Value;
+  /** [B,H,1,D] */
+  readonly largest: Value;
+}
+
+/**
+ * Keys or values of whole documents as whole numbers, with a scale for each head and place of a vector: x [B,H,S,D] →
+ * [B,H,S,D], or [B,H,D,S] where it is turned.
+ * @throws SHAPE_MISMATCH
+ */
+export function quantizeMemory(
+  g: GraphBuilder,
+  x: Value,
+  { dtype, turned = false }: { readonly dtype: WholeNumber; readonly turned?: boolean },
+): QuantizedVectors {
+  const [values, largest] = g.apply("quantizeMemory", [x], { dtype, turned });
+  return { values: values as Value, largest: largest as Value };
+}
+
+/**
+ * Attention of a few rows to keys and values that are whole numbers. Queries are rounded to 127 steps of each row's largest element,
+ * weights to 255 of each row's; sums are whole numbers.
+ * q [B,H,T,D], k [B,H,D,S], v [B,H,S,D], mask broadcast to [B,H,T,S] and added → [B,H,T,D]
+ * @throws SHAPE_MISMATCH when D, S, T or H differ.
+ */
+export const quantizedAttention = (
+  g: GraphBuilder,
+  input: {
+    q: Value;
+    k: QuantizedVectors;
+    v: QuantizedVectors;
+    mask?: Value | undefined;
+    scale: number;
+  },
+): Value => {
+  const { q, k, v, mask, scale } = input;
+  const inputs = [q, k.values, k.largest, v.values, v.largest, mask];
+  return g.one("quantizedAttention", inputs, { scale });
+};
