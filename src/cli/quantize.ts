@@ -26,7 +26,8 @@ export function addQuantizeCommand(program: Command, terminal: Terminal): void {
     .description(
       "Writes a copy of a model whose weights are whole numbers: a quarter or an eighth of the bytes, and quicker on a " +
         "CPU. Every layer is measured on documents first; one whose output would be off by more than a tenth (int8) or " +
-        "a fifth (int4) stays float32. `--dtype int8` of other commands makes such a copy by itself and keeps it.",
+        "a fifth (int4) stays float32, and so do the keys and values of documents where attention would be off by more " +
+        "than a tenth. `--dtype int8` of other commands makes such a copy by itself and keeps it.",
     )
     .argument(
       "<model>",
@@ -85,11 +86,12 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
   );
   await printLine(
     terminal,
-    `${saved.layers} layers; their outputs are off by ${percent(middle)} in the middle and ${percent(errors.at(-1) ?? 0)} at most.`,
+    `${saved.layers} layers and attentions; what they answer is off by ${percent(middle)} in the middle and ${percent(errors.at(-1) ?? 0)} at most.`,
   );
   for (const name of saved.kept) {
     const error = percent(saved.errors[name] ?? 0);
-    await printLine(terminal, `${name} stays float32: it would be off by ${error}.`);
+    const what = name.endsWith(".weight") ? `${name} stays` : `Keys and values of ${name} stay`;
+    await printLine(terminal, `${what} float32: what it answers would be off by ${error}.`);
   }
   await printLine(
     terminal,

@@ -12,8 +12,11 @@ export interface Room {
   readonly slots: number;
 }
 
+/** The element that stands for zero: unsigned whole numbers are 128 more than what they say. */
+export const zeroOf = ({ dtype }: CacheInput) => (dtype === "uint8" ? 128 : 0);
+
 /** Elements of a tensor, in memory that may be longer. */
-export type Elements = TensorData[MemoryType];
+type Elements = TensorData[MemoryType];
 
 const views = { int8: Int8Array, uint8: Uint8Array } as const;
 
@@ -68,7 +71,7 @@ export class CacheTensors {
   clear(place: number): void {
     for (const [input, data] of this) {
       const width = this.widthOf(input);
-      data.fill(0, place * width, (place + 1) * width);
+      data.fill(zeroOf(input), place * width, (place + 1) * width);
     }
   }
 
@@ -179,7 +182,12 @@ function moveSlices(
   const [before, after] = hasSlots ? slots : [1, 1];
   if (fromMemory === toMemory && before === after) return;
   const [from, to] = [viewOf(input, fromMemory), viewOf(input, toMemory)];
+  const zero = zeroOf(input);
   const count = documents * slices;
+  if (before === after) {
+    to.set(from.subarray(0, count * before * width));
+    return;
+  }
   const kept = Math.min(before, after) * width;
   for (let n = 0; n < count; n++) {
     // Longer ones move away from each other, the last one first.
@@ -187,6 +195,6 @@ function moveSlices(
     const start = i * before * width;
     const first = i * after * width;
     to.set(from.subarray(start, start + kept), first);
-    to.fill(0, first + kept, (i + 1) * after * width);
+    to.fill(zero, first + kept, (i + 1) * after * width);
   }
 }

@@ -16,6 +16,8 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
+import { makeTinyT5 } from "../../test/support/tiny-t5.js";
+import { readSafetensorsMetadata } from "../model/checkpoint/safetensors.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
 import { saveQuantized } from "../model/quantization/save.js";
 import { processMark } from "../runtime/living-process.js";
@@ -159,6 +161,29 @@ describe("a model in whole numbers", () => {
     expect(await withNote(`"exact_memory":"${one}"`)).toBe((exact + rounded) / 2);
     // As those were written that were made before this was measured.
     expect(await withNote('"other":"x"')).toBe(exact);
+  });
+
+  it("of T5 writes for documents together what it writes for each", async () => {
+    const at = await makeTinyT5(join(home, "t5"));
+    const random = createRandom(5);
+    const documents = [9, 30, 30, 47].map((length) => [
+      ...Array.from({ length }, () => 10 + Math.floor(random() * 100)),
+      1,
+    ]);
+    const asked = { numBeams: 3, minNewTokens: 6, maxNewTokens: 6 };
+    await using(
+      { dtype: "int8" },
+      async (model) => {
+        const alone: unknown[] = [];
+        for (const ids of documents)
+          alone.push(...(await model.generate({ inputIds: [ids] }, asked)).sequences);
+        const together = await Promise.all(
+          documents.map((ids) => model.generate({ inputIds: [ids] }, asked)),
+        );
+        expect(together.flatMap(({ sequences }) => sequences)).toEqual(alone);
+      },
+      at,
+    );
   });
 
   it("writes for a document what it writes for it in any of a thousand batches", async () => {
@@ -321,6 +346,16 @@ describe("copies in whole numbers", () => {
     expect(await using({ dtype: "int8" }, logits)).toEqual(exact);
   });
 
+  it("that builds made which measured no keys and values are left to them", async () => {
+    const exact = await using({ dtype: "int8" }, logits);
+    const [name] = (await copies()) as [string];
+    const before = name.replace("-m.", ".");
+    await cp(join(cache(), name), join(cache(), before));
+    await rm(join(cache(), name));
+    expect(await using({ dtype: "int8" }, logits)).toEqual(exact);
+    expect(await copies()).toEqual([name, before].sort());
+  });
+
   it("are made in memory where nothing can be written", async () => {
     const exact = await using({ dtype: "int8" }, logits);
     await writeFile(join(home, "file"), "");
@@ -404,6 +439,27 @@ describe("a folder with a quantized copy", () => {
     await expect(openModel(target, { dtype: "int8" })).rejects.toMatchObject({
       code: "QUANTIZED_STALE",
     });
+  });
+
+  it("keeps float32 keys and values of an attention that could not be measured, and says so", async () => {
+    const weights = new Map(tinyWeights());
+    const attention = "model.decoder.layers.1.encoder_attn";
+    const name = `${attention}.v_proj.weight`;
+    const { data, ...rest } = weights.get(name) as Tensor<"float32">;
+    weights.set(name, { ...rest, data: data.map((x) => x * 1e30) });
+    const spoilt = await makeTinyPegasus(join(home, "spoilt"));
+    await writeSafetensors(join(spoilt, "model.safetensors"), weights);
+    const saved = await saveQuantized(spoilt, join(home, "kept"), { dtype: "int8" });
+    expect(saved.kept).toContain(attention);
+    expect(saved.kept).not.toContain("model.decoder.layers.0.encoder_attn");
+    expect(saved.errors["model.decoder.layers.0.encoder_attn"]).toBeLessThan(0.05);
+    expect((await readSafetensorsMetadata(saved.file)).exact_memory).toBe(attention);
+    // A copy beside the weights it was made from is measured and made anew.
+    const again = { dtype: "int8", overwrite: true } as const;
+    await cp(join(spoilt, "model.safetensors"), join(home, "kept", "model.safetensors"));
+    expect((await saveQuantized(join(home, "kept"), join(home, "kept"), again)).kept).toEqual(
+      saved.kept,
+    );
   });
 
   it("keeps a layer whose inputs have outliers as it was, and is the nearer for it", async () => {

@@ -3,7 +3,7 @@ import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { bytesOf, type CacheInputs, fresh, type MemoryType } from "./cache.js";
-import { CacheTensors, type Room } from "./cache-tensors.js";
+import { CacheTensors, type Room, zeroOf } from "./cache-tensors.js";
 import { roomFor } from "./encoder-parts.js";
 import type { Search } from "./search.js";
 import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
@@ -114,7 +114,7 @@ export class RunningBatch {
   /**
    * Takes in documents that were encoded together. Where memory is short those that are there are as they were. Places are
    * cleared for who comes: what others left there may be no numbers, which would count although it is masked.
-   * @param memory cross-attention's keys and values [N,H,S,D] by input name
+   * @param memory what cross-attention reads, by input name: keys and values [N,H,S,D], or as the encoder answers whole numbers
    * @param mask [N,1,1,S]
    * @param more documents no longer than these that come next: room is made for them at once
    * @throws RangeError where memory is short
@@ -143,7 +143,7 @@ export class RunningBatch {
           const start = (n * slices + i) * had;
           const at = (place * slices + i) * has;
           data.set(read.subarray(start, start + had), at);
-          data.fill(0, at + had, at + has);
+          data.fill(zeroOf(input), at + had, at + has);
         }
       }
       const row = this.mask.subarray(place * this.source, (place + 1) * this.source);

@@ -28,7 +28,6 @@ export {
   quantizeWeights,
 } from "./ops/quantized.js";
 export {
-  type QuantizedVectors,
   quantizedAttention,
   quantizeMemory,
   type WholeNumber,

@@ -6,8 +6,12 @@ import { type Dim, sameShape, type Value, type ValueType } from "../value.js";
 
 /** Keys, values and queries are stored as zero + round(steps·x / max|x|), of which unsigned ones have a zero of their own. */
 const signed = { steps: 127, unsignedZero: 128 };
-/** Weights after a softmax are not negative: round(steps·x / max x). */
+/**
+ * Weights after a softmax are not negative: round(steps·x / max x), and what is left of each in so many steps more. Where one token has half
+ * of the weight and a thousand share the rest, none of these would be as much as half a step.
+ */
 const weightSteps = 255;
+const restSteps = 2 * signed.steps;
 /** What has no element above this is divided by it. Weights below it are no part of any sum, and many are no normal numbers. */
 const smallest = 1e-12;
 
@@ -120,16 +124,17 @@ export const quantizedAttentionOps: OpTable = {
       const exact = e.node("Softmax", [masked], { attributes: { axis: -1 } });
       const weights = e.node("Max", [exact, e.scalar(smallest)]);
       const heaviest = e.node("ReduceMax", [weights, e.ints([-1])], { attributes });
-      const rows = e.node("QuantizeLinear", [
-        e.node("Div", [weights, heaviest]),
-        e.scalar(1 / weightSteps),
-        e.byte(0),
+      const shares = e.node("Div", [weights, heaviest]);
+      const step = [e.scalar(1 / weightSteps), e.byte(0)];
+      const most = e.node("QuantizeLinear", [shares, ...step]);
+      const rest = e.node("Sub", [shares, e.node("DequantizeLinear", [most, ...step])]);
+      const [restScale, zero] = [1 / weightSteps / restSteps, signed.unsignedZero];
+      const least = e.node("QuantizeLinear", [rest, e.scalar(restScale), e.byte(zero)]);
+      const values = { name: v.name, dtype: v.dtype, scale: 1 / signed.steps };
+      const mixed = e.node("Add", [
+        product(e, { name: most, scale: 1 / weightSteps }, values),
+        product(e, { name: least, scale: restScale, zero }, values),
       ]);
-      const mixed = product(
-        e,
-        { name: rows, scale: 1 / weightSteps },
-        { name: v.name, dtype: v.dtype, scale: 1 / signed.steps },
-      );
       const output = required("quantizedAttention", node.outputs, 0).name;
       e.into([output], "Mul", [e.node("Mul", [mixed, heaviest]), largestV.name]);
     },
@@ -160,7 +165,7 @@ export function quantizeMemory(
 
 /**
  * Attention of a few rows to keys and values that are whole numbers. Queries are rounded to 127 steps of each row's largest element,
- * weights to 255 of each row's; sums are whole numbers.
+ * weights to 64,770 of each row's; sums are whole numbers.
  * q [B,H,T,D], k [B,H,D,S], v [B,H,S,D], mask broadcast to [B,H,T,S] and added → [B,H,T,D]
  * @throws SHAPE_MISMATCH when D, S, T or H differ.
  */

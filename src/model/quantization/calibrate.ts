@@ -28,6 +28,8 @@ export const mostError = { int8: 0.1, int4: 0.2 } as const;
 
 /** Tokens of a document that layers are measured on; what is written to it begins like it. */
 const [sourceTokens, targetTokens] = [256, 32];
+/** Tokens of all documents one after the other, which show what attention makes of long ones. */
+const longTokens = 1024;
 
 /** Attention of one side to the other: that of a side to itself has as many keys as queries. */
 function isCross({ op, inputs: [q, k] }: Node): boolean {
@@ -93,8 +95,13 @@ export async function measureLayers(
   );
   const sums = measured.map(() => ({ off: 0, all: 0 }));
   try {
-    for (const ids of documents) {
-      const source = ids.slice(0, Math.min(sourceTokens, config.maxPositions ?? sourceTokens));
+    const { maxPositions = longTokens } = config;
+    const sources = documents.map((ids) => ids.slice(0, Math.min(sourceTokens, maxPositions)));
+    if (documents.length > 1) {
+      const all = documents.flat();
+      sources.push(all.slice(0, Math.min(longTokens, maxPositions)));
+    }
+    for (const source of sources) {
       const target = [config.decoderStartTokenId, ...source.slice(0, targetTokens - 1)];
       const found = await session.run(feedsOf(config, [source], undefined, [target]));
       for (const [i, sum] of sums.entries()) {

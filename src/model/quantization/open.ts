@@ -35,12 +35,12 @@ export interface QuantizeSettings<C extends ModelConfig> {
   readonly product?: ProductType;
 }
 
-/** What quantizing found and did. */
+/** A copy that was made now, and what measuring it has found. */
 export interface Quantized extends QuantizedWeights {
-  /** Relative error of each layer's output; absent where the copy was there already. */
-  readonly errors?: ReadonlyMap<string, number>;
-  /** Layers that stay float32 because their error is too large. */
-  readonly kept?: ReadonlySet<string>;
+  /** Relative error of each layer's output, and of each cross-attention's. */
+  readonly errors: ReadonlyMap<string, number>;
+  /** Those whose error is too large: layers stay float32, of attentions their keys and values. */
+  readonly kept: ReadonlySet<string>;
 }
 
 /**
@@ -49,7 +49,7 @@ export interface Quantized extends QuantizedWeights {
  */
 export async function openQuantized<C extends ModelConfig>(
   settings: QuantizeSettings<C>,
-): Promise<Quantized> {
+): Promise<QuantizedWeights> {
   const { folder, dtype, cache = quantizedCache() } = settings;
   const product = settings.product ?? (await wholeNumberProducts());
   const own = await openQuantizedFolder(folder, dtype, product, cache);

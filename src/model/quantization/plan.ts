@@ -1,13 +1,13 @@
 // Which weights of a model become whole numbers, and the tensors that stand for them.
-import { blockSize, type Graph, quantizedNames } from "../../graph/index.js";
+import { blockSize, type Graph, quantizedNames, type WholeNumber } from "../../graph/index.js";
 import type { Tensor } from "../../runtime/tensor.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import type { TensorToMake } from "../checkpoint/write.js";
 import { packBlocks, packColumns, packRows, rowScales } from "./pack.js";
 
 export type QuantizedDType = "int8" | "int4";
-/** How 8-bit weights lie for products on a machine: see `productType`. */
-export type ProductType = "int8" | "uint8";
+/** How 8-bit weights lie for products on a machine: see `wholeNumberProducts`. */
+export type ProductType = WholeNumber;
 
 /** How a weight is used. */
 export interface Use {

@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
+import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { loadTokenizer } from "../../text/tokenizers/load.js";
 import { readJson, readWeights, settleTables } from "../checkpoint/folder.js";
@@ -10,7 +11,7 @@ import { companions } from "../checkpoint/save.js";
 import { findFamily } from "../families.js";
 import { forwardGraph } from "../forward.js";
 import { calibrationTexts } from "./calibration-text.js";
-import { openQuantized } from "./open.js";
+import { quantize } from "./open.js";
 import { planQuantization, type QuantizedDType } from "./plan.js";
 import { quantizedFile, weightsHash, writeQuantized } from "./store.js";
 
@@ -27,14 +28,16 @@ export interface SavedQuantized {
   readonly sizeBytes: number;
   /** Bytes of the same weights as float32. */
   readonly floatBytes: number;
+  /** Layers and attentions that were measured. */
   readonly layers: number;
-  /** Relative error of each layer's output, root mean square over that of the exact output. */
+  /**
+   * Relative error of each layer's output, root mean square over that of the exact output, by its weight's name; by an attention's
+   * name, of what it answers with keys and values of documents that are whole numbers.
+   */
   readonly errors: Readonly<Record<string, number>>;
-  /** Layers that stay float32 because they suffer too much. */
+  /** Layers that stay float32 because they suffer too much, and attentions whose keys and values of documents do. */
   readonly kept: readonly string[];
 }
-
-const none: ReadonlyMap<string, number> = new Map();
 
 /**
  * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer.
@@ -67,16 +70,19 @@ export async function saveQuantized(
     throw writeError(thrown, target);
   });
   try {
-    const {
-      errors = none,
-      kept = new Set<string>(),
-      exactMemory,
-    } = await openQuantized({
+    const hash = await weightsHash(source, scratch);
+    const product = await wholeNumberProducts();
+    const settings = {
       ...{ folder: source, family, config, graph, dtype, cache: scratch },
       calibration: async () => documents.map((text) => [...tokenizer.encode(text)]),
-    });
+    };
+    const { errors, kept, exactMemory } = await quantize(
+      settings,
+      { weights: hash, dtype, product },
+      weights,
+    );
     const plan = planQuantization(graph, dtype, config.vocabSize, kept);
-    const facts = { weights: await weightsHash(source, scratch), dtype, product: "int8" } as const;
+    const facts = { weights: hash, dtype, product: "int8" } as const;
     for (const name of await readdir(source)) {
       if (companions.has(name)) await copyFile(join(source, name), join(target, name));
     }

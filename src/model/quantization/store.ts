@@ -168,9 +168,10 @@ export async function findQuantized(
   return weights && { weights, plan: planOf(weights.keys()), product, exactMemory };
 }
 
-function cachedFile(cache: string, { weights, dtype, product }: Facts): string {
-  return join(cache, `${weights.slice(0, 32)}-${dtype}-${product}.safetensors`);
-}
+const nameOf = ({ weights, dtype, product }: Facts) =>
+  `${weights.slice(0, 32)}-${dtype}-${product}`;
+/** The end of the name tells it from copies that do not say which keys and values stay float32: a process of that build may yet open one. */
+const cachedFile = (cache: string, facts: Facts) => join(cache, `${nameOf(facts)}-m.safetensors`);
 
 /** Quantizes weights by a plan into the cache; in memory where the cache cannot be written. */
 export function makeQuantized(
