@@ -189,7 +189,7 @@ function numbersAt({ data, shape: [, , slots = 0] }: Tensor<"float32">, b: numbe
 
 it("shows each row all that it descends from and nothing else, whoever comes and goes and wherever memory is short", () => {
   // Of the documents: float32, whole numbers as they are and turned, and what has no slots.
-  const turned = { dtype: "int8", shape: ["batch", 2, 2, "slots"] } as const;
+  const turned = { dtype: "uint8", shape: ["batch", 2, 2, "slots"] } as const;
   const scale = { dtype: "float32", shape: ["batch", 2, 1, 2] } as const;
   const inputs = {
     own: [vectors("own.k"), vectors("own.v")],
@@ -200,8 +200,8 @@ it("shows each row all that it descends from and nothing else, whoever comes and
   };
   /** What an input holds of a document: numbers of both signs by turns, along its vectors. */
   const numberOf = ({ dtype }: CacheInput, name: number, odd: boolean) => {
-    const number = dtype === "int8" ? (name || 0) % 100 : name;
-    return odd ? -number : number;
+    const number = dtype === "float32" ? name : (name || 0) % 100;
+    return (odd ? -number : number) + (dtype === "uint8" ? 128 : 0);
   };
   /** What a document's numbers are at a slot, of both heads, of which the second has its sign turned. */
   const heldAt = (input: CacheInput, fed: Tensor, b: number, slot: number) => {
@@ -279,7 +279,8 @@ it("shows each row all that it descends from and nothing else, whoever comes and
                 const { name } = ones[Math.floor(i / each)] as { name: number };
                 return numberOf(input, name, (slices === 4 ? Math.floor(i / source) : i) % 2 === 1);
               });
-              const data = dtype === "int8" ? Int8Array.from(numbers) : Float32Array.from(numbers);
+              const arrays = { int8: Int8Array, uint8: Uint8Array, float32: Float32Array };
+              const data = arrays[dtype].from(numbers);
               return { dtype, data, shape: shapeOf(ones.length, source) } as Tensor;
             };
             const mask = float32(new Float32Array(ones.length * source), [
@@ -320,6 +321,12 @@ it("shows each row all that it descends from and nothing else, whoever comes and
                   [false, true].map((odd) => 0 + numberOf(input, one?.name ?? 0, odd)),
                 );
               }
+              // Behind a document's own is what stands for zero.
+              const [, , third = 0, fourth = 0] = fed(input.name).shape;
+              const slots = input.hasSlots ? (input.slices === 4 ? fourth : third) : 0;
+              const zero = input.dtype === "uint8" ? 128 : 0;
+              for (let i = source; i < slots; i++)
+                expect(heldAt(input, fed(input.name), b, i)).toEqual([zero, zero]);
             }
             const expected = one?.expected() ?? [];
             for (const [row, line] of expected.entries()) {

@@ -1,7 +1,7 @@
 // Attention to keys and values that are kept as whole numbers: a quarter of the bytes that every step reads.
 import type { GraphBuilder } from "../builder.js";
 import { type Emitter, microsoft } from "../emitter.js";
-import { mismatch, type OpTable, required } from "../op.js";
+import { broadcast, mismatch, type OpTable, required } from "../op.js";
 import { type Dim, sameShape, type Value, type ValueType } from "../value.js";
 
 /** Keys, values and queries are stored as zero + round(steps·x / max|x|), of which unsigned ones have a zero of their own. */
@@ -93,6 +93,8 @@ export const quantizedAttentionOps: OpTable = {
           throw mismatch("quantizedAttention", "each head has [1,D] scales", q, largest);
         }
       }
+      const scores = { dtype: q.dtype, shape: [...q.shape.slice(0, -1), length] };
+      if (inputs[5] !== undefined) broadcast("quantizedAttention", scores, inputs[5]);
       return [{ dtype: q.dtype, shape: q.shape }];
     },
     emit(e, node) {
@@ -167,7 +169,7 @@ export function quantizeMemory(
  * Attention of a few rows to keys and values that are whole numbers. Queries are rounded to 127 steps of each row's largest element,
  * weights to 64,770 of each row's; sums are whole numbers.
  * q [B,H,T,D], k [B,H,D,S], v [B,H,S,D], mask broadcast to [B,H,T,S] and added → [B,H,T,D]
- * @throws SHAPE_MISMATCH when D, S, T or H differ.
+ * @throws SHAPE_MISMATCH when D, S or H differ, or the mask does not fit.
  */
 export const quantizedAttention = (
   g: GraphBuilder,

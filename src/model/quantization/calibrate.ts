@@ -28,8 +28,8 @@ export const mostError = { int8: 0.1, int4: 0.2 } as const;
 
 /** Tokens of a document that layers are measured on; what is written to it begins like it. */
 const [sourceTokens, targetTokens] = [256, 32];
-/** Tokens of all documents one after the other, which show what attention makes of long ones. */
-const longTokens = 1024;
+/** Tokens of all documents one after the other, which show what cross-attention makes of long ones. */
+const longTokens = 512;
 
 /** Attention of one side to the other: that of a side to itself has as many keys as queries. */
 function isCross({ op, inputs: [q, k] }: Node): boolean {
@@ -39,7 +39,7 @@ function isCross({ op, inputs: [q, k] }: Node): boolean {
 /**
  * Relative error of every quantized layer's output, given exact inputs: √(Σ(y − ŷ)² / Σy²), by the weight's name. A
  * weight used several times counts with its worst. Besides, of what cross-attention makes of keys and values that are whole
- * numbers, by the attention's name.
+ * numbers, by the attention's name: of single documents or of one that is as long as all of them, whichever is worse.
  * @param graph the whole model in float32
  * @param attentions names of its cross-attentions, in the order of its layers
  */
@@ -93,14 +93,9 @@ export async function measureLayers(
     new Map([...weights, ...quantized.weights]),
     { ...options, device: "cpu" },
   );
-  const sums = measured.map(() => ({ off: 0, all: 0 }));
-  try {
-    const { maxPositions = longTokens } = config;
-    const sources = documents.map((ids) => ids.slice(0, Math.min(sourceTokens, maxPositions)));
-    if (documents.length > 1) {
-      const all = documents.flat();
-      sources.push(all.slice(0, Math.min(longTokens, maxPositions)));
-    }
+  /** What outputs are off by, and how large they are, on documents, each by itself. */
+  const sumsOn = async (sources: readonly (readonly number[])[]) => {
+    const sums = measured.map(() => ({ off: 0, all: 0 }));
     for (const source of sources) {
       const target = [config.decoderStartTokenId, ...source.slice(0, targetTokens - 1)];
       const found = await session.run(feedsOf(config, [source], undefined, [target]));
@@ -109,16 +104,32 @@ export async function measureLayers(
         sum.all += (found[`all.${i}`] as Tensor<"float32">).data[0] as number;
       }
     }
+    return sums.map(({ off, all }) => (all === 0 ? 0 : Math.sqrt(off / all)));
+  };
+  const errors = new Map<string, number>();
+  const note = (i: number, error: number) => {
+    const { name } = measured[i] as { name: string };
+    errors.set(name, Math.max(errors.get(name) ?? 0, error));
+  };
+  try {
+    const { maxPositions = longTokens } = config;
+    const most = Math.min(sourceTokens, maxPositions);
+    const short = await sumsOn(documents.map((ids) => ids.slice(0, most)));
+    for (const [i, error] of short.entries()) note(i, error);
+    const long = await sumsOn([atLength(documents, Math.min(longTokens, maxPositions))]);
+    for (const [i, error] of long.entries()) {
+      if (attentions.includes(measured[i]?.name ?? "")) note(i, error);
+    }
   } finally {
     await session.close();
   }
-  const errors = new Map<string, number>();
-  for (const [i, { name }] of measured.entries()) {
-    const { off, all } = sums[i] as { off: number; all: number };
-    const error = all === 0 ? 0 : Math.sqrt(off / all);
-    errors.set(name, Math.max(errors.get(name) ?? 0, error));
-  }
   return errors;
+}
+
+/** Documents one after the other, from the first again where there are too few. */
+function atLength(documents: readonly (readonly number[])[], length: number): number[] {
+  const all = documents.flat();
+  return Array.from({ length: all.length === 0 ? 0 : length }, (_, i) => all[i % all.length] ?? 0);
 }
 
 /** Layers whose error is above a bound. A table that is looked up too is judged by its products. */

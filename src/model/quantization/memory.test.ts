@@ -202,7 +202,10 @@ describe("cross-attention as it is measured", () => {
   const config = { vocabSize, decoderStartTokenId: 0, decoderLayers: 2 } as ModelConfig;
 
   /** Errors of two attentions, the second of which reads a table where one token has a value of so much. */
-  async function errorsWith(large: number): Promise<Map<string, number>> {
+  async function errorsWith(
+    large: number,
+    documents: readonly (readonly number[])[] = [[3, 9, 5, 17, 30, 22, 8, 1]],
+  ): Promise<Map<string, number>> {
     const g = new GraphBuilder();
     const ids = g.input("ids", "int64", ["batch", "source"]);
     const decoderIds = g.input("decoderIds", "int64", ["batch", "target"]);
@@ -237,14 +240,13 @@ describe("cross-attention as it is measured", () => {
       product: "uint8",
       exactMemory: new Set<string>(),
     } as const;
-    const document = [3, 9, 5, 17, 30, 22, 8, 1];
     return measureLayers(
       config,
       g.finish(outputs),
       weights,
       nothing,
       ["first", "second"],
-      [document],
+      documents,
       {
         threads: 1,
       },
@@ -262,5 +264,14 @@ describe("cross-attention as it is measured", () => {
     const suffering = await errorsWith(2000);
     expect(suffering.get("first")).toBe(plain.get("first"));
     expect(layersAbove(suffering, mostError.int8)).toEqual(new Set(["second"]));
+  });
+
+  it("suffers where documents that do not come to be one that does", async () => {
+    const others = [3, 9, 17, 30, 22, 8, 1];
+    for (const each of [others, [5]]) {
+      expect(layersAbove(await errorsWith(2000, [each]), mostError.int8)).toEqual(new Set());
+    }
+    const together = await errorsWith(2000, [others, [5]]);
+    expect(layersAbove(together, mostError.int8)).toEqual(new Set(["second"]));
   });
 });

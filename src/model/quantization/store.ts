@@ -137,7 +137,7 @@ function readNote(metadata: Readonly<Record<string, string>>): QuantizedWeights[
   return note === "all" ? note : new Set(note.split(",").filter((name) => name !== ""));
 }
 
-/** Which keys and values a file says to leave alone; undefined where it is not what is looked for, or does not say so. */
+/** Which keys and values a file says to leave alone; undefined where it is not what is looked for. */
 async function noteInCopyOf(
   file: string,
   facts: Facts,
@@ -145,7 +145,7 @@ async function noteInCopyOf(
   try {
     const found = await readSafetensorsMetadata(file);
     const isIt = Object.entries(metadataOf(facts)).every(([key, value]) => found[key] === value);
-    return isIt && found.exact_memory !== undefined ? readNote(found) : undefined;
+    return isIt ? readNote(found) : undefined;
   } catch (thrown) {
     if (thrown instanceof BridleError) return undefined;
     throw thrown;
