@@ -31,7 +31,6 @@ const pick = async (page: Page, model: string | RegExp, card = page.locator("bod
 };
 const summaryOf = (page: Page, letter: string) =>
   page.getByRole("region", { name: `Summary ${letter}` });
-const focused = (page: Page) => page.locator(":focus");
 const done = (page: Page) => page.getByRole("button", { name: "Summarize" }).waitFor();
 
 /** The requests for summaries made while `act` is done and all of them are answered. */
@@ -113,13 +112,15 @@ describePage("the page with several models", () => {
     await page.getByLabel("Beams").fill("1");
     await page.getByLabel("Tokens at most").fill("6");
     await page.getByRole("button", { name: "More" }).click();
+    // It takes the focus a moment later: what is typed meanwhile would go into it.
+    await page.getByRole("dialog").locator(":focus").waitFor();
     // Without beams there is nothing for it to weigh.
     await expect.poll(() => page.getByLabel("Length penalty").count()).toBe(0);
     await page.keyboard.press("Escape");
-    // The button gets the focus back a moment later: what is typed meanwhile would go there.
-    await page.getByRole("button", { name: "More", expanded: false }).and(focused(page)).waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.getByLabel("Beams").fill("3");
     await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("dialog").locator(":focus").waitFor();
     await page.getByLabel("Tokens at least").fill("6");
     await page.getByLabel("No n-gram twice").fill("3");
     await page.getByLabel("Length penalty").fill("0.6");
