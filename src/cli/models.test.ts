@@ -187,6 +187,13 @@ describe("the registry on the command line", () => {
     });
     await bridle("quantize", "news:2", "--output", at("rounded"));
     expect(existsSync(at("rounded", "model.int8.safetensors"))).toBe(true);
+    await writeFile(at("empty.txt"), "");
+    const measured = ["--calibration", at("empty.txt"), "--output", at("unmeasured")];
+    await expect(bridle("quantize", "news:2", ...measured)).rejects.toMatchObject({
+      code: "DATA_EMPTY",
+      message: expect.stringContaining(at("empty.txt")),
+    });
+    expect(existsSync(at("unmeasured"))).toBe(false);
   });
 
   it("records the version that a training started from, pinned, and its licence for the child", async () => {

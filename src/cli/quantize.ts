@@ -1,5 +1,6 @@
 // `bridle quantize`: a copy of a model with whole-number weights, each layer measured, as a folder of its own.
 import { type Command, Option } from "commander";
+import { BridleError } from "../errors/error.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
 import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
@@ -106,6 +107,12 @@ async function readDocuments(file: string, limit: number, options: Options): Pro
   for await (const text of readTexts([file], { ...flags, ...(format && { format }) })) {
     documents.push(typeof text === "string" ? text : new TextDecoder().decode(text));
     if (documents.length >= limit) break;
+  }
+  if (documents.length === 0) {
+    throw new BridleError("DATA_EMPTY", {
+      files: file,
+      reason: "it has no text to measure layers on",
+    });
   }
   return documents;
 }

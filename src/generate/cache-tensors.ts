@@ -1,4 +1,5 @@
 // Tensors of what belongs to documents, keys and values above all, whose room changes with the documents that are in them.
+import { zeroOf } from "../graph/index.js";
 import type { TensorData } from "../runtime/tensor.js";
 import { type BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { bytesOf, type CacheInput, type MemoryType } from "./cache.js";
@@ -12,8 +13,8 @@ export interface Room {
   readonly slots: number;
 }
 
-/** The element that stands for zero: unsigned whole numbers are 128 more than what they say. */
-export const zeroOf = ({ dtype }: CacheInput) => (dtype === "uint8" ? 128 : 0);
+/** The element of a tensor that stands for zero. */
+export const zeroIn = ({ dtype }: CacheInput) => (dtype === "float32" ? 0 : zeroOf(dtype));
 
 /** Elements of a tensor, in memory that may be longer. */
 type Elements = TensorData[MemoryType];
@@ -71,7 +72,7 @@ export class CacheTensors {
   clear(place: number): void {
     for (const [input, data] of this) {
       const width = this.widthOf(input);
-      data.fill(zeroOf(input), place * width, (place + 1) * width);
+      data.fill(zeroIn(input), place * width, (place + 1) * width);
     }
   }
 
@@ -182,7 +183,7 @@ function moveSlices(
   const [before, after] = hasSlots ? slots : [1, 1];
   if (fromMemory === toMemory && before === after) return;
   const [from, to] = [viewOf(input, fromMemory), viewOf(input, toMemory)];
-  const zero = zeroOf(input);
+  const zero = zeroIn(input);
   const count = documents * slices;
   if (before === after) {
     to.set(from.subarray(0, count * before * width));

@@ -15,6 +15,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { relativeError } from "../../test/support/relative-error.js";
 import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tiny-pegasus.js";
 import { makeTinyT5 } from "../../test/support/tiny-t5.js";
 import { readSafetensorsMetadata } from "../model/checkpoint/safetensors.js";
@@ -53,16 +54,6 @@ const input = {
     [0, 114, 115],
   ],
 };
-
-/** √(Σ(x − y)² / Σx²) */
-function relativeError(x: Float32Array, y: Float32Array): number {
-  let [off, all] = [0, 0];
-  for (const [i, value] of x.entries()) {
-    off += (value - (y[i] as number)) ** 2;
-    all += value ** 2;
-  }
-  return Math.sqrt(off / all);
-}
 
 async function using<T>(
   options: Parameters<typeof openModel>[1],
@@ -423,6 +414,10 @@ describe("a folder with a quantized copy", () => {
     });
     await expect(saveQuantized(folder, target, { dtype: "int8" })).rejects.toMatchObject({
       code: "OUTPUT_EXISTS",
+    });
+    const none = { dtype: "int8", documents: [], overwrite: true } as const;
+    await expect(saveQuantized(folder, target, none)).rejects.toMatchObject({
+      code: "INVALID_PARAMETER",
     });
   });
 

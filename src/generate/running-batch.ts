@@ -3,7 +3,7 @@ import { dropped } from "../model/forward.js";
 import { float32, int64, type Tensor } from "../runtime/tensor.js";
 import { BufferPool, isOutOfMemory } from "./buffer-pool.js";
 import { bytesOf, type CacheInputs, fresh, type MemoryType } from "./cache.js";
-import { CacheTensors, type Room, zeroOf } from "./cache-tensors.js";
+import { CacheTensors, type Room, zeroIn } from "./cache-tensors.js";
 import { roomFor } from "./encoder-parts.js";
 import type { Search } from "./search.js";
 import { gatherPasts, livingPasts, type Member, markLiving, slotsFor } from "./slots.js";
@@ -143,7 +143,7 @@ export class RunningBatch {
           const start = (n * slices + i) * had;
           const at = (place * slices + i) * has;
           data.set(read.subarray(start, start + had), at);
-          data.fill(zeroOf(input), at + had, at + has);
+          data.fill(zeroIn(input), at + had, at + has);
         }
       }
       const row = this.mask.subarray(place * this.source, (place + 1) * this.source);

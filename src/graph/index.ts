@@ -26,12 +26,10 @@ export {
   type QuantizationPlan,
   quantizedNames,
   quantizeWeights,
-} from "./ops/quantized.js";
-export {
-  quantizedAttention,
-  quantizeMemory,
   type WholeNumber,
-} from "./ops/quantized-attention.js";
+  zeroOf,
+} from "./ops/quantized.js";
+export { quantizedAttention, quantizeMemory } from "./ops/quantized-attention.js";
 export * from "./ops/reduce.js";
 export * from "./ops/select.js";
 export * from "./ops/shape.js";

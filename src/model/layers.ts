@@ -171,21 +171,18 @@ export function multiHeadAttention(g: GraphBuilder, name: string, input: Attenti
     return keyValue(g, memory, name, input);
   });
   const { scale = headWidth ** -0.5 } = input;
-  const mixed = attend();
-  function attend(): Value {
+  const attend = () => {
     if (own) return ops.cachedAttention(g, { q, k, v, own, mask, scale });
     if (largest === undefined) {
       return ops.attention(g, { q, k, v, mask, scale, dropout, hasFewRows: cache !== uncached });
     }
-    const [keys, values] = [
-      { values: k, largest: largest.k },
-      { values: v, largest: largest.v },
-    ];
+    const keys = { values: k, largest: largest.k };
+    const values = { values: v, largest: largest.v };
     return ops.quantizedAttention(g, { q, k: keys, v: values, mask, scale });
-  }
+  };
   return linear(
     g,
-    mergeHeads(g, mixed, heads, rows),
+    mergeHeads(g, attend(), heads, rows),
     `${name}.${projections.out}`,
     width(x),
     projections,

@@ -3,9 +3,9 @@ import type { GraphBuilder } from "../builder.js";
 import { type Emitter, microsoft } from "../emitter.js";
 import { broadcast, mismatch, type OpTable, required } from "../op.js";
 import { type Dim, sameShape, type Value, type ValueType } from "../value.js";
+import { mul } from "./elementwise.js";
+import { signed, type WholeNumber, zeroOf } from "./quantized.js";
 
-/** Keys, values and queries are stored as zero + round(steps·x / max|x|), of which unsigned ones have a zero of their own. */
-const signed = { steps: 127, unsignedZero: 128 };
 /**
  * Weights after a softmax are not negative: round(steps·x / max x), and what is left of each in so many steps more. Where one token has half
  * of the weight and a thousand share the rest, none of these would be as much as half a step.
@@ -15,28 +15,20 @@ const restSteps = 2 * signed.steps;
 /** What has no element above this is divided by it. Weights below it are no part of any sum, and many are no normal numbers. */
 const smallest = 1e-12;
 
-/** How whole numbers lie in products on a machine. */
-export type WholeNumber = "int8" | "uint8";
-
 const isWhole = (dtype: unknown): dtype is WholeNumber => dtype === "int8" || dtype === "uint8";
 
-/** The whole number that stands for zero. */
-function zeroOf(e: Emitter, dtype: string): string {
-  return dtype === "uint8" ? e.byte(signed.unsignedZero) : e.signedByte(0);
-}
-
 /** Rows of whole numbers times columns of them, as float32. */
-function product(e: Emitter, rows: Factor, columns: Factor & { readonly dtype: string }): string {
-  const inputs = [rows.name, columns.name, e.scalar(rows.scale), e.scalar(columns.scale)];
-  inputs.push(e.byte(rows.zero ?? 0));
-  if (columns.dtype === "uint8") inputs.push(zeroOf(e, columns.dtype));
+function product(e: Emitter, rows: Factor, columns: Value): string {
+  const scales = [rows.scale, 1 / signed.steps].map((scale) => e.scalar(scale));
+  const inputs = [rows.name, columns.name, ...scales, e.byte(rows.zero)];
+  if (columns.dtype === "uint8") inputs.push(e.byte(zeroOf(columns.dtype)));
   return e.node("MatMulIntegerToFloat", inputs, { domain: microsoft });
 }
 
 interface Factor {
   readonly name: string;
   readonly scale: number;
-  readonly zero?: number;
+  readonly zero: number;
 }
 
 export const quantizedAttentionOps: OpTable = {
@@ -62,7 +54,8 @@ export const quantizedAttentionOps: OpTable = {
       });
       e.into([largest.name], "Max", [size, e.scalar(smallest)]);
       const relative = e.node("Div", [x, largest.name]);
-      const inputs = [relative, e.scalar(1 / signed.steps), zeroOf(e, values.dtype)];
+      const zero = values.dtype === "uint8" ? e.byte(zeroOf(values.dtype)) : e.signedByte(0);
+      const inputs = [relative, e.scalar(1 / signed.steps), zero];
       if (node.attributes.turned !== true) e.into([values.name], "QuantizeLinear", inputs);
       else {
         e.into([values.name], "Transpose", [e.node("QuantizeLinear", inputs)], {
@@ -74,13 +67,13 @@ export const quantizedAttentionOps: OpTable = {
   },
   quantizedAttention: {
     infer(inputs) {
-      const [q, k, largestK, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
+      const [q, largestQ, k, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
         required("quantizedAttention", inputs, i),
       ) as [ValueType, ValueType, ValueType, ValueType, ValueType];
-      const [batch, heads, , width] = q.shape as [Dim, Dim, Dim, Dim];
+      const [batch, heads, rows, width] = q.shape as [Dim, Dim, Dim, Dim];
       const length = v.shape[2] as Dim;
-      if (q.shape.length !== 4 || !isWhole(k.dtype) || v.dtype !== k.dtype) {
-        throw mismatch("quantizedAttention", "k and v must be whole numbers", q, k, v);
+      if (q.shape.length !== 4 || q.dtype !== "uint8" || !isWhole(k.dtype) || v.dtype !== k.dtype) {
+        throw mismatch("quantizedAttention", "q, k and v must be whole numbers", q, k, v);
       }
       if (!sameShape(k.shape, [batch, heads, width, length])) {
         throw mismatch("quantizedAttention", "k must be [B,H,D,S]", q, k);
@@ -88,54 +81,40 @@ export const quantizedAttentionOps: OpTable = {
       if (!sameShape(v.shape, [batch, heads, length, width])) {
         throw mismatch("quantizedAttention", "v must be [B,H,S,D]", q, v);
       }
-      for (const largest of [largestK, largestV]) {
-        if (!sameShape(largest.shape, [batch, heads, 1, width])) {
-          throw mismatch("quantizedAttention", "each head has [1,D] scales", q, largest);
-        }
+      if (!sameShape(largestQ.shape, [batch, heads, rows, 1])) {
+        throw mismatch("quantizedAttention", "each query has a scale", q, largestQ);
       }
-      const scores = { dtype: q.dtype, shape: [...q.shape.slice(0, -1), length] };
+      if (!sameShape(largestV.shape, [batch, heads, 1, width])) {
+        throw mismatch("quantizedAttention", "each head has [1,D] scales", v, largestV);
+      }
+      const { dtype } = largestQ;
+      const scores = { dtype, shape: [batch, heads, rows, length] };
       if (inputs[5] !== undefined) broadcast("quantizedAttention", scores, inputs[5]);
-      return [{ dtype: q.dtype, shape: q.shape }];
+      return [{ dtype, shape: q.shape }];
     },
     emit(e, node) {
-      const [q, k, largestK, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
+      const [q, largestQ, k, v, largestV] = [0, 1, 2, 3, 4].map((i) =>
         required("quantizedAttention", node.inputs, i),
       ) as [Value, Value, Value, Value, Value];
       const mask = node.inputs[5];
-      const attributes = { keepdims: 1 };
-      // A key's scales, one for each place of a vector, are the query's.
-      const asked = e.node("Mul", [q.name, largestK.name]);
-      // A row of zeros becomes whatever 0/0 is as a whole number, and 0 again when the product is scaled back.
-      const largest = e.node("ReduceMax", [e.node("Abs", [asked]), e.ints([-1])], { attributes });
-      const queries = e.node("QuantizeLinear", [
-        e.node("Div", [asked, largest]),
-        e.scalar(1 / signed.steps),
-        e.byte(signed.unsignedZero),
-      ]);
-      const whole = product(
-        e,
-        {
-          name: queries,
-          scale: Number(node.attributes.scale) / signed.steps,
-          zero: signed.unsignedZero,
-        },
-        { name: k.name, dtype: k.dtype, scale: 1 / signed.steps },
-      );
-      const scores = e.node("Mul", [whole, largest]);
+      const { steps, zero } = signed;
+      const scale = Number(node.attributes.scale) / steps;
+      const scores = e.node("Mul", [product(e, { name: q.name, scale, zero }, k), largestQ.name]);
       const masked = mask ? e.node("Add", [scores, mask.name]) : scores;
       const exact = e.node("Softmax", [masked], { attributes: { axis: -1 } });
       const weights = e.node("Max", [exact, e.scalar(smallest)]);
-      const heaviest = e.node("ReduceMax", [weights, e.ints([-1])], { attributes });
+      const heaviest = e.node("ReduceMax", [weights, e.ints([-1])], {
+        attributes: { keepdims: 1 },
+      });
       const shares = e.node("Div", [weights, heaviest]);
       const step = [e.scalar(1 / weightSteps), e.byte(0)];
       const most = e.node("QuantizeLinear", [shares, ...step]);
       const rest = e.node("Sub", [shares, e.node("DequantizeLinear", [most, ...step])]);
-      const [restScale, zero] = [1 / weightSteps / restSteps, signed.unsignedZero];
+      const restScale = 1 / weightSteps / restSteps;
       const least = e.node("QuantizeLinear", [rest, e.scalar(restScale), e.byte(zero)]);
-      const values = { name: v.name, dtype: v.dtype, scale: 1 / signed.steps };
       const mixed = e.node("Add", [
-        product(e, { name: most, scale: 1 / weightSteps }, values),
-        product(e, { name: least, scale: restScale, zero }, values),
+        product(e, { name: most, scale: 1 / weightSteps, zero: 0 }, v),
+        product(e, { name: least, scale: restScale, zero }, v),
       ]);
       const output = required("quantizedAttention", node.outputs, 0).name;
       e.into([output], "Mul", [e.node("Mul", [mixed, heaviest]), largestV.name]);
@@ -155,6 +134,7 @@ export interface QuantizedVectors {
  * Keys or values of whole documents as whole numbers, with a scale for each head and place of a vector: x [B,H,S,D] →
  * [B,H,S,D], or [B,H,D,S] where it is turned.
  * @throws SHAPE_MISMATCH
+ * Source: Liu et al. 2024 (KIVI), §3, for keys.
  */
 export function quantizeMemory(
   g: GraphBuilder,
@@ -182,6 +162,8 @@ export const quantizedAttention = (
   },
 ): Value => {
   const { q, k, v, mask, scale } = input;
-  const inputs = [q, k.values, k.largest, v.values, v.largest, mask];
+  // A key's scales, one for each place of a vector, are the query's.
+  const rows = g.apply("quantizeRows", [mul(g, q, k.largest)]);
+  const inputs = [...rows, k.values, v.values, v.largest, mask];
   return g.one("quantizedAttention", inputs, { scale });
 };

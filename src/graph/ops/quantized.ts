@@ -5,11 +5,17 @@ import { mismatch, type OpTable, required } from "../op.js";
 import type { RewriteRule } from "../rewrite.js";
 import type { Dim, Graph, Node, Value, ValueType } from "../value.js";
 
+/** How 8-bit numbers lie in products on a machine; unsigned ones are 128 more than what they say. */
+export type WholeNumber = "int8" | "uint8";
+
+/** The element that stands for zero. */
+export const zeroOf = (dtype: WholeNumber): 0 | 128 => (dtype === "uint8" ? 128 : 0);
+
 /**
  * Activations are stored as zero + round(steps·x / max|x|). After a ReLU they need no room for signs, and what is negative
  * before one becomes 0 by itself.
  */
-const signed = { steps: 127, zero: 128 };
+export const signed = { steps: 127, zero: zeroOf("uint8") };
 const rectified = { steps: 255, zero: 0 };
 const codeOf = (node: Node) => (node.attributes.isRectified === true ? rectified : signed);
 /** A row without a positive element is divided by this after a ReLU. */
@@ -242,7 +248,7 @@ function findJoined(
  */
 export function quantizeWeights(
   plan: QuantizationPlan,
-  product: "int8" | "uint8",
+  product: WholeNumber,
   fewRows?: Graph,
 ): RewriteRule {
   const joined = fewRows === undefined ? new Map() : findJoined(fewRows, plan);

@@ -93,8 +93,8 @@ export async function measureLayers(
     new Map([...weights, ...quantized.weights]),
     { ...options, device: "cpu" },
   );
-  /** What outputs are off by, and how large they are, on documents, each by itself. */
-  const sumsOn = async (sources: readonly (readonly number[])[]) => {
+  /** What outputs are off by on documents, each read by itself. */
+  const errorsOn = async (sources: readonly (readonly number[])[]) => {
     const sums = measured.map(() => ({ off: 0, all: 0 }));
     for (const source of sources) {
       const target = [config.decoderStartTokenId, ...source.slice(0, targetTokens - 1)];
@@ -114,9 +114,9 @@ export async function measureLayers(
   try {
     const { maxPositions = longTokens } = config;
     const most = Math.min(sourceTokens, maxPositions);
-    const short = await sumsOn(documents.map((ids) => ids.slice(0, most)));
+    const short = await errorsOn(documents.map((ids) => ids.slice(0, most)));
     for (const [i, error] of short.entries()) note(i, error);
-    const long = await sumsOn([atLength(documents, Math.min(longTokens, maxPositions))]);
+    const long = await errorsOn([atLength(documents, Math.min(longTokens, maxPositions))]);
     for (const [i, error] of long.entries()) {
       if (attentions.includes(measured[i]?.name ?? "")) note(i, error);
     }
@@ -129,7 +129,7 @@ export async function measureLayers(
 /** Documents one after the other, from the first again where there are too few. */
 function atLength(documents: readonly (readonly number[])[], length: number): number[] {
   const all = documents.flat();
-  return Array.from({ length: all.length === 0 ? 0 : length }, (_, i) => all[i % all.length] ?? 0);
+  return Array.from({ length }, (_, i) => all[i % all.length] as number);
 }
 
 /** Layers whose error is above a bound. A table that is looked up too is judged by its products. */

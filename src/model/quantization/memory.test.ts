@@ -1,5 +1,6 @@
 // Attention to keys and values that are whole numbers: beside exact attention, on both kinds of machines, and where it suffers.
 import { describe, expect, it } from "vitest";
+import { relativeError } from "../../../test/support/relative-error.js";
 import {
   attention,
   type Dim,
@@ -67,15 +68,6 @@ const rounded = (feeds: Record<string, Tensor<"float32">>, dtype: WholeNumber) =
 /** Those of which products are exact on this machine. */
 const types = async () =>
   (await wholeNumberProducts()) === "int8" ? (["int8", "uint8"] as const) : (["uint8"] as const);
-
-function relativeError(x: Float32Array, y: Float32Array): number {
-  let [off, all] = [0, 0];
-  for (const [i, value] of x.entries()) {
-    off += (value - (y[i] as number)) ** 2;
-    all += value ** 2;
-  }
-  return Math.sqrt(off / all);
-}
 
 function feedsOf(): Record<string, Tensor<"float32">> {
   const mask = new Float32Array(batch * source);

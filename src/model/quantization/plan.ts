@@ -1,5 +1,11 @@
 // Which weights of a model become whole numbers, and the tensors that stand for them.
-import { blockSize, type Graph, quantizedNames, type WholeNumber } from "../../graph/index.js";
+import {
+  blockSize,
+  type Graph,
+  quantizedNames,
+  type WholeNumber,
+  zeroOf,
+} from "../../graph/index.js";
 import type { Tensor } from "../../runtime/tensor.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import type { TensorToMake } from "../checkpoint/write.js";
@@ -81,7 +87,7 @@ export function quantizedTensors(
     if (!use.multiplied) continue;
     if (use.kind === "int8") {
       add(names.columns, product, [inner, out], (data) =>
-        packColumns(data, rowScales(data, out), product === "uint8" ? 128 : 0),
+        packColumns(data, rowScales(data, out), zeroOf(product)),
       );
     } else {
       const blocks = inner / blockSize;

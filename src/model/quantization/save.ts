@@ -42,13 +42,17 @@ export interface SavedQuantized {
 /**
  * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer.
  * @param source a model folder in Hugging Face layout
- * @throws OUTPUT_EXISTS, WRITE_FAILED, and what openModel throws for the source
+ * @throws INVALID_PARAMETER without documents; OUTPUT_EXISTS, WRITE_FAILED, and what openModel throws for the source
  */
 export async function saveQuantized(
   source: string,
   target: string,
   { dtype, documents = calibrationTexts, overwrite = false }: SaveQuantizedOptions,
 ): Promise<SavedQuantized> {
+  if (documents.length === 0) {
+    const details = { parameter: "documents", value: "[]", expected: "texts to measure layers on" };
+    throw new BridleError("INVALID_PARAMETER", details);
+  }
   const json = await readJson(join(source, "config.json"));
   if (json === undefined) {
     const details = { file: join(source, "config.json"), reason: "it is not there" };
