@@ -253,8 +253,16 @@ describe.concurrent("a run told to a server in Weights & Biases' place", () => {
     const kept = sink();
     await kept.send(run, [start(run), ...steps(1, 2)]);
     const { pid } = kept;
-    process.kill(pid as number, "SIGINT");
-    await kept.send(run, steps(3, 4));
+    // All along, also while the package begins, when it would listen for itself.
+    let isSent = false;
+    const sent = kept.send(run, steps(3, 4)).finally(() => {
+      isSent = true;
+    });
+    while (!isSent) {
+      process.kill(pid as number, "SIGINT");
+      await new Promise(setImmediate);
+    }
+    await sent;
     expect(kept.pid).toBe(pid);
     server.hangs = true;
     const asked = server.requests.length;

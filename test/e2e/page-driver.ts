@@ -141,8 +141,14 @@ export async function drop(
     }
     return transfer;
   }, sent);
-  await page.dispatchEvent("body", "dragenter", { dataTransfer: data });
-  await page.getByText("Drop it to read it").waitFor();
+  // A page that has just come may not listen yet.
+  const shown = page.getByText("Drop it to read it");
+  await expect
+    .poll(async () => {
+      await page.dispatchEvent("body", "dragenter", { dataTransfer: data });
+      return await shown.count();
+    })
+    .toBe(1);
   await page.dispatchEvent("body", "drop", { dataTransfer: data });
 }
 

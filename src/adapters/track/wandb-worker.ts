@@ -29,10 +29,18 @@ function answer(message: FromWandbWorker): void {
   process.send?.(message);
 }
 
-/** Ctrl-C in a terminal reaches all its processes; when this one ends is for the training to say. */
+/**
+ * Ctrl-C in a terminal reaches all its processes; when this one ends is for the training to say. The package would end it, and listens
+ * from the middle of its `init` on: it is not let to.
+ */
 function holdSignals(): void {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.removeAllListeners(signal).on(signal, () => {});
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, () => {});
+  const held = new Set<unknown>([...signals, "beforeExit"]);
+  for (const listen of ["on", "once"] as const) {
+    const heard = process[listen].bind(process) as (...asked: unknown[]) => NodeJS.Process;
+    const deaf = (...asked: unknown[]) => (held.has(asked[0]) ? process : heard(...asked));
+    Object.assign(process, { [listen]: deaf });
   }
 }
 
@@ -51,8 +59,6 @@ async function tell({ run, rows, exitCode, ...settings }: ToWandbWorker): Promis
   loaded ??= import("@wandb/sdk").then(({ default: wandb }) => wandb as unknown as Wandb);
   const wandb = await loaded;
   const begun = await wandb.init({ ...run, settings: { ...settings, silent: true } });
-  process.removeAllListeners("beforeExit");
-  holdSignals();
   for (const row of rows) begun.log({ ...row });
   await begun.finish(exitCode);
 }
