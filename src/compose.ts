@@ -144,6 +144,8 @@ export async function compose(
     > & {
       /** Processors that a process among several stays on. */
       cpus?: readonly number[] | undefined;
+      /** Whether it is a process among several. */
+      sharesWeights?: boolean;
       /** As of `serveAlias`, for a process among several. */
       takeTurn?: ServedAliasOptions["takeTurn"];
     },
@@ -163,6 +165,7 @@ export async function compose(
     threads: config.threads,
     ...(config.cpus !== undefined && { cpus: config.cpus }),
     ...(config.maxCacheBytes !== undefined && { maxCacheBytes: config.maxCacheBytes }),
+    ...(config.sharesWeights !== undefined && { sharesWeights: config.sharesWeights }),
   };
   const { onOpening } = downloading;
   const options = {

@@ -34,7 +34,7 @@ export async function addServeCommand(
     ],
     [
       "bridle serve --workers 4 --model ./news --dtype int8",
-      "four processes behind one port, which share the model's mapped weights",
+      "four processes behind one port, which have the model's weights in memory once",
     ],
     ["BRIDLE_API_KEYS=secret bridle serve --host 0.0.0.0", "for the network, with a key"],
   ]).action((parsed: Record<string, unknown>) =>

@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelDType, modelDTypes } from "../config/model-dtypes.js";
+import { packedCache } from "../config/state.js";
 import { BridleError } from "../errors/error.js";
 import { type Graph, quantizeWeights, rewriteGraph, withoutBiases } from "../graph/index.js";
 import { readJson, readWeights, settleTables, weightFiles } from "../model/checkpoint/folder.js";
@@ -43,7 +44,8 @@ import type { GenerateOptions } from "./options.js";
 import { createRandom } from "./random.js";
 import type { BatchLimits, EngineLoad } from "./scheduler.js";
 
-export interface OpenModelOptions extends Omit<SessionOptions, "device" | "ownThread"> {
+export interface OpenModelOptions
+  extends Omit<SessionOptions, "device" | "ownThread" | "packedFolder"> {
   /** `auto` unless said: CUDA where it is installed and answers, else the CPU. */
   readonly device?: Device | "auto";
   /**
@@ -58,6 +60,11 @@ export interface OpenModelOptions extends Omit<SessionOptions, "device" | "ownTh
    * ends the one that opened the model, as an error does that nobody catches.
    */
   readonly encoderThread?: boolean;
+  /**
+   * Lets processes that open the same model map one copy of the weights that products want laid out anew, in a cache under
+   * BRIDLE_HOME that takes twice as much of the disk as the weights.
+   */
+  readonly sharesWeights?: boolean;
   /** The folder's tokenizer, for whoever reads it anyway; where weights are rounded, what is wrong with it is told before. */
   readonly tokenizer?: () => Promise<Tokenizer>;
 }
@@ -236,6 +243,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     device: askedDevice = "auto",
     dtype: askedDType,
     encoderThread,
+    sharesWeights,
     tokenizer,
     ...rest
   } = asked;
@@ -249,7 +257,11 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   }
   const device = await chooseDevice(dtype === "fp32" ? askedDevice : "cpu");
   // Whole-number products want their weights laid out anew whatever the number of rows.
-  const options = { ...rest, device, ...(dtype !== "fp32" && { prepack: true }) };
+  const options = {
+    ...{ ...rest, device },
+    ...(dtype !== "fp32" && { prepack: true }),
+    ...(sharesWeights === true && { packedFolder: packedCache() }),
+  };
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
   if (json === undefined)

@@ -4,6 +4,7 @@ import { access, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stateFolder } from "../config/state.js";
 import { BridleError } from "../errors/error.js";
+import { draftOf, dropLeftDrafts } from "../runtime/drafts.js";
 import { holdWeights, type Weight } from "../runtime/weights.js";
 import {
   type Adapter,
@@ -14,7 +15,6 @@ import {
 } from "./checkpoint/adapter.js";
 import { readJson, readWeights, settleTables } from "./checkpoint/folder.js";
 import { saveModelFiles } from "./checkpoint/save.js";
-import { draftOf, dropLeftDrafts } from "./drafts.js";
 import { findFamily } from "./families.js";
 import { forwardGraph } from "./forward.js";
 import { isLoraParameter, mergeLora } from "./lora.js";

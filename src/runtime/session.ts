@@ -16,6 +16,7 @@ import {
 import { type Device, devices, deviceUnavailable, listDevices } from "./devices.js";
 import { nativeCall } from "./native-calls.js";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnxruntime.js";
+import { canBePacked, openPacked, type ToOpen } from "./packed-weights.js";
 import type { Profiler } from "./profile/profiler.js";
 import { release } from "./release.js";
 import { createOnThread, type NativeSession } from "./session-thread.js";
@@ -43,6 +44,11 @@ export interface SessionOptions {
    * The copy takes the place of the mapping; opening takes longer.
    */
   readonly prepack?: boolean;
+  /**
+   * A folder for weights that are laid out anew: processes that open the same map one copy of them, rather than have one each.
+   * The first time takes longer, and writes twice as much as the weights are. Not for 4-bit weights.
+   */
+  readonly packedFolder?: string | undefined;
   /**
    * Whether it lives on a thread of its own, so that it opens while others do. On the CPU, for weights in files; one that is
    * profiled stays here. Should its thread die, that ends the one it was opened on.
@@ -124,7 +130,8 @@ interface Placement {
   readonly fed: Readonly<Record<string, OrtTensor>>;
   /** Handed over when the session opens, by the location the model names. */
   readonly handed: { readonly path: string; readonly data: Uint8Array }[];
-  /** Folder of the files that are mapped. */
+  /** Files that are mapped, and a folder of all. */
+  readonly files: readonly string[];
   readonly folder: string | undefined;
 }
 
@@ -150,7 +157,8 @@ async function place(
   if (!feeds && !inline) used = await holdWeights(used);
   const inFiles = [...used.values()].filter(isInFile);
   await checkFiles(inFiles);
-  const folder = commonFolder(inFiles.map(({ file }) => file));
+  const files = [...new Set(inFiles.map(({ file }) => file))];
+  const folder = commonFolder(files);
   const fed: Record<string, OrtTensor> = {};
   const handed: { path: string; data: Uint8Array }[] = [];
   const model = lower(graph, {
@@ -171,7 +179,7 @@ async function place(
       return { location: path, offset: 0, length: data.byteLength };
     },
   });
-  return { model, fed, handed, folder };
+  return { model, fed, handed, files, folder };
 }
 
 /** What onnxruntime does to a graph that makes it slower. */
@@ -228,7 +236,7 @@ export async function openSession(
   }
   // CUDA would round the factors of every product to TF32's 10 bits: logits would be off by 0.05 rather than by 0.0001.
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0";
-  const { model, fed, handed, folder } = await place(graph, weights, ort, options);
+  const { model, fed, handed, files, folder } = await place(graph, weights, ort, options);
   const training = options.target === "training";
   const watch = options.profiler?.watch(options.label ?? "graph");
   const optimizer = unwantedOptimizer(device, training);
@@ -258,14 +266,21 @@ export async function openSession(
     },
   };
   const isMapped = Object.keys(fed).length === 0 && handed.length === 0;
-  const isElsewhere =
-    options.ownThread === true && device === "cpu" && isMapped && watch === undefined;
-  let session: NativeSession;
-  try {
-    const bytes = encodeModel(model);
-    session = isElsewhere
+  const isPlain = device === "cpu" && isMapped && watch === undefined;
+  const isElsewhere = options.ownThread === true && isPlain;
+  const create = async ({ bytes, settings }: ToOpen): Promise<NativeSession> =>
+    isElsewhere
       ? await createOnThread({ bytes, settings })
       : await nativeCall(() => ort.InferenceSession.create(bytes, settings));
+  let session: NativeSession;
+  try {
+    const whole = { bytes: encodeModel(model), settings };
+    const { packedFolder } = options;
+    const isPacked = options.prepack === true && isPlain && !training && canBePacked(graph);
+    session =
+      packedFolder !== undefined && isPacked
+        ? await openPacked(packedFolder, whole, files, ort, create)
+        : await create(whole);
   } catch (cause) {
     // The CPU is always there: what does not open on it is the graph, or there is no memory for it.
     throw device === "cpu"

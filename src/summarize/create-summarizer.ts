@@ -22,6 +22,11 @@ export interface CreateSummarizerOptions {
   /** Bytes of keys and values that documents on their way through a neural model may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
   /**
+   * Whether other processes have the same model open: weights that products want laid out anew are written into the cache, and
+   * all map that copy.
+   */
+  readonly sharesWeights?: boolean;
+  /**
    * Where a neural model runs; `auto`, the default, takes what this installation carries and the hardware answers. The extractive
    * model runs on the CPU alone.
    */
@@ -52,7 +57,7 @@ export interface CreateSummarizerOptions {
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
-  const { maxCacheBytes, onDownload, onOpening, signal } = options;
+  const { maxCacheBytes, sharesWeights, onDownload, onOpening, signal } = options;
   if (model === extractiveModel) {
     checkExtractive(device, dtype);
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
@@ -71,6 +76,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(threads === undefined ? {} : { threads }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(sharesWeights === undefined ? {} : { sharesWeights }),
     ...(onOpening === undefined ? {} : { onOpening }),
     ...(signal === undefined ? {} : { signal }),
   });
@@ -99,7 +105,14 @@ export async function openSummarizer(
   name: string,
   options: Pick<
     CreateSummarizerOptions,
-    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening" | "signal"
+    | "device"
+    | "dtype"
+    | "threads"
+    | "cpus"
+    | "maxCacheBytes"
+    | "sharesWeights"
+    | "onOpening"
+    | "signal"
   >,
 ): Promise<Summarizer> {
   const { createNeuralSummarizer } = await import("./neural.js");

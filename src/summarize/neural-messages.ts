@@ -19,6 +19,8 @@ export interface WorkerSettings {
   /** Processors that they stay on. */
   readonly cpus: readonly number[] | undefined;
   readonly maxCacheBytes: number | undefined;
+  /** Whether other processes have the same model open. */
+  readonly sharesWeights: boolean;
 }
 
 /** What the thread knows once its model is open. */

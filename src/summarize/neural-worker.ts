@@ -83,7 +83,7 @@ function ownDefaults({ numReturnSequences: _, ...defaults }: GenerateOptions): G
 }
 
 async function start({ settings, calls }: ToWorker & { type: "open" }): Promise<void> {
-  const { folder, threads, cpus, maxCacheBytes, device, dtype } = settings;
+  const { folder, threads, cpus, maxCacheBytes, sharesWeights, device, dtype } = settings;
   joinNativeCalls(calls);
   let reading: Promise<Tokenizer> | undefined;
   const readTokenizer = () => {
@@ -91,7 +91,7 @@ async function start({ settings, calls }: ToWorker & { type: "open" }): Promise<
     return reading;
   };
   const model = await openModel(folder, {
-    ...{ device, threads, encoderThread: true, tokenizer: readTokenizer },
+    ...{ device, threads, sharesWeights, encoderThread: true, tokenizer: readTokenizer },
     ...(cpus && { cpus }),
     ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),
     ...(dtype && { dtype }),

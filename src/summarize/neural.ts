@@ -40,6 +40,8 @@ export interface NeuralSummarizerOptions {
   readonly cpus?: readonly number[];
   /** Bytes of keys and values that documents on their way may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
+  /** Whether other processes have the same model open: they map what can be shared. */
+  readonly sharesWeights?: boolean;
   /** Told when its thread begins. */
   readonly onOpening?: () => void;
   /** Gives up opening; what is open is closed by `close`. */
@@ -85,6 +87,7 @@ export async function createNeuralSummarizer(
     threads: options.threads ?? thisMachine().threads,
     cpus: options.cpus,
     maxCacheBytes: options.maxCacheBytes,
+    sharesWeights: options.sharesWeights === true,
   };
   let engine: Engine | undefined;
   /** What threads have done that are gone. */

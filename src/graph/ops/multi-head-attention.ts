@@ -67,16 +67,14 @@ export const multiHeadAttentionOps: OpTable = {
         const merged = e.node("Transpose", [mixed], { attributes: { perm: [0, 2, 1, 3] } });
         return e.node("Reshape", [merged, e.ints([0, 0, Number(q.shape[2])])]);
       };
+      // onnxruntime joins them when the session opens. What it made so inside a subgraph, it would write into a file twice.
+      const biases = e.node("Concat", [ofQ.name, ofK.name, ofV.name], { attributes: { axis: 0 } });
       // The operator takes its quick way, block by block, without a mask alone.
-      const whole = () => {
-        const biases = e.node("Concat", [ofQ.name, ofK.name, ofV.name], {
-          attributes: { axis: 0 },
-        });
-        return e.node("MultiHeadAttention", [q.name, k.name, v.name, biases], {
+      const whole = () =>
+        e.node("MultiHeadAttention", [q.name, k.name, v.name, biases], {
           domain: microsoft,
           attributes: { num_heads: heads, scale },
         });
-      };
       e.choose(output, dropsAny(e, mask), masked, whole);
     },
     vjp: { reason: "training works on rows without padding" },

@@ -7,12 +7,12 @@ import { stateFolder } from "../../config/state.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
+import { draftOf, dropLeftDrafts } from "../../runtime/drafts.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { readWeightHeaders } from "../checkpoint/folder.js";
 import { readSafetensorsHeader, readSafetensorsMetadata } from "../checkpoint/safetensors.js";
 import { type TensorToMake, writeSafetensors } from "../checkpoint/write.js";
-import { draftOf, dropLeftDrafts } from "../drafts.js";
 import {
   type ProductType,
   planOf,

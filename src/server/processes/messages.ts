@@ -29,6 +29,8 @@ export type ProcessConfig = Pick<
 > & {
   /** Processors to stay on; anywhere where undefined. */
   readonly cpus: readonly number[] | undefined;
+  /** Whether other processes have the same models open. */
+  readonly sharesWeights: boolean;
 };
 
 /** A model as a process opened it. */

@@ -14,5 +14,7 @@ it("is told the share of its own place: threads as well as processors", () => {
   };
   const told = [0, 1].map((place) => processConfig(config, place));
   expect(told.map(({ threads, cpus }) => ({ threads, cpus }))).toEqual(config.shares);
-  expect(told[1]).toMatchObject({ models: ["./news"], maxCacheBytes: config.maxCacheBytes });
+  const { maxCacheBytes } = config;
+  expect(told[1]).toMatchObject({ models: ["./news"], maxCacheBytes, sharesWeights: true });
+  expect(processConfig({ ...config, workers: 1 }, 0).sharesWeights).toBe(false);
 });

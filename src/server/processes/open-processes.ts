@@ -36,6 +36,7 @@ export function processConfig(config: ServeConfig, place: number): ProcessConfig
     ...{ models, device, dtype, maxCacheBytes, maxBodyBytes, db, store, registryPollMs },
     threads: shares[place]?.threads ?? config.threads,
     cpus: shares[place]?.cpus,
+    sharesWeights: config.workers > 1,
     ...{ logFormat, logLevel, googleCloudProject },
   };
 }

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isRunning, processMark } from "../runtime/living-process.js";
+import { isRunning, processMark } from "./living-process.js";
 
 /** A cache may lie on a disk that several machines share, where a process id says nothing without the machine. */
 const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
