@@ -58,9 +58,9 @@ const first = makeDocument(shape, 256, 1000);
  * @property {(body: string) => Told} read
  */
 
-/** @type {Side} */
-const bridle = {
-  name: "Bridle",
+/** @param {string} label @param {string[]} [more] @returns {Side} */
+const bridle = (label, more = []) => ({
+  name: label,
   command: (port) => ({
     program: process.execPath,
     args: [
@@ -68,7 +68,7 @@ const bridle = {
       ...["--model", folder, "--dtype", "int8", "--device", "cpu", "--log-level", "warn"],
       // Everybody is let in, as the peers do, and nobody is sent away or late.
       ...["--concurrency", "64", "--queue-limit", "1000", "--deadline-ms", "3600000"],
-      ...["--slow-request-ms", "3600000"],
+      ...["--slow-request-ms", "3600000", ...more],
     ],
     env: { BRIDLE_HOME: path.join(cacheFolder, "home") },
   }),
@@ -81,7 +81,11 @@ const bridle = {
     const { summary, usage } = JSON.parse(text);
     return { summary, inputTokens: usage.inputTokens, outputTokens: usage.outputTokens };
   },
-};
+});
+const [own, ownProcesses] = [
+  bridle("Bridle"),
+  bridle(`Bridle, ${threads} processes`, ["--workers", String(threads)]),
+];
 
 /** @param {string} python @param {string} label @param {string} file @param {object} [more] @param {Record<string, string>} [env] @returns {Side} */
 function peer(python, label, file, more = {}, env = {}) {
@@ -174,7 +178,7 @@ async function start(side) {
 
 if (values.soak) {
   await soak({
-    ...{ started, shapeName: name, folder, documents, body: bridle.body },
+    ...{ started, shapeName: name, folder, documents, body: own.body },
     seconds: values.quick ? 20 : 60 * Number(values.minutes),
     home: path.join(cacheFolder, "home"),
     binary: path.join(root, "dist", "cli", "main.js"),
@@ -191,12 +195,17 @@ async function compare() {
     ...["torch", "transformers", "ctranslate2", "fastapi", "uvicorn"],
   ]);
   const quietly = { OMP_WAIT_POLICY: "PASSIVE" };
-  const sides = [bridle];
+  const sides = threads > 1 ? [own, ownProcesses] : [own];
+  const ownNames = sides.map((side) => side.name);
   if (!values.without.includes("ctranslate2")) {
-    for (const batch of [8, 32]) {
+    // Replicas of one thread each do more together than one with all, and answer each request later.
+    const alone = [8, 32].map((batch) => ({ replicas: 1, batch }));
+    const several = [4, 8].map((batch) => ({ replicas: threads, batch }));
+    for (const { replicas, batch } of threads > 1 ? [...alone, ...several] : alone) {
       const file = "serving_ctranslate2.py";
-      const settings = { batch, gatherMs: 5 };
-      sides.push(peer(python, `CTranslate2, batches of ${batch}`, file, settings, quietly));
+      const settings = { batch, replicas, gatherMs: 5 };
+      const label = `CTranslate2, ${replicas > 1 ? `${replicas} replicas, ` : ""}batches of ${batch}`;
+      sides.push(peer(python, label, file, settings, quietly));
     }
   }
   if (!values.without.includes("transformers"))
@@ -243,7 +252,10 @@ async function compare() {
   const of = (side, clients, figure) =>
     median((found.get(side)?.get(clients) ?? []).map((each) => each[figure]));
   const startOf = (/** @type {string} */ side) => median(starts.get(side) ?? [Number.NaN]);
-  const names = sides.slice(1).map((side) => side.name);
+  const names = sides.slice(ownNames.length).map((side) => side.name);
+  /** The setting with the most throughput. @param {string[]} settings @param {number} clients */
+  const bestOf = (settings, clients) =>
+    settings.reduce((a, b) => (of(b, clients, "perS") > of(a, clients, "perS") ? b : a));
   /** @type {import("./frame/report.mjs").Row[]} */
   const rows = [];
   const throughputBars = [
@@ -254,13 +266,10 @@ async function compare() {
     const settings = names.filter((each) => each.startsWith(kind));
     if (settings.length === 0) continue;
     for (const clients of clientCounts) {
-      // Of the peer's settings the one with the most throughput.
-      const best = settings.reduce((a, b) =>
-        of(b, clients, "perS") > of(a, clients, "perS") ? b : a,
-      );
-      const label = `${name}, ${clients} ${clients === 1 ? "client" : "clients"}`;
+      const [ownBest, best] = [bestOf(ownNames, clients), bestOf(settings, clients)];
+      const label = `${name}, ${clients} ${clients === 1 ? "client" : "clients"}, ${ownBest}`;
       const peerName = `FastAPI + ${best}`;
-      const [mine, theirs] = [of("Bridle", clients, "perS"), of(best, clients, "perS")];
+      const [mine, theirs] = [of(ownBest, clients, "perS"), of(best, clients, "perS")];
       const ratio = mine / theirs;
       const isBarred = clients === 64;
       rows.push({
@@ -284,7 +293,7 @@ async function compare() {
           lessIsBetter({
             ...{ case: label, peer: peerName, metric },
             ...{
-              bridle: of("Bridle", clients, figure) / unit,
+              bridle: of(ownBest, clients, figure) / unit,
               other: of(best, clients, figure) / unit,
             },
           }),
@@ -294,7 +303,7 @@ async function compare() {
     const quickest = settings.reduce((a, b) => (startOf(b) < startOf(a) ? b : a));
     const row = lessIsBetter({
       ...{ case: name, peer: `FastAPI + ${quickest}`, metric: "start to first answer, s" },
-      ...{ bridle: startOf("Bridle"), other: startOf(quickest) },
+      ...{ bridle: startOf(own.name), other: startOf(quickest) },
     });
     rows.push(
       kind === "transformers"
@@ -309,7 +318,7 @@ async function compare() {
   report("serving", rows, [
     `Machine: ${started}. Median of ${runs} alternating runs of ${seconds} s a case, ${threads} threads.`,
     `Documents of ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens, ${beams} beams, ${newTokens} new tokens on every side; the first answer is of 256 tokens.`,
-    `fastapi ${versions.fastapi}, uvicorn ${versions.uvicorn}; transformers ${versions.transformers}, torch ${versions.torch}: float32, one generation at a time; CTranslate2 ${versions.ctranslate2}: int8, OMP_WAIT_POLICY=PASSIVE, requests gathered for 5 ms into batches of 8 or 32, the better of the two in each case.`,
+    `fastapi ${versions.fastapi}, uvicorn ${versions.uvicorn}; transformers ${versions.transformers}, torch ${versions.torch}: float32, one generation at a time; CTranslate2 ${versions.ctranslate2}: int8, OMP_WAIT_POLICY=PASSIVE, requests gathered for 5 ms into batches. Of each side's settings the one with the most requests/s in each case; memory of several processes is the sum of what each has resident, shared or not.`,
     "Clients ask again as soon as they are answered; what is under way at the end is not counted. Bridle without its result cache.",
   ]);
 }

@@ -27,11 +27,17 @@ if not os.path.exists(os.path.join(converted, "model.bin")):
     converter = ctranslate2.converters.TransformersConverter(options["folder"])
     converter.convert(converted, quantization="int8", force=True)
 tokenizer = AutoTokenizer.from_pretrained(options["folder"])
+replicas = options.get("replicas", 1)
+# Replicas share the weights, and each works on a batch of its own.
 translator = ctranslate2.Translator(
-    converted, device="cpu", compute_type="int8", intra_threads=options["threads"], inter_threads=1
+    converted,
+    device="cpu",
+    compute_type="int8",
+    intra_threads=options["threads"] // replicas,
+    inter_threads=replicas,
 )
 waiting: asyncio.Queue = asyncio.Queue()
-worker = ThreadPoolExecutor(max_workers=1)
+workers = ThreadPoolExecutor(max_workers=replicas)
 
 
 def translate(sources: list[list[str]]) -> list[list[str]]:
@@ -47,10 +53,22 @@ def translate(sources: list[list[str]]) -> list[list[str]]:
     return [result.hypotheses[0] for result in results]
 
 
+async def answer(batch: list, free: asyncio.Semaphore) -> None:
+    loop = asyncio.get_running_loop()
+    answers = await loop.run_in_executor(workers, translate, [source for source, _ in batch])
+    free.release()
+    for (_, future), tokens in zip(batch, answers):
+        if not future.done():
+            future.set_result(tokens)
+
+
 async def serve() -> None:
     """Takes what has come meanwhile, at most a batch, and a little more while it is not full."""
     loop = asyncio.get_running_loop()
+    free = asyncio.Semaphore(replicas)
+    answering = set()
     while True:
+        await free.acquire()
         batch = [await waiting.get()]
         until = loop.time() + options["gatherMs"] / 1000
         while len(batch) < options["batch"]:
@@ -58,10 +76,9 @@ async def serve() -> None:
                 batch.append(await asyncio.wait_for(waiting.get(), max(0.0, until - loop.time())))
             except asyncio.TimeoutError:
                 break
-        answers = await loop.run_in_executor(worker, translate, [source for source, _ in batch])
-        for (_, future), answer in zip(batch, answers):
-            if not future.done():
-                future.set_result(answer)
+        task = asyncio.create_task(answer(batch, free))
+        answering.add(task)
+        task.add_done_callback(answering.discard)
 
 
 @asynccontextmanager

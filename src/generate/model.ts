@@ -260,8 +260,9 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   const options = {
     ...{ ...rest, device },
     ...(dtype !== "fp32" && { prepack: true }),
-    ...(sharesWeights === true && { packedFolder: packedCache() }),
   };
+  /** What generates is shared alone: the whole model, and what measures layers, are opened now and then. */
+  const shared = sharesWeights === true ? { packedFolder: packedCache() } : {};
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
   if (json === undefined)
@@ -289,8 +290,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   function beginEncoder(): Promise<Session> | undefined {
     if (options.prepack !== true) return undefined;
     const opening = openEncoder(family, config, weights, {
-      ...options,
-      ...adaptation,
+      ...{ ...options, ...shared, ...adaptation },
       ownThread: true,
     });
     // What goes wrong is told to who asks first.
@@ -376,7 +376,8 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
       if (encoderThread === true) encoder ??= beginEncoder();
       const begun = encoder;
       encoder = undefined;
-      return openGenerator(family, config, weights, { ...options, ...adaptation, encoder: begun });
+      const adapted = { ...options, ...shared, ...adaptation };
+      return openGenerator(family, config, weights, { ...adapted, encoder: begun });
     });
     opened = found;
     return found;

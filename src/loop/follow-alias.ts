@@ -10,7 +10,7 @@ export interface FollowAliasOptions
   extends Pick<ServedAliasOptions, "pollMs" | "onEvent" | "signal" | "takeTurn"> {
   readonly summarizer: Pick<
     CreateSummarizerOptions,
-    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "onOpening"
+    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "sharesWeights" | "onOpening"
   >;
   readonly freeBytes?: ServedAliasOptions["freeBytes"];
 }

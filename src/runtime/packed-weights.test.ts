@@ -5,6 +5,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   truncate,
@@ -13,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { GraphBuilder, linear, quantizeWeights, rewriteGraph } from "../graph/index.js";
 import { draftOf } from "./drafts.js";
@@ -78,6 +80,7 @@ async function made(): Promise<string> {
   return join(cache, names[0] as string);
 }
 
+const sizeOf = async (folder: string, name: string) => (await stat(join(folder, name))).size;
 const timeOf = async (folder: string) => (await stat(join(folder, "weights.bin"))).mtimeMs;
 
 it.each([false, true])(
@@ -106,30 +109,51 @@ it("makes one copy for all that come at once", async () => {
   await made();
   // Each opens it, and one has written it.
   expect(created).toHaveBeenCalledTimes(5);
+  expect(await answer({ packedFolder: cache })).toEqual(plain);
+  expect(created).toHaveBeenCalledTimes(6);
 });
 
 it("makes another copy for weights that have changed", async () => {
   await answer({ packedFolder: cache });
   const { file } = weights.get("w~columns") as { file: string };
+  const { atime, mtime } = await stat(file);
   const bytes = await readFile(file);
   bytes.fill(200, 0, inner * out);
   await writeFile(file, bytes);
-  // Whoever sets its time back changes nothing of that.
-  await utimes(file, new Date(0), new Date(0));
+  // What a checkpoint begins with tells it apart, also where somebody sets its time back.
+  await utimes(file, atime, mtime);
   expect(await answer({ packedFolder: cache })).toEqual(await answer());
   expect(await readdir(cache)).toHaveLength(2);
 });
 
-it("makes what is damaged anew, and answers meanwhile", async () => {
+it("makes what is damaged anew", async () => {
   const plain = await answer({ packedFolder: cache });
   const folder = await made();
-  await truncate(join(folder, "weights.bin"), 100);
+  const whole = await Promise.all(
+    ["graph.onnx", "weights.bin"].map((name) => sizeOf(folder, name)),
+  );
+  for (const damage of [
+    () => truncate(join(folder, "weights.bin"), 100),
+    () => writeFile(join(folder, "graph.onnx"), "no graph"),
+    // As a deletion leaves it that was cut off.
+    () => rm(join(folder, "graph.onnx")),
+    () => rm(join(folder, "whole.json")),
+  ]) {
+    await damage();
+    expect(await answer({ packedFolder: cache })).toEqual(plain);
+    expect(await made()).toBe(folder);
+    const now = ["graph.onnx", "weights.bin"].map((name) => sizeOf(folder, name));
+    expect(await Promise.all(now)).toEqual(whole);
+  }
+});
+
+it("leaves a copy that is whole where it cannot be opened, and does without", async () => {
+  const plain = await answer({ packedFolder: cache });
+  const before = await timeOf(await made());
+  const { InferenceSession } = await loadOnnxRuntime();
+  vi.spyOn(InferenceSession, "create").mockRejectedValueOnce(new Error("bad_alloc"));
   expect(await answer({ packedFolder: cache })).toEqual(plain);
-  expect(await readdir(cache)).toEqual([]);
-  expect(await answer({ packedFolder: cache })).toEqual(plain);
-  await made();
-  await writeFile(join(folder, "graph.onnx"), "no graph");
-  expect(await answer({ packedFolder: cache })).toEqual(plain);
+  expect(await timeOf(await made())).toBe(before);
 });
 
 it("drops what processes left that were killed while they wrote", async () => {
@@ -142,6 +166,35 @@ it("drops what processes left that were killed while they wrote", async () => {
   await answer({ packedFolder: cache });
   expect(existsSync(left)).toBe(false);
   expect(existsSync(ours)).toBe(true);
+});
+
+it("drops what a thread left that was ended, though its process lives on", async () => {
+  const plain = await answer({ packedFolder: cache });
+  const folder = await made();
+  await rm(folder, { recursive: true });
+  const left = draftOf(folder);
+  await mkdir(left);
+  const old = new Date(Date.now() - 2 * 3600 * 1000);
+  await utimes(left, old, old);
+  expect(await answer({ packedFolder: cache })).toEqual(plain);
+  expect(await made()).toBe(folder);
+});
+
+it("waits for who writes the same", async () => {
+  const plain = await answer({ packedFolder: cache });
+  const folder = await made();
+  const [elsewhere, draft] = [join(root, "elsewhere"), draftOf(folder)];
+  await rename(folder, elsewhere);
+  await mkdir(draft);
+  const { InferenceSession } = await loadOnnxRuntime();
+  const created = vi.spyOn(InferenceSession, "create");
+  const waiting = answer({ packedFolder: cache });
+  await sleep(300);
+  expect(created).not.toHaveBeenCalled();
+  await rename(elsewhere, folder);
+  await rm(draft, { recursive: true });
+  expect(await waiting).toEqual(plain);
+  expect(created).toHaveBeenCalledTimes(1);
 });
 
 it("drops what nobody has opened for a month, when something is written", async () => {
@@ -165,12 +218,14 @@ it("does without where nothing can be written", async () => {
   expect(await readFile(cache, "utf8")).toBe("a file");
 });
 
-it("tells what is wrong with a graph's weights as it does without", async () => {
-  await truncate((weights.get("w~columns") as { file: string }).file, 100);
-  const told = await answer().catch((thrown: Error) => thrown);
-  expect(told).toBeInstanceOf(Error);
-  await expect(answer({ packedFolder: cache })).rejects.toThrow((told as Error).message);
-  expect(await readdir(cache).catch(() => [])).toEqual([]);
+it("tells what onnxruntime says of a graph as it does without, and leaves nothing", async () => {
+  const { InferenceSession } = await loadOnnxRuntime();
+  vi.spyOn(InferenceSession, "create").mockRejectedValue(new Error("no such kernel"));
+  await expect(answer({ packedFolder: cache })).rejects.toMatchObject({
+    code: "RUN_FAILED",
+    details: { reason: "no such kernel" },
+  });
+  expect(await readdir(cache)).toEqual([]);
 });
 
 it.each([

@@ -1,25 +1,42 @@
 // Weights as products want them laid out, in files that processes map together: made once for a graph, its weights and a processor.
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { arch, cpus } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { InferenceSession } from "onnxruntime-node";
-import { BridleError } from "../errors/error.js";
+import { systemCode } from "../errors/file-errors.js";
 import type { Graph } from "../graph/index.js";
 import { draftOf, dropLeftDrafts } from "./drafts.js";
-import type { OnnxRuntime } from "./onnxruntime.js";
-import { withProcessLock } from "./process-lock.js";
 
 /** Raised when what is written changes, so that files made before are not taken for their like. */
 const formatVersion = "1";
 const graphFile = "graph.onnx";
 const weightsFile = "weights.bin";
+/** Written last: what the others are like when they are whole. */
+const noteFile = "whole.json";
 /** Smaller ones stay in the graph. */
 const leastBytes = 1024;
-/** A writer on another machine that gives no sign for so long has ended. */
-const silentMs = 60_000;
-/** Whoever finds nothing after so long does without. */
-const waitMs = 600_000;
+/** Bytes of a file of weights that tell what it is: a checkpoint's header and more. */
+const toldBytes = 1 << 20;
+/** Twice the weights are written; so many times as much must be free, as others write too. */
+const roomNeeded = 4;
+/** How long others that write the same are waited for; they take seconds. */
+const waitMs = 30_000;
+const pauseMs = 100;
+/** Nobody writes for so long: threads that were ended leave what they wrote to a process that lives on. */
+const staleMs = 3600 * 1000;
 /** What nobody has opened for so long is dropped when something is written. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
@@ -35,6 +52,20 @@ export interface ToOpen {
   /** The encoded graph. */
   readonly bytes: Uint8Array;
   readonly settings: InferenceSession.SessionOptions;
+}
+
+/** A graph whose weights are to be laid out in files, and what decides how. */
+export interface ToPack extends ToOpen {
+  /** Where its weights lie. */
+  readonly files: readonly string[];
+  /** Version of onnxruntime. */
+  readonly version: string;
+}
+
+/** What opens a session, and closes it. */
+export interface Opener<Session> {
+  create(one: ToOpen): Promise<Session>;
+  close(session: Session): Promise<void>;
 }
 
 /** Settings with more for onnxruntime's session. */
@@ -53,12 +84,11 @@ async function processor(): Promise<string> {
   return [process.platform, arch(), cpus()[0]?.model, features].join("\n");
 }
 
-/** Tells apart whatever another layout, or another graph, would come of. */
-async function keyOf(
-  { bytes, settings }: ToOpen,
-  files: readonly string[],
-  version: string,
-): Promise<string> {
+/**
+ * Tells apart whatever another layout, or another graph, would come of. Where a file lies does not count: containers have the same
+ * one at other places, and of another device.
+ */
+async function keyOf({ bytes, settings, files, version }: ToPack): Promise<string> {
   const hash = createHash("sha256");
   const { executionProviders, graphOptimizationLevel, extra } = settings;
   const { optimization } = (extra ?? {}) as { readonly optimization?: object };
@@ -71,140 +101,175 @@ async function keyOf(
   };
   hash.update(JSON.stringify(asked)).update(await processor());
   for (const file of [...files].sort()) {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
-    hash.update(`${file}\0${dev}\0${ino}\0${size}\0${mtimeNs}\0${ctimeNs}\0`);
+    const handle = await open(file, "r");
+    try {
+      const { size, mtimeNs } = await handle.stat({ bigint: true });
+      const { buffer, bytesRead } = await handle.read(new Uint8Array(toldBytes), 0, toldBytes, 0);
+      hash.update(`\0${size}\0${mtimeNs}\0`).update(buffer.subarray(0, bytesRead));
+    } finally {
+      await handle.close();
+    }
   }
   return hash.update(bytes).digest("hex").slice(0, 32);
 }
 
-/** Writes what has been written down to the disk. */
+/** Writes what has been written down to the disk, where the system can. */
 async function flush(path: string): Promise<void> {
-  const handle = await open(path, "r");
+  const isFolder = (await stat(path)).isDirectory();
+  const handle = await open(path, "r").catch((thrown: unknown) => {
+    if (!isFolder) throw thrown;
+  });
   try {
-    await handle.sync();
+    await handle?.sync();
+  } catch (thrown) {
+    // Windows syncs nothing that is open for reading alone.
+    if (!isFolder && systemCode(thrown) !== "EPERM") throw thrown;
   } finally {
-    await handle.close();
+    await handle?.close();
   }
+}
+
+/** What tells that a graph and its weights are as they were written. */
+async function noteOf(folder: string): Promise<{ bytes: Uint8Array; note: string }> {
+  const bytes = await readFile(join(folder, graphFile));
+  const graph = createHash("sha256").update(bytes).digest("hex");
+  const { size } = await stat(join(folder, weightsFile));
+  return { bytes, note: JSON.stringify({ graph, weightsBytes: size }) };
 }
 
 /** The graph in a folder that is whole, to be opened with the weights beside it; undefined where there is none. */
-async function read(folder: string, { settings }: ToOpen): Promise<ToOpen | undefined> {
-  const bytes = await readFile(join(folder, graphFile)).catch(() => undefined);
-  if (bytes === undefined) return undefined;
-  return {
-    bytes,
-    settings: {
-      // It has been optimized.
-      ...withSession(settings, { model_external_initializers_file_folder_path: folder }),
-      graphOptimizationLevel: "disabled",
-    },
-  };
+async function read(folder: string, settings: ToOpen["settings"]): Promise<ToOpen | undefined> {
+  try {
+    const { bytes, note } = await noteOf(folder);
+    if (note !== (await readFile(join(folder, noteFile), "utf8"))) return undefined;
+    const found = withSession(settings, { model_external_initializers_file_folder_path: folder });
+    // It has been optimized.
+    return { bytes, settings: { ...found, graphOptimizationLevel: "disabled" } };
+  } catch {
+    return undefined;
+  }
 }
 
-/** Writes a graph and its weights, laid out, into a folder that appears when it is whole. */
-async function write(
+/** Takes a folder away at once, so that nobody finds half of it, and then what is in it. */
+async function takeAway(folder: string): Promise<void> {
+  const gone = draftOf(folder);
+  await rename(folder, gone);
+  await rm(gone, { recursive: true, force: true });
+}
+
+/** Writes a graph and its weights, laid out, into a draft that gets the folder's name when it is whole. */
+async function write<Session>(
   folder: string,
-  { bytes, settings }: ToOpen,
-  create: (one: ToOpen) => Promise<{ release(): Promise<void> }>,
+  draft: string,
+  { bytes, settings }: ToPack,
+  { create, close }: Opener<Session>,
 ): Promise<void> {
-  const draft = draftOf(folder);
-  try {
-    await mkdir(draft);
-    const writing = withSession(settings, {
-      save_external_prepacked_constant_initializers: "1",
-      optimized_model_external_initializers_file_name: weightsFile,
-      optimized_model_external_initializers_min_size_in_bytes: String(leastBytes),
-    });
-    const session = await create({
-      bytes,
-      settings: { ...writing, optimizedModelFilePath: join(draft, graphFile) },
-    });
-    await session.release();
-    for (const name of await readdir(draft)) await flush(join(draft, name));
-    await flush(draft);
+  const writing = withSession(settings, {
+    save_external_prepacked_constant_initializers: "1",
+    optimized_model_external_initializers_file_name: weightsFile,
+    optimized_model_external_initializers_min_size_in_bytes: String(leastBytes),
+  });
+  const optimizedModelFilePath = join(draft, graphFile);
+  await close(await create({ bytes, settings: { ...writing, optimizedModelFilePath } }));
+  await writeFile(join(draft, noteFile), (await noteOf(draft)).note);
+  for (const name of await readdir(draft)) await flush(join(draft, name));
+  await flush(draft);
+  // What lies there is not whole, or was written meanwhile.
+  if ((await read(folder, settings)) === undefined) {
+    await takeAway(folder).catch(() => {});
     await rename(draft, folder);
     await flush(dirname(folder));
-  } finally {
-    await rm(draft, { recursive: true, force: true });
   }
+}
+
+/** Drafts of a folder that others write, or have left. */
+async function draftsOf(folder: string): Promise<string[]> {
+  const names = await readdir(dirname(folder)).catch(() => []);
+  const isDraft = (name: string) =>
+    name.startsWith(`${basename(folder)}.`) && name.endsWith(".draft");
+  return names.filter(isDraft).map((name) => join(dirname(folder), name));
+}
+
+/** Drops what nobody needs: what writers left, and what nobody has opened for a month. Who has it open keeps what is mapped. */
+async function tidy(cache: string): Promise<void> {
+  await dropLeftDrafts(cache);
+  for (const name of await readdir(cache)) {
+    const found = await stat(join(cache, name)).catch(() => undefined);
+    const age = Date.now() - (found?.mtimeMs ?? Date.now());
+    if (name.endsWith(".draft") && age > staleMs)
+      await rm(join(cache, name), { recursive: true, force: true });
+    else if (/^[0-9a-f]{32}$/.test(name) && age > unusedMs)
+      await takeAway(join(cache, name)).catch(() => {});
+  }
+}
+
+/** Whether a disk has room for what is written. */
+async function hasRoom(cache: string, files: readonly string[]): Promise<boolean> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  const { bavail, bsize } = await statfs(cache);
+  return bavail * bsize >= roomNeeded * sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /**
- * Opens a graph whose weights are files, with these laid out in a folder of the cache: found there, or made now, by one process of
- * all that want them. Where that is not possible, since the disk is full or nobody may write there, the graph is opened as it is,
- * with a layout of the process's own.
- * @param files where its weights lie
- * @param create opens a session; what it throws for the graph as it is, is thrown
+ * What lies in a folder; made where nothing whole does. Who finds that others write the same waits for them a while: no lock is held,
+ * since one that a thread took stays with its process when the thread is ended.
+ * @throws what the file system and onnxruntime throw
  */
-export async function openPacked<Session extends { release(): Promise<void> }>(
-  cache: string,
-  graph: ToOpen,
-  files: readonly string[],
-  ort: OnnxRuntime,
-  create: (one: ToOpen) => Promise<Session>,
-): Promise<Session> {
-  return (await tryPacked(cache, graph, files, ort, create)) ?? (await create(graph));
-}
-
-async function tryPacked<Session extends { release(): Promise<void> }>(
-  cache: string,
-  graph: ToOpen,
-  files: readonly string[],
-  { env }: OnnxRuntime,
-  create: (one: ToOpen) => Promise<Session>,
-): Promise<Session | undefined> {
-  let folder: string;
-  let found: ToOpen | undefined;
-  try {
-    folder = join(cache, await keyOf(graph, files, env.versions.node ?? ""));
-    found = await find(folder, graph, create);
-    if (found === undefined) return undefined;
-  } catch {
-    return undefined;
-  }
-  try {
-    return await create(found);
-  } catch {
-    // What cannot be opened is of no use to anybody: the next to come makes it anew.
-    await rm(folder, { recursive: true, force: true }).catch(() => {});
-    return undefined;
-  }
-}
-
-/** Drops what nobody has opened for a month; who has it open keeps what is mapped. */
-async function dropUnused(cache: string): Promise<void> {
-  for (const name of await readdir(cache)) {
-    if (!/^[0-9a-f]{32}$/.test(name)) continue;
-    const folder = join(cache, name);
-    const found = await stat(folder).catch(() => undefined);
-    if (found !== undefined && found.mtimeMs < Date.now() - unusedMs)
-      await rm(folder, { recursive: true, force: true }).catch(() => {});
-  }
-}
-
-/** What lies in a folder; made where nothing does. @throws what the file system and onnxruntime throw */
-async function find(
+async function find<Session>(
   folder: string,
-  graph: ToOpen,
-  create: (one: ToOpen) => Promise<{ release(): Promise<void> }>,
+  graph: ToPack,
+  opener: Opener<Session>,
 ): Promise<ToOpen | undefined> {
-  const found = await read(folder, graph);
+  const found = await read(folder, graph.settings);
   if (found !== undefined) {
     const now = new Date();
     // Where only others may write, they see to what is not used.
     await utimes(folder, now, now).catch(() => {});
     return found;
   }
-  await dropLeftDrafts(dirname(folder));
-  await dropUnused(dirname(folder));
-  const reason = "another process has been writing it for minutes";
-  await withProcessLock(
-    `${folder}.lock`,
-    { silentMs, waitMs },
-    async () => {
-      if ((await read(folder, graph)) === undefined) await write(folder, graph, create);
-    },
-    () => new BridleError("WRITE_FAILED", { file: folder, reason }),
-  );
-  return await read(folder, graph);
+  await tidy(dirname(folder));
+  if (!(await hasRoom(dirname(folder), graph.files))) return undefined;
+  const draft = draftOf(folder);
+  const until = performance.now() + waitMs;
+  /** Waits while others write. @returns what they have written */
+  const waitWhile = async (isBusy: (drafts: readonly string[]) => boolean) => {
+    while (performance.now() < until && isBusy(await draftsOf(folder))) {
+      await sleep(pauseMs);
+      const written = await read(folder, graph.settings);
+      if (written !== undefined) return written;
+    }
+    return undefined;
+  };
+  const others = await waitWhile((drafts) => drafts.length > 0);
+  if (others !== undefined) return others;
+  try {
+    await mkdir(draft);
+    // Of those who began at the same time the first by name writes.
+    const first = await waitWhile((drafts) => [...drafts].sort()[0] !== draft);
+    if (first !== undefined) return first;
+    await write(folder, draft, graph, opener);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  return await read(folder, graph.settings);
+}
+
+/**
+ * Opens a graph whose weights are files, with these laid out in a folder of the cache: found there, or made now, by one process of
+ * all that want them. Where that is not possible, since the disk is full or nobody may write there, the graph is opened as it is,
+ * with a layout of the process's own.
+ * @throws what `create` throws for the graph as it is
+ */
+export async function openPacked<Session>(
+  cache: string,
+  graph: ToPack,
+  opener: Opener<Session>,
+): Promise<Session> {
+  try {
+    const found = await find(join(cache, await keyOf(graph)), graph, opener);
+    if (found !== undefined) return await opener.create(found);
+  } catch {
+    // What is wrong with the graph itself is told below.
+  }
+  return await opener.create(graph);
 }

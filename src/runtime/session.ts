@@ -272,14 +272,17 @@ export async function openSession(
     isElsewhere
       ? await createOnThread({ bytes, settings })
       : await nativeCall(() => ort.InferenceSession.create(bytes, settings));
+  const close = (opened: NativeSession) =>
+    isElsewhere ? opened.release() : nativeCall(() => opened.release());
   let session: NativeSession;
   try {
     const whole = { bytes: encodeModel(model), settings };
     const { packedFolder } = options;
+    const version = ort.env.versions.node ?? "";
     const isPacked = options.prepack === true && isPlain && !training && canBePacked(graph);
     session =
       packedFolder !== undefined && isPacked
-        ? await openPacked(packedFolder, whole, files, ort, create)
+        ? await openPacked(packedFolder, { ...whole, files, version }, { create, close })
         : await create(whole);
   } catch (cause) {
     // The CPU is always there: what does not open on it is the graph, or there is no memory for it.
@@ -348,7 +351,7 @@ export async function openSession(
     },
     async close() {
       if (watch !== undefined) session.endProfiling();
-      await (isElsewhere ? session.release() : nativeCall(() => session.release()));
+      await close(session);
     },
   };
 }
