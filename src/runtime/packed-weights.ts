@@ -1,5 +1,5 @@
 // Weights as products want them laid out, in files that processes map together: made once for a graph, its weights and a processor.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   mkdir,
   open,
@@ -16,27 +16,27 @@ import { arch, cpus } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InferenceSession } from "onnxruntime-node";
-import { systemCode } from "../errors/file-errors.js";
 import type { Graph } from "../graph/index.js";
 import { draftOf, dropLeftDrafts } from "./drafts.js";
 
 /** Raised when what is written changes, so that files made before are not taken for their like. */
 const formatVersion = "1";
 const graphFile = "graph.onnx";
-const weightsFile = "weights.bin";
+/** What the file of weights ends in; no two have the same name, so that a graph never finds those of another. */
+const weightsSuffix = ".bin";
 /** Written last: what the others are like when they are whole. */
 const noteFile = "whole.json";
 /** Smaller ones stay in the graph. */
 const leastBytes = 1024;
-/** Bytes of a file of weights that tell what it is: a checkpoint's header and more. */
-const toldBytes = 1 << 20;
+/** Bytes of a file of weights that tell what it is: what it begins with, as a checkpoint's header, and samples of the rest. */
+const told = { first: 1 << 20, sample: 1 << 14, samples: 64 };
 /** Twice the weights are written; so many times as much must be free, as others write too. */
 const roomNeeded = 4;
 /** How long others that write the same are waited for; they take seconds. */
 const waitMs = 30_000;
 const pauseMs = 100;
-/** Nobody writes for so long: threads that were ended leave what they wrote to a process that lives on. */
-const staleMs = 3600 * 1000;
+/** A draft that nothing was added to for so long was left: threads that are ended leave theirs to a process that lives on. */
+const staleMs = 300_000;
 /** What nobody has opened for so long is dropped when something is written. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
@@ -79,8 +79,8 @@ function withSession(
 
 /** What decides how onnxruntime lays weights out on this machine. Source: MlasPlatform, which asks for the processor's features. */
 async function processor(): Promise<string> {
-  const told = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
-  const features = /^(?:flags|Features)\s*:.*$/m.exec(told)?.[0];
+  const text = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
+  const features = /^(?:flags|Features)\s*:.*$/m.exec(text)?.[0];
   return [process.platform, arch(), cpus()[0]?.model, features].join("\n");
 }
 
@@ -104,8 +104,14 @@ async function keyOf({ bytes, settings, files, version }: ToPack): Promise<strin
     const handle = await open(file, "r");
     try {
       const { size, mtimeNs } = await handle.stat({ bigint: true });
-      const { buffer, bytesRead } = await handle.read(new Uint8Array(toldBytes), 0, toldBytes, 0);
-      hash.update(`\0${size}\0${mtimeNs}\0`).update(buffer.subarray(0, bytesRead));
+      hash.update(`\0${size}\0${mtimeNs}\0`);
+      const bytes = new Uint8Array(told.first);
+      for (let i = 0; i <= told.samples; i++) {
+        const length = i === 0 ? told.first : told.sample;
+        const at = Math.floor((Number(size) * i) / (told.samples + 1));
+        const { bytesRead } = await handle.read(bytes, 0, length, at);
+        hash.update(bytes.subarray(0, bytesRead));
+      }
     } finally {
       await handle.close();
     }
@@ -113,28 +119,30 @@ async function keyOf({ bytes, settings, files, version }: ToPack): Promise<strin
   return hash.update(bytes).digest("hex").slice(0, 32);
 }
 
-/** Writes what has been written down to the disk, where the system can. */
-async function flush(path: string): Promise<void> {
-  const isFolder = (await stat(path)).isDirectory();
-  const handle = await open(path, "r").catch((thrown: unknown) => {
-    if (!isFolder) throw thrown;
-  });
+/** Makes a file last. Windows flushes what is open for writing alone. */
+async function flush(file: string): Promise<void> {
+  const handle = await open(file, "r+");
   try {
-    await handle?.sync();
-  } catch (thrown) {
-    // Windows syncs nothing that is open for reading alone.
-    if (!isFolder && systemCode(thrown) !== "EPERM") throw thrown;
+    await handle.sync();
   } finally {
-    await handle?.close();
+    await handle.close();
   }
+}
+
+/** Makes a folder's entries last, where the system opens folders. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
 }
 
 /** What tells that a graph and its weights are as they were written. */
 async function noteOf(folder: string): Promise<{ bytes: Uint8Array; note: string }> {
   const bytes = await readFile(join(folder, graphFile));
   const graph = createHash("sha256").update(bytes).digest("hex");
-  const { size } = await stat(join(folder, weightsFile));
-  return { bytes, note: JSON.stringify({ graph, weightsBytes: size }) };
+  const weights = (await readdir(folder)).filter((name) => name.endsWith(weightsSuffix));
+  const sizes = weights.map(async (name) => [name, (await stat(join(folder, name))).size] as const);
+  return { bytes, note: JSON.stringify({ graph, weights: await Promise.all(sizes) }) };
 }
 
 /** The graph in a folder that is whole, to be opened with the weights beside it; undefined where there is none. */
@@ -157,48 +165,79 @@ async function takeAway(folder: string): Promise<void> {
   await rm(gone, { recursive: true, force: true });
 }
 
-/** Writes a graph and its weights, laid out, into a draft that gets the folder's name when it is whole. */
+/** Writes a graph and its weights, laid out, into a draft. */
 async function write<Session>(
-  folder: string,
   draft: string,
   { bytes, settings }: ToPack,
   { create, close }: Opener<Session>,
 ): Promise<void> {
   const writing = withSession(settings, {
     save_external_prepacked_constant_initializers: "1",
-    optimized_model_external_initializers_file_name: weightsFile,
+    optimized_model_external_initializers_file_name: `${randomUUID()}${weightsSuffix}`,
     optimized_model_external_initializers_min_size_in_bytes: String(leastBytes),
   });
   const optimizedModelFilePath = join(draft, graphFile);
   await close(await create({ bytes, settings: { ...writing, optimizedModelFilePath } }));
   await writeFile(join(draft, noteFile), (await noteOf(draft)).note);
   for (const name of await readdir(draft)) await flush(join(draft, name));
-  await flush(draft);
-  // What lies there is not whole, or was written meanwhile.
-  if ((await read(folder, settings)) === undefined) {
-    await takeAway(folder).catch(() => {});
+  await flushFolder(draft);
+}
+
+/** Gives a draft its name, unless somebody else's whole one has it by now. */
+async function place(draft: string, folder: string, settings: ToOpen["settings"]): Promise<void> {
+  try {
     await rename(draft, folder);
-    await flush(dirname(folder));
+  } catch (thrown) {
+    if ((await read(folder, settings)) !== undefined) return;
+    // What lies there is not whole.
+    await takeAway(folder).catch(() => {
+      throw thrown;
+    });
+    await rename(draft, folder);
+  }
+  await flushFolder(dirname(folder));
+}
+
+/** The next to write has a name behind those of all that began before. */
+const draftFor = (folder: string) => draftOf(`${folder}.${Date.now()}`);
+
+/** Drafts of a folder, by when they were begun; those that were left are dropped. */
+async function draftsOf(folder: string): Promise<string[]> {
+  const cache = dirname(folder);
+  await dropLeft(cache);
+  const isDraft = (name: string) =>
+    name.startsWith(`${basename(folder)}.`) && name.endsWith(".draft");
+  return (await readdir(cache))
+    .filter(isDraft)
+    .sort()
+    .map((name) => join(cache, name));
+}
+
+/** Drops the drafts of processes that have ended, and those that nothing was added to for long. */
+async function dropLeft(cache: string): Promise<void> {
+  // What another user has left stays; it is of no harm.
+  await dropLeftDrafts(cache).catch(() => {});
+  for (const name of await readdir(cache)) {
+    if (!name.endsWith(".draft")) continue;
+    const draft = join(cache, name);
+    const all = [draft, ...(await readdir(draft).catch(() => [])).map((file) => join(draft, file))];
+    const times = all.map((each) =>
+      stat(each).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    );
+    if (Math.max(...(await Promise.all(times))) < Date.now() - staleMs)
+      await rm(draft, { recursive: true, force: true }).catch(() => {});
   }
 }
 
-/** Drafts of a folder that others write, or have left. */
-async function draftsOf(folder: string): Promise<string[]> {
-  const names = await readdir(dirname(folder)).catch(() => []);
-  const isDraft = (name: string) =>
-    name.startsWith(`${basename(folder)}.`) && name.endsWith(".draft");
-  return names.filter(isDraft).map((name) => join(dirname(folder), name));
-}
-
-/** Drops what nobody needs: what writers left, and what nobody has opened for a month. Who has it open keeps what is mapped. */
-async function tidy(cache: string): Promise<void> {
-  await dropLeftDrafts(cache);
+/** Drops what nobody has opened for a month; who has it open keeps what is mapped. */
+async function dropUnused(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
+    if (!/^[0-9a-f]{32}$/.test(name)) continue;
     const found = await stat(join(cache, name)).catch(() => undefined);
-    const age = Date.now() - (found?.mtimeMs ?? Date.now());
-    if (name.endsWith(".draft") && age > staleMs)
-      await rm(join(cache, name), { recursive: true, force: true });
-    else if (/^[0-9a-f]{32}$/.test(name) && age > unusedMs)
+    if (found !== undefined && found.mtimeMs < Date.now() - unusedMs)
       await takeAway(join(cache, name)).catch(() => {});
   }
 }
@@ -211,47 +250,55 @@ async function hasRoom(cache: string, files: readonly string[]): Promise<boolean
 }
 
 /**
- * What lies in a folder; made where nothing whole does. Who finds that others write the same waits for them a while: no lock is held,
- * since one that a thread took stays with its process when the thread is ended.
+ * What lies in a folder; made where nothing whole does. Who finds that others write the same waits for them a while, and then does
+ * without: no lock is held, since one that a thread took stays with its process when the thread is ended.
  * @throws what the file system and onnxruntime throw
  */
 async function find<Session>(
-  folder: string,
+  cache: string,
   graph: ToPack,
   opener: Opener<Session>,
 ): Promise<ToOpen | undefined> {
-  const found = await read(folder, graph.settings);
+  const key = await keyOf(graph);
+  const folder = join(cache, key);
+  const whole = () => read(folder, graph.settings);
+  const found = await whole();
   if (found !== undefined) {
     const now = new Date();
     // Where only others may write, they see to what is not used.
     await utimes(folder, now, now).catch(() => {});
     return found;
   }
-  await tidy(dirname(folder));
-  if (!(await hasRoom(dirname(folder), graph.files))) return undefined;
-  const draft = draftOf(folder);
+  await mkdir(cache, { recursive: true });
   const until = performance.now() + waitMs;
-  /** Waits while others write. @returns what they have written */
-  const waitWhile = async (isBusy: (drafts: readonly string[]) => boolean) => {
-    while (performance.now() < until && isBusy(await draftsOf(folder))) {
+  /** Waits for others' drafts. @returns whether none is in the way any more */
+  const isFree = async (isInTheWay: (drafts: readonly string[]) => boolean) => {
+    while (isInTheWay(await draftsOf(folder))) {
+      if (performance.now() >= until) return false;
       await sleep(pauseMs);
-      const written = await read(folder, graph.settings);
-      if (written !== undefined) return written;
     }
-    return undefined;
+    return true;
   };
-  const others = await waitWhile((drafts) => drafts.length > 0);
-  if (others !== undefined) return others;
+  if (!(await isFree((drafts) => drafts.length > 0))) return undefined;
+  const written = await whole();
+  if (written !== undefined) return written;
+  const draft = draftFor(folder);
   try {
     await mkdir(draft);
-    // Of those who began at the same time the first by name writes.
-    const first = await waitWhile((drafts) => [...drafts].sort()[0] !== draft);
-    if (first !== undefined) return first;
-    await write(folder, draft, graph, opener);
+    // Others may have begun at the same time.
+    if (!(await isFree(([first]) => first !== draft))) return undefined;
+    const other = await whole();
+    if (other !== undefined) return other;
+    await dropUnused(cache);
+    if (!(await hasRoom(cache, graph.files))) return undefined;
+    await write(draft, graph, opener);
+    // Somebody may have replaced what has been read.
+    if ((await keyOf(graph)) !== key) return undefined;
+    await place(draft, folder, graph.settings);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-  return await read(folder, graph.settings);
+  return await whole();
 }
 
 /**
@@ -266,7 +313,7 @@ export async function openPacked<Session>(
   opener: Opener<Session>,
 ): Promise<Session> {
   try {
-    const found = await find(join(cache, await keyOf(graph)), graph, opener);
+    const found = await find(cache, graph, opener);
     if (found !== undefined) return await opener.create(found);
   } catch {
     // What is wrong with the graph itself is told below.
