@@ -31,6 +31,26 @@ interface Factor {
   readonly zero: number;
 }
 
+/** Tokens of which the largest elements are found together. */
+const tokensTogether = 16;
+
+/**
+ * The largest |element| over the tokens of [B,H,S,D], as [B,H,1,D]. For a single document onnxruntime looks for the largest along an
+ * axis one element at a time, unless it is the last: pooling rows as the layer has made them does most of that in vectors.
+ */
+function emitLargest(e: Emitter, x: Value): string {
+  const [, heads, , width] = x.shape.map(Number) as [number, number, number, number];
+  const rows = e.node("Transpose", [e.node("Abs", [x.name])], {
+    attributes: { perm: [0, 2, 1, 3] },
+  });
+  const plane = e.node("Reshape", [rows, e.ints([0, 1, -1, heads * width])]);
+  const kernel = [tokensTogether, 1];
+  const attributes = { kernel_shape: kernel, strides: kernel, ceil_mode: 1 };
+  const pooled = e.node("MaxPool", [plane], { attributes });
+  const most = e.node("ReduceMax", [pooled, e.ints([2])], { attributes: { keepdims: 1 } });
+  return e.node("Reshape", [most, e.ints([0, heads, 1, width])]);
+}
+
 export const quantizedAttentionOps: OpTable = {
   quantizeMemory: {
     infer(inputs, { dtype, turned }) {
@@ -47,13 +67,10 @@ export const quantizedAttentionOps: OpTable = {
       ];
     },
     emit(e, node) {
-      const x = required("quantizeMemory", node.inputs, 0).name;
+      const x = required("quantizeMemory", node.inputs, 0);
       const [values, largest] = node.outputs as [Value, Value];
-      const size = e.node("ReduceMax", [e.node("Abs", [x]), e.ints([-2])], {
-        attributes: { keepdims: 1 },
-      });
-      e.into([largest.name], "Max", [size, e.scalar(smallest)]);
-      const relative = e.node("Div", [x, largest.name]);
+      e.into([largest.name], "Max", [emitLargest(e, x), e.scalar(smallest)]);
+      const relative = e.node("Div", [x.name, largest.name]);
       const zero = values.dtype === "uint8" ? e.byte(zeroOf(values.dtype)) : e.signedByte(0);
       const inputs = [relative, e.scalar(1 / signed.steps), zero];
       if (node.attributes.turned !== true) e.into([values.name], "QuantizeLinear", inputs);
