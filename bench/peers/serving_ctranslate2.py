@@ -55,11 +55,17 @@ def translate(sources: list[list[str]]) -> list[list[str]]:
 
 async def answer(batch: list, free: asyncio.Semaphore) -> None:
     loop = asyncio.get_running_loop()
-    answers = await loop.run_in_executor(workers, translate, [source for source, _ in batch])
-    free.release()
-    for (_, future), tokens in zip(batch, answers):
-        if not future.done():
-            future.set_result(tokens)
+    try:
+        answers = await loop.run_in_executor(workers, translate, [source for source, _ in batch])
+        for (_, future), tokens in zip(batch, answers):
+            if not future.done():
+                future.set_result(tokens)
+    except Exception as wrong:
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(wrong)
+    finally:
+        free.release()
 
 
 async def serve() -> None:

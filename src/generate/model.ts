@@ -257,10 +257,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   }
   const device = await chooseDevice(dtype === "fp32" ? askedDevice : "cpu");
   // Whole-number products want their weights laid out anew whatever the number of rows.
-  const options = {
-    ...{ ...rest, device },
-    ...(dtype !== "fp32" && { prepack: true }),
-  };
+  const options = { ...rest, device, ...(dtype !== "fp32" && { prepack: true }) };
   /** What generates is shared alone: the whole model, and what measures layers, are opened now and then. */
   const shared = sharesWeights === true ? { packedFolder: packedCache() } : {};
   const configFile = join(folder, "config.json");

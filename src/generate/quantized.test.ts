@@ -92,33 +92,6 @@ describe("a model in whole numbers", () => {
   });
 
   it.each([
-    ["int8", "Pegasus", 2],
-    ["int8", "T5", 2],
-    // onnxruntime does not write what it makes of 4-bit weights whole.
-    ["int4", "Pegasus", 0],
-    // The encoder uses its weights as they lie.
-    ["fp32", "T5", 1],
-    // A table of positions that no file holds is fed at every run.
-    ["fp32", "Pegasus", 0],
-  ] as const)(
-    "in %s, %s, says the same from what processes share, %d copies of it",
-    async (dtype, kind, copies) => {
-      const of = kind === "T5" ? await makeTinyT5(join(home, "t5")) : folder;
-      const asked = { numBeams: 3, maxNewTokens: 8, numReturnSequences: 3 };
-      const generate = (model: Model) => model.generate({ inputIds: input.inputIds }, asked);
-      const said = [];
-      for (const encoderThread of [true, true, false]) {
-        const options = { dtype, sharesWeights: true, encoderThread };
-        said.push(await using(options, generate, of));
-        const made = await readdir(join(home, "cache", "packed")).catch(() => []);
-        expect(made).toHaveLength(copies);
-      }
-      const own = await using({ dtype }, generate, of);
-      expect(said).toEqual([own, own, own]);
-    },
-  );
-
-  it.each([
     ["int8", 0.05],
     ["int4", 0.4],
   ] as const)("in %s is off by less than %d", async (dtype, most) => {

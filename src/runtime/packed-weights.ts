@@ -250,7 +250,7 @@ async function hasRoom(cache: string, files: readonly string[]): Promise<boolean
 }
 
 /**
- * What lies in a folder; made where nothing whole does. Who finds that others write the same waits for them a while, and then does
+ * What lies in the cache; made where nothing whole does, and undefined where that is not possible now. Who finds that others write the same waits for them a while, and then does
  * without: no lock is held, since one that a thread took stays with its process when the thread is ended.
  * @throws what the file system and onnxruntime throw
  */

@@ -85,6 +85,29 @@ describe.skipIf(process.platform !== "linux")("several processes (Linux)", () =>
     },
   );
 
+  it("map one copy of weights that products want laid out anew", async () => {
+    const int8 = ["--model", model, "--dtype", "int8", "--device", "cpu"];
+    const { child, url } = await serve(...int8, "--workers", "2");
+    await untilReady(url);
+    const [first, second] = await childrenOf(child);
+    /** Files of the cache that a process maps, each with its place on the disk. */
+    const mapped = async (pid: number | undefined) => {
+      const text = await readFile(`/proc/${pid}/maps`, "utf8");
+      return new Set(
+        [...text.matchAll(/(\d+) +(\/.*\/cache\/packed\/.*\.bin)$/gm)].map(([all]) => all),
+      );
+    };
+    // One is ready before the other has opened its model.
+    while ((await mapped(first)).size < 2 || (await mapped(second)).size < 2) await sleep(50);
+    expect(await mapped(first)).toEqual(await mapped(second));
+    const answers = await Promise.all([ask(url, long), ask(url, long)]);
+    const summaries = await Promise.all(answers.map((answer) => answer.text()));
+    const [one, other] = summaries.map((text) => (JSON.parse(text) as { summary: string }).summary);
+    expect(one).toBe(other);
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+
   it("are gone with the process that answers, however that went", async () => {
     const { child, url } = await serve("--model", model, "--workers", "2");
     await untilReady(url);

@@ -32,7 +32,7 @@ interface Factor {
 }
 
 /** Tokens of which the largest elements are found together. */
-const tokensTogether = 16;
+const pooledTokens = 16;
 
 /**
  * The largest |element| over the tokens of [B,H,S,D], as [B,H,1,D]. For a single document onnxruntime looks for the largest along an
@@ -44,7 +44,7 @@ function emitLargest(e: Emitter, x: Value): string {
     attributes: { perm: [0, 2, 1, 3] },
   });
   const plane = e.node("Reshape", [rows, e.ints([0, 1, -1, heads * width])]);
-  const kernel = [tokensTogether, 1];
+  const kernel = [pooledTokens, 1];
   const attributes = { kernel_shape: kernel, strides: kernel, ceil_mode: 1 };
   const pooled = e.node("MaxPool", [plane], { attributes });
   const most = e.node("ReduceMax", [pooled, e.ints([2])], { attributes: { keepdims: 1 } });
@@ -58,6 +58,8 @@ export const quantizedAttentionOps: OpTable = {
       if (x.shape.length !== 4) throw mismatch("quantizeMemory", "[B,H,S,D] is needed", x);
       if (!isWhole(dtype)) throw mismatch("quantizeMemory", `${String(dtype)} is no whole number`);
       const [batch, heads, length, width] = x.shape as [Dim, Dim, Dim, Dim];
+      if (typeof heads !== "number" || typeof width !== "number")
+        throw mismatch("quantizeMemory", "heads and their width must be known", x);
       return [
         {
           dtype,

@@ -133,6 +133,27 @@ describe("attention to whole numbers", () => {
     for (const type of await types()) expect(await rounded(feeds, type)).toEqual(found);
   });
 
+  it.each([1, 3, 16, 17, 33])("has the largest of %d tokens for its scale", async (tokens) => {
+    for (const documents of [1, 2]) {
+      const shape = [documents, heads, tokens, width];
+      const x = numbers(tokens, ...shape);
+      const g = new GraphBuilder();
+      const of = g.input("x", "float32", ["documents", heads, "source", width]);
+      const { largest } = quantizeMemory(g, of, { dtype: "int8" });
+      const options = { device: "cpu", threads: 1 } as const;
+      const session = await openSession(g.finish([g.output("y", largest)]), new Map(), options);
+      const { y } = await session.run({ x });
+      await session.close();
+      const most = new Float32Array(documents * heads * width);
+      for (const [i, each] of x.data.entries()) {
+        const at = Math.floor(i / (tokens * width)) * width + (i % width);
+        most[at] = Math.max(most[at] as number, Math.abs(each));
+      }
+      expect(y?.data).toEqual(most);
+      expect(y?.shape).toEqual([documents, heads, 1, width]);
+    }
+  });
+
   it("counts the many that have little weight beside one that has half of it", async () => {
     const many = 600;
     const q = numbers(1, batch, heads, rows, width).data.map((x) => 1 + x / 100);
