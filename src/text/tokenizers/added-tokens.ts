@@ -26,7 +26,7 @@ export function createSplitter(
   tokens: readonly AddedToken[],
   isSpace: (unit: number) => boolean,
 ): (text: string) => TextPart[] {
-  const trie = new PieceTrie(tokens.map(({ content }, id) => ({ piece: content, id })));
+  const trie = new PieceTrie(tokens.map(({ content }) => ({ piece: content })));
 
   function split(text: string): TextPart[] {
     const parts: TextPart[] = [];

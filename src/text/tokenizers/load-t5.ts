@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { AddedToken } from "./added-tokens.js";
+import type { PieceTrie } from "./piece-trie.js";
 import {
   checkBytePieces,
-  checkPieceLengths,
+  indexPieces,
   pieceTypes,
   readSentencePieceModel,
 } from "./sentencepiece-model.js";
@@ -106,10 +107,10 @@ function readConverted(file: string, json: Json): Read {
     return { piece, score: score as number };
   });
   const byteFallback = model.byte_fallback === true;
-  check(pieces, byteFallback, invalid);
+  const trie = index(pieces, byteFallback, invalid);
   const precompiledCharsmap = readPreparation(file, json);
   return {
-    vocabulary: { pieces, unknownId, precompiledCharsmap, byteFallback },
+    vocabulary: { pieces, trie, unknownId, precompiledCharsmap, byteFallback },
     added: tokensOfConverted(file, json),
   };
 }
@@ -120,19 +121,18 @@ function readSpiece(folder: string, bytes: Uint8Array | undefined, extraIds: num
   const file = join(folder, "spiece.model");
   const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
   const model = readSentencePieceModel(bytes, file);
-  const known = new Set(model.pieces.map(({ piece }) => piece));
   const extra = Array.from({ length: extraIds }, (_, i) => `<extra_id_${extraIds - 1 - i}>`).filter(
-    (piece) => !known.has(piece),
+    (piece) => model.trie.find(piece) < 0,
   );
   const pieces = [
     ...model.pieces.map(({ piece, score }) => ({ piece, score })),
     ...extra.map((piece) => ({ piece, score: 0 })),
   ];
-  check(pieces, model.byteFallback, invalid);
+  const trie = index(pieces, model.byteFallback, invalid);
   const plain = { lstrip: false, rstrip: false };
   return {
     vocabulary: {
-      ...{ pieces, unknownId: model.unknownId, byteFallback: model.byteFallback },
+      ...{ pieces, trie, unknownId: model.unknownId, byteFallback: model.byteFallback },
       precompiledCharsmap: model.normalizer.precompiledCharsmap,
     },
     added: [
@@ -148,22 +148,19 @@ function readSpiece(folder: string, bytes: Uint8Array | undefined, extraIds: num
   };
 }
 
-/** @throws TOKENIZER_INVALID for pieces that no vocabulary has */
-function check(
+/** The trie of a vocabulary. @throws TOKENIZER_INVALID for pieces that none has */
+function index(
   pieces: readonly { readonly piece: string; readonly score: number }[],
   byteFallback: boolean,
   invalid: (reason: string) => BridleError,
-): void {
-  const seen = new Set<string>();
-  for (const { piece } of pieces) {
-    if (seen.has(piece)) throw invalid(`the piece ${JSON.stringify(piece)} stands in it twice`);
-    seen.add(piece);
-  }
+): PieceTrie {
+  const trie = indexPieces(pieces, invalid);
+  if (!byteFallback) return trie;
   const byte = /^<0x[0-9A-F]{2}>$/;
   const typed = pieces.map(({ piece, score }) => ({
     ...{ piece, score },
     type: byte.test(piece) ? pieceTypes.byte : pieceTypes.normal,
   }));
-  checkPieceLengths(typed, invalid);
-  if (byteFallback) checkBytePieces(typed, invalid);
+  checkBytePieces(typed, invalid);
+  return trie;
 }

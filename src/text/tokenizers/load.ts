@@ -8,8 +8,8 @@ import { createPegasusTokenizer, type PegasusTokenizerConfig } from "./pegasus-t
 import { createSentencePiece, type SentencePiece } from "./sentencepiece.js";
 import {
   checkBytePieces,
-  checkPieceLengths,
   defaultUnknownSurface,
+  indexPieces,
   type Piece,
   pieceTypes,
   readSentencePieceModel,
@@ -91,7 +91,6 @@ function fromTokenizerJson(
   const unknownId = unknown - config.offset;
   const own = new Set([config.padToken, config.eosToken]);
   const pieces: Piece[] = [];
-  const seen = new Set<string>();
   for (const [id, entry] of vocab.entries()) {
     if (id < config.offset) continue;
     const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
@@ -103,8 +102,6 @@ function fromTokenizerJson(
     ) {
       throw invalid(`vocab entry ${id} is no pair of piece and score`);
     }
-    if (seen.has(piece)) throw invalid(`the piece ${JSON.stringify(piece)} stands in it twice`);
-    seen.add(piece);
     const reserved = own.has(piece) || /^<unk_\d+>$/.test(piece);
     let type: number = pieceTypes.normal;
     if (id === unknown) type = pieceTypes.unknown;
@@ -114,11 +111,12 @@ function fromTokenizerJson(
     pieces.push({ piece, score: Math.fround(score), type });
   }
   if (pieces[unknownId] === undefined) throw invalid(`its unk_id ${unknown} is no piece`);
-  checkPieceLengths(pieces, invalid);
+  const trie = indexPieces(pieces, invalid);
   if (byteFallback) checkBytePieces(pieces, invalid);
   const precompiledCharsmap = readPreparation(file, json);
   return {
     pieces,
+    trie,
     unknownId,
     unknownSurface: defaultUnknownSurface,
     byteFallback,

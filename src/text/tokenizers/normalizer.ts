@@ -107,7 +107,7 @@ export function createNormalizer(
   const replacements = rules?.replacements ?? new Uint8Array();
   // A trie takes UTF-16 units; here each stands for a byte.
   const keptTrie = new PieceTrie(
-    kept.map((piece, id) => ({ piece: Buffer.from(piece).toString("latin1"), id })),
+    kept.map((piece) => ({ piece: Buffer.from(piece).toString("latin1") })),
   );
   const spaceMark = encoder.encode(escapeWhitespaces ? spaceSymbol : " ");
 

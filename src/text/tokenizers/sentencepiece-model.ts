@@ -1,6 +1,7 @@
 // Reads a spiece.model: SentencePiece's protobuf with its pieces, their scores and the normalizer.
 import { BridleError } from "../../errors/error.js";
-import { float, signed, text, visit } from "../../graph/protobuf.js";
+import { float, signed, text, texts, visit } from "../../graph/protobuf.js";
+import { PieceTrie } from "./piece-trie.js";
 
 export const pieceTypes = {
   normal: 1,
@@ -31,6 +32,8 @@ export interface NormalizerSpec {
 
 export interface SentencePieceModel {
   readonly pieces: readonly Piece[];
+  /** Over all of the pieces. */
+  readonly trie: PieceTrie;
   readonly normalizer: NormalizerSpec;
   /** What decoded text goes through; undefined for nothing. */
   readonly denormalizer: NormalizerSpec | undefined;
@@ -86,26 +89,41 @@ const plainNormalizer: NormalizerSpec = {
  */
 export function readSentencePieceModel(bytes: Uint8Array, file: string): SentencePieceModel {
   const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
-  const pieces: Piece[] = [];
+  // Parts of a Buffer are Buffers, which take longer to make.
+  const all = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
+  const [starts, ends, scores, types]: [number[], number[], number[], number[]] = [[], [], [], []];
   let modelType = unigram;
   let byteFallback = false;
   let whitespaceAsSuffix = false;
   let unknownSurface = defaultUnknownSurface;
   let normalizer = plainNormalizer;
   let denormalizer = plainNormalizer;
-  let [piece, score, type] = ["", 0, pieceTypes.normal as number];
+  let [start, end, score, type] = [0, 0, 0, pieceTypes.normal as number];
   const pieceHandlers = {
-    [pieceField.piece]: { bytes: (b: Uint8Array) => (piece = text(b)) },
-    [pieceField.score]: { bytes: (b: Uint8Array) => (score = float(b)) },
+    [pieceField.piece]: {
+      place(from: number, to: number) {
+        start = from;
+        end = to;
+      },
+    },
+    [pieceField.score]: {
+      place(from: number, to: number) {
+        score = to - from === 4 ? view.getFloat32(from, true) : float(all.subarray(from, to));
+      },
+    },
     [pieceField.type]: { value: (v: number | bigint) => (type = signed(v)) },
   };
-  // Parts of a Buffer are Buffers, which take longer to make.
-  visit(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
+  visit(all, {
     [model.piece]: {
-      bytes(inner) {
-        [piece, score, type] = ["", 0, pieceTypes.normal];
-        visit(inner, pieceHandlers);
-        pieces.push({ piece, score, type });
+      place(from, to) {
+        start = end = score = 0;
+        type = pieceTypes.normal;
+        visit(all, pieceHandlers, from, to);
+        starts.push(start);
+        ends.push(end);
+        scores.push(score);
+        types.push(type);
       },
     },
     [model.trainer]: {
@@ -122,23 +140,27 @@ export function readSentencePieceModel(bytes: Uint8Array, file: string): Sentenc
       bytes: (inner) => (denormalizer = readNormalizer(inner, denormalizer)),
     },
   });
+  const pieces: Piece[] = texts(all, starts, ends).map((piece, id) => ({
+    piece,
+    score: scores[id] as number,
+    type: types[id] as number,
+  }));
   if (pieces.length === 0) throw invalid("it has no pieces, so it is no SentencePiece model");
   if (modelType !== unigram) throw invalid(`its model type is ${modelType}, not Unigram (1)`);
-  const seen = new Set<string>();
-  for (const [id, { piece, score }] of pieces.entries()) {
+  for (let id = 0; id < pieces.length; id++) {
+    const { piece, score } = pieces[id] as Piece;
     if (piece === "") throw invalid(`piece ${id} is empty`);
-    if (seen.has(piece)) throw invalid(`the piece ${JSON.stringify(piece)} stands in it twice`);
     if (!Number.isFinite(score)) throw invalid(`the score of piece ${id} is ${score}`);
-    seen.add(piece);
   }
+  const trie = indexPieces(pieces, invalid);
   const unknownId = pieces.findIndex(({ type }) => type === pieceTypes.unknown);
   if (unknownId < 0) throw invalid("it has no unknown piece");
-  checkPieceLengths(pieces, invalid);
   if (unknownSurface.length > maxSurface)
     throw invalid(`its unknown piece reads as ${unknownSurface.length} characters`);
   if (byteFallback) checkBytePieces(pieces, invalid);
   return {
     pieces,
+    trie,
     normalizer: { ...normalizer, whitespaceAsSuffix },
     denormalizer: denormalizer.precompiledCharsmap.length > 0 ? denormalizer : undefined,
     unknownId,
@@ -153,12 +175,17 @@ const maxPieceCharacters = 8_000_000;
 /** What an unknown piece reads as is written for every unknown piece of a text. */
 const maxSurface = 1000;
 
-export function checkPieceLengths(
-  pieces: readonly Piece[],
+/** The trie of a vocabulary. @throws what `invalid` makes where pieces are too long together, or one stands in it twice */
+export function indexPieces(
+  pieces: readonly { readonly piece: string }[],
   invalid: (reason: string) => BridleError,
-): void {
-  const characters = pieces.reduce((sum, { piece }) => sum + piece.length, 0);
+): PieceTrie {
+  let characters = 0;
+  for (const { piece } of pieces) characters += piece.length;
   if (characters > maxPieceCharacters) throw invalid(`its pieces have ${characters} characters`);
+  const trie = new PieceTrie(pieces);
+  if (trie.twice === undefined) return trie;
+  throw invalid(`the piece ${JSON.stringify(trie.twice)} stands in it twice`);
 }
 
 /** A model that falls back to bytes needs a piece for each of them. */

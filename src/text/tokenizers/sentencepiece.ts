@@ -63,16 +63,18 @@ function decodeBytes(bytes: readonly number[]): string {
 
 /** @param file named in errors @throws TOKENIZER_INVALID when a normalization table is damaged */
 export function createSentencePiece(model: SentencePieceModel, file: string): SentencePiece {
-  const { pieces, unknownId, unknownSurface, byteFallback } = model;
+  const { pieces, trie, unknownId, unknownSurface, byteFallback } = model;
   const userDefined = pieces
     .filter(({ type }) => type === pieceTypes.userDefined)
     .map(({ piece }) => piece);
   const normalizer = createNormalizer(model.normalizer, userDefined, file);
   const denormalizer =
     model.denormalizer === undefined ? undefined : createNormalizer(model.denormalizer, [], file);
-  const unigram = createUnigram(pieces, unknownId);
-  const ids = new Map(pieces.map(({ piece }, id) => [piece, id]));
-  const idOf = (piece: string) => ids.get(piece) ?? unknownId;
+  const unigram = createUnigram(pieces, trie, unknownId);
+  const idOf = (piece: string) => {
+    const id = trie.find(piece);
+    return id < 0 ? unknownId : id;
+  };
   const stripsSpace = model.normalizer.addDummyPrefix || model.normalizer.removeExtraWhitespaces;
   const bytes = new Map(Array.from({ length: 256 }, (_, byte) => [idOf(bytePiece(byte)), byte]));
 

@@ -4,6 +4,7 @@ import { BridleError } from "../../errors/error.js";
 import { type AddedToken, createSplitter, type TextPart } from "./added-tokens.js";
 import { createGraphemeNormalizer } from "./grapheme-normalizer.js";
 import { spaceSymbol } from "./normalizer.js";
+import type { PieceTrie } from "./piece-trie.js";
 import { bytePiece, pieceTypes } from "./sentencepiece-model.js";
 import {
   checkTexts,
@@ -18,6 +19,8 @@ import { createUnigram } from "./unigram.js";
 export interface T5Vocabulary {
   /** Every piece by its id, with its score. */
   readonly pieces: readonly { readonly piece: string; readonly score: number }[];
+  /** Over all of the pieces. */
+  readonly trie: PieceTrie;
   readonly unknownId: number;
   readonly precompiledCharsmap: Uint8Array;
   /** Writes characters that are in no piece as the bytes of their UTF-8. */
@@ -38,15 +41,16 @@ const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** @param file named in errors @throws TOKENIZER_INVALID when a special token has no id, or a table is damaged */
 export function createT5Tokenizer(
-  { pieces, unknownId, precompiledCharsmap, byteFallback }: T5Vocabulary,
+  { pieces, trie, unknownId, precompiledCharsmap, byteFallback }: T5Vocabulary,
   config: T5TokenizerConfig,
   file: string,
 ): Tokenizer {
-  const ids = new Map(pieces.map(({ piece }, id) => [piece, id]));
   const byContent = new Map(config.added.map((token) => [token.content, token]));
   const idOf = (name: string, content: string): number => {
-    const id = byContent.get(content)?.id ?? ids.get(content);
-    if (id !== undefined) return id;
+    const added = byContent.get(content)?.id;
+    if (added !== undefined) return added;
+    const id = trie.find(content);
+    if (id >= 0) return id;
     const reason = `its ${name} ${JSON.stringify(content)} is not in the vocabulary`;
     throw new BridleError("TOKENIZER_INVALID", { file, reason });
   };
@@ -65,11 +69,15 @@ export function createT5Tokenizer(
   const vocabSize = [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), pieces.length);
   const normalizer = createGraphemeNormalizer(precompiledCharsmap, file);
   const unigram = createUnigram(
-    pieces.map((piece) => ({ ...piece, type: pieceTypes.normal })),
+    pieces.map(({ piece, score }) => ({ piece, score, type: pieceTypes.normal })),
+    trie,
     unknownId,
     { precision: "double" },
   );
-  const byteIds = Array.from({ length: 256 }, (_, byte) => ids.get(bytePiece(byte)) ?? unknownId);
+  const byteIds = Array.from({ length: 256 }, (_, byte) => {
+    const id = trie.find(bytePiece(byte));
+    return id < 0 ? unknownId : id;
+  });
   const bytes = new Map(byteFallback ? byteIds.map((id, byte) => [id, byte]) : []);
 
   /** Tokens of a character run that no piece has: the unknown one, or those of its bytes. */

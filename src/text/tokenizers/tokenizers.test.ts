@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { spieceModel, tinyPieces } from "../../../test/support/tiny-pegasus.js";
 import type { Writer } from "../../graph/protobuf.js";
 import { loadTokenizer } from "./load.js";
+import { PieceTrie } from "./piece-trie.js";
 import { createSentencePiece } from "./sentencepiece.js";
 import { defaultUnknownSurface, readSentencePieceModel } from "./sentencepiece-model.js";
 import { cleanUpSpaces, settledText, stripPython, type Tokenizer } from "./tokenizer.js";
@@ -43,15 +44,16 @@ describe("SentencePiece", () => {
   });
 
   it("takes a user-defined piece before learned ones, also where normalizing makes it", () => {
-    const pieces = ["\u2581", ..."abc"].map((piece) => ({ piece, score: -3, type: 1 }));
+    const pieces = [
+      { piece: "<unk>", score: 0, type: 2 },
+      { piece: "bc", score: 0, type: 4 },
+      ...["\u2581", ..."abc"].map((piece) => ({ piece, score: -3, type: 1 })),
+      { piece: "ab", score: -4, type: 1 },
+    ];
     const model = createSentencePiece(
       {
-        pieces: [
-          { piece: "<unk>", score: 0, type: 2 },
-          { piece: "bc", score: 0, type: 4 },
-          ...pieces,
-          { piece: "ab", score: -4, type: 1 },
-        ],
+        pieces,
+        trie: new PieceTrie(pieces),
         unknownId: 0,
         normalizer: {
           precompiledCharsmap: buildCharsmap("nfkc"),
@@ -73,15 +75,17 @@ describe("SentencePiece", () => {
   });
 
   it("weighs small differences at the end of a long text as at its beginning", () => {
+    const made = [
+      { piece: "<unk>", score: 0, type: 2 },
+      { piece: "a", score: -10, type: 1 },
+      { piece: "b", score: -10, type: 1 },
+      { piece: "ab", score: -19.99, type: 1 },
+      { piece: "\u2581", score: -1, type: 1 },
+    ];
     const model = createSentencePiece(
       {
-        pieces: [
-          { piece: "<unk>", score: 0, type: 2 },
-          { piece: "a", score: -10, type: 1 },
-          { piece: "b", score: -10, type: 1 },
-          { piece: "ab", score: -19.99, type: 1 },
-          { piece: "\u2581", score: -1, type: 1 },
-        ],
+        pieces: made,
+        trie: new PieceTrie(made),
         unknownId: 0,
         normalizer: {
           precompiledCharsmap: new Uint8Array(),

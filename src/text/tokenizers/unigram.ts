@@ -22,30 +22,33 @@ export interface Unigram {
 
 /**
  * Sums are float32, as in the reference's C++, or float64, as in the tokenizers library's Rust.
+ * @param trie over all of the pieces
  * Source: google/sentencepiece 0.2.3, unigram_model.cc, EncodeOptimized; Kudo 2018.
  */
 export function createUnigram(
   pieces: readonly Piece[],
+  trie: PieceTrie,
   unknownId: number,
   { precision = "single" as "single" | "double" } = {},
 ): Unigram {
   const round = precision === "single" ? Math.fround : (sum: number) => sum;
-  const normal = pieces.filter(({ type }) => type === pieceTypes.normal);
   let minScore = Number.POSITIVE_INFINITY;
-  for (const { score } of normal) minScore = Math.min(minScore, score);
-  const unknownScore = round(minScore - unknownPenalty);
   const scores = new Float64Array(pieces.length);
-  const unused = new Uint8Array(pieces.length);
-  const inTrie: { piece: string; id: number }[] = [];
-  for (const [id, { piece, score, type }] of pieces.entries()) {
-    const userDefined = type === pieceTypes.userDefined;
-    // Above 0, where no learned piece is, and more for one long piece than for two short ones.
-    scores[id] = userDefined ? Math.fround(0.1 * (Buffer.byteLength(piece) - 1)) : score;
-    if (type === pieceTypes.unused) unused[id] = 1;
-    if (userDefined || type === pieceTypes.normal || type === pieceTypes.unused)
-      inTrie.push({ piece, id });
+  /** Whether text is cut into a piece: into no control piece, say. */
+  const stands = new Uint8Array(pieces.length);
+  for (let id = 0; id < pieces.length; id++) {
+    const { piece, score, type } = pieces[id] as Piece;
+    scores[id] = score;
+    if (type === pieceTypes.normal) {
+      stands[id] = 1;
+      if (score < minScore) minScore = score;
+    } else if (type === pieceTypes.userDefined) {
+      stands[id] = 1;
+      // Above 0, where no learned piece is, and more for one long piece than for two short ones.
+      scores[id] = Math.fround(0.1 * (Buffer.byteLength(piece) - 1));
+    }
   }
-  const trie = new PieceTrie(inTrie);
+  const unknownScore = round(minScore - unknownPenalty);
 
   function cut(text: string): PieceSpan[] {
     const size = text.length;
@@ -77,7 +80,7 @@ export function createUnigram(
         node = trie.child(node, text.charCodeAt(at));
         if (node < 0) break;
         const id = trie.idAt(node);
-        if (id < 0 || unused[id]) continue;
+        if (id < 0 || stands[id] === 0) continue;
         offer(at + 1, start, id, (scores[id] as number) + here);
         single ||= at + 1 - start === character;
       }
