@@ -4,6 +4,7 @@ import process from "node:process";
 import { kinds } from "../errors/codes.js";
 import { type BridleError, toBridleError } from "../errors/error.js";
 import { writeError } from "../errors/file-errors.js";
+import { beginModelEarly } from "./early-thread.js";
 import { plainText } from "./plain-text.js";
 import { runProgram } from "./program.js";
 import { wasTold } from "./terminal.js";
@@ -30,6 +31,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const args = process.argv.slice(2);
+beginModelEarly(args);
 try {
   await runProgram(args, {
     stdin: process.stdin,

@@ -1,7 +1,9 @@
 // `bridle serve`: the HTTP API and the page, until it is told to stop.
 import type { Command } from "commander";
 import { extractiveModel } from "../summarize/extractive/parameters.js";
+import { beginThreadEarly, endEarlyThread } from "../summarize/neural-thread.js";
 import { logDownloads } from "./download-progress.js";
+import { isWholeNumbers } from "./early-thread.js";
 import { addExamples, addJsonOption } from "./options.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -49,10 +51,9 @@ async function run(
 ): Promise<void> {
   const { resolveServeConfig } = await import("../config/serve-config.js");
   const config = resolveServeConfig(given, terminal.env);
-  if (config.workers === 1 && config.models.some((model) => model !== extractiveModel)) {
-    const { beginThreadEarly } = await import("../summarize/neural-thread.js");
-    beginThreadEarly();
-  }
+  const lives = config.workers === 1 && config.models.some((model) => model !== extractiveModel);
+  if (lives) beginThreadEarly(isWholeNumbers(config.dtype));
+  else endEarlyThread();
   const { compose } = await import("../compose.js");
   let onOpening = () => {};
   const begun = new Promise<void>((resolve) => {

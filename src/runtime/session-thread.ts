@@ -26,12 +26,14 @@ export interface OpenedOnThread {
 }
 
 /** What the thread is started with. */
-export interface SessionWorkerData extends OpenedOnThread {
+export interface SessionWorkerData {
   /** What its calls count among. */
   readonly calls: NativeCalls;
 }
 
 export type ToSession =
+  /** Comes first, and once. */
+  | ({ readonly type: "open" } & OpenedOnThread)
   | {
       readonly type: "run";
       readonly id: number;
@@ -51,6 +53,50 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** A thread, and what its calls count among. */
+interface SessionThread {
+  readonly worker: Worker;
+  readonly calls: NativeCalls;
+}
+
+/** A thread that has begun to load its code, and that nobody has taken yet. */
+let early: SessionThread | undefined;
+
+function begin(): SessionThread {
+  const calls = ownNativeCalls();
+  const workerData: SessionWorkerData = { calls };
+  const worker = new Worker(new URL("./session-worker.js", import.meta.url), {
+    workerData,
+    ...threadArguments(),
+  });
+  worker.once("exit", () => forgetNativeCalls(calls));
+  return { worker, calls };
+}
+
+/**
+ * Begins the thread of a session that will be opened soon: it loads onnxruntime while this one finds out what to open. It keeps no
+ * process alive, and one that fails leaves it to the next to say why.
+ */
+export function beginSessionThread(): void {
+  if (early !== undefined) return;
+  const thread = begin();
+  early = thread;
+  thread.worker.unref();
+  const forget = () => {
+    if (early === thread) early = undefined;
+  };
+  thread.worker.on("error", forget);
+  thread.worker.once("exit", forget);
+}
+
+/** A thread that waits to be told what to open: one that was begun early, or a new one. */
+function takeThread(): Worker {
+  const { worker } = early ?? begin();
+  early = undefined;
+  worker.ref();
+  return worker;
+}
+
 /** A tensor for another thread. Of one that is part of some memory, all of that would be copied. */
 function toSend({ type, dims, data }: OrtTensor): SentTensor {
   const elements = data as Float32Array;
@@ -64,12 +110,9 @@ function toSend({ type, dims, data }: OrtTensor): SentTensor {
  * @throws RUN_FAILED with onnxruntime's words, as its runs do; WORKER_FAILED where its thread does not start
  */
 export async function createOnThread(opened: OpenedOnThread): Promise<NativeSession> {
-  const calls = ownNativeCalls();
-  const workerData: SessionWorkerData = { ...opened, calls };
-  const worker = new Worker(new URL("./session-worker.js", import.meta.url), {
-    workerData,
-    ...threadArguments(),
-  });
+  const worker = takeThread();
+  const open: ToSession = { type: "open", ...opened };
+  worker.postMessage(open);
   const waiting = new Map<number, Waiting>();
   let nextId = 0;
   /** Settles when the thread has ended, once that was asked for. */
@@ -97,10 +140,7 @@ export async function createOnThread(opened: OpenedOnThread): Promise<NativeSess
       void worker.terminate();
       onDeath(cause.message);
     });
-    worker.on("exit", (code) => {
-      forgetNativeCalls(calls);
-      onDeath(`its thread ended with code ${code}`);
-    });
+    worker.on("exit", (code) => onDeath(`its thread ended with code ${code}`));
     worker.on("message", (message: FromSession) => {
       if (message.type === "open") {
         isOpen = true;

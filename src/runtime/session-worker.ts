@@ -4,7 +4,13 @@ import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { BridleError } from "../errors/error.js";
 import { joinNativeCalls, nativeCall } from "./native-calls.js";
 import { loadOnnxRuntime } from "./onnxruntime.js";
-import type { FromSession, SentTensor, SessionWorkerData, ToSession } from "./session-thread.js";
+import type {
+  FromSession,
+  OpenedOnThread,
+  SentTensor,
+  SessionWorkerData,
+  ToSession,
+} from "./session-thread.js";
 
 const port = parentPort;
 if (port === null)
@@ -15,10 +21,13 @@ const tell = (message: FromSession, transfer: readonly ArrayBuffer[] = []) =>
 
 const reasonOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown));
 
-async function start(): Promise<void> {
-  const { bytes, settings, calls } = workerData as SessionWorkerData;
-  joinNativeCalls(calls);
-  const ort = await loadOnnxRuntime();
+joinNativeCalls((workerData as SessionWorkerData).calls);
+// Before there is something to open; what goes wrong is told to whoever asks for that.
+const loading = loadOnnxRuntime();
+loading.catch(() => {});
+
+async function start({ bytes, settings }: OpenedOnThread): Promise<void> {
+  const ort = await loading;
   const session = await nativeCall(() => ort.InferenceSession.create(bytes, settings));
 
   async function run({ id, feeds, wanted }: ToSession & { type: "run" }): Promise<void> {
@@ -45,7 +54,8 @@ async function start(): Promise<void> {
   port?.on("message", (message: ToSession) => {
     if (message.type === "run") void run(message);
     // The thread ends either way, and its memory with it.
-    else void nativeCall(() => session.release()).finally(() => port?.close());
+    else if (message.type === "release")
+      void nativeCall(() => session.release()).finally(() => port?.close());
   });
   port?.on("messageerror", (thrown) => {
     throw thrown;
@@ -53,6 +63,9 @@ async function start(): Promise<void> {
   tell({ type: "open" });
 }
 
-start().catch((thrown: unknown) =>
-  tell({ type: "failed", id: undefined, reason: reasonOf(thrown) }),
-);
+port.once("message", (message: ToSession) => {
+  if (message.type !== "open") return;
+  start(message).catch((thrown: unknown) =>
+    tell({ type: "failed", id: undefined, reason: reasonOf(thrown) }),
+  );
+});

@@ -5,7 +5,6 @@ import type { ErrorData } from "../errors/error.js";
 import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
 import type { Device } from "../runtime/devices.js";
-import type { NativeCalls } from "../runtime/native-calls.js";
 import type { LongDocumentResult } from "./long-document.js";
 import type { WorkTimes } from "./phase-times.js";
 import type { ModelTraits, SummaryEvent } from "./summarizer.js";
@@ -35,8 +34,6 @@ export type ToWorker =
       /** Comes first, and once. */
       readonly type: "open";
       readonly settings: WorkerSettings;
-      /** What its calls of onnxruntime count among. */
-      readonly calls: NativeCalls;
     }
   | {
       readonly type: "summarize";

@@ -10,7 +10,7 @@ import { makeTinyPegasus } from "../../test/support/tiny-pegasus.js";
 import { modelVersion } from "../model/model-version.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { createSummarizer } from "./create-summarizer.js";
-import { beginThreadEarly } from "./neural-thread.js";
+import { beginThreadEarly, type ModelThreadData } from "./neural-thread.js";
 import { splitIntoParts } from "./parts.js";
 import type { Summarizer, SummaryEvent } from "./summarizer.js";
 
@@ -75,15 +75,16 @@ describe("a neural summarizer", () => {
   it("opens on the thread that was begun early, if that is still there", async () => {
     const threads: Worker[] = [];
     for (const program of [undefined, "throw new Error('no memory')"]) {
-      const start = (): Worker => {
+      const start = (workerData: ModelThreadData): Worker => {
         const begun = new Worker(program ?? new URL("./neural-worker.js", import.meta.url), {
           eval: program !== undefined,
+          workerData,
         });
         threads.push(begun);
         return begun;
       };
-      beginThreadEarly(start);
-      beginThreadEarly(start);
+      beginThreadEarly(false, start);
+      beginThreadEarly(false, start);
       if (program !== undefined) await new Promise((resolve) => threads[1]?.once("exit", resolve));
       const opened = await createSummarizer({ model: folder, threads: 1 });
       expect((await opened.summarize(short)).usage.chunks).toBe(1);

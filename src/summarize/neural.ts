@@ -8,7 +8,7 @@ import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
 import type { EngineLoad } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
-import { createNativeCalls, endNativeCalls, forgetNativeCalls } from "../runtime/native-calls.js";
+import { endNativeCalls } from "../runtime/native-calls.js";
 import { checkDocument } from "./check-document.js";
 import { addLoads, leftOfLoad } from "./engine-load.js";
 import type { FromWorker, OpenedModel, ToWorker, WorkerSettings } from "./neural-messages.js";
@@ -274,9 +274,8 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
 }
 
 function startEngine(settings: WorkerSettings): Engine {
-  const calls = createNativeCalls();
-  const worker = takeThread();
-  const open: ToWorker = { type: "open", settings, calls };
+  const { worker, calls } = takeThread();
+  const open: ToWorker = { type: "open", settings };
   worker.postMessage(open);
   const pending = new Map<number, Pending>();
   const ready = new Promise<OpenedModel>((resolve, reject) => {
@@ -302,10 +301,9 @@ function startEngine(settings: WorkerSettings): Engine {
     worker.on("error", (cause) =>
       fail(new BridleError("WORKER_FAILED", { reason: cause.message }, { cause })),
     );
-    worker.on("exit", (code) => {
-      forgetNativeCalls(calls);
-      fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` }));
-    });
+    worker.on("exit", (code) =>
+      fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
+    );
   });
   const end = async () => {
     await endNativeCalls(calls);
