@@ -206,6 +206,8 @@ async function buildInto(fresh, root, log, lock) {
   await writeCharsmap(path.join(fresh, "text", "tokenizers", "train"));
   const binary = path.join(fresh, "cli", "main.js");
   if (existsSync(binary)) chmodSync(binary, 0o755);
+  const { bundle } = await import("./bundle.mjs");
+  await bundle(fresh, root);
   writeFileSync(path.join(fresh, ".stamp"), hash);
 }
 
@@ -252,6 +254,7 @@ export function sourceHash(root = checkout) {
     ...readdirSync(root).filter((name) => /^tsconfig.*\.json$/.test(name)),
     "package-lock.json",
     "scripts/build.mjs",
+    "scripts/bundle.mjs",
   ].filter((file) => !/\.test\.tsx?$/.test(file));
   const hash = createHash("sha256");
   for (const file of files.sort()) {

@@ -8,3 +8,8 @@ const { calls, encoderApart } = workerData as ModelThreadData;
 joinNativeCalls(calls);
 if (encoderApart) beginSessionThread();
 await import("./neural-engine.js");
+if (encoderApart) {
+  // Asked while nothing is to be opened yet; what goes wrong is told to whoever asks then.
+  const { wholeNumberProducts } = await import("../runtime/whole-number-products.js");
+  wholeNumberProducts().catch(() => {});
+}

@@ -27,7 +27,8 @@ export interface NeuralSummarizerOptions {
   readonly folder: string;
   /** Name requests use. */
   readonly name: string;
-  readonly version: string;
+  /** Waited for while the model opens. */
+  readonly version: string | Promise<string>;
   /** Hash of a registered version's package, and what its card says of its licence. */
   readonly digest?: string;
   readonly licence?: string | null;
@@ -119,7 +120,10 @@ export async function createNeuralSummarizer(
   // Rounding a model for the first time takes minutes, which nobody waits for who has given up.
   const giveUp = (): void => void first.end();
   givenUp?.addEventListener("abort", giveUp, { once: true });
-  const { config, defaults, traits } = await first.ready
+  const [{ config, defaults, traits }, exactVersion] = await Promise.all([
+    first.ready,
+    options.version,
+  ])
     .catch(async (error: unknown) => {
       closed = true;
       await first.end();
@@ -128,7 +132,7 @@ export async function createNeuralSummarizer(
     .finally(() => givenUp?.removeEventListener("abort", giveUp));
 
   // The same weights rounded answer differently.
-  const version = traits.dtype === "fp32" ? options.version : `${options.version}-${traits.dtype}`;
+  const version = traits.dtype === "fp32" ? exactVersion : `${exactVersion}-${traits.dtype}`;
 
   async function run(
     document: string,

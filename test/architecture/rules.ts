@@ -167,8 +167,8 @@ function relativeFault(
   const from = roomOf(path);
   const to = roomOf(target);
   if (/\.test\.ts$/.test(target)) return `imports the test ${target}`;
-  if (readsKinds(path, target, each) && from !== "server" && path !== "src/cli/main.ts") {
-    return "reads the table `kinds`; only server/ and cli/main.ts may";
+  if (readsKinds(path, target, each) && from !== "server" && path !== "src/cli/command.ts") {
+    return "reads the table `kinds`; only server/ and cli/command.ts may";
   }
   if (from === to || mayImport(from, to)) {
     if (isProduct(path) && (from === "server" || from === "cli") && engineRooms.has(to)) {
