@@ -61,8 +61,9 @@ export interface OpenModelOptions
    */
   readonly encoderThread?: boolean;
   /**
-   * Lets processes that open the same model map one copy of the weights that products want laid out anew, in a cache under
-   * BRIDLE_HOME that takes twice as much of the disk as the weights.
+   * Writes weights as products want them laid out into a cache under BRIDLE_HOME, twice as much as the weights are, and maps them from
+   * there: later starts are quicker, and processes that open the same model have one copy. Unless said, where the copy in whole numbers
+   * lies in that cache as well.
    */
   readonly sharesWeights?: boolean;
   /** The folder's tokenizer, for whoever reads it anyway; where weights are rounded, what is wrong with it is told before. */
@@ -178,13 +179,18 @@ async function readModelWeights<C extends ModelConfig>(
   graph: Graph,
   dtype: ModelDType,
   { tokenizer, ...session }: SessionOptions & Pick<OpenModelOptions, "tokenizer">,
-): Promise<{ weights: Weights; adaptation: Adaptation & { readonly adapt: Adapt } }> {
+): Promise<{
+  weights: Weights;
+  adaptation: Adaptation & { readonly adapt: Adapt };
+  isCached: boolean;
+}> {
   if (dtype === "fp32") {
     const weights = await readWeights(folder, family, config, graph.parameters);
     const rule = withoutBiases(await findZeros(weights, family.fixed));
-    return { weights, adaptation: { adapt: (exact) => rewriteGraph(exact, rule) } };
+    const adapt: Adapt = (exact) => rewriteGraph(exact, rule);
+    return { weights, adaptation: { adapt }, isCached: false };
   }
-  const { weights, plan, product, exactMemory } = await openQuantized({
+  const { weights, plan, product, exactMemory, isCached } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
     calibration: () => calibrationDocuments(folder, config, tokenizer),
   });
@@ -193,7 +199,8 @@ async function readModelWeights<C extends ModelConfig>(
     const plain = rewriteGraph(exact, rule);
     return rewriteGraph(plain, quantizeWeights(plan, product, fewRows ? plain : undefined));
   };
-  return { weights, adaptation: { adapt, memory: { type: product, exact: exactMemory } } };
+  const memory = { type: product, exact: exactMemory };
+  return { weights, adaptation: { adapt, memory }, isCached };
 }
 
 /** Those of the vectors that are named whose elements are all zero, as an output layer's bias that nobody learns mostly is. */
@@ -258,8 +265,6 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   const device = await chooseDevice(dtype === "fp32" ? askedDevice : "cpu");
   // Whole-number products want their weights laid out anew whatever the number of rows.
   const options = { ...rest, device, ...(dtype !== "fp32" && { prepack: true }) };
-  /** What generates is shared alone: the whole model, and what measures layers, are opened now and then. */
-  const shared = sharesWeights === true ? { packedFolder: packedCache() } : {};
   const configFile = join(folder, "config.json");
   const json = await readJson(configFile);
   if (json === undefined)
@@ -272,11 +277,14 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     family.usesTaskSettings === true ? summarizationTask(json) : {},
   );
   const whole = forwardGraph(family, config);
-  const { weights, adaptation } = await readModelWeights(folder, family, config, whole, dtype, {
+  const read = await readModelWeights(folder, family, config, whole, dtype, {
     ...options,
     ...(tokenizer && { tokenizer }),
   });
+  const { weights, adaptation } = read;
   const { adapt } = adaptation;
+  /** What generates is laid out in files alone: the whole model, and what measures layers, are opened now and then. */
+  const shared = (sharesWeights ?? read.isCached) ? { packedFolder: packedCache() } : {};
   const graph = adapt(whole);
   const generators = new Map<ModelDType, Promise<Generator>>();
   let opened: Generator | undefined;

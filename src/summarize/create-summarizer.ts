@@ -22,8 +22,8 @@ export interface CreateSummarizerOptions {
   /** Bytes of keys and values that documents on their way through a neural model may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
   /**
-   * Whether other processes have the same model open: weights that products want laid out anew are written into the cache, and
-   * all map that copy.
+   * Whether weights as products want them laid out are written into the cache, twice as much as they are themselves: later starts are
+   * quicker, and processes that open the same model map one copy. Unless said, of a neural model whose copy in whole numbers lies there.
    */
   readonly sharesWeights?: boolean;
   /**

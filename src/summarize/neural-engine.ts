@@ -89,7 +89,8 @@ async function start({ settings }: ToWorker & { type: "open" }): Promise<void> {
     return reading;
   };
   const model = await openModel(folder, {
-    ...{ device, threads, sharesWeights, encoderThread: true, tokenizer: readTokenizer },
+    ...{ device, threads, encoderThread: true, tokenizer: readTokenizer },
+    ...(sharesWeights !== undefined && { sharesWeights }),
     ...(cpus && { cpus }),
     ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),
     ...(dtype && { dtype }),

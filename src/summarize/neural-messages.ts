@@ -18,8 +18,7 @@ export interface WorkerSettings {
   /** Processors that they stay on. */
   readonly cpus: readonly number[] | undefined;
   readonly maxCacheBytes: number | undefined;
-  /** Whether other processes have the same model open. */
-  readonly sharesWeights: boolean;
+  readonly sharesWeights: boolean | undefined;
 }
 
 /** What the thread knows once its model is open. */

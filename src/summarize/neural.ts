@@ -41,7 +41,7 @@ export interface NeuralSummarizerOptions {
   readonly cpus?: readonly number[];
   /** Bytes of keys and values that documents on their way may take; a quarter of the memory unless said. */
   readonly maxCacheBytes?: number;
-  /** Whether other processes have the same model open: they map what can be shared. */
+  /** As of `openModel`. */
   readonly sharesWeights?: boolean;
   /** Told when its thread begins. */
   readonly onOpening?: () => void;
@@ -88,7 +88,7 @@ export async function createNeuralSummarizer(
     threads: options.threads ?? thisMachine().threads,
     cpus: options.cpus,
     maxCacheBytes: options.maxCacheBytes,
-    sharesWeights: options.sharesWeights === true,
+    sharesWeights: options.sharesWeights,
   };
   let engine: Engine | undefined;
   /** What threads have done that are gone. */

@@ -43,22 +43,28 @@ export interface Quantized extends QuantizedWeights {
   readonly kept: ReadonlySet<string>;
 }
 
+/** A copy, and whether it is one that was made on this machine, in the cache. */
+export interface OpenedQuantized extends QuantizedWeights {
+  readonly isCached: boolean;
+}
+
 /**
  * The copy that lies in the model's folder, else the cache's, else one made now.
  * @throws QUANTIZED_STALE, and what readWeights throws
  */
 export async function openQuantized<C extends ModelConfig>(
   settings: QuantizeSettings<C>,
-): Promise<QuantizedWeights> {
+): Promise<OpenedQuantized> {
   const { folder, dtype, cache = quantizedCache() } = settings;
   const product = settings.product ?? (await wholeNumberProducts());
   const own = await openQuantizedFolder(folder, dtype, product, cache);
-  if (own !== undefined) return own;
+  if (own !== undefined) return { ...own, isCached: false };
   const facts: Facts = { weights: await weightsHash(folder, cache), dtype, product };
   const found = await findQuantized(cache, facts);
-  if (found !== undefined) return found;
+  if (found !== undefined) return { ...found, isCached: true };
   const { family, config, graph } = settings;
-  return quantize(settings, facts, await readWeights(folder, family, config, graph.parameters));
+  const weights = await readWeights(folder, family, config, graph.parameters);
+  return { ...(await quantize(settings, facts, weights)), isCached: true };
 }
 
 /** Makes a copy in the cache: of every layer, and again without those that suffer by it. */
