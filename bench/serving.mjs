@@ -1,5 +1,6 @@
 // `bridle serve` beside FastAPI with transformers and with CTranslate2: throughput, latency, memory, start to first answer.
-// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--without transformers]... | --soak [--minutes 10]
+// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--starts] [--without transformers]... | --soak [--minutes 10]
+// With --starts only the time to the first answer.
 // @ts-check
 import { spawn } from "node:child_process";
 import os from "node:os";
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "5" },
     seconds: { type: "string", default: "60" },
     without: { type: "string", multiple: true, default: [] },
+    starts: { type: "boolean", default: false },
     soak: { type: "boolean", default: false },
     minutes: { type: "string", default: "10" },
   },
@@ -34,7 +36,7 @@ const name = values.quick ? "small" : "distil";
 const shape = shapes[name];
 const runs = values.quick ? 1 : Number(values.runs);
 const seconds = values.quick ? 5 : Number(values.seconds);
-const clientCounts = [1, 8, 64];
+const clientCounts = values.starts ? [] : [1, 8, 64];
 const [beams, newTokens] = [8, 32];
 const threads = os.availableParallelism();
 const started = machine();
@@ -224,6 +226,7 @@ async function compare() {
       const service = await start(side);
       try {
         starts.get(side.name)?.push(service.firstAnswerS);
+        if (values.starts) console.log(`${side.name}: ${service.firstAnswerS.toFixed(2)} s`);
         for (const clients of clientCounts) {
           let rss = 0;
           const watch = setInterval(() => {
@@ -316,7 +319,7 @@ async function compare() {
     );
   }
   report("serving", rows, [
-    `Machine: ${started}. Median of ${runs} alternating runs of ${seconds} s a case, ${threads} threads.`,
+    `Machine: ${started}. Median of ${runs} alternating ${values.starts ? "starts" : `runs of ${seconds} s a case`}, ${threads} threads.`,
     `Documents of ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens, ${beams} beams, ${newTokens} new tokens on every side; the first answer is of 256 tokens.`,
     `fastapi ${versions.fastapi}, uvicorn ${versions.uvicorn}; transformers ${versions.transformers}, torch ${versions.torch}: float32, one generation at a time; CTranslate2 ${versions.ctranslate2}: int8, OMP_WAIT_POLICY=PASSIVE, requests gathered for 5 ms into batches. Of each side's settings the one with the most requests/s in each case; memory of several processes is the sum of what each has resident, shared or not.`,
     "Clients ask again as soon as they are answered; what is under way at the end is not counted. Bridle without its result cache.",
