@@ -6,20 +6,16 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 /**
- * Programs and threads, as files of dist/, and the folder that each is joined into; its own unless said. Where several chunks are
- * named, each holds the modules its pattern meets with all they need; what is needed seldom stays in chunks that are loaded then.
+ * Programs and threads, as files of dist/. Where several chunks are named, each holds the modules its pattern meets with all they need;
+ * what is needed seldom stays in chunks that are loaded then.
  * @typedef {object} Program
  * @property {string} entry
- * @property {string} [also] another file of it that is loaded by itself
- * @property {string} [into]
  * @property {readonly {readonly name: string, readonly test: RegExp}[]} [groups]
  * @type {readonly Program[]}
  */
 const programs = [
   {
-    entry: "cli/command.js",
-    also: "cli/early-thread.js",
-    into: "cli/joined",
+    entry: "cli/serve-start.js",
     groups: [
       { name: "early", test: /^cli\/early-thread\.js$/ },
       {
@@ -29,11 +25,9 @@ const programs = [
       { name: "server", test: /^(server\/|text\/files\/reader\.js|data\/project-data\.js)/ },
     ],
   },
-  { entry: "server/processes/engine-worker.js" },
   { entry: "summarize/neural-worker.js" },
   { entry: "runtime/session-worker.js" },
   { entry: "summarize/extractive-worker.js" },
-  { entry: "text/files/files-worker.js" },
 ];
 
 /** Commands other than `serve`, which stay as they are. @param {string} source @param {string | undefined} importer */
@@ -119,16 +113,11 @@ export async function bundle(dist, root) {
   const { rolldown } = await import("rolldown");
   /** @type {Set<string>} */
   const packages = new Set();
-  for (const { entry, also, into, groups } of programs) {
+  for (const { entry, groups } of programs) {
     if (!existsSync(path.join(dist, entry))) continue;
-    const folder = path.join(dist, into ?? path.dirname(entry));
+    const folder = path.dirname(path.join(dist, entry));
     const joining = await rolldown({
-      input: Object.fromEntries(
-        [entry, ...(also === undefined ? [] : [also])].map((file) => [
-          path.basename(file, ".js"),
-          path.join(dist, file),
-        ]),
-      ),
+      input: { [path.basename(entry, ".js")]: path.join(dist, entry) },
       cwd: dist,
       platform: "node",
       external: isExternal,
@@ -144,7 +133,7 @@ export async function bundle(dist, root) {
             if (source === "../locales/index.js" && /[\\/]zod[\\/]/.test(importer ?? ""))
               return this.resolve("../locales/en.js", importer);
             if (kind !== "dynamic-import" || !isOtherCommand(source, importer)) return null;
-            return { id: path.posix.join("..", source), external: true };
+            return { id: source, external: true };
           },
         },
       ],
@@ -158,7 +147,7 @@ export async function bundle(dist, root) {
       format: "esm",
       comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: "[name].js",
-      chunkFileNames: "[name]-[hash].js",
+      chunkFileNames: `${path.basename(entry, ".js")}-[name]-[hash].js`,
       codeSplitting:
         groups === undefined
           ? false
@@ -172,8 +161,8 @@ export async function bundle(dist, root) {
             },
     });
     await joining.close();
-    // A map of what was there before would tell lines that are no longer there.
-    if (into === undefined) rmSync(path.join(dist, `${entry}.map`), { force: true });
+    // It tells lines that are no longer there.
+    rmSync(path.join(dist, `${entry}.map`), { force: true });
     for (const chunk of output) {
       for (const id of chunk.type === "chunk" ? chunk.moduleIds : []) {
         if (/[\\/]node_modules[\\/]/.test(id)) packages.add(packageOf(id));

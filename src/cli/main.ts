@@ -1,11 +1,6 @@
 #!/usr/bin/env node
-// The `bridle` binary. A server is started from files that scripts/bundle.mjs has joined, which Node loads in half the time.
+// The `bridle` binary. A server has a start of its own, whose code is joined into few files when it is built.
 import process from "node:process";
 
-const args = process.argv.slice(2);
-if (args[0] === "serve") {
-  const folder = new URL("./joined/", import.meta.url);
-  const early: typeof import("./early-thread.js") = await import(`${folder}early-thread.js`);
-  early.beginModelEarly(args);
-  await import(`${folder}command.js`);
-} else await import("./command.js");
+if (process.argv[2] === "serve") await import("./serve-start.js");
+else await import("./command.js");

@@ -53,7 +53,7 @@ async function run(
   const config = resolveServeConfig(given, terminal.env);
   const lives = config.workers === 1 && config.models.some((model) => model !== extractiveModel);
   if (lives) beginThreadEarly(isWholeNumbers(config.dtype));
-  else endEarlyThread();
+  else void endEarlyThread();
   const { compose } = await import("../compose.js");
   let onOpening = () => {};
   const begun = new Promise<void>((resolve) => {

@@ -1,5 +1,6 @@
 // A session on a thread of its own answers as one that is here does, and keeps nobody waiting who does not wait for it.
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -8,7 +9,7 @@ import type { BridleError } from "../errors/error.js";
 import * as ops from "../graph/index.js";
 import { type Graph, GraphBuilder } from "../graph/index.js";
 import { openSession } from "./session.js";
-import { createOnThread } from "./session-thread.js";
+import { beginSessionThread, createOnThread, type SessionWorkerData } from "./session-thread.js";
 import { float32, type Tensor } from "./tensor.js";
 
 afterEach(() => void vi.restoreAllMocks());
@@ -43,11 +44,12 @@ it("answers as a session that is here does, also several that ask at once", asyn
     openSession(graph(), new Map(), { threads: 1, ownThread: true }),
   ]);
   const expected = plain(await here.run(feeds()));
-  expect(said).not.toHaveBeenCalled();
+  // The one there was told what to open.
+  expect(said).toHaveBeenCalledTimes(1);
   expect(expected.product).toEqual({ dtype: "float32", shape: [2, 1], data: [-7, 39] });
   const answers = await Promise.all([1, 2, 3].map(() => there.run(feeds())));
   for (const answer of answers) expect(plain(answer)).toEqual(expected);
-  expect(said).toHaveBeenCalledTimes(3);
+  expect(said).toHaveBeenCalledTimes(4);
   expect(Object.keys(await there.run(feeds(), {}, ["product"]))).toEqual(["rectified"]);
   const none = [await here.run(feeds(), {}, ["product", "rectified"])];
   none.push(await there.run(feeds(), {}, ["product", "rectified"]));
@@ -57,6 +59,32 @@ it("answers as a session that is here does, also several that ask at once", asyn
   expect(plain(given)).toEqual(plain(feeds()));
   await here.close();
   await there.close();
+});
+
+it("opens on the thread that was begun early, if that is still there", async () => {
+  const threads: Worker[] = [];
+  for (const program of [undefined, "throw new Error('no memory')"]) {
+    const start = (workerData: SessionWorkerData): Worker => {
+      const worker = new Worker(program ?? new URL("./session-worker.js", import.meta.url), {
+        ...{ eval: program !== undefined, workerData },
+      });
+      threads.push(worker);
+      return worker;
+    };
+    beginSessionThread(start);
+    beginSessionThread(start);
+    const own = threads.at(-1) as Worker;
+    if (program !== undefined) await new Promise((resolve) => own.once("exit", resolve));
+    const said = vi.spyOn(own, "postMessage");
+    const session = await openSession(graph(), new Map(), { threads: 1, ownThread: true });
+    expect(plain(await session.run(feeds())).product?.data).toEqual([-7, 39]);
+    const ended = program === undefined && once(own, "exit");
+    await session.close();
+    await ended;
+    // What to open, a run, and the end.
+    expect(said).toHaveBeenCalledTimes(program === undefined ? 3 : 0);
+  }
+  expect(threads).toHaveLength(2);
 });
 
 it("writes into memory that it is given", async () => {

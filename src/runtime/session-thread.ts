@@ -62,13 +62,15 @@ interface SessionThread {
 /** A thread that has begun to load its code, and that nobody has taken yet. */
 let early: SessionThread | undefined;
 
-function begin(): SessionThread {
+/** Starts a thread with what it is told. */
+type Start = (workerData: SessionWorkerData) => Worker;
+
+const startWorker: Start = (workerData) =>
+  new Worker(new URL("./session-worker.js", import.meta.url), { workerData, ...threadArguments() });
+
+function begin(start: Start): SessionThread {
   const calls = ownNativeCalls();
-  const workerData: SessionWorkerData = { calls };
-  const worker = new Worker(new URL("./session-worker.js", import.meta.url), {
-    workerData,
-    ...threadArguments(),
-  });
+  const worker = start({ calls });
   worker.once("exit", () => forgetNativeCalls(calls));
   return { worker, calls };
 }
@@ -76,10 +78,11 @@ function begin(): SessionThread {
 /**
  * Begins the thread of a session that will be opened soon: it loads onnxruntime while this one finds out what to open. It keeps no
  * process alive, and one that fails leaves it to the next to say why.
+ * @param start how the thread is begun; as any session's unless said
  */
-export function beginSessionThread(): void {
+export function beginSessionThread(start: Start = startWorker): void {
   if (early !== undefined) return;
-  const thread = begin();
+  const thread = begin(start);
   early = thread;
   thread.worker.unref();
   const forget = () => {
@@ -91,7 +94,7 @@ export function beginSessionThread(): void {
 
 /** A thread that waits to be told what to open: one that was begun early, or a new one. */
 function takeThread(): Worker {
-  const { worker } = early ?? begin();
+  const { worker } = early ?? begin(startWorker);
   early = undefined;
   worker.ref();
   return worker;

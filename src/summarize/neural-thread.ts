@@ -1,7 +1,12 @@
 // The threads that models live on: one may be begun before it is known which model it is for.
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { threadArguments } from "../config/thread-arguments.js";
-import { createNativeCalls, forgetNativeCalls, type NativeCalls } from "../runtime/native-calls.js";
+import {
+  createNativeCalls,
+  endNativeCalls,
+  forgetNativeCalls,
+  type NativeCalls,
+} from "../runtime/native-calls.js";
 
 /** A thread, and what its calls of onnxruntime count among. */
 export interface ModelThread {
@@ -56,9 +61,12 @@ export function beginThreadEarly(encoderApart = false, start: Start = startWorke
 }
 
 /** Ends the thread that was begun early, where there is one: no model needs it. */
-export function endEarlyThread(): void {
-  void early?.worker.terminate();
+export async function endEarlyThread(): Promise<void> {
+  const thread = early;
   early = undefined;
+  if (thread === undefined) return;
+  await endNativeCalls(thread.calls);
+  await thread.worker.terminate();
 }
 
 /** A thread that waits to be told what to open: one that was begun early, or a new one. */

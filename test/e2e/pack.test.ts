@@ -99,6 +99,7 @@ describe("the tarball", () => {
       "configs/schemas/params.schema.json",
       "dist/dashboard/index.html",
       "dist/dashboard/licences.txt",
+      "dist/THIRD-PARTY-LICENSES.txt",
       "dist/server/docs-assets/swagger-ui-bundle.js",
       "dist/server/docs-assets/LICENSE",
     ]) {
@@ -113,9 +114,10 @@ describe("the tarball", () => {
   });
 
   it("stays small", () => {
-    expect(packed.size).toBeLessThan(2_500_000);
-    // A third of it is the API's reference, which works offline.
-    expect(packed.unpackedSize).toBeLessThan(8_000_000);
+    // A quarter of it is what `serve` is started from, joined, which is there a second time file by file.
+    expect(packed.size).toBeLessThan(3_200_000);
+    // Another is the API's reference, which works offline.
+    expect(packed.unpackedSize).toBeLessThan(11_500_000);
   });
 
   it("names no folder of the machine it was made on", () => {
