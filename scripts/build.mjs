@@ -207,7 +207,10 @@ async function buildInto(fresh, root, log, lock) {
   const binary = path.join(fresh, "cli", "main.js");
   if (existsSync(binary)) chmodSync(binary, 0o755);
   const { bundle } = await import("./bundle.mjs");
-  await bundle(fresh, root);
+  await bundle(fresh, root).catch((thrown) => {
+    log(thrown.message);
+    throw new SetupError("Joining the files of dist/ failed.", sourceFailure.hint, 1);
+  });
   writeFileSync(path.join(fresh, ".stamp"), hash);
 }
 

@@ -1,7 +1,14 @@
 // Joins the files of what is started often: a module by itself takes Node longer to find, open and link than to run.
 // @ts-check
 
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -108,6 +115,8 @@ const posix = (file) => file.replaceAll("\\", "/");
  * @param {string} root the checkout, with node_modules
  */
 export async function bundle(dist, root) {
+  // As the bundler names files, links followed.
+  dist = realpathSync(dist);
   // A checkout without any of them has nothing to join, nor perhaps what joins.
   if (!programs.some(({ entry }) => existsSync(path.join(dist, entry)))) return;
   const { rolldown } = await import("rolldown");
@@ -183,7 +192,12 @@ export async function bundle(dist, root) {
  * @param {string} code @param {string} id @param {string} dist @param {string} folder where it is joined into
  */
 function keepPlaces(code, id, dist, folder) {
-  if (!code.includes("import.meta.url") || !id.startsWith(dist)) return null;
+  if (!code.includes("import.meta.url")) return null;
+  // What no file is means the one it is joined into.
+  if (id.startsWith("\0") || id.startsWith(requiredPrefix)) return null;
+  if (posix(id).includes("/node_modules/")) return null;
+  if (posix(path.relative(dist, id)).startsWith("../"))
+    throw new Error(`${id} is not in ${dist}, so that the files beside it would not be found`);
   const place = posix(path.relative(folder, id));
   const own = `new URL(${JSON.stringify(place.startsWith(".") ? place : `./${place}`)}, import.meta.url).href`;
   return code.replaceAll("import.meta.url", own);

@@ -24,6 +24,11 @@ export function beginModelEarly(args: readonly string[], begin = beginThreadEarl
   const model = optionIn("--model", args);
   // The model that is built in needs none; it is not worth its module to know its name here.
   if (model === undefined || model === "extractive") return false;
-  begin(isWholeNumbers(optionIn("--dtype", args)));
-  return true;
+  try {
+    begin(isWholeNumbers(optionIn("--dtype", args)));
+    return true;
+  } catch {
+    // Whoever begins it later says why.
+    return false;
+  }
 }

@@ -59,6 +59,11 @@ export function storeUrl(store: string | undefined, env: Environment): string {
   return store || env.BRIDLE_STORE || path.join(stateFolder(env), "store");
 }
 
+/** Where copies of models in whole numbers are kept. */
+export function quantizedCache(env: Environment = process.env): string {
+  return path.join(stateFolder(env), "cache", "quantized");
+}
+
 /** Where weights lie as products want them laid out, for all processes of a machine. */
 export function packedCache(env: Environment = process.env): string {
   return path.join(stateFolder(env), "cache", "packed");

@@ -1,5 +1,5 @@
 // Models that several processes have open: what they say from weights that all map is what they say from their own.
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -31,6 +31,22 @@ async function say(folder: string, options: OpenModelOptions) {
   }
 }
 
+it("unless said are laid out where the copy in whole numbers lies in the cache, and not beside one in the folder", async () => {
+  const folder = await makeTinyPegasus(join(home, "model"));
+  const copies = () => readdir(join(home, "cache", "packed")).catch(() => []);
+  const own = await say(folder, { dtype: "int8", sharesWeights: false });
+  expect(await copies()).toEqual([]);
+  expect(await say(folder, { dtype: "int8" })).toEqual(own);
+  expect(await copies()).toHaveLength(2);
+  await rm(join(home, "cache", "packed"), { recursive: true });
+  // A folder that carries its own copy may be that of a container, which starts anew each time.
+  const cached = join(home, "cache", "quantized");
+  const [copy] = (await readdir(cached)).filter((name) => name.endsWith(".safetensors"));
+  await copyFile(join(cached, copy as string), join(folder, "model.int8.safetensors"));
+  expect(await say(folder, { dtype: "int8" })).toEqual(own);
+  expect(await copies()).toEqual([]);
+});
+
 it.each([
   ["int8", "Pegasus", 2],
   ["int8", "T5", 2],
@@ -50,6 +66,6 @@ it.each([
     const made = await readdir(join(home, "cache", "packed")).catch(() => []);
     expect(made).toHaveLength(copies);
   }
-  const own = await say(folder, { dtype });
+  const own = await say(folder, { dtype, sharesWeights: false });
   expect(said).toEqual([own, own, own]);
 });

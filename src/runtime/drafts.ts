@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { isRunning, processMark } from "./living-process.js";
 
 /** A cache may lie on a disk that several machines share, where a process id says nothing without the machine. */
@@ -10,9 +11,20 @@ const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
 /** Making and measuring something takes minutes: another machine's draft that is older was left. */
 const staleMs = 24 * 3600 * 1000;
 
+/** What is in the names of a thread's drafts, and of nobody else's. */
+const markOf = (thread: number) => `.${host}-${process.pid}-${processMark()}-t${thread}-`;
+
 /** A name beside the one that a file or folder is to have, which no thread, process or machine gives again. */
 export function draftOf(target: string): string {
-  return `${target}.${host}-${process.pid}-${processMark()}-${randomUUID()}.draft`;
+  return `${target}${markOf(threadId)}${randomUUID()}.draft`;
+}
+
+/** Drops the drafts of a thread of this process that was ended: its process lives on, by which others would wait for it. */
+export async function dropDraftsOfThread(folder: string, thread: number): Promise<void> {
+  const mark = markOf(thread);
+  const names = await readdir(folder).catch(() => []);
+  const left = names.filter((name) => name.includes(mark));
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
 /** Drops drafts, whole or half written, of processes that are gone; makes the folder where there is none. */

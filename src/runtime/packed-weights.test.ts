@@ -219,6 +219,19 @@ it("drops what nobody has opened for a month, when something is written", async 
   expect(await made()).not.toBe(folder);
 });
 
+it("keeps sixteen, those that were opened last", async () => {
+  const others = Array.from({ length: 17 }, (_, i) => i.toString(16).padStart(32, "0"));
+  for (const [i, name] of others.entries()) {
+    await mkdir(join(cache, name), { recursive: true });
+    const at = new Date(Date.now() - (i + 1) * 60_000);
+    await utimes(join(cache, name), at, at);
+  }
+  await answer({ packedFolder: cache });
+  const kept = await readdir(cache);
+  expect(kept).toHaveLength(16);
+  expect(others.filter((name) => kept.includes(name))).toEqual(others.slice(0, 15));
+});
+
 it("does without where nothing can be written", async () => {
   const plain = await answer();
   await writeFile(cache, "a file");

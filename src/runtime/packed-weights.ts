@@ -39,6 +39,8 @@ const pauseMs = 100;
 const staleMs = 300_000;
 /** What nobody has opened for so long is dropped when something is written. */
 const unusedMs = 30 * 24 * 3600 * 1000;
+/** So many are kept, those that were opened last: two a model, of eight models. */
+const mostKept = 16;
 
 /** Ops whose layout onnxruntime 1.30 does not write whole: what is opened from it computes something else. */
 const notWritten = new Set(["blockLinear"]);
@@ -232,13 +234,17 @@ async function dropLeft(cache: string): Promise<void> {
   }
 }
 
-/** Drops what nobody has opened for a month; who has it open keeps what is mapped. */
+/** Makes way for another: drops what nobody has opened for a month, and what is too many; who has it open keeps what is mapped. */
 async function dropUnused(cache: string): Promise<void> {
-  for (const name of await readdir(cache)) {
-    if (!/^[0-9a-f]{32}$/.test(name)) continue;
-    const found = await stat(join(cache, name)).catch(() => undefined);
-    if (found !== undefined && found.mtimeMs < Date.now() - unusedMs)
-      await takeAway(join(cache, name)).catch(() => {});
+  const folders = (await readdir(cache)).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  const opened = folders.map(async (name) => {
+    const folder = join(cache, name);
+    const found = await stat(folder).catch(() => undefined);
+    return found === undefined ? [] : [{ folder, at: found.mtimeMs }];
+  });
+  const latestFirst = (await Promise.all(opened)).flat().sort((a, b) => b.at - a.at);
+  for (const [i, { folder, at }] of latestFirst.entries()) {
+    if (i >= mostKept - 1 || at < Date.now() - unusedMs) await takeAway(folder).catch(() => {});
   }
 }
 

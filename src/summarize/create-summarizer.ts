@@ -120,7 +120,7 @@ export async function openSummarizer(
   return createNeuralSummarizer({
     folder,
     name,
-    version: registered === undefined ? modelVersion(folder) : String(registered.version),
+    version: registered === undefined ? () => modelVersion(folder) : String(registered.version),
     ...(registered !== undefined && { digest: registered.digest, licence: licence ?? null }),
     ...options,
   });

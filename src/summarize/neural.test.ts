@@ -1,7 +1,7 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -299,6 +299,23 @@ it("says what is wrong with a folder", async () => {
   await expect(createSummarizer({ model: other })).rejects.toMatchObject({
     code: "ARCHITECTURE_NOT_SUPPORTED",
   });
+});
+
+it("is cancelled, and nothing else, where a file of the model cannot be read by who has given up already", async () => {
+  const copy = await makeTinyPegasus(join(root, "dangling"));
+  await symlink(join(root, "nowhere"), join(copy, "merges.txt"));
+  const unhandled = vi.fn();
+  process.on("unhandledRejection", unhandled);
+  try {
+    await expect(
+      createSummarizer({ model: copy, threads: 1, signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(createSummarizer({ model: copy, threads: 1 })).rejects.toThrow(/merges\.txt/);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(unhandled).not.toHaveBeenCalled();
+  } finally {
+    process.off("unhandledRejection", unhandled);
+  }
 });
 
 it("has another version when a file of the model changes", async () => {

@@ -3,11 +3,13 @@ import type { Worker } from "node:worker_threads";
 import { generateOptionsSchema } from "../config/generate-options.js";
 import { thisMachine } from "../config/machine.js";
 import type { ModelDType } from "../config/model-dtypes.js";
+import { packedCache, quantizedCache } from "../config/state.js";
 import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
 import type { EngineLoad } from "../generate/scheduler.js";
 import type { Device } from "../runtime/devices.js";
+import { dropDraftsOfThread } from "../runtime/drafts.js";
 import { endNativeCalls } from "../runtime/native-calls.js";
 import { checkDocument } from "./check-document.js";
 import { addLoads, leftOfLoad } from "./engine-load.js";
@@ -28,7 +30,7 @@ export interface NeuralSummarizerOptions {
   /** Name requests use. */
   readonly name: string;
   /** Waited for while the model opens. */
-  readonly version: string | Promise<string>;
+  readonly version: string | (() => Promise<string>);
   /** Hash of a registered version's package, and what its card says of its licence. */
   readonly digest?: string;
   readonly licence?: string | null;
@@ -120,10 +122,16 @@ export async function createNeuralSummarizer(
   // Rounding a model for the first time takes minutes, which nobody waits for who has given up.
   const giveUp = (): void => void first.end();
   givenUp?.addEventListener("abort", giveUp, { once: true });
+  const { version: said } = options;
   const [{ config, defaults, traits }, exactVersion] = await Promise.all([
     first.ready,
-    options.version,
+    typeof said === "string" ? said : said(),
   ])
+    .then((opened) => {
+      // What has been ended meanwhile is no model.
+      if (givenUp?.aborted) throw new BridleError("CANCELLED");
+      return opened;
+    })
     .catch(async (error: unknown) => {
       closed = true;
       await first.end();
@@ -309,9 +317,13 @@ function startEngine(settings: WorkerSettings): Engine {
       fail(new BridleError("WORKER_FAILED", { reason: `its thread ended with code ${code}` })),
     );
   });
+  const { threadId } = worker;
   const end = async () => {
     await endNativeCalls(calls);
     await worker.terminate();
+    // What it was at making when it was ended.
+    for (const cache of [packedCache(), quantizedCache()])
+      await dropDraftsOfThread(cache, threadId).catch(() => {});
   };
   const engine: Engine = { worker, ready, pending, load: undefined, end };
   return engine;

@@ -1,4 +1,5 @@
 // A model's weights as whole numbers: the copy that lies in its folder or the cache, made where there is none.
+import { quantizedCache } from "../../config/state.js";
 import type { Graph } from "../../graph/index.js";
 import type { SessionOptions } from "../../runtime/session.js";
 import type { Weights } from "../../runtime/weights.js";
@@ -16,7 +17,6 @@ import {
   makeQuantized,
   openQuantizedFolder,
   type QuantizedWeights,
-  quantizedCache,
   weightsHash,
 } from "./store.js";
 

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { stateFolder } from "../../config/state.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import { quantizedNames } from "../../graph/index.js";
@@ -42,11 +41,6 @@ export interface Draft extends QuantizedWeights {
 
 /** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
 export const quantizedFile = (dtype: QuantizedDType) => `model.${dtype}.safetensors`;
-
-/** Where quantized copies are kept: with the rest of the project's state. */
-export function quantizedCache(env: NodeJS.ProcessEnv = process.env): string {
-  return join(stateFolder(env), "cache", "quantized");
-}
 
 /** SHA-256 of files one after the other, in hex. */
 async function hashOf(files: readonly string[]): Promise<string> {

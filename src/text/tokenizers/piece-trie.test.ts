@@ -56,6 +56,23 @@ describe("a trie of pieces", () => {
     expect([trie.find("ab"), trie.find("a")]).toEqual([0, 1]);
   });
 
+  it("is not slowed by units that were chosen to fall into one place", () => {
+    // As the table would place them if each process mixed them the same way, before it did.
+    const place = (node: number, unit: number) => {
+      const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
+      return (hash ^ (hash >>> 15)) & 0xff;
+    };
+    let piece = "";
+    for (let node = 0; node < 20_000; node++) {
+      let unit = 1;
+      while (place(node, unit) > 2) unit += 1;
+      piece += String.fromCharCode(unit);
+    }
+    const trie = new PieceTrie([{ piece }]);
+    expect(trie.find(piece)).toBe(0);
+    expect(trie.find(piece.slice(1))).toBe(-1);
+  });
+
   it("holds one piece that is longer than it begins with", () => {
     const piece = "x".repeat(100_000);
     const trie = new PieceTrie([{ piece }, { piece: "x" }]);

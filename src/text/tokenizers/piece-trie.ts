@@ -86,6 +86,9 @@ export class PieceTrie {
   }
 }
 
+/** Another in each process, so that nobody can make a vocabulary whose nodes all want the same place. */
+const seed = Math.floor(Math.random() * 2 ** 32) | 0;
+
 /** Where a table has the node below `node` by a code unit, or has room for it. */
 function placeOf(
   table: Int32Array,
@@ -95,7 +98,9 @@ function placeOf(
   unit: number,
 ): number {
   const mask = table.length - 1;
-  const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
+  // The end of murmur3's finalizer.
+  let hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b) ^ seed;
+  hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2ae35);
   for (let place = (hash ^ (hash >>> 15)) & mask; ; place = (place + 1) & mask) {
     const found = table[place] as number;
     if (found === 0 || (parents[found] === node && units[found] === unit)) return place;
