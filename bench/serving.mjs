@@ -1,5 +1,5 @@
 // `bridle serve` beside FastAPI with transformers and with CTranslate2: throughput, latency, memory, start to first answer.
-// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--starts] [--without transformers]... | --soak [--minutes 10]
+// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--starts] [--without transformers]... | --soak [--minutes 10] [--workers 1]
 // With --starts only the time to the first answer.
 // @ts-check
 import { spawn } from "node:child_process";
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     starts: { type: "boolean", default: false },
     soak: { type: "boolean", default: false },
     minutes: { type: "string", default: "10" },
+    workers: { type: "string", default: "1" },
   },
 });
 const name = values.quick ? "small" : "distil";
@@ -182,6 +183,7 @@ if (values.soak) {
   await soak({
     ...{ started, shapeName: name, folder, documents, body: own.body },
     seconds: values.quick ? 20 : 60 * Number(values.minutes),
+    workers: Number(values.workers),
     home: path.join(cacheFolder, "home"),
     binary: path.join(root, "dist", "cli", "main.js"),
     freePort,

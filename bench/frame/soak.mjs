@@ -23,11 +23,13 @@ const tooLate = "told that the deadline has passed";
  * @param {string} settings.shapeName @param {string} settings.folder
  * @param {readonly string[]} settings.documents
  * @param {(document: string) => object} settings.body
- * @param {number} settings.seconds @param {string} settings.home @param {string} settings.binary
+ * @param {number} settings.seconds @param {number} settings.workers processes that have models
+ * @param {string} settings.home @param {string} settings.binary
  * @param {() => Promise<number>} settings.freePort
  */
 export async function soak(settings) {
   const { started, shapeName, folder, documents, body, seconds, home, binary, freePort } = settings;
+  const { workers } = settings;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/v1/summaries`;
   const child = spawn(
@@ -35,7 +37,7 @@ export async function soak(settings) {
     [
       ...[binary, "serve", "--port", String(port), "--model", folder, "--dtype", "int8"],
       ...["--device", "cpu", "--log-level", "error", "--deadline-ms", String(deadlineMs)],
-      ...["--slow-request-ms", "3600000"],
+      ...["--slow-request-ms", "3600000", "--workers", String(workers)],
     ],
     { env: { ...process.env, BRIDLE_HOME: home }, stdio: ["ignore", "ignore", "pipe"] },
   );
@@ -296,7 +298,7 @@ export async function soak(settings) {
       `${outcomes.get(tooLate) ?? 0} too late, ${outcomes.get(inVain) ?? 0} told so before; p50 ${(percentile(latencies, 0.5) / 1000).toFixed(1)} s, p99 ${(percentile(latencies, 0.99) / 1000).toFixed(1)} s, the longest ${(percentile(latencies, 1) / 1000).toFixed(1)} s of ${deadlineMs / 1000} s`,
     ],
   ];
-  console.log(`\nMachine: ${started}. ${shapeName}, int8; ${sent} requests in ${seconds} s.`);
+  console.log(`\nMachine: ${started}. ${shapeName}, int8, ${workers} ${workers === 1 ? "process" : "processes"}; ${sent} requests in ${seconds} s.`);
   for (const [what, times] of outcomes) console.log(`${String(times).padStart(8)} ${what}`);
   for (const each of wrong) console.log(`WRONG ${each}`);
   if (complaints !== "") console.log(`It complained:\n${complaints}`);
