@@ -298,7 +298,9 @@ export async function soak(settings) {
       `${outcomes.get(tooLate) ?? 0} too late, ${outcomes.get(inVain) ?? 0} told so before; p50 ${(percentile(latencies, 0.5) / 1000).toFixed(1)} s, p99 ${(percentile(latencies, 0.99) / 1000).toFixed(1)} s, the longest ${(percentile(latencies, 1) / 1000).toFixed(1)} s of ${deadlineMs / 1000} s`,
     ],
   ];
-  console.log(`\nMachine: ${started}. ${shapeName}, int8, ${workers} ${workers === 1 ? "process" : "processes"}; ${sent} requests in ${seconds} s.`);
+  console.log(
+    `\nMachine: ${started}. ${shapeName}, int8, ${workers} ${workers === 1 ? "process" : "processes"}; ${sent} requests in ${seconds} s.`,
+  );
   for (const [what, times] of outcomes) console.log(`${String(times).padStart(8)} ${what}`);
   for (const each of wrong) console.log(`WRONG ${each}`);
   if (complaints !== "") console.log(`It complained:\n${complaints}`);
