@@ -3,7 +3,8 @@ import { Worker } from "node:worker_threads";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { threadArguments } from "../config/thread-arguments.js";
 import { BridleError } from "../errors/error.js";
-import { forgetNativeCalls, type NativeCalls, ownNativeCalls } from "./native-calls.js";
+import { EarlyThread } from "./early-thread.js";
+import { type NativeCalls, ownNativeCalls } from "./native-calls.js";
 
 /** What Bridle uses of an onnxruntime session. */
 export interface NativeSession {
@@ -53,51 +54,20 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A thread, and what its calls count among. */
-interface SessionThread {
-  readonly worker: Worker;
-  readonly calls: NativeCalls;
-}
-
-/** A thread that has begun to load its code, and that nobody has taken yet. */
-let early: SessionThread | undefined;
-
 /** Starts a thread with what it is told. */
 type Start = (workerData: SessionWorkerData) => Worker;
 
 const startWorker: Start = (workerData) =>
   new Worker(new URL("./session-worker.js", import.meta.url), { workerData, ...threadArguments() });
 
-function begin(start: Start): SessionThread {
-  const calls = ownNativeCalls();
-  const worker = start({ calls });
-  worker.once("exit", () => forgetNativeCalls(calls));
-  return { worker, calls };
-}
+const early = new EarlyThread(ownNativeCalls);
 
 /**
- * Begins the thread of a session that will be opened soon: it loads onnxruntime while this one finds out what to open. It keeps no
- * process alive, and one that fails leaves it to the next to say why.
+ * Begins the thread of a session that will be opened soon: it loads onnxruntime while this one finds out what to open.
  * @param start how the thread is begun; as any session's unless said
  */
 export function beginSessionThread(start: Start = startWorker): void {
-  if (early !== undefined) return;
-  const thread = begin(start);
-  early = thread;
-  thread.worker.unref();
-  const forget = () => {
-    if (early === thread) early = undefined;
-  };
-  thread.worker.on("error", forget);
-  thread.worker.once("exit", forget);
-}
-
-/** A thread that waits to be told what to open: one that was begun early, or a new one. */
-function takeThread(): Worker {
-  const { worker } = early ?? begin(startWorker);
-  early = undefined;
-  worker.ref();
-  return worker;
+  early.begin((calls) => start({ calls }));
 }
 
 /** A tensor for another thread. Of one that is part of some memory, all of that would be copied. */
@@ -113,7 +83,7 @@ function toSend({ type, dims, data }: OrtTensor): SentTensor {
  * @throws RUN_FAILED with onnxruntime's words, as its runs do; WORKER_FAILED where its thread does not start
  */
 export async function createOnThread(opened: OpenedOnThread): Promise<NativeSession> {
-  const worker = takeThread();
+  const { worker } = early.take((calls) => startWorker({ calls }));
   const open: ToSession = { type: "open", ...opened };
   worker.postMessage(open);
   const waiting = new Map<number, Waiting>();

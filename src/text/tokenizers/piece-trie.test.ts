@@ -56,8 +56,8 @@ describe("a trie of pieces", () => {
     expect([trie.find("ab"), trie.find("a")]).toEqual([0, 1]);
   });
 
-  it("is not slowed by units that were chosen to fall into one place", () => {
-    // As the table would place them if each process mixed them the same way, before it did.
+  it("keeps nodes apart whose units were chosen to fall into few places", () => {
+    // By the low bits of what is mixed, before the seed of a process is.
     const place = (node: number, unit: number) => {
       const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
       return (hash ^ (hash >>> 15)) & 0xff;
