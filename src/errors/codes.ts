@@ -1070,7 +1070,8 @@ export const codes = {
   },
   TOKENIZER_NOT_FOUND: {
     kind: "missing",
-    message: "{folder} has neither spiece.model nor tokenizer.json.",
+    message:
+      "{folder} has neither spiece.model nor tokenizer.json, nor vocab.json with merges.txt.",
     hint: "Give a folder as save_pretrained() writes it for model and tokenizer, or download the model again.",
   },
   // Training a tokenizer.

@@ -27,12 +27,13 @@ export async function compareLogits(
   dtype: "int8" | "int4",
   pairs: AsyncIterable<Pair> | Iterable<Pair>,
 ): Promise<LogitsCompared> {
-  const tokenizer = await loadTokenizer(folder);
+  const read = await loadTokenizer(folder);
   const opened: Model[] = [];
   try {
     for (const each of ["fp32", dtype] as const)
       opened.push(await openModel(folder, { dtype: each, device: "cpu" }));
     const [exact, rounded] = opened as [Model, Model];
+    const tokenizer = read.within(exact.config.vocabSize);
     const limit = exact.config.maxPositions ?? mostSource;
     const cut = (text: string, most: number) => {
       const ids = tokenizer.encode(text);

@@ -229,7 +229,7 @@ async function calibrationDocuments(
   config: ModelConfig,
   given: OpenModelOptions["tokenizer"],
 ): Promise<number[][]> {
-  const tokenizer = await (given ?? (() => findTokenizer(folder)))();
+  const tokenizer = (await (given ?? (() => findTokenizer(folder)))())?.within(config.vocabSize);
   if (tokenizer === undefined) {
     const length = Math.min(64, config.maxPositions ?? 64);
     return calibrationTexts.map((_, stream) => {

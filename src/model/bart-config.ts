@@ -35,6 +35,7 @@ export const bartLike = {
     activationDropout: "activation_dropout",
   },
   queriesAndValues: ["q_proj", "v_proj"],
+  basePrefix: "model.",
 } as const;
 
 /** @throws CONFIG_INVALID naming the key */

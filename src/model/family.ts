@@ -84,6 +84,8 @@ export interface Family<C extends ModelConfig = ModelConfig> {
   crossAttention(layer: number): string;
   /** That attention's keys and values for the encoder's last states [B,S,D]. */
   crossKeyValue(g: GraphBuilder, config: C, memory: Value, layer: number): KeyValue;
+  /** What names of weights begin with, but for the output layer's; checkpoints of models without one leave it out. */
+  readonly basePrefix?: string;
   /** Parameters that training leaves as they are, as transformers' buffers. */
   readonly fixed: readonly string[];
   /** For parameters that checkpoints may hold under other names too: all their names, the one that counts first. */

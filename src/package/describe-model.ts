@@ -78,7 +78,7 @@ export async function describeModel(folder: string): Promise<ModelDescription> {
     throw new BridleError("FILE_INVALID", { file, reason: "it is not there" });
   const family = findFamily(json);
   const read = family.readConfig(json);
-  const tokenizer = await loadTokenizer(folder);
+  const tokenizer = (await loadTokenizer(folder)).within(read.vocabSize);
   const there = await readdir(folder);
   const copies = (["int8", "int4"] as const)
     .map(quantizedFile)
@@ -96,17 +96,15 @@ export async function describeModel(folder: string): Promise<ModelDescription> {
     if (found !== undefined) weights.push(join(folder, found));
   }
   for (const name of copies) await readSafetensorsHeader(join(folder, name));
-  if (tokenizer.vocabSize > config.vocabSize) {
-    const reason = `it has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`;
-    throw new BridleError("TOKENIZER_INVALID", { file: folder, reason });
-  }
   const task = family.usesTaskSettings === true ? summarizationTask(json) : {};
   const defaults = await readGenerationDefaults(folder, json, task);
   const sizes = parameters.map(({ shape }) =>
     shape.reduce<number>((size, dim) => size * Number(dim), 1),
   );
   return {
-    architecture: String((json.architectures as unknown[])[0]),
+    architecture: String(
+      (json.architectures as unknown[] | undefined)?.[0] ?? family.architectures[0],
+    ),
     parameters: sizes.reduce((sum, size) => sum + size, 0),
     dtype,
     fingerprint: await modelVersion(folder),

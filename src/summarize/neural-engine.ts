@@ -96,14 +96,7 @@ async function start({ settings }: ToWorker & { type: "open" }): Promise<void> {
     ...(dtype && { dtype }),
   });
   // Read while the encoder opens.
-  const tokenizer = await readTokenizer();
-  const { vocabSize } = model.config;
-  if (tokenizer.vocabSize > vocabSize) {
-    throw new BridleError("TOKENIZER_INVALID", {
-      file: folder,
-      reason: `it has ${tokenizer.vocabSize} tokens, the model ${vocabSize}`,
-    });
-  }
+  const tokenizer = (await readTokenizer()).within(model.config.vocabSize);
   port?.on("message", (message: ToWorker) => {
     if (message.type === "cancel") running.get(message.id)?.abort();
     else if (message.type === "summarize") void work(model, tokenizer, message);

@@ -63,7 +63,7 @@ export async function profileSummary(
   const threads = options.threads ?? thisMachine().threads;
   const profiler = await Profiler.create();
   try {
-    const tokenizer = timedTokenizer(await loadTokenizer(folder), profiler);
+    const read = await loadTokenizer(folder);
     const { device, dtype } = options;
     const model = await openModel(folder, {
       ...{ device: device ?? "auto", threads, profiler },
@@ -71,6 +71,7 @@ export async function profileSummary(
     });
     let result: LongDocumentResult | undefined;
     try {
+      const tokenizer = timedTokenizer(read.within(model.config.vocabSize), profiler);
       const { numReturnSequences: ____, ...defaults } = model.generationDefaults;
       const asked = overDefaults(defaults, generate, model.config);
       const total = warmUp + repeats;

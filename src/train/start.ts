@@ -73,14 +73,9 @@ export async function openStart(
   const config = fresh
     ? readFreshConfig(family, json)
     : await settleTables(folder, family, family.readConfig(json));
-  const tokenizer = await loadTokenizer(folder);
-  if (fresh) checkTokens(config, tokenizer);
-  else if (tokenizer.vocabSize > config.vocabSize) {
-    throw new BridleError("TOKENIZER_INVALID", {
-      file: folder,
-      reason: `it has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`,
-    });
-  }
+  const read = await loadTokenizer(folder);
+  if (fresh) checkTokens(config, read);
+  const tokenizer = read.within(config.vocabSize);
   const graph = forwardGraph(family, config);
   if (fresh) checkSize(graph);
   const weights = fresh

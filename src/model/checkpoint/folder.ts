@@ -111,6 +111,30 @@ export async function readWeightHeaders(folder: string): Promise<Map<string, Sto
   });
 }
 
+/** Weights that belong to the output layer, whatever a checkpoint's others are named. */
+const ofHead = new Set(["lm_head.weight", "final_logits_bias"]);
+
+/**
+ * Headers of a folder's weights by the names that the whole model has for them. A checkpoint in which none begins with the base's
+ * prefix is one of the model without its output layer.
+ * Source: transformers, `from_pretrained` with `base_model_prefix`.
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ */
+async function readWholeHeaders(
+  folder: string,
+  basePrefix: string | undefined,
+): Promise<Map<string, StoredTensor>> {
+  const stored = await readWeightHeaders(folder);
+  if (basePrefix === undefined) return stored;
+  if ([...stored.keys()].some((name) => name.startsWith(basePrefix))) return stored;
+  return new Map(
+    [...stored].map(([own, tensor]) => {
+      const name = ofHead.has(own) ? own : `${basePrefix}${own}`;
+      return [name, { ...tensor, name }];
+    }),
+  );
+}
+
 /**
  * The config of a folder's model where its family goes by which of its tables the checkpoint holds apart.
  * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
@@ -121,7 +145,7 @@ export async function settleTables<C extends ModelConfig>(
   config: C,
 ): Promise<C> {
   if (family.withOwnTables === undefined) return config;
-  const stored = await readWeightHeaders(folder);
+  const stored = await readWholeHeaders(folder, family.basePrefix);
   const own = new Set<string>();
   for (const names of family.aliases(config).values()) {
     const [first, ...others] = names.flatMap((name) => stored.get(name) ?? []);
@@ -193,7 +217,7 @@ export async function checkWeights<C extends ModelConfig>(
   config: C,
   parameters: readonly Value[],
 ): Promise<Map<string, StoredTensor>> {
-  const stored = await readWeightHeaders(folder);
+  const stored = await readWholeHeaders(folder, family.basePrefix);
   locate(stored, family, config, parameters);
   return stored;
 }
@@ -209,7 +233,7 @@ export async function readWeights<C extends ModelConfig>(
   config: C,
   parameters: readonly Value[],
 ): Promise<Weights> {
-  const stored = await readWeightHeaders(folder);
+  const stored = await readWholeHeaders(folder, family.basePrefix);
   const weights = new Map<string, Weight>();
   const places = new Map<string, string>();
   for (const { name, dims, from } of locate(stored, family, config, parameters)) {

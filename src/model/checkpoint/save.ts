@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { Weight, Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
+import { wholeConfig } from "../families.js";
 import { readJson } from "./folder.js";
 import { writeSafetensors } from "./write.js";
 
@@ -67,7 +68,7 @@ export async function saveModelFiles(
   const tensors = new Map<string, Weight>();
   for (const [name, weight] of weights) tensors.set(name, asStored(name, weight));
   await writeSafetensors(join(target, "model.safetensors"), tensors);
-  const { torch_dtype: _, ...rest } = config;
+  const { torch_dtype: _, ...rest } = wholeConfig(config);
   await writeAtomically(join(target, "config.json"), (handle) =>
     handle.writeFile(`${configText({ ...rest, dtype: "float32" })}\n`),
   );

@@ -8,7 +8,7 @@ import { writeAtomically } from "../../text/files/write-atomically.js";
 import { loadTokenizer } from "../../text/tokenizers/load.js";
 import { readJson, readWeights, settleTables } from "../checkpoint/folder.js";
 import { companions } from "../checkpoint/save.js";
-import { findFamily } from "../families.js";
+import { findFamily, wholeConfig } from "../families.js";
 import { forwardGraph } from "../forward.js";
 import { calibrationTexts } from "./calibration-text.js";
 import { quantize } from "./open.js";
@@ -66,7 +66,7 @@ export async function saveQuantized(
   const config = await settleTables(source, family, family.readConfig(json));
   const graph = forwardGraph(family, config);
   const weights = await readWeights(source, family, config, graph.parameters);
-  const tokenizer = await loadTokenizer(source);
+  const tokenizer = (await loadTokenizer(source)).within(config.vocabSize);
   await mkdir(target, { recursive: true }).catch((thrown: unknown) => {
     throw writeError(thrown, target);
   });
@@ -93,7 +93,7 @@ export async function saveQuantized(
     await writeQuantized(file, facts, weights, plan, exactMemory);
     // The config comes last: a folder that has one is whole.
     await writeAtomically(join(target, "config.json"), (handle) =>
-      handle.writeFile(`${JSON.stringify(json, null, 2)}\n`),
+      handle.writeFile(`${JSON.stringify(wholeConfig(json), null, 2)}\n`),
     );
     const floats = [...weights.values()].reduce(
       (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),

@@ -10,6 +10,11 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
+/** Those that a model with so many rows has. */
+export function tokensWithin(added: readonly AddedToken[], rows: number): AddedToken[] {
+  return added.filter(({ id }) => id < rows);
+}
+
 /** A run of text, or an added token, and the place where it starts. */
 export interface TextPart {
   readonly part: string;

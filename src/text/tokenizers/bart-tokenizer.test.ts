@@ -155,6 +155,37 @@ describe("BART's tokenizer", () => {
       "tokenizer_config.json": "{}",
     });
     expect(nameless.encode(text)).toEqual(tokenizer.encode(text));
+    const namelessPlain = await open({
+      "vocab.json": JSON.stringify(vocab),
+      "merges.txt": merges.map((pair) => pair.join(" ")).join("\n"),
+      "tokenizer_config.json": JSON.stringify({ model_max_length: 1024 }),
+    });
+    expect(namelessPlain.encode(text)).toEqual(tokenizer.encode(text));
+    // Files of the first tokenizers name no kind.
+    const { type: _, ...untyped } = converted.model;
+    const old = await open({
+      "tokenizer.json": JSON.stringify({ ...converted, model: untyped }),
+      "tokenizer_config.json": "{}",
+    });
+    expect(old.encode(text)).toEqual(tokenizer.encode(text));
+  });
+
+  it("of a model without a row for the mask reads it as text", () => {
+    const text = "low <mask> er";
+    const mask = pieces.length - 1;
+    expect(tokenizer.within(pieces.length)).toBe(tokenizer);
+    const within = tokenizer.within(mask);
+    expect(within.vocabSize).toBe(mask);
+    expect(within.specialTokenIds).toEqual(ids(...specials));
+    expect(within.encode(text, inner)).toEqual(
+      ids("low", space, "<", "m", "a", "s", "k", ">", space, "er"),
+    );
+    expect(within.decode(within.encode(text, inner))).toBe(text);
+    expect(() => within.tokenOf(mask)).toThrow(/from 0 to/);
+    // Every other token is one that text comes to.
+    expect(() => tokenizer.within(mask - 1)).toThrow(
+      `it has ${mask} tokens, the model ${mask - 1}`,
+    );
   });
 });
 

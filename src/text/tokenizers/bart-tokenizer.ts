@@ -1,7 +1,7 @@
 // BART's tokenizer: byte-level BPE between a start and an end token.
 // Source: transformers 5.23, RobertaTokenizer on tokenizers 0.23 (ByteLevel, RobertaProcessing).
 import { BridleError } from "../../errors/error.js";
-import { type AddedToken, createSplitter, type TextPart } from "./added-tokens.js";
+import { type AddedToken, createSplitter, type TextPart, tokensWithin } from "./added-tokens.js";
 import type { ByteLevelBpe } from "./byte-level-bpe.js";
 import {
   checkTexts,
@@ -10,6 +10,7 @@ import {
   isWhiteSpace,
   type Token,
   type Tokenizer,
+  tooManyTokens,
 } from "./tokenizer.js";
 
 export interface BartTokenizerConfig {
@@ -22,6 +23,8 @@ export interface BartTokenizerConfig {
   /** Puts a space before a text that begins without one, so that its first word is one like others. */
   readonly addPrefixSpace: boolean;
   readonly added: readonly AddedToken[];
+  /** Rows of the model's tables, where they may be fewer than there are tokens. */
+  readonly rows?: number;
 }
 
 /** @param file named in errors @throws TOKENIZER_INVALID when a special token has no id */
@@ -50,7 +53,11 @@ export function createBartTokenizer(
   const tokens = new Map([...own, ...config.added].map((token) => [token.content, token]));
   const byId = new Map([...tokens.values()].map((token) => [token.id, token]));
   const split = createSplitter([...tokens.values()], isWhiteSpace);
-  const vocabSize = [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), bpe.size);
+  const named = [...byId.keys()].reduce((most, id) => Math.max(most, id + 1), 0);
+  const { rows = Number.POSITIVE_INFINITY } = config;
+  if (Math.max(named, bpe.reach) > rows)
+    throw tooManyTokens(file, Math.max(named, bpe.reach), rows);
+  const vocabSize = Math.min(Math.max(named, bpe.size), rows);
 
   /** A run with the space that is put before it, and how many of its bytes are that space. */
   function prefixed(part: string): { text: string; extra: number } {
@@ -110,7 +117,7 @@ export function createBartTokenizer(
     },
     tokenOf(id) {
       const token = byId.get(id)?.content ?? bpe.pieceOf(id);
-      if (token !== undefined) return token;
+      if (token !== undefined && id < vocabSize) return token;
       throw new BridleError("INVALID_PARAMETER", {
         parameter: "token id",
         value: id,
@@ -134,6 +141,14 @@ export function createBartTokenizer(
       return cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
     },
     encodeBatch: (texts, options = {}) => encodeBatch(tokenizer, texts, options),
+    within: (rows) =>
+      vocabSize <= rows
+        ? tokenizer
+        : createBartTokenizer(
+            bpe,
+            { ...config, rows, added: tokensWithin(config.added, rows) },
+            file,
+          ),
   };
   return tokenizer;
 }

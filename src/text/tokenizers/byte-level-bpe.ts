@@ -33,6 +33,8 @@ type WordPieces = readonly { readonly id: number; readonly end: number }[];
 
 export class ByteLevelBpe {
   readonly size: number;
+  /** One more than the largest id that text comes to. */
+  readonly reach: number;
   private readonly vocabulary: ReadonlyMap<string, number>;
   private readonly pieces: readonly (string | undefined)[];
   /** Rank and outcome of each pair, by {@link pairOf} of its parts' ids. */
@@ -75,6 +77,11 @@ export class ByteLevelBpe {
       if (!ranks.has(pair)) ranks.set(pair, { rank, joined: idOf(joined) });
     }
     this.merges = ranks;
+    const joined = [...ranks.values()].map(({ joined }) => joined);
+    this.reach = [...this.byteIds, ...joined, this.unknownId ?? -1].reduce(
+      (most, id) => Math.max(most, id + 1),
+      0,
+    );
   }
 
   idOf(piece: string): number | undefined {

@@ -1,4 +1,5 @@
 // Opens the tokenizer of a BART folder: tokenizer.json, or vocab.json and merges.txt.
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import type { AddedToken } from "./added-tokens.js";
@@ -6,7 +7,9 @@ import { type BartTokenizerConfig, createBartTokenizer } from "./bart-tokenizer.
 import { ByteLevelBpe } from "./byte-level-bpe.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
+  anyClass,
   type Json,
+  modelKind,
   moreSpecialTokens,
   readOptional,
   readOptionalJson,
@@ -21,10 +24,24 @@ const classes = new Set(
 );
 
 /** Whether a folder's tokenizer is BART's: by its class, or where older folders name none by its files. */
-export function isBartFolder(own: Json, converted: Json, hasSpiece: boolean): boolean {
-  if (own.tokenizer_class !== undefined) return classes.has(String(own.tokenizer_class));
-  return !hasSpiece && (converted.model as Json | undefined)?.type === "BPE";
+export async function isBartFolder(
+  folder: string,
+  own: Json,
+  { converted, hasSpiece }: { readonly converted: Json | undefined; readonly hasSpiece: boolean },
+): Promise<boolean> {
+  const { tokenizer_class: named } = own;
+  if (named !== undefined && named !== anyClass) return classes.has(String(named));
+  if (hasSpiece) return false;
+  if (converted !== undefined) return modelKind(converted) === "BPE";
+  const there = ["vocab.json", "merges.txt"].map((name) => isThere(join(folder, name)));
+  return (await Promise.all(there)).every(Boolean);
 }
+
+const isThere = (file: string) =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
 
 interface Files {
   readonly own: Json;
@@ -99,7 +116,8 @@ function readPair(file: string, rank: number, merge: unknown): [string, string] 
 function readConverted(file: string, json: Json): { bpe: ByteLevelBpe; added: AddedToken[] } {
   const refuse = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
   const model = (json.model ?? {}) as Json;
-  if (model.type !== "BPE") throw refuse(`its model is ${String(model.type)}, not BPE`);
+  const kind = modelKind(json);
+  if (kind !== "BPE") throw refuse(`its model is ${kind}, not BPE`);
   for (const key of ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] as const) {
     if (model[key] != null && model[key] !== "" && model[key] !== 0) {
       throw refuse(`its ${key} is ${JSON.stringify(model[key])}, which is not supported`);

@@ -12,7 +12,9 @@ import {
 import { createT5Tokenizer, type T5Vocabulary } from "./t5-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
+  anyClass,
   type Json,
+  modelKind,
   moreSpecialTokens,
   readOptionalJson,
   readPreparation,
@@ -26,9 +28,6 @@ const classes = new Set(
   ["T5", "MT5"].flatMap((name) => [`${name}Tokenizer`, `${name}TokenizerFast`]),
 );
 const modelTypes = new Set(["t5", "mt5", "umt5"]);
-
-/** A class that says nothing of the tokenizer, with which transformers 5 goes by the model. */
-const anyClass = "TokenizersBackend";
 
 /** Tokens that T5 puts after the vocabulary unless a folder says how many. */
 const usualExtraIds = 100;
@@ -96,7 +95,8 @@ interface Read {
 function readConverted(file: string, json: Json): Read {
   const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
   const model = (json.model ?? {}) as Json;
-  if (model.type !== "Unigram") throw invalid(`its model is ${String(model.type)}, not Unigram`);
+  const kind = modelKind(json);
+  if (kind !== "Unigram") throw invalid(`its model is ${kind}, not Unigram`);
   const { vocab, unk_id: unknownId } = model;
   if (!Array.isArray(vocab) || typeof unknownId !== "number" || vocab[unknownId] === undefined)
     throw invalid("its model has no vocab or unk_id");

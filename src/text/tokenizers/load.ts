@@ -17,7 +17,9 @@ import {
 } from "./sentencepiece-model.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
+  anyClass,
   type Json,
+  modelKind,
   moreSpecialTokens,
   parse,
   readOptional,
@@ -42,7 +44,11 @@ function readConfig(
   added: readonly AddedToken[],
 ): PegasusTokenizerConfig {
   const tokenizerClass = own.tokenizer_class;
-  if (tokenizerClass !== undefined && !classes.has(String(tokenizerClass))) {
+  if (
+    tokenizerClass !== undefined &&
+    tokenizerClass !== anyClass &&
+    !classes.has(String(tokenizerClass))
+  ) {
     throw new BridleError("TOKENIZER_INVALID", {
       file,
       reason: `its class is ${String(tokenizerClass)}, which is not supported`,
@@ -83,7 +89,8 @@ function fromTokenizerJson(
 ): SentencePieceModel {
   const invalid = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
   const model = (json.model ?? {}) as Json;
-  if (model.type !== "Unigram") throw invalid(`its model is ${String(model.type)}, not Unigram`);
+  const kind = modelKind(json);
+  if (kind !== "Unigram") throw invalid(`its model is ${kind}, not Unigram`);
   const byteFallback = model.byte_fallback === true;
   const { vocab, unk_id: unknown } = model;
   if (!Array.isArray(vocab) || typeof unknown !== "number")
@@ -165,7 +172,8 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const json = bytes === undefined ? {} : parse(converted, bytes);
   const spiece = join(folder, "spiece.model");
   const spieceBytes = await readOptional(spiece);
-  if (isBartFolder(own, json, spieceBytes !== undefined)) {
+  const files = { converted: bytes && json, hasSpiece: spieceBytes !== undefined };
+  if (await isBartFolder(folder, own, files)) {
     return openBartTokenizer(folder, { own, map, converted: bytes && json });
   }
   if (await isT5Folder(own, () => readOptionalJson(join(folder, "config.json")))) {

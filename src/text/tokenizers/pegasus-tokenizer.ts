@@ -1,7 +1,7 @@
 // Pegasus's tokenizer: SentencePiece ids moved up by an offset, with pre-training tokens below it.
 // Source: transformers 4.57, PegasusTokenizer (the slow one, which the model's ids come from).
 import { BridleError } from "../../errors/error.js";
-import { type AddedToken, createSplitter } from "./added-tokens.js";
+import { type AddedToken, createSplitter, tokensWithin } from "./added-tokens.js";
 import type { SentencePiece } from "./sentencepiece.js";
 import {
   checkTexts,
@@ -11,6 +11,7 @@ import {
   stripPython,
   type Token,
   type Tokenizer,
+  tooManyTokens,
 } from "./tokenizer.js";
 
 export interface PegasusTokenizerConfig {
@@ -155,6 +156,12 @@ export function createPegasusTokenizer(
       return cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
     },
     encodeBatch: (texts, options = {}) => encodeBatch(tokenizer, texts, options),
+    within(rows) {
+      if (tokenizer.vocabSize <= rows) return tokenizer;
+      if (vocabSize > rows) throw tooManyTokens(file, vocabSize, rows);
+      const added = tokensWithin(config.added, rows);
+      return createPegasusTokenizer(sentencePiece, { ...config, added }, file);
+    },
   };
 
   /** Special tokens as they are, the runs between them through SentencePiece. */

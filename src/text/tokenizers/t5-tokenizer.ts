@@ -1,7 +1,7 @@
 // T5's tokenizer: words cut at white space, each by a Unigram vocabulary, and an end token after each text.
 // Source: transformers 5.24, T5Tokenizer on tokenizers 0.23 (Precompiled, WhitespaceSplit, Metaspace, Unigram).
 import { BridleError } from "../../errors/error.js";
-import { type AddedToken, createSplitter, type TextPart } from "./added-tokens.js";
+import { type AddedToken, createSplitter, type TextPart, tokensWithin } from "./added-tokens.js";
 import { createGraphemeNormalizer } from "./grapheme-normalizer.js";
 import { spaceSymbol } from "./normalizer.js";
 import type { PieceTrie } from "./piece-trie.js";
@@ -13,6 +13,7 @@ import {
   isWhiteSpace,
   type Token,
   type Tokenizer,
+  tooManyTokens,
 } from "./tokenizer.js";
 import { createUnigram } from "./unigram.js";
 
@@ -192,6 +193,16 @@ export function createT5Tokenizer(
       return cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
     },
     encodeBatch: (texts, options = {}) => encodeBatch(tokenizer, texts, options),
+    within(rows) {
+      if (vocabSize <= rows) return tokenizer;
+      if (pieces.length > rows) throw tooManyTokens(file, pieces.length, rows);
+      const vocabulary = { pieces, trie, unknownId, precompiledCharsmap, byteFallback };
+      return createT5Tokenizer(
+        vocabulary,
+        { ...config, added: tokensWithin(config.added, rows) },
+        file,
+      );
+    },
   };
   return tokenizer;
 }

@@ -48,6 +48,20 @@ export async function readOptionalJson(file: string): Promise<Json> {
   return bytes === undefined ? {} : parse(file, bytes);
 }
 
+/** A class that says nothing of the tokenizer, with which transformers 5 goes by the model. */
+export const anyClass = "TokenizersBackend";
+
+/**
+ * Of what kind a tokenizer.json's model is. Older files do not say: there, as for tokenizers, what it has tells.
+ * @returns "BPE", "Unigram" or another's name
+ */
+export function modelKind({ model }: Json): string {
+  const { type, vocab, merges } = (model ?? {}) as Json;
+  if (typeof type === "string") return type;
+  if (Array.isArray(vocab)) return "Unigram";
+  return Array.isArray(merges) ? "BPE" : "of no known kind";
+}
+
 /** A token in a config: its text, or a record with the text in `content`. */
 function tokenText(value: unknown): string | undefined {
   if (typeof value === "string") return value;

@@ -58,6 +58,18 @@ export interface Tokenizer {
   tokenOf(id: number): string;
   /** @throws INVALID_PARAMETER for lengths that contradict each other. */
   encodeBatch(texts: readonly string[], options?: BatchOptions): Encoding;
+  /**
+   * The tokenizer of a model whose tables have so many rows. Added tokens beyond them are text as any other, such as the mask token of
+   * BART models that were fine-tuned without it.
+   * @throws TOKENIZER_INVALID where text would come to other ids beyond them
+   */
+  within(rows: number): Tokenizer;
+}
+
+/** What is wrong with a tokenizer whose tokens a model lacks. @param size how many it has, without added ones */
+export function tooManyTokens(file: string, size: number, rows: number): BridleError {
+  const reason = `it has ${size} tokens, the model ${rows}`;
+  return new BridleError("TOKENIZER_INVALID", { file, reason });
 }
 
 function checkChoice(parameter: string, value: unknown, choices: readonly unknown[]): void {

@@ -259,6 +259,13 @@ describe("a tokenizer.json", () => {
     return loadTokenizer(folder);
   };
 
+  it("need not say its model's type, as the first of them did not", async () => {
+    const typed = await load(made());
+    const untyped = await load(made((json) => delete (json.model as { type?: string }).type));
+    const text = "The harbour was closed on Monday.";
+    expect(untyped.encode(text)).toEqual(typed.encode(text));
+  });
+
   it("gives the ids of the spiece.model it was converted from", async () => {
     const converted = await load(made());
     for (const text of ["the harbour town", "a<n>ferry <mask_1> \u2603", "", "Monday."])

@@ -1,0 +1,131 @@
+// BART folders as they are published: a table without the mask token's row, plain files of a nameless tokenizer, no output layer.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tinyBartConfig } from "../../test/support/tiny-bart.js";
+import { openModel } from "../generate/model.js";
+import { writeSafetensors } from "../model/checkpoint/write.js";
+import { findFamily } from "../model/families.js";
+import { forwardGraph } from "../model/forward.js";
+import { initialWeights } from "../model/initial-weights.js";
+import { describeModel } from "../package/describe-model.js";
+import type { Tensor } from "../runtime/tensor.js";
+import { createSummarizer } from "./create-summarizer.js";
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "bridle-published-bart-"));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** The letters that stand for bytes, as GPT-2 has them. */
+const letters = (() => {
+  const printable = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) =>
+    String.fromCharCode(printable(byte) ? byte : next++),
+  );
+})();
+const pieces = ["<s>", "<pad>", "</s>", "<unk>", ...letters, "he", "<mask>"];
+const tokenizerFiles = {
+  "vocab.json": JSON.stringify(Object.fromEntries(pieces.map((piece, id) => [piece, id]))),
+  "merges.txt": "#version: 0.2\nh e\n",
+  "tokenizer_config.json": JSON.stringify({ model_max_length: 64 }),
+};
+const config = {
+  ...tinyBartConfig,
+  ...{ model_type: "bart", max_position_embeddings: 64, bos_token_id: 0 },
+  // One less than the tokenizer has: nobody learned the mask.
+  vocab_size: pieces.length - 1,
+};
+
+interface Variant {
+  readonly json?: object;
+  readonly nameOf?: (name: string) => string | undefined;
+}
+
+/** A folder with the same random weights, under the names that are asked for. */
+async function makeFolder(name: string, { json = config, nameOf = (own) => own }: Variant = {}) {
+  const folder = join(root, name);
+  await mkdir(folder);
+  const family = findFamily(config);
+  const read = family.readConfig(config);
+  const { parameters } = forwardGraph(family, read);
+  const weights = initialWeights(family, read, parameters, { seed: 3, deviation: 0.5 });
+  const stored = new Map<string, Tensor<"float32">>();
+  for (const [own, weight] of weights) {
+    const asked = nameOf(own);
+    if (asked !== undefined) stored.set(asked, weight as Tensor<"float32">);
+  }
+  await writeSafetensors(join(folder, "model.safetensors"), stored);
+  await writeFile(join(folder, "config.json"), JSON.stringify(json));
+  for (const [file, text] of Object.entries(tokenizerFiles))
+    await writeFile(join(folder, file), text);
+  return folder;
+}
+
+const parameters = { maxNewTokens: 8, minNewTokens: 4, numBeams: 2 };
+
+describe("a BART whose tables have no row for the mask", () => {
+  it.each(["fp32", "int8"] as const)("reads it as text any other, %s", async (dtype) => {
+    const folder = await makeFolder(`no mask ${dtype}`);
+    const summarizer = await createSummarizer({ model: folder, threads: 1, dtype });
+    try {
+      const masked = await summarizer.summarize("she read <mask> here", { parameters });
+      expect(masked.usage.outputTokens).toBeGreaterThan(0);
+      // Two tokens around, a letter each but for what is joined.
+      expect(masked.usage.inputTokens).toBe(2 + "she read <mask> here".length - 2);
+    } finally {
+      await summarizer.close();
+    }
+    expect((await describeModel(folder)).architecture).toBe("BartForConditionalGeneration");
+  });
+
+  it("is refused where text would come to rows that are missing", async () => {
+    const folder = await makeFolder("too few");
+    const tooFew = JSON.stringify({ ...config, vocab_size: pieces.length - 2 });
+    await writeFile(join(folder, "config.json"), tooFew);
+    const reason = /it has 261 tokens, the model 260/;
+    await expect(describeModel(folder)).rejects.toThrow(reason);
+  });
+});
+
+describe("a BART without its output layer", () => {
+  const inputs = { inputIds: [[0, 70, 80, 90, 2]], decoderInputIds: [[2, 75]] };
+  const base = (own: string) =>
+    own === "final_logits_bias" ? undefined : own.replace(/^model\./, "");
+
+  it("is the same model, and is saved as a whole one", async () => {
+    const whole = await openModel(await makeFolder("whole"), { threads: 1 });
+    const folder = await makeFolder("base", {
+      json: { ...config, architectures: ["BartModel"] },
+      nameOf: base,
+    });
+    const model = await openModel(folder, { threads: 1 });
+    const saved = join(root, "saved");
+    try {
+      const expected = await whole.forward(inputs);
+      expect((await model.forward(inputs)).logits.data).toEqual(expected.logits.data);
+      await model.save(saved);
+      const json = JSON.parse(await readFile(join(saved, "config.json"), "utf8"));
+      expect(json.architectures).toEqual(["BartForConditionalGeneration"]);
+      const again = await openModel(saved, { threads: 1 });
+      expect((await again.forward(inputs)).logits.data).toEqual(expected.logits.data);
+      await again.close();
+    } finally {
+      await whole.close();
+      await model.close();
+    }
+  });
+
+  it("may say its type alone, and no other architecture", async () => {
+    const { architectures: _, ...nameless } = config;
+    const model = await openModel(await makeFolder("nameless", { json: nameless }), { threads: 1 });
+    await model.close();
+    const classifier = { ...config, architectures: ["BartForSequenceClassification"] };
+    const folder = await makeFolder("classifier", { json: classifier });
+    await expect(openModel(folder)).rejects.toThrow(/BartForSequenceClassification/);
+  });
+});
