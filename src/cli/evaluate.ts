@@ -1,6 +1,7 @@
 // `bridle evaluate`: scores a model on files of documents with reference summaries, next to simple systems.
 import { type Command, Option } from "commander";
 import type { ModelDType } from "../config/model-dtypes.js";
+import { BridleError } from "../errors/error.js";
 import type { LogitsCompared } from "../evaluate/compare-dtypes.js";
 import type { EvaluateOptions } from "../evaluate/evaluate.js";
 import type { EvaluatedRow, Evaluation } from "../evaluate/evaluation.js";
@@ -229,6 +230,12 @@ async function evaluateAll(
     import("../data/fingerprint.js"),
   ]);
   const { model = "extractive", against = [], device, dtype, compareDtype } = options;
+  if (compareDtype !== undefined && dtype !== undefined && dtype !== "fp32") {
+    throw new BridleError("INVALID_PARAMETER", {
+      ...{ parameter: "--dtype", value: dtype },
+      expected: "fp32 or left out beside --compare-dtype, which puts other weights beside those",
+    });
+  }
   const sources = await sourcesOf(options, terminal);
   const opened: Summarizer[] = [];
   try {

@@ -1,5 +1,6 @@
 // Tests that only so much is worked on at once, that the rest waits in order, and that the wait is bounded.
 import { describe, expect, it } from "vitest";
+import type { BridleError } from "../errors/error.js";
 import { type Admission, createAdmission } from "./admission.js";
 import { createDeferred } from "./deferred.js";
 
@@ -189,10 +190,13 @@ describe("admission", () => {
 describe("piles of documents", () => {
   const limits = { concurrency: 4, queueLimit: 10, maxBufferedBytes: 10 };
   /** A pile that lasts until it is ended. */
-  function hold(admission: Admission): { readonly begun: () => boolean; readonly end: () => void } {
+  function hold(
+    admission: Admission,
+    documents = 1,
+  ): { readonly begun: () => boolean; readonly end: () => void } {
     const { promise, resolve } = createDeferred();
     let begun = false;
-    void admission.runPile(new AbortController().signal, () => {
+    void admission.runPile(new AbortController().signal, documents, () => {
       begun = true;
       return promise;
     });
@@ -235,7 +239,9 @@ describe("piles of documents", () => {
   it("are refused where the line is full, as everybody is", async () => {
     const admission = createAdmission({ ...limits, queueLimit: 1 });
     for (let i = 0; i < 3; i += 1) hold(admission);
-    await expect(admission.runPile(never, async () => {})).rejects.toMatchObject({ code: "BUSY" });
+    await expect(admission.runPile(never, 1, async () => {})).rejects.toMatchObject({
+      code: "BUSY",
+    });
     expect(() => admission.checkRoom("batch")).toThrow(expect.objectContaining({ code: "BUSY" }));
     // There are places left for one document, and room in the line, before the pile that waits.
     const [first, second] = [admission.enter(never), admission.enter(never)];
@@ -247,10 +253,39 @@ describe("piles of documents", () => {
     await third.turn;
   });
 
+  it("that are refused are told to come when those before them are done, document by document", async () => {
+    let clock = 0;
+    const admission = createAdmission({ ...limits, queueLimit: 0 }, () => clock);
+    const measured = admission.enter(never);
+    clock += 2000;
+    measured.leave();
+    const busy = (of: "interactive" | "batch") => {
+      try {
+        admission.checkRoom(of);
+      } catch (thrown) {
+        return (thrown as BridleError).details.retryAfterS;
+      }
+      return undefined;
+    };
+    const piles = [hold(admission, 40), hold(admission, 40)];
+    // Eighty documents of 2 to 4 s by four at a time, whoever it is that has them.
+    expect(busy("batch")).toBeGreaterThanOrEqual(40);
+    expect(busy("batch")).toBeLessThanOrEqual(81);
+    const [first, second] = [admission.enter(never), admission.enter(never)];
+    // One that is before it in each of the two places that piles leave.
+    expect(busy("interactive")).toBeGreaterThanOrEqual(3);
+    expect(busy("interactive")).toBeLessThanOrEqual(6);
+    for (const pile of piles) pile.end();
+    await settle();
+    first.leave();
+    second.leave();
+    expect([busy("batch"), busy("interactive")]).toEqual([undefined, undefined]);
+  });
+
   it("are learned from by the document, however long all of them take", async () => {
     let clock = 0;
     const admission = createAdmission({ ...limits, concurrency: 2 }, () => clock);
-    await admission.runPile(never, async (measure) => {
+    await admission.runPile(never, 101, async (measure) => {
       for (let i = 0; i < 100; i += 1)
         await measure(async () => {
           clock += 1000;

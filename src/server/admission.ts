@@ -54,10 +54,12 @@ export interface Admission {
   /**
    * The same for a pile of documents, which has one place for all of them. Piles hold half of the places at most, and those who
    * work on one document go before them.
+   * @param documents how many it has
    * @throws as enter, or the signal's reason
    */
   runPile<T>(
     signal: AbortSignal,
+    documents: number,
     work: (measure: Measure) => Promise<T>,
     leftMs?: number,
   ): Promise<T>;
@@ -87,6 +89,8 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
   const mostPiles = Math.ceil(concurrency / 2);
   /** Documents of piles at work. */
   let pileDocuments = 0;
+  /** Documents of piles that are at work or wait, and have not been done. */
+  let pileDocumentsLeft = 0;
   const times = createWorkTimes(now);
   let bufferedBytes = 0;
 
@@ -101,17 +105,22 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
 
   const inSeconds = (ms: number) => Math.min(mostRetryAfterS, Math.max(1, Math.ceil(ms / 1000)));
 
-  /** Seconds until the line as it stands has been worked off, at the rate measured so far. */
-  const retryAfterS = () =>
-    inSeconds(
-      ((waiting() + active() + 1) * (times.pieceMs(crowd("interactive")) ?? 1000)) / concurrency,
-    );
+  /**
+   * Seconds until the line as it stands has been worked off, at the rate measured so far: of those that go before, each with one
+   * document, in the places that become theirs; or of everybody, with all that piles still have.
+   */
+  function retryAfterS(of: WorkClass): number {
+    const pieceMs = times.pieceMs(crowd("interactive")) ?? 1000;
+    const single = line.interactive.size + held.interactive + 1;
+    if (of === "interactive") return inSeconds((single * pieceMs) / crowd(of).places);
+    return inSeconds(((single + pileDocumentsLeft) * pieceMs) / concurrency);
+  }
 
-  function busy(): BridleError {
+  function busy(of: WorkClass): BridleError {
     return new BridleError("BUSY", {
       queued: waiting(),
       limit: queueLimit,
-      retryAfterS: retryAfterS(),
+      retryAfterS: retryAfterS(of),
     });
   }
 
@@ -124,7 +133,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
 
   /** Piles that wait take nobody's place in the queue who goes before them. */
   function checkRoom(of: WorkClass): void {
-    if (mustWait(of) && ahead(of) >= queueLimit) throw busy();
+    if (mustWait(of) && ahead(of) >= queueLimit) throw busy(of);
   }
 
   function outOfReach(neededMs: number, leftMs: number, retryAfterS: number): BridleError {
@@ -212,7 +221,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
         if (leastMs > stillMs) {
           left = true;
           learn();
-          reject(outOfReach(leastMs, stillMs, retryAfterS()));
+          reject(outOfReach(leastMs, stillMs, retryAfterS(of)));
           return false;
         }
         begin();
@@ -251,9 +260,12 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     }
   }
 
-  /** How a pile's documents are measured that ends with the signal. */
+  /**
+   * How a pile's documents are measured that ends with the signal.
+   * @param onDone told of each that is over
+   */
   const measureUntil =
-    (signal: AbortSignal): Measure =>
+    (signal: AbortSignal, onDone: () => void): Measure =>
     async (work) => {
       const begun = times.begin();
       pileDocuments += 1;
@@ -265,6 +277,7 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
       } finally {
         pileDocuments -= 1;
         times.end(begun, endingOf(signal, hasFailed));
+        onDone();
       }
     };
 
@@ -283,14 +296,26 @@ export function createAdmission(limits: AdmissionLimits, now = () => performance
     async run(signal, work, leftMs) {
       return await inTurn(enter("interactive", signal, leftMs), work);
     },
-    async runPile(signal, work, leftMs) {
-      return await inTurn(enter("batch", signal, leftMs), () => work(measureUntil(signal)));
+    async runPile(signal, documents, work, leftMs) {
+      const place = enter("batch", signal, leftMs);
+      let left = documents;
+      pileDocumentsLeft += left;
+      const onDone = (): void => {
+        if (left === 0) return;
+        left -= 1;
+        pileDocumentsLeft -= 1;
+      };
+      try {
+        return await inTurn(place, () => work(measureUntil(signal, onDone)));
+      } finally {
+        pileDocumentsLeft -= left;
+      }
     },
     hold(bytes) {
       if (bufferedBytes + bytes > limits.maxBufferedBytes) {
         throw new BridleError("TOO_MUCH_IN_FLIGHT", {
           limit: limits.maxBufferedBytes,
-          retryAfterS: retryAfterS(),
+          retryAfterS: retryAfterS("interactive"),
         });
       }
       bufferedBytes += bytes;

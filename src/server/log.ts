@@ -49,9 +49,12 @@ const severities: Readonly<Record<string, string>> = {
   fatal: "CRITICAL",
 };
 
+/** Characters that are kept where nobody reads the log; further lines are lost then, and memory is not. */
+const mostHeldLog = 16 * 2 ** 20;
+
 /** A log that cannot be written, as on a full disk, ends nobody's work: the next line tries again. */
 function openStandardError(): DestinationStream {
-  const opened = pino.destination({ dest: 2, sync: false });
+  const opened = pino.destination({ dest: 2, sync: false, maxLength: mostHeldLog });
   let isFailing = false;
   opened.on("error", () => {
     isFailing = true;

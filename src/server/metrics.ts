@@ -10,7 +10,7 @@ import {
 import type { Service, ServiceProcesses } from "../compose.js";
 import type { CacheOutcome, ResultCache } from "../summarize/result-cache.js";
 import type { EngineLoad, Summarizer, SummaryResult } from "../summarize/summarizer.js";
-import type { Admission } from "./admission.js";
+import type { Admission, WorkClass } from "./admission.js";
 
 export interface Metrics {
   readonly contentType: string;
@@ -22,6 +22,8 @@ export interface Metrics {
   countCache(outcome: CacheOutcome): void;
   /** @param code a row of the error table */
   countFailure(model: string, code: string): void;
+  /** How long a request has waited for its turn to work, whether that came or not. */
+  countWait(of: WorkClass, waitedMs: number): void;
   /** Where the time went of a document, by phase in ms. */
   countPhases(model: string, timingsMs: SummaryResult["timingsMs"]): void;
   close(): void;
@@ -97,6 +99,13 @@ export function createMetrics(
     name: "bridle_phase_seconds",
     help: "Where a neural model's time for one document went, whether a summary came of it or not: queue, encode (reading), decode (writing).",
     labelNames: ["model", "phase"],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const waitSeconds = new Histogram({
+    name: "bridle_work_wait_seconds",
+    help: "How long requests waited for their turn: interactive ones, and those of many documents (batch).",
+    labelNames: ["class"],
     buckets: secondsBuckets,
     registers,
   });
@@ -200,6 +209,7 @@ export function createMetrics(
       unread.inc({ model }, Math.max(0, usage.inputTokens - usage.usedTokens));
     },
     countPhases,
+    countWait: (of, waitedMs) => waitSeconds.observe({ class: of }, waitedMs / 1000),
     countFailure(model, code) {
       documents.inc({ model, outcome: code });
     },

@@ -2,6 +2,7 @@
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { getSummarizer } from "../compose.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { pileWidth } from "../summarize/default-concurrency.js";
 import type { Measure } from "./admission.js";
 import type { RequestContext, ServerContext } from "./context.js";
 import { toProblem } from "./error-answer.js";
@@ -112,7 +113,8 @@ async function postBatch(
   checkBatchSize(body, server.config.maxBatchDocuments);
   const { documents, model, parameters } = checkFields(BatchRequest, body);
   const { scope } = c.var;
-  const told = toSummaryParameters(getSummarizer(server.service, model), parameters);
+  const summarizer = getSummarizer(server.service, model);
+  const told = toSummaryParameters(summarizer, parameters);
   const one = async (document: string, measure: Measure): Promise<object> => {
     const work = { document, model, parameters: told, priority: "batch" } as const;
     try {
@@ -126,8 +128,8 @@ async function postBatch(
       return { error: toProblem(toBridleError(thrown), scope.id) };
     }
   };
-  const results = await withTurnForPile(server, scope, (measure) =>
-    inOrder(documents, batchWidth, (document) => one(document, measure)),
+  const results = await withTurnForPile(server, scope, documents.length, (measure) =>
+    inOrder(documents, pileWidth(summarizer, told), (document) => one(document, measure)),
   );
   return Response.json({ results });
 }
@@ -138,9 +140,6 @@ function checkBatchSize(body: unknown, limit: number): void {
   if (!Array.isArray(documents) || documents.length <= limit) return;
   throw new BridleError("BATCH_TOO_LARGE", { count: documents.length, limit });
 }
-
-/** Documents of one batch that are in work at once: a neural model takes their steps together. */
-const batchWidth = 4;
 
 /** Results in the order of the items, `width` of which are in work at once. */
 async function inOrder<T, R>(

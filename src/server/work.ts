@@ -43,7 +43,7 @@ export async function withTurn<T>(
   scope: RequestScope,
   work: () => Promise<T>,
 ): Promise<T> {
-  return await waitForTurn(scope, (leftMs, onTurn) =>
+  return await waitForTurn(server, scope, "interactive", (leftMs, onTurn) =>
     server.admission.run(
       scope.signal,
       () => {
@@ -57,17 +57,20 @@ export async function withTurn<T>(
 
 /**
  * The same for a pile of documents, which gives way to those that somebody waits for.
+ * @param documents how many there are
  * @param work is handed what does one document's work and learns what it takes
  * @throws as withTurn
  */
 export async function withTurnForPile<T>(
   server: ServerContext,
   scope: RequestScope,
+  documents: number,
   work: (measure: Measure) => Promise<T>,
 ): Promise<T> {
-  return await waitForTurn(scope, (leftMs, onTurn) =>
+  return await waitForTurn(server, scope, "batch", (leftMs, onTurn) =>
     server.admission.runPile(
       scope.signal,
+      documents,
       (measure) => {
         onTurn();
         return work(measure);
@@ -79,22 +82,28 @@ export async function withTurnForPile<T>(
 
 /** Waits no longer than the request lasts, and notes how long that was until its turn. @throws as withTurn */
 async function waitForTurn<T>(
+  server: ServerContext,
   scope: RequestScope,
+  of: WorkClass,
   run: (leftMs: number, onTurn: () => void) => Promise<T>,
 ): Promise<T> {
   if (scope.signal.aborted) throw abortError(scope);
   const askedAt = performance.now();
   const leftMs = scope.startedAt + scope.timeoutMs - askedAt;
   let hasTurn = false;
+  const count = (): void => {
+    scope.account.waitedMs = performance.now() - askedAt;
+    server.metrics.countWait(of, scope.account.waitedMs);
+  };
   const onTurn = (): void => {
     hasTurn = true;
-    scope.account.waitedMs = performance.now() - askedAt;
+    count();
   };
   try {
     return await withinScope(scope, run(leftMs, onTurn));
   } finally {
     // Who was never served has waited all the while.
-    if (!hasTurn) scope.account.waitedMs = performance.now() - askedAt;
+    if (!hasTurn) count();
   }
 }
 

@@ -9,7 +9,7 @@ import { BridleError, toBridleError } from "../errors/error.js";
 import { type BatchIdentity, type BatchOutput, openBatchOutput } from "./batch-output.js";
 import { defaultConcurrency } from "./default-concurrency.js";
 import { createLengthWindow } from "./length-window.js";
-import { withPatience } from "./passing-failures.js";
+import { createPatience, type Patience } from "./passing-failures.js";
 import type { Summarizer, SummaryParameters } from "./summarizer.js";
 
 export interface BatchOptions {
@@ -240,6 +240,7 @@ async function run(
     }
   };
 
+  const patience = createPatience();
   const slots = createSlots(concurrency);
   const windowRows = concurrency * windowPerWorker;
   const window = createLengthWindow({ count: windowRows, length: windowLength });
@@ -257,7 +258,7 @@ async function run(
       return { result: Promise.resolve(read), sizeBytes, readBytes, settled: true };
     }
     const { length } = read.document;
-    const work = () => summarizeRow(summarizer, read, options);
+    const work = () => summarizeRow(summarizer, read, options, patience);
     const result = new Promise<RowResult | undefined>((resolve) => {
       window.add({ length, begin: () => resolve(slots(work)) });
     });
@@ -311,6 +312,7 @@ async function summarizeRow(
   summarizer: Summarizer,
   { index, id, document }: ReadRow,
   { parameters, signal }: BatchOptions,
+  patience: Patience,
 ): Promise<RowResult | undefined> {
   if (signal?.aborted) return undefined;
   try {
@@ -319,7 +321,7 @@ async function summarizeRow(
       ...(parameters === undefined ? {} : { parameters }),
       ...(signal === undefined ? {} : { signal }),
     };
-    const { summary, model, version, finishReason, truncated, usage, sources } = await withPatience(
+    const { summary, model, version, finishReason, truncated, usage, sources } = await patience(
       () => summarizer.summarize(document, options),
       signal,
     );

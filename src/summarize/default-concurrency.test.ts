@@ -1,7 +1,7 @@
 // How many documents are in work where nobody says: by the beams of a neural model, by the processors elsewhere.
 import { expect, it } from "vitest";
 import { thisMachine } from "../config/machine.js";
-import { defaultConcurrency } from "./default-concurrency.js";
+import { defaultConcurrency, pileWidth } from "./default-concurrency.js";
 import { extractiveTraits } from "./extractive/parameters.js";
 
 const neural = { traits: { ...extractiveTraits, kind: "neural" } as const, defaults: {} };
@@ -21,3 +21,15 @@ it("is a processor each where sentences are picked, whatever is asked for", () =
   const extractive = { traits: extractiveTraits, defaults: {} };
   expect(defaultConcurrency(extractive, { numBeams: 2 })).toBe(thisMachine().threads);
 });
+
+it.each([
+  ["greedy search", {}, undefined, 32],
+  ["greedy search in three processes", {}, 3, 96],
+  ["eight beams", { numBeams: 8 }, undefined, 4],
+  ["more beams than leave others beside it", { numBeams: 64 }, undefined, 4],
+])(
+  "leaves half of a model's steps to others on a server: %s",
+  (_, defaults, engines, documents) => {
+    expect(pileWidth({ ...neural, defaults, ...(engines && { engines }) })).toBe(documents);
+  },
+);

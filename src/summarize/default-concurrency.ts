@@ -20,3 +20,19 @@ export function defaultConcurrency(
   // Beams that are no number of beams are for the model to refuse.
   return documents >= 1 ? Math.min(documents, stepRows) : 1;
 }
+
+/** As many of a pile that others' documents are worked on beside. */
+const leastWidth = 4;
+
+/**
+ * Documents of a pile in work at once on a server: half of what its models take together, so that whoever waits for one document finds
+ * the other half free.
+ */
+export function pileWidth(
+  summarizer: Pick<Summarizer, "traits" | "defaults" | "engines">,
+  parameters?: Pick<SummaryParameters, "numBeams">,
+): number {
+  const { engines = 1 } = summarizer;
+  const half = Math.floor(defaultConcurrency(summarizer, parameters) / 2);
+  return engines * Math.max(leastWidth, half);
+}

@@ -19,6 +19,10 @@ const tell = (message: FromWorker) => port.postMessage(message);
 /** Requests under way; the model's scheduler says whose turn it is. */
 const running = new Map<number, AbortController>();
 
+/** While anything is at work, what it is at is told so often besides. */
+const tellEveryMs = 250;
+let telling: NodeJS.Timeout | undefined;
+
 async function work(
   model: Model,
   tokenizer: Tokenizer,
@@ -26,6 +30,7 @@ async function work(
 ): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
+  telling ??= setInterval(() => tellLoad(model), tellEveryMs);
   let started: number | undefined;
   let phases: JobPhases | undefined;
   const times = (): WorkTimes => {
@@ -52,6 +57,10 @@ async function work(
     tell({ type: "error", id, error: toErrorData(thrown), ...times() });
   } finally {
     running.delete(id);
+    if (running.size === 0) {
+      clearInterval(telling);
+      telling = undefined;
+    }
     tellLoad(model);
   }
 }

@@ -1,7 +1,7 @@
 // A model folder behind the Summarizer interface: parts, tokens as they come, cancelling, refusing, and a thread that dies.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -330,6 +330,31 @@ it("has another version when a file of the model changes", async () => {
     versions.push(await modelVersion(copy));
   }
   expect(new Set(versions).size).toBe(versions.length);
+});
+
+it("has another version when weights change in the middle of a large file", async () => {
+  const copy = join(root, "large");
+  await mkdir(copy);
+  const file = join(copy, "model.safetensors");
+  const bytes = Buffer.alloc(64 * 2 ** 20, 1);
+  await writeFile(file, bytes);
+  const before = await modelVersion(copy);
+  // As long as the least of a model's matrices of such a size.
+  bytes.fill(2, 30 * 2 ** 20, 30 * 2 ** 20 + 128 * 1024);
+  await writeFile(file, bytes);
+  expect(await modelVersion(copy)).not.toBe(before);
+});
+
+it("tells what it is at work on while it is at it, not when it begins and ends alone", async () => {
+  const loads: number[] = [];
+  const looking = setInterval(() => loads.push(summarizer.load?.()?.running ?? 0), 20);
+  const parameters = { maxNewTokens: 60, minNewTokens: 60, numBeams: 4 };
+  const until = performance.now() + 30_000;
+  while (!loads.includes(1) && performance.now() < until)
+    await summarizer.summarize(long, { parameters });
+  clearInterval(looking);
+  expect(loads).toContain(1);
+  expect(summarizer.load?.()?.running).toBe(0);
 });
 
 describe("parts", () => {

@@ -141,5 +141,7 @@ export interface Summarizer {
   load?(): EngineLoad | undefined;
   /** Makes the first request as quick as the next ones. */
   warmUp(): Promise<void>;
+  /** How many processes share its work, where it has any of its own. */
+  readonly engines?: number;
   close(): Promise<void>;
 }

@@ -389,6 +389,7 @@ describe("what can be asked about the service", () => {
     expect(text).toMatch(/bridle_documents_total\{model="toy",outcome="ok"\} \d/);
     expect(text).toMatch(/bridle_documents_total\{model="toy",outcome="EMPTY_TEXT"\} \d/);
     expect(text).toMatch(/process_resident_memory_bytes \d/);
+    expect(text).toMatch(/bridle_work_wait_seconds_count\{class="interactive"\} [1-9]/);
   });
 
   it("/openapi.json describes every route in OpenAPI 3.1", async () => {

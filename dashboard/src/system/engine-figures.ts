@@ -23,6 +23,16 @@ const names = {
   step: "bridle_engine_step_seconds_total",
 } as const;
 
+/** Seconds within which 95 % of requests for one document had their turn; undefined before the first. */
+export function turnWithinS(samples: readonly Sample[]): number | undefined {
+  const times = buckets(
+    samples,
+    "bridle_work_wait_seconds",
+    (labels) => labels.class === "interactive",
+  );
+  return quantile(times, 0.95);
+}
+
 /**
  * Figures of every model that has an engine, in the order of the metrics.
  * @param before what was there when it was last looked: rates are of the time since, where anything was done in it

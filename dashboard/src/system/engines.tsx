@@ -7,7 +7,7 @@ import { bytes, value } from "../shell/format.js";
 import { Card } from "../shell/page-frame.js";
 import { Table } from "../shell/table.js";
 import table from "../shell/table.module.css";
-import { engineFigures } from "./engine-figures.js";
+import { engineFigures, turnWithinS } from "./engine-figures.js";
 import classes from "./system-page.module.css";
 
 /** Nothing where no model has an engine that has been at work. */
@@ -18,6 +18,7 @@ export function Engines({ samples }: { readonly samples: readonly Sample[] }) {
     before.current = samples;
   }, [samples]);
   if (engines.length === 0) return null;
+  const turnS = turnWithinS(samples);
   return (
     <Card title="Engines" isFlush>
       <Table label="Engines">
@@ -68,6 +69,12 @@ export function Engines({ samples }: { readonly samples: readonly Sample[] }) {
           ))}
         </tbody>
       </Table>
+      {turnS !== undefined && (
+        <p className={classes.turns}>
+          95 % of requests had their turn within {seconds(turnS)}. The table tells how long they
+          waited in a model's own line after that.
+        </p>
+      )}
     </Card>
   );
 }

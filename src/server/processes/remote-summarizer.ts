@@ -78,6 +78,9 @@ export function createRemoteSummarizer(
         onRetry();
       }
     },
+    get engines() {
+      return supervisor.states().length;
+    },
     load: () => supervisor.load(name),
     warmUp: () => supervisor.warm,
     // The processes are closed with their supervisor: they may hold other models too.

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
-import { withPatience } from "../passing-failures.js";
+import { pileWidth } from "../default-concurrency.js";
+import { createPatience, type Patience } from "../passing-failures.js";
 import type { Summarizer, SummaryResult } from "../summarizer.js";
 import {
   beginBatch,
@@ -30,8 +31,6 @@ export interface RunBatchContext {
   readonly signal: AbortSignal;
 }
 
-/** Documents of one batch in work at once: a neural model takes their steps together. */
-const width = 4;
 /** A document with which so many processes were lost gets an error: it is more likely the cause than not. */
 const mostLosses = 5;
 
@@ -43,14 +42,17 @@ export async function runBatch(id: string, context: RunBatchContext): Promise<vo
   const { database, signal } = context;
   if (!(await beginBatch(database, id))) return;
   const keeper = new AnswerKeeper(database, id);
-  if (context.attempt > 1) await tryAlone(id, keeper, context);
-  const source = new WaitingSource(database, id);
+  const patience = createPatience();
+  /** Documents in work at once. */
+  const width = pileWidth(context.summarizer);
+  if (context.attempt > 1) await tryAlone(id, keeper, width, patience, context);
+  const source = new WaitingSource(database, id, width);
   const lane = async () => {
     for (;;) {
       signal.throwIfAborted();
       const document = await source.take();
       if (document === undefined) return;
-      await keeper.keep(await answer(document, context));
+      await keeper.keep(await answer(document, patience, context));
       // SQLite answers at once, and so do short documents: without this nobody else would have a turn until the end.
       await letOthersRun();
     }
@@ -64,7 +66,13 @@ export async function runBatch(id: string, context: RunBatchContext): Promise<vo
  * One by one the documents that may have been in work when a process was lost, each counted before it is begun: what ends a
  * process again and again is found out, and its neighbours are not taken for it.
  */
-async function tryAlone(id: string, keeper: AnswerKeeper, context: RunBatchContext): Promise<void> {
+async function tryAlone(
+  id: string,
+  keeper: AnswerKeeper,
+  width: number,
+  patience: Patience,
+  context: RunBatchContext,
+): Promise<void> {
   const { database } = context;
   for (const document of await readWaiting(database, id, 0, width)) {
     const { line, losses } = document;
@@ -75,7 +83,7 @@ async function tryAlone(id: string, keeper: AnswerKeeper, context: RunBatchConte
     }
     await countLoss(database, id, line, 1);
     try {
-      await keeper.keep(await answer(document, context));
+      await keeper.keep(await answer(document, patience, context));
     } catch (thrown) {
       // Told to stop, or nowhere to keep its answer: no fault of the document's.
       await countLoss(database, id, line, -1);
@@ -91,11 +99,12 @@ function failure(line: number, error: BridleError): NewAnswer {
 /** @throws CANCELLED when the signal fires or the model is closed; a document's own fault is its answer */
 async function answer(
   { line, document, parameters }: WaitingDocument,
+  patience: Patience,
   { summarizer, observer, signal }: RunBatchContext,
 ): Promise<NewAnswer> {
   try {
     const options = { parameters, signal, priority: "batch" } as const;
-    const result = await withPatience(() => summarizer.summarize(document, options), signal);
+    const result = await patience(() => summarizer.summarize(document, options), signal);
     observer.onSummary?.(result);
     const told = { id: `sum_${randomUUID()}`, ...result };
     return { line, state: "done", answer: JSON.stringify(told) };
@@ -113,14 +122,16 @@ async function answer(
 class WaitingSource {
   private readonly database: Database;
   private readonly batch: string;
+  private readonly width: number;
   private last = 0;
   private isOver = false;
   private held: WaitingDocument[] = [];
   private loading: Promise<void> | undefined;
 
-  constructor(database: Database, batch: string) {
+  constructor(database: Database, batch: string, width: number) {
     this.database = database;
     this.batch = batch;
+    this.width = width;
   }
 
   async take(): Promise<WaitingDocument | undefined> {
@@ -134,7 +145,7 @@ class WaitingSource {
   }
 
   private async load(): Promise<void> {
-    const read = await readWaiting(this.database, this.batch, this.last, width);
+    const read = await readWaiting(this.database, this.batch, this.last, this.width);
     this.isOver = read.length === 0;
     this.last = read.at(-1)?.line ?? this.last;
     this.held.push(...read);

@@ -3,15 +3,15 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tinyBartConfig } from "../../test/support/tiny-bart.js";
-import { openModel } from "../generate/model.js";
-import { writeSafetensors } from "../model/checkpoint/write.js";
-import { findFamily } from "../model/families.js";
-import { forwardGraph } from "../model/forward.js";
-import { initialWeights } from "../model/initial-weights.js";
-import { describeModel } from "../package/describe-model.js";
-import type { Tensor } from "../runtime/tensor.js";
-import { createSummarizer } from "./create-summarizer.js";
+import { openModel } from "../../src/generate/model.js";
+import { writeSafetensors } from "../../src/model/checkpoint/write.js";
+import { findFamily } from "../../src/model/families.js";
+import { forwardGraph } from "../../src/model/forward.js";
+import { initialWeights } from "../../src/model/initial-weights.js";
+import { describeModel } from "../../src/package/describe-model.js";
+import type { Tensor } from "../../src/runtime/tensor.js";
+import { createSummarizer } from "../../src/summarize/create-summarizer.js";
+import { tinyBartConfig } from "../support/tiny-bart.js";
 
 let root: string;
 beforeAll(async () => {
