@@ -99,10 +99,11 @@ export const ServeConfig = z.strictObject({
     .describe(
       "Bytes of summaries that are kept for requests with the same text, model version and parameters; 0 keeps none",
     ),
-  // More than there are threads, so that a short document does not wait behind long ones.
   concurrency: wholeNumber(1, 4096)
-    .default(4 * thisMachine().threads)
-    .describe("How many requests are worked on at once; long documents also wait for a thread"),
+    .optional()
+    .describe(
+      "How many requests are worked on at once; unless said, four for each processor, or as many as fill the steps of a neural model where that is more: 64 over its beams, in each process",
+    ),
   queueLimit: wholeNumber(0, 1_000_000)
     .default(256)
     .describe("How many requests may wait for their turn; the next one is answered 429"),

@@ -5,7 +5,7 @@ import type { Context, Handler } from "hono";
 import type { Service } from "../compose.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { ResultCache } from "../summarize/result-cache.js";
-import type { Admission } from "./admission.js";
+import type { Admission, AdmissionLimits } from "./admission.js";
 import type { KeyRing } from "./api-keys.js";
 import type { CsrfGuard } from "./csrf.js";
 import type { Listeners } from "./listeners.js";
@@ -14,7 +14,7 @@ import type { Metrics } from "./metrics.js";
 import type { RequestScope } from "./request-scope.js";
 
 export interface ServerContext {
-  readonly config: ServeConfig;
+  readonly config: ServeConfig & Pick<AdmissionLimits, "concurrency">;
   readonly service: Service;
   readonly admission: Admission;
   /** Summaries made before; undefined where none are kept. */

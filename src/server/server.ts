@@ -10,6 +10,7 @@ import type { DestinationStream } from "pino";
 import type { Service } from "../compose.js";
 import { isLoopback, type ServeConfig } from "../config/serve-config.js";
 import { BridleError, toBridleError } from "../errors/error.js";
+import { serverConcurrency } from "../summarize/default-concurrency.js";
 import { createResultCache } from "../summarize/result-cache.js";
 import { createAdmission } from "./admission.js";
 import { loadKeyRing } from "./api-keys.js";
@@ -45,10 +46,12 @@ export interface StartOptions {
  * @throws ADDRESS_NOT_AVAILABLE, KEY_FILE_INVALID
  */
 export async function startServer(
-  config: ServeConfig,
+  asked: ServeConfig,
   service: Service,
   { logDestination, files = builtFiles() }: StartOptions = {},
 ): Promise<RunningServer> {
+  const { concurrency = serverConcurrency(service.summarizers.values()) } = asked;
+  const config = { ...asked, concurrency };
   const log = openLog(config, logDestination);
   // Before all else, since it is other threads that work; what goes wrong is told once it listens.
   const warming = service.warmUp();

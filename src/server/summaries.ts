@@ -1,4 +1,5 @@
 // POST /v1/summaries and POST /v1/summaries:batch: the native routes.
+import { setMaxListeners } from "node:events";
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { getSummarizer } from "../compose.js";
 import { BridleError, toBridleError } from "../errors/error.js";
@@ -128,6 +129,8 @@ async function postBatch(
       return { error: toProblem(toBridleError(thrown), scope.id) };
     }
   };
+  // Every document in work listens.
+  setMaxListeners(0, scope.signal);
   const results = await withTurnForPile(server, scope, documents.length, (measure) =>
     inOrder(documents, pileWidth(summarizer, told), (document) => one(document, measure)),
   );

@@ -11,6 +11,7 @@ import { defaultConcurrency } from "./default-concurrency.js";
 import { createLengthWindow } from "./length-window.js";
 import { createPatience, type Patience } from "./passing-failures.js";
 import type { Summarizer, SummaryParameters } from "./summarizer.js";
+import { createSlots } from "./work-slots.js";
 
 export interface BatchOptions {
   /** One document a row, in any format that openRows reads. */
@@ -339,21 +340,4 @@ function failureOf(index: number, id: ReadRow["id"], thrown: unknown): RowResult
   if (fatalCodes.has(error.code)) return { fatal: error };
   const { code, message, hint } = error;
   return { line: JSON.stringify({ index, id, error: { code, message, hint } }), failed: true };
-}
-
-/** Runs at most `count` pieces of work at once, the others in the order they came. */
-function createSlots(count: number) {
-  let free = count;
-  const waiting: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }

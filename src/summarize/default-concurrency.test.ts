@@ -1,7 +1,7 @@
 // How many documents are in work where nobody says: by the beams of a neural model, by the processors elsewhere.
 import { expect, it } from "vitest";
 import { thisMachine } from "../config/machine.js";
-import { defaultConcurrency, pileWidth } from "./default-concurrency.js";
+import { defaultConcurrency, pileWidth, serverConcurrency } from "./default-concurrency.js";
 import { extractiveTraits } from "./extractive/parameters.js";
 
 const neural = { traits: { ...extractiveTraits, kind: "neural" } as const, defaults: {} };
@@ -33,3 +33,12 @@ it.each([
     expect(pileWidth({ ...neural, defaults, ...(engines && { engines }) })).toBe(documents);
   },
 );
+
+it("works on as many requests on a server as the widest model takes together, or four for each processor", () => {
+  const extractive = { traits: extractiveTraits, defaults: {} };
+  const least = 4 * thisMachine().threads;
+  expect(serverConcurrency([extractive])).toBe(least);
+  const slow = { ...neural, defaults: { numBeams: 64 } };
+  expect(serverConcurrency([extractive, slow])).toBe(least);
+  expect(serverConcurrency([slow, { ...neural, engines: 100 }])).toBe(6400);
+});

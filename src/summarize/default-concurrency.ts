@@ -36,3 +36,16 @@ export function pileWidth(
   const half = Math.floor(defaultConcurrency(summarizer, parameters) / 2);
   return engines * Math.max(leastWidth, half);
 }
+
+/** Requests for each processor, so that a short document does not wait behind long ones. */
+const eachProcessor = 4;
+
+/** Requests that a server works on at once where nobody says: as many as fill the steps of the model that takes most together. */
+export function serverConcurrency(
+  summarizers: Iterable<Pick<Summarizer, "traits" | "defaults" | "engines">>,
+): number {
+  const together = [...summarizers].map((each) =>
+    each.traits.kind === "extractive" ? 0 : (each.engines ?? 1) * defaultConcurrency(each),
+  );
+  return Math.max(eachProcessor * thisMachine().threads, ...together);
+}

@@ -204,6 +204,24 @@ describeEachDatabase("a durable batch", (place) => {
     }
   });
 
+  it("does not wait for the end of one that came before", async () => {
+    const { service, ask, post, end } = await start();
+    const long = await post(lines(...documents(3000, (n) => `SLOW document ${n}. It goes on.`)));
+    await until(() => service.running > 0);
+    const short = await post(lines({ document: "First. Second. Third." }));
+    // Those in work are let go one after the other, which is a turn for each batch.
+    const releasing = setInterval(() => service.release(), 5);
+    try {
+      await end(short.body.id);
+      const { body } = await ask(`/v1/batches/${long.body.id}`);
+      expect(body.state).toBe("running");
+      expect(body.documents.waiting).toBeGreaterThan(0);
+    } finally {
+      clearInterval(releasing);
+      await ask(`/v1/batches/${long.body.id}/cancel`, { method: "POST" });
+    }
+  });
+
   it("is cancelled where it stands", async () => {
     const { db, service, ask, post, end } = await start();
     const rows = documents(20, (n) => (n < 3 ? `Quick ${n}.` : `SLOW ${n}.`));

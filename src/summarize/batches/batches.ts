@@ -2,7 +2,9 @@
 import { BridleError } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
 import type { Queue, QueueWorker } from "../../ports/queue.js";
+import { pileWidth } from "../default-concurrency.js";
 import type { Summarizer } from "../summarizer.js";
+import { createSlots } from "../work-slots.js";
 import {
   type Batch,
   type BatchAnswer,
@@ -61,6 +63,8 @@ export const keptMs = 30 * dayMs;
 /** A killed server's batches go on after so long. */
 const leaseMs = 5000;
 const lookMs = 1000;
+/** Batches of one model that are worked on side by side, so that a short one need not wait for the end of a long one. */
+const batchesTogether = 4;
 /** Kills count against a document, and not against its batch. */
 const mostAttempts = 1_000_000;
 
@@ -87,16 +91,17 @@ export async function openBatches({
     if (job === undefined) await enqueue(id, model);
     else if (job.state === "dead") await queue.revive(id);
   }
-  const workers: QueueWorker[] = [...summarizers].map(([model, summarizer]) =>
-    queue.work(
+  const workers: QueueWorker[] = [...summarizers].map(([model, summarizer]) => {
+    const slots = createSlots(pileWidth(summarizer));
+    return queue.work(
       batchQueue(model),
       async ({ payload, attempt }, signal) => {
         const { batch } = payload as { batch: string };
-        await runBatch(batch, { database, summarizer, observer, attempt, signal });
+        await runBatch(batch, { database, summarizer, slots, observer, attempt, signal });
       },
-      { leaseMs, pollMs: lookMs },
-    ),
-  );
+      { leaseMs, pollMs: lookMs, concurrency: batchesTogether },
+    );
+  });
   for (const worker of workers) worker.ended.catch(onFailure);
   let removal: Promise<unknown> = Promise.resolve();
   const removing = setInterval(() => {

@@ -1,11 +1,13 @@
 // Works through a batch as a job of the queue: each document gets one answer, however often whoever works on it is killed.
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { setImmediate as letOthersRun } from "node:timers/promises";
 import { BridleError, toBridleError, toErrorData } from "../../errors/error.js";
 import type { Database } from "../../ports/database.js";
 import { pileWidth } from "../default-concurrency.js";
 import { createPatience, type Patience } from "../passing-failures.js";
 import type { Summarizer, SummaryResult } from "../summarizer.js";
+import type { Slots } from "../work-slots.js";
 import {
   beginBatch,
   countLoss,
@@ -25,6 +27,8 @@ export interface DocumentObserver {
 export interface RunBatchContext {
   readonly database: Database;
   readonly summarizer: Summarizer;
+  /** What the summarizer's batches share, in which their documents take turns. */
+  readonly slots: Slots;
   readonly observer: DocumentObserver;
   /** 1 the first time; more where whoever worked on the batch was lost. */
   readonly attempt: number;
@@ -41,6 +45,8 @@ const mostLosses = 5;
 export async function runBatch(id: string, context: RunBatchContext): Promise<void> {
   const { database, signal } = context;
   if (!(await beginBatch(database, id))) return;
+  // Every document in work listens.
+  setMaxListeners(0, signal);
   const keeper = new AnswerKeeper(database, id);
   const patience = createPatience();
   /** Documents in work at once. */
@@ -100,11 +106,12 @@ function failure(line: number, error: BridleError): NewAnswer {
 async function answer(
   { line, document, parameters }: WaitingDocument,
   patience: Patience,
-  { summarizer, observer, signal }: RunBatchContext,
+  { summarizer, slots, observer, signal }: RunBatchContext,
 ): Promise<NewAnswer> {
   try {
     const options = { parameters, signal, priority: "batch" } as const;
-    const result = await patience(() => summarizer.summarize(document, options), signal);
+    const work = () => summarizer.summarize(document, options);
+    const result = await slots(() => patience(work, signal));
     observer.onSummary?.(result);
     const told = { id: `sum_${randomUUID()}`, ...result };
     return { line, state: "done", answer: JSON.stringify(told) };
