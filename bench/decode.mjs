@@ -109,6 +109,10 @@ async function openSides(model) {
     open(`transformers ${dtype}`, python, "decode_transformers.py", { folder, dtype, threads });
   const ct2 = (/** @type {string} */ name, /** @type {Record<string, string>} */ env) =>
     open(name, python, "decode_ctranslate2.py", { folder, converted, threads }, env);
+  // The first time writes copies of the weights, in memory that is not measured here.
+  const first = await bridle("int8");
+  await first.run({ inputIds: [[200, 300, 1]], beams: 1, newTokens: 2 });
+  first.close();
   const sides = [await bridle("int8"), await bridle("fp32")];
   if (!values.without.includes("ctranslate2")) {
     sides.push(await ct2("CTranslate2 int8, passive", { OMP_WAIT_POLICY: "PASSIVE" }));

@@ -1,6 +1,6 @@
 // `bridle serve` beside FastAPI with transformers and with CTranslate2: throughput, latency, memory, start to first answer.
-// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--starts] [--without transformers]... | --soak [--minutes 10] [--workers 1]
-// With --starts only the time to the first answer.
+// node bench/serving.mjs [--quick] [--runs 5] [--seconds 60] [--compare] [--starts] [--soak] [--minutes 10] [--workers 1] [--without transformers]...
+// Beside the peers (--compare; with --starts only the time to the first answer), and then twice what can be answered (--soak); both unless one is asked for.
 // @ts-check
 import { spawn } from "node:child_process";
 import os from "node:os";
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "5" },
     seconds: { type: "string", default: "60" },
     without: { type: "string", multiple: true, default: [] },
+    compare: { type: "boolean", default: false },
     starts: { type: "boolean", default: false },
     soak: { type: "boolean", default: false },
     minutes: { type: "string", default: "10" },
@@ -179,7 +180,9 @@ async function start(side) {
   };
 }
 
-if (values.soak) {
+const isPart = values.compare || values.starts || values.soak;
+if (!isPart || values.compare || values.starts) await compare();
+if (!isPart || values.soak) {
   await soak({
     ...{ started, shapeName: name, folder, documents, body: own.body },
     seconds: values.quick ? 20 : 60 * Number(values.minutes),
@@ -188,7 +191,7 @@ if (values.soak) {
     binary: path.join(root, "dist", "cli", "main.js"),
     freePort,
   });
-} else await compare();
+}
 
 async function compare() {
   const python = makePython([
