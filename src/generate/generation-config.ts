@@ -51,7 +51,22 @@ export async function readGenerationDefaults(
     generation === undefined
       ? { ...readOptions(configFile, config), ...forcedBeginning(config) }
       : readOptions(own, generation);
-  return { ...readOptions(configFile, task), ...said };
+  return withinOwnMaximum({ ...readOptions(configFile, task), ...said });
+}
+
+/**
+ * A folder's own minimum above its own maximum is that maximum: nothing ends before it, as in transformers, which warns. Models that were
+ * fine-tuned for shorter summaries than their base writes often say so.
+ */
+function withinOwnMaximum(defaults: GenerateOptions): GenerateOptions {
+  const { maxLength, maxNewTokens, minLength, minNewTokens } = defaults;
+  const most = maxNewTokens === undefined ? maxLength : maxNewTokens + 1;
+  if (most === undefined) return defaults;
+  return {
+    ...defaults,
+    ...(minLength !== undefined && { minLength: Math.min(minLength, most) }),
+    ...(minNewTokens !== undefined && { minNewTokens: Math.min(minNewTokens, most - 1) }),
+  };
 }
 
 /** What older BART configs say in place of `forced_bos_token_id`; transformers reads it where there is no generation_config.json. */

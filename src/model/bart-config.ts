@@ -13,6 +13,8 @@ export interface BartLikeConfig extends ModelConfig {
   readonly scaleEmbedding: boolean;
   /** One table for the encoder's tokens, the decoder's and the output layer, as all published models have it. */
   readonly tiedEmbeddings: boolean;
+  /** Tables that the checkpoint holds with values of their own although one is to be shared. */
+  readonly ownTables: ReadonlySet<string>;
   readonly maxPositions: number;
   /** Shares that training drops: of embeddings and blocks, of attention weights, of the feed-forward's inside. */
   readonly dropout: number;
@@ -36,6 +38,8 @@ export const bartLike = {
   },
   queriesAndValues: ["q_proj", "v_proj"],
   basePrefix: "model.",
+  withOwnTables: (config: BartLikeConfig, ownTables: ReadonlySet<string>): BartLikeConfig =>
+    config.tiedEmbeddings ? { ...config, ownTables } : config,
 } as const;
 
 /** @throws CONFIG_INVALID naming the key */
@@ -66,6 +70,7 @@ export function readBartConfig(
     ),
     scaleEmbedding: field.flag("scale_embedding", false),
     tiedEmbeddings: field.flag("tie_word_embeddings", true),
+    ownTables: new Set(),
     maxPositions: field.rows("max_position_embeddings", dModel),
     dropout: field.share("dropout", 0.1),
     attentionDropout: field.share("attention_dropout", 0),

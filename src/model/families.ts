@@ -11,32 +11,43 @@ const families = [pegasus, bart, t5, mt5, umt5] as unknown as readonly Family[];
 const withoutHead = (architecture: string) =>
   architecture.replace(/ForConditionalGeneration$/, "Model");
 
+const known = new Set(
+  families.flatMap(({ architectures }) => [...architectures, ...architectures.map(withoutHead)]),
+);
+
+type Json = Readonly<Record<string, unknown>>;
+
+const askedBy = (json: Json) =>
+  Array.isArray(json.architectures) ? json.architectures.map(String) : [];
+
+/** The family of a config.json, where there is one. */
+function familyOf(json: Json): Family<ModelConfig> | undefined {
+  const asked = askedBy(json);
+  const typed = families.find(({ freshConfig }) => freshConfig.model_type === json.model_type);
+  if (typed !== undefined && asked.every((name) => known.has(name))) return typed;
+  return families.find(({ architectures }) => architectures.some((name) => asked.includes(name)));
+}
+
 /**
- * The family of a config.json: by its architectures, where these say what is computed, else by its model type.
+ * The family of a config.json: by its model type, as transformers has it, where its architectures name nothing else than can be computed.
+ * Without a type that is known it is that of the architectures.
  * @throws ARCHITECTURE_NOT_SUPPORTED naming what the config asks for and what there is.
  */
-export function findFamily(json: Readonly<Record<string, unknown>>): Family<ModelConfig> {
-  const asked = Array.isArray(json.architectures) ? json.architectures.map(String) : [];
-  const family =
-    families.find(({ architectures }) => architectures.some((name) => asked.includes(name))) ??
-    families.find(
-      ({ architectures, freshConfig }) =>
-        freshConfig.model_type === json.model_type &&
-        asked.every((name) => architectures.map(withoutHead).includes(name)),
-    );
+export function findFamily(json: Json): Family<ModelConfig> {
+  const family = familyOf(json);
   if (family !== undefined) return family;
   const supported = families.flatMap(({ architectures }) => architectures).join(", ");
   throw new BridleError("ARCHITECTURE_NOT_SUPPORTED", {
-    architecture: asked.join(", ") || `model type ${String(json.model_type)}`,
+    architecture: askedBy(json).join(", ") || `model type ${String(json.model_type)}`,
     supported,
   });
 }
 
 /** A config for weights that are saved with the names of the whole model, output layer included. */
-export function wholeConfig(
-  json: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const { architectures } = findFamily(json);
-  const asked = Array.isArray(json.architectures) ? json.architectures : [];
-  return architectures.some((name) => asked.includes(name)) ? json : { ...json, architectures };
+export function wholeConfig(json: Json): Json {
+  const architectures = familyOf(json)?.architectures ?? [];
+  const asked = askedBy(json);
+  const [own] = architectures;
+  const isWhole = own === undefined || architectures.some((name) => asked.includes(name));
+  return isWhole ? json : { ...json, architectures: [own] };
 }

@@ -8,13 +8,22 @@ interface Tables {
   readonly dModel: number;
   /** One table for the encoder's tokens, the decoder's and the output layer, as all published models have it. */
   readonly tiedEmbeddings: boolean;
+  /** Where one is shared: the tables that a checkpoint holds besides with values of their own. */
+  readonly ownTables: ReadonlySet<string>;
 }
 
 const shared = "model.shared";
 
+const outputTable = "lm_head.weight";
+const tableOf = (side: "encoder" | "decoder") => `model.${side}.embed_tokens`;
+
 /** Name of the table of one side's tokens. */
-export function tokenTable({ tiedEmbeddings }: Tables, side: "encoder" | "decoder"): string {
-  return tiedEmbeddings ? shared : `model.${side}.embed_tokens`;
+export function tokenTable(
+  { tiedEmbeddings, ownTables }: Tables,
+  side: "encoder" | "decoder",
+): string {
+  const own = tableOf(side);
+  return tiedEmbeddings && !ownTables.has(`${own}.weight`) ? shared : own;
 }
 
 /** Name of the cross-attention of a decoder layer. */
@@ -34,7 +43,8 @@ export function crossKeyValue(
 
 /** The embedding table once more as the output layer (or one of its own), plus a bias. */
 export function head(g: GraphBuilder, c: Tables, hidden: Value): Head {
-  const table = c.tiedEmbeddings ? `${shared}.weight` : "lm_head.weight";
+  const isShared = c.tiedEmbeddings && !c.ownTables.has(outputTable);
+  const table = isShared ? `${shared}.weight` : outputTable;
   return {
     hidden,
     table: g.parameter(table, [c.vocabSize, c.dModel]),
@@ -42,11 +52,26 @@ export function head(g: GraphBuilder, c: Tables, hidden: Value): Head {
   };
 }
 
-/** All names of the tables that checkpoints hold under several, the one that counts first. */
-export function tableAliases({ tiedEmbeddings }: Tables): Map<string, readonly string[]> {
+/**
+ * All names of the tables that checkpoints hold under several, the one that counts first. Tables that are to be shared and are not the
+ * same stay apart, whatever the config says.
+ * Source: transformers 5.24, `tie_weights`.
+ */
+export function tableAliases({
+  tiedEmbeddings,
+  ownTables,
+}: Tables): Map<string, readonly string[]> {
   const name = `${shared}.weight`;
-  const tables = ["encoder", "decoder"].map((side) => `model.${side}.embed_tokens.weight`);
-  if (tiedEmbeddings) return new Map([[name, [name, ...tables, "lm_head.weight"]]]);
+  const tables = [`${tableOf("decoder")}.weight`, `${tableOf("encoder")}.weight`];
+  if (tiedEmbeddings) {
+    const others = [outputTable, ...tables];
+    return new Map<string, readonly string[]>([
+      [name, [name, ...others.filter((table) => !ownTables.has(table))]],
+      ...others
+        .filter((table) => ownTables.has(table))
+        .map((table): [string, string[]] => [table, [table]]),
+    ]);
+  }
   // transformers 4 shares the tokens' table even then, and saves it once.
   return new Map(tables.map((table) => [table, [table, name]]));
 }

@@ -10,6 +10,7 @@ import { forwardGraph } from "../../src/model/forward.js";
 import { initialWeights } from "../../src/model/initial-weights.js";
 import { describeModel } from "../../src/package/describe-model.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
+import type { Weight } from "../../src/runtime/weights.js";
 import { createSummarizer } from "../../src/summarize/create-summarizer.js";
 import { tinyBartConfig } from "../support/tiny-bart.js";
 
@@ -44,10 +45,15 @@ const config = {
 interface Variant {
   readonly json?: object;
   readonly nameOf?: (name: string) => string | undefined;
+  /** What the checkpoint holds besides. */
+  readonly more?: (weights: ReadonlyMap<string, Weight>) => Record<string, Tensor<"float32">>;
 }
 
 /** A folder with the same random weights, under the names that are asked for. */
-async function makeFolder(name: string, { json = config, nameOf = (own) => own }: Variant = {}) {
+async function makeFolder(
+  name: string,
+  { json = config, nameOf = (own) => own, more }: Variant = {},
+) {
   const folder = join(root, name);
   await mkdir(folder);
   const family = findFamily(config);
@@ -59,6 +65,7 @@ async function makeFolder(name: string, { json = config, nameOf = (own) => own }
     const asked = nameOf(own);
     if (asked !== undefined) stored.set(asked, weight as Tensor<"float32">);
   }
+  for (const [own, weight] of Object.entries(more?.(weights) ?? {})) stored.set(own, weight);
   await writeSafetensors(join(folder, "model.safetensors"), stored);
   await writeFile(join(folder, "config.json"), JSON.stringify(json));
   for (const [file, text] of Object.entries(tokenizerFiles))
@@ -128,4 +135,51 @@ describe("a BART without its output layer", () => {
     const folder = await makeFolder("classifier", { json: classifier });
     await expect(openModel(folder)).rejects.toThrow(/BartForSequenceClassification/);
   });
+});
+
+describe("a BART whose tables differ though its config shares one", () => {
+  it("has each of them, as transformers does, and is saved with them", async () => {
+    const inputs = { inputIds: [[0, 70, 80, 90, 2]], decoderInputIds: [[2, 75]] };
+    const logitsOf = async (folder: string, saved?: string) => {
+      const model = await openModel(folder, { threads: 1 });
+      try {
+        const { logits } = await model.forward(inputs);
+        if (saved !== undefined) await model.save(saved);
+        return { data: [...logits.data], names: [...model.weights.keys()] };
+      } finally {
+        await model.close();
+      }
+    };
+    const shared = await logitsOf(await makeFolder("shared"));
+    const folder = await makeFolder("own output", {
+      more: (weights) => {
+        const table = weights.get("model.shared.weight") as Tensor<"float32">;
+        const own = { ...table, data: table.data.map((x) => 2 * x) };
+        // The same under another name is the same.
+        return { "lm_head.weight": own, "model.encoder.embed_tokens.weight": table };
+      },
+    });
+    const saved = join(root, "own output saved");
+    const own = await logitsOf(folder, saved);
+    expect(own.names).toContain("lm_head.weight");
+    expect(own.names).not.toContain("model.encoder.embed_tokens.weight");
+    for (const [i, logit] of own.data.entries())
+      expect(Math.abs(logit - 2 * (shared.data[i] as number))).toBeLessThan(1e-4);
+    expect((await logitsOf(saved)).data).toEqual(own.data);
+  });
+});
+
+it("whose own minimum is above its own maximum writes as much as that", async () => {
+  const folder = await makeFolder("min above max", {
+    json: { ...config, min_length: 56, max_length: 12 },
+  });
+  const summarizer = await createSummarizer({ model: folder, threads: 1 });
+  try {
+    expect(summarizer.defaults).toMatchObject({ minLength: 12, maxLength: 12 });
+    expect((await summarizer.summarize("she read here")).usage.outputTokens).toBe(11);
+    const asked = summarizer.summarize("she", { parameters: { minLength: 20, maxLength: 10 } });
+    await expect(asked).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
+  } finally {
+    await summarizer.close();
+  }
 });

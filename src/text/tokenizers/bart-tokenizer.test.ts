@@ -144,12 +144,14 @@ describe("BART's tokenizer", () => {
   });
 
   it("is the same from vocab.json and merges.txt, and by its files where no class is named", async () => {
-    const text = "the lower <mask> \u00e9 aaaa";
+    const text = "the lower<mask> \u00e9 aaaa";
     const plain = await open({
       "vocab.json": JSON.stringify(vocab),
       "merges.txt": `#version: 0.2\n${merges.map((pair) => pair.join(" ")).join("\n")}\n`,
     });
     expect(plain.encode(text)).toEqual(tokenizer.encode(text));
+    // In plain files nothing says that the mask takes the space before it.
+    expect(plain.encode("low <mask>", inner)).toEqual(ids("low", space, "<mask>"));
     const nameless = await open({
       "tokenizer.json": JSON.stringify(converted),
       "tokenizer_config.json": "{}",
@@ -168,6 +170,50 @@ describe("BART's tokenizer", () => {
       "tokenizer_config.json": "{}",
     });
     expect(old.encode(text)).toEqual(tokenizer.encode(text));
+  });
+
+  it.each(["TokenizersBackend", "PreTrainedTokenizerFast"])(
+    "of the class %s is what its file says",
+    async (tokenizer_class) => {
+      const roberta = { type: "RobertaProcessing", cls: ["<s>", 0], sep: ["</s>", 2] };
+      const byFile = (post_processor: object | null, add_prefix_space = false) =>
+        open(
+          {
+            "tokenizer.json": JSON.stringify({
+              ...{ ...converted, post_processor },
+              pre_tokenizer: { ...converted.pre_tokenizer, add_prefix_space },
+            }),
+          },
+          { tokenizer_class, add_prefix_space: true },
+        );
+      expect((await byFile(roberta)).encode("the low")).toEqual(tokenizer.encode("the low"));
+      expect((await byFile(roberta, true)).encode("the", inner)).toEqual(ids(`${space}the`));
+      const part = (id: string) =>
+        id === "A" ? { Sequence: { id, type_id: 0 } } : { SpecialToken: { id, type_id: 0 } };
+      const template = (...names: string[]) => ({
+        ...{ type: "TemplateProcessing", single: names.map(part) },
+      });
+      const same = await byFile(template("<s>", "A", "</s>"));
+      expect(same.encode("the low")).toEqual(tokenizer.encode("the low"));
+      await expect(byFile(null)).rejects.toThrow("it writes the text, which is not supported");
+      await expect(byFile(template("A", "</s>"))).rejects.toThrow("it writes the text </s>,");
+      await expect(byFile({ type: "BertProcessing" })).rejects.toThrow("BertProcessing");
+    },
+  );
+
+  it("cleans up spaces for nobody but who insists on it", async () => {
+    const files = { "tokenizer.json": JSON.stringify(converted) };
+    const asked = await open(files, { clean_up_tokenization_spaces: true });
+    expect(asked.cleanUpTokenizationSpaces).toBe(false);
+    expect(asked.decode(asked.encode("a . b", inner))).toBe("a . b");
+    expect(asked.decode(asked.encode("a . b", inner), { cleanUpTokenizationSpaces: true })).toBe(
+      "a . b",
+    );
+    const insisting = await open(files, {
+      clean_up_tokenization_spaces: true,
+      clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output: true,
+    });
+    expect(insisting.decode(insisting.encode("a . b", inner))).toBe("a. b");
   });
 
   it("of a model without a row for the mask reads it as text", () => {

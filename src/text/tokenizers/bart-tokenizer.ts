@@ -20,6 +20,8 @@ export interface BartTokenizerConfig {
   readonly unkToken: string;
   readonly modelMaxLength: number;
   readonly cleanUpTokenizationSpaces: boolean;
+  /** Whether spaces are cleaned up at all, whoever asks for it: what is written in bytes means its spaces. */
+  readonly mayCleanUp: boolean;
   /** Puts a space before a text that begins without one, so that its first word is one like others. */
   readonly addPrefixSpace: boolean;
   readonly added: readonly AddedToken[];
@@ -138,7 +140,7 @@ export function createBartTokenizer(
         return [...bpe.bytesOf(tokenizer.tokenOf(id))];
       });
       const text = utf8.decode(Uint8Array.from(bytes));
-      return cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
+      return config.mayCleanUp && cleanUpTokenizationSpaces ? cleanUpSpaces(text) : text;
     },
     encodeBatch: (texts, options = {}) => encodeBatch(tokenizer, texts, options),
     within: (rows) =>

@@ -7,7 +7,9 @@ import { type BartTokenizerConfig, createBartTokenizer } from "./bart-tokenizer.
 import { ByteLevelBpe } from "./byte-level-bpe.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
-  anyClass,
+  checkSurroundings,
+  classOf,
+  isByFile,
   type Json,
   modelKind,
   moreSpecialTokens,
@@ -29,8 +31,8 @@ export async function isBartFolder(
   own: Json,
   { converted, hasSpiece }: { readonly converted: Json | undefined; readonly hasSpiece: boolean },
 ): Promise<boolean> {
-  const { tokenizer_class: named } = own;
-  if (named !== undefined && named !== anyClass) return classes.has(String(named));
+  const named = classOf(own);
+  if (named !== undefined) return classes.has(named);
   if (hasSpiece) return false;
   if (converted !== undefined) return modelKind(converted) === "BPE";
   const there = ["vocab.json", "merges.txt"].map((name) => isThere(join(folder, name)));
@@ -42,6 +44,8 @@ const isThere = (file: string) =>
     () => true,
     () => false,
   );
+
+const insisting = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
 
 interface Files {
   readonly own: Json;
@@ -59,22 +63,33 @@ export async function openBartTokenizer(
   const file = join(folder, converted === undefined ? "vocab.json" : "tokenizer.json");
   const { bpe, added } =
     converted === undefined
-      ? await readPlainFiles(
-          folder,
-          settings.token("unk_token", "<unk>"),
-          settings.token("mask_token", "<mask>"),
-        )
+      ? await readPlainFiles(folder, settings.token("unk_token", "<unk>"), {
+          content: settings.token("mask_token", "<mask>"),
+          lstrip: (own.mask_token as Json | null | undefined)?.lstrip === true,
+        })
       : readConverted(file, converted);
   const legacy = join(folder, "added_tokens.json");
   const special = moreSpecialTokens(own, map);
+  const [bosToken, eosToken] = [
+    settings.token("bos_token", "<s>"),
+    settings.token("eos_token", "</s>"),
+  ];
+  const mayCleanUp = own[insisting] === true;
+  let { add_prefix_space: addsSpace } = own;
+  if (converted !== undefined && isByFile(own)) {
+    checkSurroundings(file, converted, [bosToken, "", eosToken]);
+    addsSpace = (converted.pre_tokenizer as Json).add_prefix_space;
+  }
   const config: BartTokenizerConfig = {
-    bosToken: settings.token("bos_token", "<s>"),
-    eosToken: settings.token("eos_token", "</s>"),
+    bosToken,
+    eosToken,
     padToken: settings.token("pad_token", "<pad>"),
     unkToken: settings.token("unk_token", "<unk>"),
     modelMaxLength: settings.modelMaxLength(),
-    cleanUpTokenizationSpaces: own.clean_up_tokenization_spaces === true,
-    addPrefixSpace: own.add_prefix_space === true,
+    // Since transformers 5 spaces are cleaned up for no BPE that does not insist on it.
+    cleanUpTokenizationSpaces: mayCleanUp && own.clean_up_tokenization_spaces === true,
+    mayCleanUp,
+    addPrefixSpace: addsSpace === true,
     added: [
       ...tokensOfLegacyFile(legacy, await readOptionalJson(legacy), special),
       ...added,
@@ -144,7 +159,7 @@ function readConverted(file: string, json: Json): { bpe: ByteLevelBpe; added: Ad
 async function readPlainFiles(
   folder: string,
   unknown: string,
-  mask: string,
+  mask: { readonly content: string; readonly lstrip: boolean },
 ): Promise<{ bpe: ByteLevelBpe; added: AddedToken[] }> {
   const [vocabularyFile, mergesFile] = ["vocab.json", "merges.txt"].map((name) =>
     join(folder, name),
@@ -160,10 +175,7 @@ async function readPlainFiles(
     .filter((line, i) => line.trim() !== "" && !(i === 0 && line.startsWith("#version")))
     .map((line, rank) => readPair(mergesFile, rank, line.trimEnd()));
   const ids = readVocabulary(vocabularyFile, vocabulary);
-  const maskId = ids.get(mask);
-  const added =
-    maskId === undefined
-      ? []
-      : [{ id: maskId, content: mask, lstrip: true, rstrip: false, special: true }];
+  const maskId = ids.get(mask.content);
+  const added = maskId === undefined ? [] : [{ id: maskId, ...mask, rstrip: false, special: true }];
   return { bpe: new ByteLevelBpe(ids, pairs, unknown, vocabularyFile), added };
 }

@@ -12,7 +12,10 @@ import {
 import { createT5Tokenizer, type T5Vocabulary } from "./t5-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
-  anyClass,
+  checkSurroundings,
+  checkWords,
+  classOf,
+  isByFile,
   type Json,
   modelKind,
   moreSpecialTokens,
@@ -35,8 +38,8 @@ const mostExtraIds = 100_000;
 
 /** Whether a folder's tokenizer is T5's: by its class, or where older folders name none by the model's type. */
 export async function isT5Folder(own: Json, readModel: () => Promise<Json>): Promise<boolean> {
-  const { tokenizer_class: named } = own;
-  if (named !== undefined && named !== anyClass) return classes.has(String(named));
+  const named = classOf(own);
+  if (named !== undefined) return classes.has(named);
   return own.extra_ids !== undefined || modelTypes.has(String((await readModel()).model_type));
 }
 
@@ -66,6 +69,10 @@ export async function openT5Tokenizer(
   const file = join(folder, converted === undefined ? "spiece.model" : "tokenizer.json");
   const { vocabulary, added } =
     converted !== undefined ? readConverted(file, converted) : readSpiece(folder, spiece, extraIds);
+  if (converted !== undefined && isByFile(own)) {
+    checkSurroundings(file, converted, ["", settings.token("eos_token", "</s>")]);
+    checkWords(file, converted);
+  }
   const legacy = join(folder, "added_tokens.json");
   const special = moreSpecialTokens(own, map);
   return createT5Tokenizer(

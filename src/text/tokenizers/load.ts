@@ -17,7 +17,7 @@ import {
 } from "./sentencepiece-model.js";
 import type { Tokenizer } from "./tokenizer.js";
 import {
-  anyClass,
+  classOf,
   type Json,
   modelKind,
   moreSpecialTokens,
@@ -43,15 +43,11 @@ function readConfig(
   map: Json,
   added: readonly AddedToken[],
 ): PegasusTokenizerConfig {
-  const tokenizerClass = own.tokenizer_class;
-  if (
-    tokenizerClass !== undefined &&
-    tokenizerClass !== anyClass &&
-    !classes.has(String(tokenizerClass))
-  ) {
+  const named = classOf(own);
+  if (named !== undefined && !classes.has(named)) {
     throw new BridleError("TOKENIZER_INVALID", {
       file,
-      reason: `its class is ${String(tokenizerClass)}, which is not supported`,
+      reason: `its class is ${named}, which is not supported`,
     });
   }
   const settings = readSettings(file, own, map);

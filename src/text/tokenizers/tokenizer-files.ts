@@ -48,8 +48,47 @@ export async function readOptionalJson(file: string): Promise<Json> {
   return bytes === undefined ? {} : parse(file, bytes);
 }
 
-/** A class that says nothing of the tokenizer, with which transformers 5 goes by the model. */
-export const anyClass = "TokenizersBackend";
+/** Classes that say nothing of the tokenizer: transformers does all that tokenizer.json says, and nothing else. */
+const anyClasses: ReadonlySet<unknown> = new Set(["TokenizersBackend", "PreTrainedTokenizerFast"]);
+
+/** The class that a tokenizer_config.json names, where it says what the tokenizer is. */
+export function classOf({ tokenizer_class: named }: Json): string | undefined {
+  return named === undefined || anyClasses.has(named) ? undefined : String(named);
+}
+
+/** Whether what a tokenizer.json says is all there is, rather than what a class makes of its vocabulary. */
+export const isByFile = ({ tokenizer_class: named }: Json): boolean => anyClasses.has(named);
+
+/**
+ * Tokens that a tokenizer.json puts around one text, by their names, with "" for the text.
+ * @throws TOKENIZER_INVALID for what does it otherwise
+ */
+export function readSurroundings(file: string, { post_processor: processor }: Json): string[] {
+  const { type, cls, sep, single } = (processor ?? {}) as Json;
+  const name = (entry: unknown) => (Array.isArray(entry) ? String(entry[0]) : undefined);
+  if (processor == null || type === "ByteLevel") return [""];
+  const [first, last] = [name(cls), name(sep)];
+  if (type === "RobertaProcessing" && first !== undefined && last !== undefined)
+    return [first, "", last];
+  if (type === "TemplateProcessing" && Array.isArray(single)) {
+    return (single as Json[]).map(({ SpecialToken: token }) => String((token as Json)?.id ?? ""));
+  }
+  const reason = `its post_processor is a ${JSON.stringify(type)}, which is not supported`;
+  throw new BridleError("TOKENIZER_INVALID", { file, reason });
+}
+
+/**
+ * Holds what a tokenizer.json puts around a text against what is put there.
+ * @param expected names of tokens, with "" for the text
+ * @throws TOKENIZER_INVALID
+ */
+export function checkSurroundings(file: string, json: Json, expected: readonly string[]): void {
+  const found = readSurroundings(file, json);
+  if (found.join("\0") === expected.join("\0")) return;
+  const tell = (names: readonly string[]) => names.map((each) => each || "the text").join(" ");
+  const reason = `it writes ${tell(found)}, which is not supported: ${tell(expected)} is`;
+  throw new BridleError("TOKENIZER_INVALID", { file, reason });
+}
 
 /**
  * Of what kind a tokenizer.json's model is. Older files do not say: there, as for tokenizers, what it has tells.
@@ -172,7 +211,7 @@ export function readSettings(file: string, own: Json, map: Json) {
       return token;
     },
     /** Longest input in tokens; infinite where none is said. */
-    modelMaxLength: () => readLimit(own.model_max_length, wrong),
+    modelMaxLength: () => readLimit(own.model_max_length ?? own.max_len, wrong),
   };
 }
 
@@ -182,6 +221,18 @@ function partsOf(entry: unknown, list: "normalizers" | "pretokenizers"): Json[] 
   const { type, [list]: inner } = entry as Json;
   if (type !== "Sequence") return [entry as Json];
   return Array.isArray(inner) ? inner.flatMap((part) => partsOf(part, list)) : [];
+}
+
+/**
+ * Sees that text is cut where it has white space, whatever of it: without that a tokenizer has pieces for runs of spaces.
+ * @throws TOKENIZER_INVALID
+ */
+export function checkWords(file: string, json: Json): void {
+  const cuts = partsOf(json.pre_tokenizer, "pretokenizers").map(({ type }) => type);
+  const normalizes = partsOf(json.normalizer, "normalizers").map(({ type }) => type);
+  if (cuts.includes("WhitespaceSplit") || normalizes.includes("Replace")) return;
+  const reason = "its pre_tokenizer has no WhitespaceSplit, so that spaces would be kept";
+  throw new BridleError("TOKENIZER_INVALID", { file, reason });
 }
 
 /**
