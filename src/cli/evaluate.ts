@@ -236,6 +236,12 @@ async function evaluateAll(
       expected: "fp32 or left out beside --compare-dtype, which puts other weights beside those",
     });
   }
+  if (compareDtype !== undefined && model === "extractive") {
+    throw new BridleError("INVALID_PARAMETER", {
+      ...{ parameter: "--compare-dtype", value: compareDtype },
+      expected: "left out, or used with --model and a model that has weights",
+    });
+  }
   const sources = await sourcesOf(options, terminal);
   const opened: Summarizer[] = [];
   try {

@@ -461,6 +461,7 @@ describe("bridle evaluate", () => {
     [["test.jsonl", "--model", "no-such"], "MODEL_NOT_FOUND"],
     [["test.jsonl", "--summary-column", "gist"], "COLUMN_MISSING"],
     [["test.jsonl", "--dtype", "int8", "--compare-dtype", "int8"], "INVALID_PARAMETER"],
+    [["test.jsonl", "--compare-dtype", "int8"], "INVALID_PARAMETER"],
   ])("%j is %s", async ([file = "", ...args], code) => {
     expect((await run(["evaluate", at(file), ...args])).error?.code).toBe(code);
   });

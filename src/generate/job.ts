@@ -64,7 +64,11 @@ export function tellPhases({ hooks, steps, stepDocuments, ...at }: Pending): voi
   });
 }
 
-export const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
+/** Bytes in megabytes, or below ten of these in kilobytes, so that what is needed and what is there are told apart. */
+export const megabytes = (bytes: number) =>
+  bytes < 1e7
+    ? `${Math.ceil(bytes / 1e3).toLocaleString("en")} kB`
+    : `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
 
 export function memoryShort(
   { searches, eachBytes }: Pick<Pending, "searches" | "eachBytes">,

@@ -82,7 +82,7 @@ describe("memory for keys and values", () => {
     await expect(greedy).rejects.toMatchObject({
       code: "CACHE_MEMORY_SHORT",
       kind: "too-large",
-      message: expect.stringContaining("room for 1 MB"),
+      message: expect.stringContaining("room for 60 kB"),
       hint: expect.stringContaining("fewer beams"),
     });
     expect(started.count).toBe(0);

@@ -147,11 +147,33 @@ async function noteOf(folder: string): Promise<{ bytes: Uint8Array; note: string
   return { bytes, note: JSON.stringify({ graph, weights: await Promise.all(sizes) }) };
 }
 
-/** The graph in a folder that is whole, to be opened with the weights beside it; undefined where there is none. */
-async function read(folder: string, settings: ToOpen["settings"]): Promise<ToOpen | undefined> {
+/** Bytes that the widest of onnxruntime's kernels read at once, from a place that is a multiple of them. */
+const alignment = 64;
+
+/**
+ * Whether all that is laid out lies where kernels may read it. onnxruntime 1.30 writes it right behind the weight it was made of, wherever that
+ * ends, and its products of floats end the process where that is no multiple of 64: behind a small weight of another length.
+ * Source: what it writes as external data, "prepacked_0": "hash|offset;length;flag".
+ */
+function isAligned(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  for (const [, offset] of text.matchAll(/\|(\d+);\d+;[01]/g))
+    if (Number(offset) % alignment !== 0) return false;
+  return true;
+}
+
+/**
+ * The graph in a folder that is whole, to be opened with the weights beside it; undefined where there is none, and "unusable" where
+ * there is one that must not be run.
+ */
+async function read(
+  folder: string,
+  settings: ToOpen["settings"],
+): Promise<ToOpen | "unusable" | undefined> {
   try {
     const { bytes, note } = await noteOf(folder);
     if (note !== (await readFile(join(folder, noteFile), "utf8"))) return undefined;
+    if (!isAligned(bytes)) return "unusable";
     const found = withSession(settings, { model_external_initializers_file_folder_path: folder });
     // It has been optimized.
     return { bytes, settings: { ...found, graphOptimizationLevel: "disabled" } };
@@ -273,7 +295,7 @@ async function find<Session>(
     const now = new Date();
     // Where only others may write, they see to what is not used.
     await utimes(folder, now, now).catch(() => {});
-    return found;
+    return usable(found);
   }
   await mkdir(cache, { recursive: true });
   const until = performance.now() + waitMs;
@@ -287,14 +309,14 @@ async function find<Session>(
   };
   if (!(await isFree((drafts) => drafts.length > 0))) return undefined;
   const written = await whole();
-  if (written !== undefined) return written;
+  if (written !== undefined) return usable(written);
   const draft = draftFor(folder);
   try {
     await mkdir(draft);
     // Others may have begun at the same time.
     if (!(await isFree(([first]) => first !== draft))) return undefined;
     const other = await whole();
-    if (other !== undefined) return other;
+    if (other !== undefined) return usable(other);
     await dropUnused(cache);
     if (!(await hasRoom(cache, graph.files))) return undefined;
     await write(draft, graph, opener);
@@ -304,8 +326,11 @@ async function find<Session>(
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-  return await whole();
+  return usable(await whole());
 }
+
+const usable = (found: ToOpen | "unusable" | undefined): ToOpen | undefined =>
+  found === "unusable" ? undefined : found;
 
 /**
  * Opens a graph whose weights are files, with these laid out in a folder of the cache: found there, or made now, by one process of

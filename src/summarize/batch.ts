@@ -251,10 +251,13 @@ async function run(
     if (pending.length > room) return true;
     return pending.length > 0 && heldBytes + sizeBytes > heldBytesLimit;
   };
+  let takenBytes = 0;
   const enter = (found: FoundRow): Pending => {
     const { sizeBytes } = found;
     const read = readRow(found, options);
-    const readBytes = input.readBytes();
+    // Of a file that is read in large pieces the rows so far tell how far this one is; of a packed one they are more than it has.
+    const readBytes = Math.min(input.readBytes(), takenBytes + sizeBytes);
+    takenBytes += sizeBytes;
     if (!("document" in read)) {
       return { result: Promise.resolve(read), sizeBytes, readBytes, settled: true };
     }
@@ -275,7 +278,10 @@ async function run(
   try {
     for await (const row of input.rows) {
       if (signal?.aborted) break;
-      if (row.index < resumedRows) continue;
+      if (row.index < resumedRows) {
+        takenBytes += row.sizeBytes;
+        continue;
+      }
       while (isFull(row)) {
         // What is written next may be waiting for its turn.
         window.handOut();

@@ -159,6 +159,8 @@ export async function summarizeLongDocument(
       written.push(done);
       if (done.text !== "") text += (text === "" ? "" : "\n") + done.text;
     }
+    // Who was read at once has been summarized, however long that came out.
+    if (parts.length === 1) break;
     const next = await collectParts(text, tokenizer, reach, options.signal);
     const nextSize = next.reduce((sum, { ids }) => sum + ids.length, 0);
     if (next.length <= 1 || nextSize >= size) break;

@@ -84,7 +84,7 @@ export function summarize(input: ProfileInput): Profile {
     unit,
     repetitions: whole.length,
     meanMs: totalMs / repetitions,
-    medianMs: lengths[lengths.length >> 1] ?? 0,
+    medianMs: medianOf(lengths),
     phases: [...phases]
       .map(([phase, ms]) => ({ phase, ms: ms / repetitions, share: ms / totalMs }))
       .sort((a, b) => b.ms - a.ms),
@@ -209,4 +209,12 @@ function hintsOf(
     hints.push(`${phase}: ${percent(share)} of the time is spent outside the graph.`);
   }
   return hints;
+}
+
+/** Of an even number of sorted lengths what lies between the two in the middle; 0 of none. */
+function medianOf(sorted: readonly number[]): number {
+  const upper = sorted[sorted.length >> 1] ?? 0;
+  return sorted.length % 2 === 1
+    ? upper
+    : (upper + (sorted[(sorted.length >> 1) - 1] ?? upper)) / 2;
 }
