@@ -99,7 +99,12 @@ export async function createApp(server: ServerContext, files: BuiltFiles): Promi
 
 function openScope(server: ServerContext, c: RequestContext): void {
   const { incoming, outgoing } = c.env;
-  const scope = openRequestScope(incoming, outgoing, server.config);
+  const scope = openRequestScope(
+    incoming,
+    outgoing,
+    server.config,
+    server.lifecycle.givingUp.signal,
+  );
   c.set("scope", scope);
   lingerAfter(incoming, outgoing);
   const deadlineAt = scope.startedAt + scope.timeoutMs;

@@ -36,6 +36,8 @@ export interface Lifecycle {
   draining: boolean;
   /** True once new work is refused, which may be later than `draining`. */
   closed: boolean;
+  /** Fires when what is still under way is given up, with the error that its callers are told. */
+  readonly givingUp: AbortController;
 }
 
 export interface Env {

@@ -10,7 +10,7 @@ import { readTrace, type Trace } from "./log.js";
 export interface RequestScope {
   readonly id: string;
   readonly trace: Trace | undefined;
-  /** Fires when the caller goes away (AbortError), or the deadline passes (TimeoutError). */
+  /** Fires when the caller goes away (AbortError), the deadline passes (TimeoutError), or the server gives up (a BridleError). */
   readonly signal: AbortSignal;
   /** The deadline in force, in ms from the request's arrival. */
   readonly timeoutMs: number;
@@ -54,11 +54,15 @@ export const timeoutHeader = "x-timeout-ms";
 /** Ids that a caller may choose: long enough to be told apart, and nothing that could break a log line. */
 const saneId = /^[\w.:+/=@-]{1,128}$/;
 
-/** Opens the scope; it closes itself with the answer. */
+/**
+ * Opens the scope; it closes itself with the answer.
+ * @param givingUp fires when the server gives up what is under way, with what callers are told
+ */
 export function openRequestScope(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   config: Pick<ServeConfig, "deadlineMs">,
+  givingUp: AbortSignal,
 ): RequestScope {
   const offered = incoming.headers["x-request-id"];
   const controller = new AbortController();
@@ -66,9 +70,13 @@ export function openRequestScope(
   const timer = setTimeout(() => {
     controller.abort(new DOMException("The deadline has passed.", "TimeoutError"));
   }, timeoutMs);
+  const giveUp = () => controller.abort(givingUp.reason);
+  if (givingUp.aborted) giveUp();
+  else givingUp.addEventListener("abort", giveUp, { once: true });
   const tasks: (() => void)[] = [];
   outgoing.once("close", () => {
     clearTimeout(timer);
+    givingUp.removeEventListener("abort", giveUp);
     if (!outgoing.writableFinished) {
       controller.abort(new DOMException("The caller has gone.", "AbortError"));
     }
@@ -113,7 +121,9 @@ export function checkTimeoutHeader(incoming: IncomingMessage): void {
 
 /** Why a scope's signal fired, as an error to answer with. */
 export function abortError(scope: RequestScope): BridleError {
-  const timedOut = (scope.signal.reason as Error | undefined)?.name === "TimeoutError";
+  const reason: unknown = scope.signal.reason;
+  if (reason instanceof BridleError) return reason;
+  const timedOut = (reason as Error | undefined)?.name === "TimeoutError";
   return timedOut
     ? new BridleError("DEADLINE_EXCEEDED", { timeoutMs: scope.timeoutMs })
     : new BridleError("CANCELLED");

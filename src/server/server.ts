@@ -1,4 +1,5 @@
 // Starts the HTTP server, guards its connections, and ends it without cutting off anybody's answer.
+import { setMaxListeners } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
@@ -64,7 +65,10 @@ export async function startServer(
     warm: false,
     draining: false,
     closed: false,
+    givingUp: new AbortController(),
   };
+  // Every request listens.
+  setMaxListeners(0, lifecycle.givingUp.signal);
   const metrics = createMetrics(admission, service, cache);
   const keys = await loadKeyRing(config);
   const context: ServerContext = {
@@ -194,6 +198,8 @@ function hostForUrl(host: string): string {
 }
 
 const pollMs = 20;
+/** How long callers whose work was given up have to take their answer. */
+const tellingMs = 500;
 
 async function drain(
   server: Server,
@@ -208,7 +214,13 @@ async function drain(
   // Still listening, so that probes hear that it is not ready; work that comes now is sent elsewhere.
   const until = performance.now() + config.graceMs;
   while (answering.size > 0 && performance.now() < until) await sleep(pollMs);
-  if (answering.size > 0) log.warn({ inFlight: answering.size }, "The grace time is over");
+  if (answering.size > 0) {
+    log.warn({ inFlight: answering.size }, "The grace time is over");
+    lifecycle.givingUp.abort(new BridleError("SHUTTING_DOWN"));
+    // Time to tell them, for those who read.
+    const told = performance.now() + tellingMs;
+    while (answering.size > 0 && performance.now() < told) await sleep(pollMs);
+  }
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeAllConnections();
   await closed;

@@ -91,16 +91,28 @@ describe("closing", () => {
     await closed;
   });
 
-  it("cuts off what is not done when the grace time is over", async () => {
-    const server = await startToy({ graceMs: 50 });
-    const hanging = summarize(server, "SLOW as can be.").then(
-      () => "answered",
-      () => "cut off",
+  it("tells those that are not done when the grace time is over", async () => {
+    const server = await startToy({ graceMs: 50, concurrency: 2, heartbeatMs: 20 });
+    const hanging = summarize(server, "SLOW as can be.");
+    // It has begun by its first heartbeat.
+    const stream = await fetch(`${server.url}/v1/summaries`, {
+      ...{ method: "POST", headers: json },
+      body: JSON.stringify({ document: "SLOW as well.", stream: true }),
+    });
+    await until(() => server.service.running === 2);
+    // One that waits for its turn.
+    const waiting = summarize(server, "Quick. Quite.", "/models/toy");
+    await until(async () =>
+      /bridle_work_waiting 1\b/.test(await (await fetch(`${server.url}/metrics`)).text()),
     );
-    await until(() => server.service.running === 1);
-    await server.close();
-    expect(await hanging).toBe("cut off");
-    await until(() => server.service.cancelled === 1);
+    const closed = server.close();
+    const { status, headers } = await hanging;
+    expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+    // Hugging Face's clients try 503 again for ever.
+    expect((await waiting).status).toBe(429);
+    expect(await stream.text()).toMatch(/event: error\ndata: .*SHUTTING_DOWN/);
+    await closed;
+    await until(() => server.service.cancelled === 2);
     expect(server.lines.some((line) => line.includes("grace time is over"))).toBe(true);
   });
 });
