@@ -151,14 +151,18 @@ async function noteOf(folder: string): Promise<{ bytes: Uint8Array; note: string
 const alignment = 64;
 
 /**
- * Whether all that is laid out lies where kernels may read it. onnxruntime 1.30 writes it right behind the weight it was made of, wherever that
- * ends, and its products of floats end the process where that is no multiple of 64: behind a small weight of another length.
- * Source: what it writes as external data, "prepacked_0": "hash|offset;length;flag".
+ * Whether all that is laid out for products of floats lies where their kernels may read it. onnxruntime 1.30 writes it right behind the weight it was
+ * made of, wherever that ends, and these end the process where that is no multiple of 64: behind a small weight of another length. Those of whole
+ * numbers read from anywhere.
+ * Source: what it writes as external data, "prepacked_0": "operator+hash|offset;length;flag".
  */
 function isAligned(bytes: Uint8Array): boolean {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-  for (const [, offset] of text.matchAll(/\|(\d+);\d+;[01]/g))
-    if (Number(offset) % alignment !== 0) return false;
+  for (const [, operator = "", places = ""] of text.matchAll(/(\w+)\+\d+((?:\|\d+;\d+;[01])+)/g)) {
+    if (/Integer|Quantize/.test(operator)) continue;
+    for (const [, offset] of places.matchAll(/\|(\d+);/g))
+      if (Number(offset) % alignment !== 0) return false;
+  }
   return true;
 }
 
