@@ -65,7 +65,7 @@ export function tellPhases({ hooks, steps, stepDocuments, ...at }: Pending): voi
 }
 
 /** Bytes in megabytes, or below ten of these in kilobytes, so that what is needed and what is there are told apart. */
-export const megabytes = (bytes: number) =>
+export const sizeText = (bytes: number) =>
   bytes < 1e7
     ? `${Math.ceil(bytes / 1e3).toLocaleString("en")} kB`
     : `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
@@ -74,6 +74,6 @@ export function memoryShort(
   { searches, eachBytes }: Pick<Pending, "searches" | "eachBytes">,
   room = "not as much memory left",
 ): BridleError {
-  const needed = megabytes(searches.length * eachBytes);
+  const needed = sizeText(searches.length * eachBytes);
   return new BridleError("CACHE_MEMORY_SHORT", { needed, room });
 }

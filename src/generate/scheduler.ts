@@ -13,10 +13,10 @@ import { mostTogether, partsOf } from "./encoder-parts.js";
 import {
   type Job,
   type JobPhases,
-  megabytes,
   memoryShort,
   type Pending,
   type Priority,
+  sizeText,
   tellPhases,
 } from "./job.js";
 import { documentsOf, JobQueue, type Jobs, sourceOf, widthOf } from "./job-queue.js";
@@ -107,7 +107,7 @@ export class Scheduler {
     const eachBytes = this.bytesFor(job);
     const { maxCacheBytes } = this.limits;
     if (job.searches.length * eachBytes > maxCacheBytes) {
-      const room = `room for ${megabytes(maxCacheBytes)} of them`;
+      const room = `room for ${sizeText(maxCacheBytes)} of them`;
       return Promise.reject(memoryShort({ ...job, eachBytes }, room));
     }
     return new Promise((resolve, reject) => {

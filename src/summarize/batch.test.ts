@@ -291,6 +291,21 @@ describe("the order of work", () => {
     expect(shares.at(-1)).toBe(1);
   });
 
+  it("tells of a file that is read at once how far its rows are", async () => {
+    await writeFile(input, sized(new Array<number>(20).fill(200)));
+    const shares: number[] = [];
+    await run(
+      firstWord((document) => ({ w0: 100, w1: 200 })[document.slice(0, 2)] ?? 0),
+      {
+        concurrency: 2,
+        onProgress: ({ rows, readBytes, sizeBytes }) =>
+          rows > 0 && shares.push(readBytes / sizeBytes),
+      },
+    );
+    expect(shares[0]).toBeLessThan(0.5);
+    expect(shares.at(-1)).toBe(1);
+  });
+
   it("ends where the results cannot be told: no row is begun for nobody", async () => {
     await writeFile(input, sized(new Array<number>(60).fill(20)));
     const summarizer = firstWord(() => 1);

@@ -110,6 +110,26 @@ describe("what is told", () => {
     expect(lastRound(events)).toBe(result.summary);
   });
 
+  it("of one that fits is read once, however long its summary comes out", async () => {
+    // A model that writes more than it reads at once.
+    let asked = 0;
+    const talkative: typeof model = {
+      ...model,
+      async generate(input, options, hooks) {
+        asked += 1;
+        const answer = await model.generate(input, options, hooks);
+        const [ids = []] = answer.sequences;
+        return { ...answer, sequences: [[...ids.slice(0, -1), ...Array(200).fill(ids[1]), 1]] };
+      },
+    };
+    const { usage, summary } = await summarizeLongDocument(talkative, tokenizer, sentences[0]!, {
+      generate,
+      truncate: false,
+    });
+    expect([asked, usage.chunks]).toEqual([1, 1]);
+    expect(tokenizer.encode(summary).length).toBeGreaterThan(inputLimit(model, tokenizer));
+  });
+
   it("of a long one is each part with its place, then its tokens", async () => {
     const { result, events, parts } = await told(long, { maxNewTokens: 4, numBeams: 2 });
     const reading = parts.filter(({ round }) => round === 0);

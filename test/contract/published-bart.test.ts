@@ -12,6 +12,7 @@ import { describeModel } from "../../src/package/describe-model.js";
 import type { Tensor } from "../../src/runtime/tensor.js";
 import type { Weight } from "../../src/runtime/weights.js";
 import { createSummarizer } from "../../src/summarize/create-summarizer.js";
+import { byteLetters } from "../support/byte-letters.js";
 import { tinyBartConfig } from "../support/tiny-bart.js";
 
 let root: string;
@@ -20,16 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-/** The letters that stand for bytes, as GPT-2 has them. */
-const letters = (() => {
-  const printable = (byte: number) =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCharCode(printable(byte) ? byte : next++),
-  );
-})();
-const pieces = ["<s>", "<pad>", "</s>", "<unk>", ...letters, "he", "<mask>"];
+const pieces = ["<s>", "<pad>", "</s>", "<unk>", ...byteLetters, "he", "<mask>"];
 const tokenizerFiles = {
   "vocab.json": JSON.stringify(Object.fromEntries(pieces.map((piece, id) => [piece, id]))),
   "merges.txt": "#version: 0.2\nh e\n",

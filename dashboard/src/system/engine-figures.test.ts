@@ -1,7 +1,7 @@
 // Tests what the page tells of engines: rates since it last looked, and what stands for nothing done.
 import { expect, it } from "vitest";
 import { readSamples } from "../api/prometheus.js";
-import { engineFigures } from "./engine-figures.js";
+import { engineFigures, turnWithinS } from "./engine-figures.js";
 
 /** Metrics of one model after so many steps of two documents each, 0.1 s a step. */
 const metrics = (steps: number) =>
@@ -45,4 +45,18 @@ it("tells rates of the time since it last looked, where anything was done in it"
 
 it("has nothing to tell of a server without an engine", () => {
   expect(engineFigures(readSamples("bridle_work_active 1"))).toEqual([]);
+});
+
+it("tells within what time requests for one document had their turn", () => {
+  const waits = (times: string) => `bridle_work_wait_seconds_bucket{${times}}`;
+  const samples = readSamples(
+    [
+      `${waits('le="1",class="interactive"')} 95`,
+      `${waits('le="2",class="interactive"')} 100`,
+      `${waits('le="+Inf",class="interactive"')} 100`,
+      `${waits('le="+Inf",class="batch"')} 1000`,
+    ].join("\n"),
+  );
+  expect(turnWithinS(samples)).toBe(1);
+  expect(turnWithinS([])).toBeUndefined();
 });

@@ -211,10 +211,8 @@ function hintsOf(
   return hints;
 }
 
-/** Of an even number of sorted lengths what lies between the two in the middle; 0 of none. */
+/** The middle of sorted lengths, with that of an even count between the two in the middle; 0 of none. */
 function medianOf(sorted: readonly number[]): number {
-  const upper = sorted[sorted.length >> 1] ?? 0;
-  return sorted.length % 2 === 1
-    ? upper
-    : (upper + (sorted[(sorted.length >> 1) - 1] ?? upper)) / 2;
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 }

@@ -4,18 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { byteLetters as letters } from "../../../test/support/byte-letters.js";
 import { loadTokenizer } from "./load.js";
 import type { Tokenizer } from "./tokenizer.js";
 
-/** The letters that stand for bytes, as GPT-2 has them: printable ones for themselves. */
-const letters = (() => {
-  const printable = (byte: number) =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCharCode(printable(byte) ? byte : next++),
-  );
-})();
 const space = letters[32]!;
 const merges: [string, string][] = [
   [space, "t"],

@@ -63,7 +63,7 @@ export const isByFile = ({ tokenizer_class: named }: Json): boolean => anyClasse
  * Tokens that a tokenizer.json puts around one text, by their names, with "" for the text.
  * @throws TOKENIZER_INVALID for what does it otherwise
  */
-export function readSurroundings(file: string, { post_processor: processor }: Json): string[] {
+function readSurroundings(file: string, { post_processor: processor }: Json): string[] {
   const { type, cls, sep, single } = (processor ?? {}) as Json;
   const name = (entry: unknown) => (Array.isArray(entry) ? String(entry[0]) : undefined);
   if (processor == null || type === "ByteLevel") return [""];
