@@ -27,7 +27,7 @@ const programs = [
       { name: "early", test: /^cli\/early-thread\.js$/ },
       {
         name: "begin",
-        test: /^(cli\/(program|serve|serve-options|download-progress)|compose|model\/resolve-model|summarize\/(neural|create-summarizer))\.js$/,
+        test: /^(cli\/(program|serve|serve-options|preparation-progress)|compose|model\/resolve-model|summarize\/(neural|create-summarizer))\.js$/,
       },
       { name: "server", test: /^(server\/|text\/files\/reader\.js|data\/project-data\.js)/ },
     ],

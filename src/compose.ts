@@ -149,7 +149,10 @@ export async function compose(
       /** As of `serveAlias`, for a process among several. */
       takeTurn?: ServedAliasOptions["takeTurn"];
     },
-  downloading: Pick<CreateSummarizerOptions, "onDownload" | "onOpening" | "signal"> = {},
+  downloading: Pick<
+    CreateSummarizerOptions,
+    "onDownload" | "onOpening" | "onRounding" | "signal"
+  > = {},
   env: StatePlaces["env"] = process.env,
 ): Promise<Service> {
   const summarizers = new Map<string, Summarizer>();
@@ -167,11 +170,12 @@ export async function compose(
     ...(config.maxCacheBytes !== undefined && { maxCacheBytes: config.maxCacheBytes }),
     ...(config.sharesWeights !== undefined && { sharesWeights: config.sharesWeights }),
   };
-  const { onOpening } = downloading;
+  const { onOpening, onRounding } = downloading;
   const options = {
     ...{ ...share, device },
     ...(dtype !== undefined && { dtype }),
     ...(onOpening !== undefined && { onOpening }),
+    ...(onRounding !== undefined && { onRounding }),
   };
   const isAnyNeural = config.models.some((model) => model !== extractiveModel);
   /** What follows an alias; undefined for a name of something else. */

@@ -49,6 +49,7 @@ export type { GenerateHooks, GenerateInput, GenerateResult } from "./generate/ge
 export type { ForwardOptions, ForwardResult, Model, OpenModelOptions } from "./generate/model.js";
 export type { ForwardInput } from "./model/forward.js";
 export type { DownloadProgress } from "./model/hub/download-progress.js";
+export type { RoundingProgress } from "./model/quantization/open.js";
 export type { Tensor } from "./runtime/tensor.js";
 export type { CreateSummarizerOptions } from "./summarize/create-summarizer.js";
 export type {

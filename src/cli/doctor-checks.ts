@@ -28,7 +28,8 @@ export interface Check {
 export type Finding = Omit<Check, "name">;
 
 export interface Surroundings {
-  readonly port: number;
+  /** Where `bridle serve` is to listen; unless said, where the environment has it. */
+  readonly port?: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -61,7 +62,7 @@ const looks: Readonly<Record<string, (surroundings: Surroundings) => Finding | P
     installation: checkInstallation,
     build: checkBuild,
     page: checkPage,
-    port: ({ port }) => checkPort(port),
+    port: checkPort,
     state: checkState,
     database: checkDatabase,
     spool: checkSpool,
@@ -155,8 +156,17 @@ function checkPage(): Finding {
   return { status: "warn", message: "the page at / is not built", next: "Run npm run build." };
 }
 
-function checkPort(port: number): Promise<Finding> {
-  return new Promise((resolve) => {
+/** Looks at the port that `bridle serve` would take. */
+async function checkPort({ port: wanted, env }: Surroundings): Promise<Finding> {
+  const { resolveServeConfig } = await import("../config/serve-config.js");
+  let port: number;
+  try {
+    ({ port } = resolveServeConfig({ port: wanted }, { PORT: env.PORT }));
+  } catch (thrown) {
+    const { message, hint } = toBridleError(thrown);
+    return { status: "fail", message, next: hint };
+  }
+  return await new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
       const reason = error.code === "EADDRINUSE" ? "is taken" : `cannot be used (${error.code})`;

@@ -19,7 +19,11 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
       "Checks Node, the machine, the installation, the port, write access, threads, and makes a real summary. " +
         "Ends with exit code 8 if something fails; a warning does not fail it.",
     )
-    .option("--port <n>", "port to look at (default: $PORT, else 8000)", wholeNumber("--port", 0));
+    .option(
+      "--port <n>",
+      "port to look at (default: $PORT, else 8000)",
+      wholeNumber("--port", 0, 65_535),
+    );
   addJsonOption(addRegistryFlags(command));
   addExamples(command, [
     ["bridle doctor", "check everything"],
@@ -30,7 +34,6 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
   const { runChecks } = await import("./doctor-checks.js");
-  const port = options.port ?? (Number(terminal.env.PORT) || 8000);
   const checks = [];
   const { db, store } = options;
   const env = {
@@ -38,7 +41,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
     ...(db !== undefined && { BRIDLE_DB: db }),
     ...(store !== undefined && { BRIDLE_STORE: store }),
   };
-  for await (const check of runChecks({ port, env })) {
+  for await (const check of runChecks({ port: options.port, env })) {
     checks.push(check);
     if (options.json) continue;
     await printLine(terminal, `${marks[check.status]}  ${check.name}: ${check.message}`);

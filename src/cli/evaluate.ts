@@ -7,10 +7,10 @@ import type { EvaluateOptions } from "../evaluate/evaluate.js";
 import type { EvaluatedRow, Evaluation } from "../evaluate/evaluation.js";
 import type { Summarizer } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
-import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, oneOf, share, wholeNumber } from "./options.js";
 import { checkFree, checkNotInput } from "./output-file.js";
+import { showPreparation } from "./preparation-progress.js";
 import { openProgress } from "./progress.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal, write } from "./terminal.js";
@@ -250,13 +250,15 @@ async function evaluateAll(
     for (const name of names) {
       // Beside a neural model they are that one's.
       const own = name === "extractive" && isAnyNeural ? {} : defined({ device, dtype });
-      const summarizer = await showDownloads(terminal, (downloading) =>
-        createSummarizer({ model: name, sources, ...own, ...downloading }),
+      const summarizer = await showPreparation(terminal, (preparing) =>
+        createSummarizer({ model: name, sources, ...own, ...preparing }),
       );
       opened.push(summarizer);
     }
     if (compareDtype !== undefined) {
-      const rounded = await createSummarizer({ model, sources, dtype: compareDtype });
+      const rounded = await showPreparation(terminal, (preparing) =>
+        createSummarizer({ model, sources, dtype: compareDtype, ...preparing }),
+      );
       opened.push({ ...rounded, model: `${model} in ${compareDtype}` });
     }
     const [summarizer, ...rivals] = opened as [Summarizer, ...Summarizer[]];

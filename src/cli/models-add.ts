@@ -205,12 +205,12 @@ async function runOf(
 
 /** A folder as typed, or the one of a model on the hub. */
 async function folderOf(model: string, flags: RegistryFlags, terminal: Terminal): Promise<string> {
-  const [{ resolveModel }, { showDownloads }] = await Promise.all([
+  const [{ resolveModel }, { showPreparation }] = await Promise.all([
     import("../compose.js"),
-    import("./download-progress.js"),
+    import("./preparation-progress.js"),
   ]);
   const sources = await sourcesOf(flags, terminal);
-  return await showDownloads(terminal, (downloading) =>
+  return await showPreparation(terminal, (downloading) =>
     resolveModel(model, { needs: ["model", "tokenizer"], sources, ...downloading }),
   );
 }

@@ -1,12 +1,12 @@
 // `bridle models`: the registry of models, and models of the hub, each command in a file of its own but for pull.
 import type { Command } from "commander";
-import { showDownloads } from "./download-progress.js";
 import { addModelsAddCommands } from "./models-add.js";
 import { addModelsFilesCommands } from "./models-files.js";
 import { addModelsListCommands } from "./models-list.js";
 import { addModelsMoveCommands } from "./models-move.js";
 import { addModelsSyncCommand } from "./models-sync.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { showPreparation } from "./preparation-progress.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -43,7 +43,7 @@ export function addModelsCommand(program: Command, terminal: Terminal): void {
 async function run(model: string, options: RegistryFlags, terminal: Terminal): Promise<void> {
   const { pullModel } = await import("../compose.js");
   const sources = await sourcesOf(options, terminal);
-  const folder = await showDownloads(terminal, (downloading) =>
+  const folder = await showPreparation(terminal, (downloading) =>
     pullModel(model, { sources, ...downloading }),
   );
   if (options.json) await printJson(terminal, { model, folder });

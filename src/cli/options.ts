@@ -10,12 +10,18 @@ function invalid(parameter: string, value: string, expected: string): BridleErro
   });
 }
 
-/** Reads a whole number of at least `least`. @throws INVALID_PARAMETER */
-export function wholeNumber(parameter: string, least = 1): (value: string) => number {
+/** Reads a whole number of at least `least` and at most `most`. @throws INVALID_PARAMETER */
+export function wholeNumber(
+  parameter: string,
+  least = 1,
+  most = Number.MAX_SAFE_INTEGER,
+): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < least) {
-      throw invalid(parameter, value, `a whole number of ${least} or more`);
+    if (!/^\d+$/.test(value) || number < least || number > most) {
+      const range =
+        most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+      throw invalid(parameter, value, `a whole number ${range}`);
     }
     return number;
   };

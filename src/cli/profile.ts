@@ -5,10 +5,10 @@ import { BridleError } from "../errors/error.js";
 import { extractiveModel } from "../summarize/extractive/parameters.js";
 import type { Profile } from "../train/profile.js";
 import { layOut, shortNumber } from "./columns.js";
-import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, wholeNumber } from "./options.js";
 import { checkNotInput } from "./output-file.js";
+import { showPreparation } from "./preparation-progress.js";
 import { openProgress } from "./progress.js";
 import { readDocument } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
@@ -114,7 +114,7 @@ async function runTraining(
   const sources = await sourcesOf(flags, terminal);
   const config = await loadRunConfig(params, overrides);
   const progress = await openProgress(terminal, "steps");
-  const { trace, ...profile } = await showDownloads(terminal, (downloading) =>
+  const { trace, ...profile } = await showPreparation(terminal, (downloading) =>
     profileTraining(config, {
       ...{ ...downloading, steps, warmUp, sources },
       onEvent(event) {
@@ -148,7 +148,7 @@ async function runSummaries(
   const { resolveModel } = await import("../compose.js");
   const { profileSummary } = await import("../summarize/profile.js");
   const sources = await sourcesOf(options, terminal);
-  const folder = await showDownloads(terminal, (downloading) =>
+  const folder = await showPreparation(terminal, (downloading) =>
     resolveModel(model, { needs: ["model", "tokenizer"], sources, ...downloading }),
   );
   const progress = await openProgress(terminal, "summaries");

@@ -2,8 +2,8 @@
 import { type Command, Option } from "commander";
 import { BridleError } from "../errors/error.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
-import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
+import { showPreparation } from "./preparation-progress.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
@@ -70,11 +70,11 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
   const sources = await sourcesOf(options, terminal);
   const documents =
     calibration === undefined ? undefined : await readDocuments(calibration, limit, options);
-  const saved = await showDownloads(terminal, (downloading) =>
+  const saved = await showPreparation(terminal, ({ onRounding, ...downloading }) =>
     quantizeModel(
       model,
       output,
-      { dtype, ...(documents && { documents }), ...(overwrite && { overwrite }) },
+      { dtype, onRounding, ...(documents && { documents }), ...(overwrite && { overwrite }) },
       { sources, ...downloading },
     ),
   );

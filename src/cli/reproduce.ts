@@ -6,8 +6,8 @@ import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { Fact, FetchRecorded, Reproduction, TensorDifference } from "../train/reproduce.js";
 import { type OpenRepository, withRepository } from "./data-repository.js";
-import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { showPreparation } from "./preparation-progress.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
 import { markTold, printJson, printLine, type Terminal } from "./terminal.js";
 import { openDisplay } from "./train-display.js";
@@ -42,7 +42,7 @@ async function run(version: string, options: Options, terminal: Terminal): Promi
   const sources = await sourcesOf(options, terminal);
   const display = await openDisplay(terminal);
   const recorded = openRecordedData(terminal);
-  const result = await showDownloads(terminal, (downloading) =>
+  const result = await showPreparation(terminal, (downloading) =>
     reproduce(version, {
       ...downloading,
       ...(output !== undefined && { output }),

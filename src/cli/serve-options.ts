@@ -1,16 +1,13 @@
 // The options of `bridle serve`, made from the schema of its configuration, so that none is described twice.
 import { Option } from "commander";
 import { z } from "zod";
-import { ServeConfig, type ServeConfigInput } from "../config/serve-config.js";
+import { ServeConfig, type ServeConfigInput, serveFlag } from "../config/serve-config.js";
 import { BridleError } from "../errors/error.js";
 
 type Field = keyof ServeConfigInput;
 
 /** Secrets stand in no process list: they come from the environment. */
 const environmentOnly: ReadonlySet<Field> = new Set<Field>(["apiKeys"]);
-
-/** Lists are given by repeating the option, named for one of them. */
-const singular: Partial<Record<Field, string>> = { models: "model", corsOrigins: "cors-origin" };
 
 interface Shape {
   readonly type: "number" | "list" | "text";
@@ -39,14 +36,9 @@ function shapeOf(field: Field): Shape {
   return { type: "text", ...rest };
 }
 
-/** `maxBodyBytes` as `max-body-bytes`. */
-function flagOf(field: Field): string {
-  return singular[field] ?? field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
 /** The last word of the option's name, or what a number counts as. */
 function placeholderOf(field: Field, { type }: Shape): string {
-  return type === "number" ? "n" : flagOf(field).replace(/^.*-/, "");
+  return type === "number" ? "n" : serveFlag(field).replace(/^.*-/, "");
 }
 
 /** Every field that has an option, with the option that sets it. */
@@ -58,7 +50,7 @@ export const serveOptions: readonly { readonly field: Field; readonly option: Op
 
 function optionOf(field: Field): Option {
   const shape = shapeOf(field);
-  const flag = `--${flagOf(field)}`;
+  const flag = serveFlag(field);
   const isEmpty = Array.isArray(shape.default) && shape.default.length === 0;
   const fallback = shape.default === undefined || isEmpty ? "" : ` (default: ${shape.default})`;
   const words = shape.words === undefined ? "" : ` [${shape.words.join(", ")}]`;

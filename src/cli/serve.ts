@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { extractiveModel } from "../summarize/extractive/parameters.js";
 import { beginThreadEarly, endEarlyThread } from "../summarize/neural-thread.js";
-import { logDownloads } from "./download-progress.js";
 import { isWholeNumbers } from "./early-thread.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { logPreparation } from "./preparation-progress.js";
 import { printJson, printLine, type Terminal } from "./terminal.js";
 
 /**
@@ -59,10 +59,10 @@ async function run(
   const begun = new Promise<void>((resolve) => {
     onOpening = resolve;
   });
-  const opening = logDownloads(config, terminal, async (downloading) => {
-    if (config.workers === 1) return await compose(config, { ...downloading, onOpening });
+  const opening = logPreparation(config, terminal, async (preparing) => {
+    if (config.workers === 1) return await compose(config, { ...preparing, onOpening });
     const { openProcesses } = await import("../server/processes/open-processes.js");
-    return await openProcesses(config, downloading);
+    return await openProcesses(config, preparing);
   });
   // Loading the server's code takes as long as models take to open, which is work of other threads once those have begun.
   const loading = (config.workers === 1 ? Promise.race([begun, opening]) : Promise.resolve()).then(

@@ -5,10 +5,10 @@ import { BridleError } from "../errors/error.js";
 import type { BatchReport } from "../summarize/batch.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
-import { showDownloads } from "./download-progress.js";
 import { addDeviceFlag, addGenerateFlags, generateOptionsOf } from "./generate-flags.js";
 import { addExamples, addJsonOption, addLengthOptions, wholeNumber } from "./options.js";
 import { checkNotInput } from "./output-file.js";
+import { showPreparation } from "./preparation-progress.js";
 import { formatDuration, openProgress } from "./progress.js";
 import { readDocument, refuseUrl } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
@@ -100,12 +100,12 @@ async function run(file: string | undefined, options: Options, terminal: Termina
   const { createSummarizer } = await import("../compose.js");
   const { model, device, dtype } = options;
   const sources = await sourcesOf(options, terminal);
-  const summarizer = await showDownloads(terminal, (downloading) =>
+  const summarizer = await showPreparation(terminal, (preparing) =>
     createSummarizer({
       ...(model === undefined ? {} : { model }),
       ...(device === undefined ? {} : { device }),
       ...(dtype === undefined ? {} : { dtype }),
-      ...{ sources, ...downloading },
+      ...{ sources, ...preparing },
     }),
   );
   try {

@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { BridleError } from "../errors/error.js";
 import type { Tokenizer } from "../text/tokenizers/tokenizer.js";
 import { addDataFlags, type DataFlags, dataFlagsOf } from "./data-flags.js";
-import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption, oneOf, wholeNumber } from "./options.js";
+import { showPreparation } from "./preparation-progress.js";
 import { openProgress } from "./progress.js";
 import { isStandardInput, readDocument, readInput, refuseUrl } from "./read-document.js";
 import { addRegistryFlags, type RegistryFlags, sourcesOf } from "./registry-flags.js";
@@ -145,7 +145,7 @@ async function openTokenizer(
     import("../text/tokenizers/load.js"),
   ]);
   const sources = await sourcesOf(flags, terminal);
-  const folder = await showDownloads(terminal, (downloading) =>
+  const folder = await showPreparation(terminal, (downloading) =>
     resolveModel(model, { needs: ["tokenizer"], sources, ...downloading }),
   );
   return await loadTokenizer(folder);

@@ -5,8 +5,8 @@ import type { RunConfig } from "../config/run-config.js";
 import type { TrackingParts, TrainingRecord } from "../loop/record-training.js";
 import type { TrainEvent } from "../train/events.js";
 import type { TrainResult } from "../train/loop.js";
-import { showDownloads } from "./download-progress.js";
 import { addExamples, addJsonOption } from "./options.js";
+import { showPreparation } from "./preparation-progress.js";
 import { sourcesOf } from "./registry-flags.js";
 import {
   addDatabaseFlag,
@@ -109,7 +109,7 @@ async function run(words: readonly string[], options: Options, terminal: Termina
     };
     const result = await settle(
       record,
-      showDownloads(terminal, (downloading) =>
+      showPreparation(terminal, (downloading) =>
         trainIn(held, config, {
           ...downloading,
           sources,
@@ -170,7 +170,7 @@ async function runSeveral(
   let display: Awaited<ReturnType<typeof openDisplay>> | undefined;
   let tracked: TrainingRecord | undefined;
   const record = await withTracking(options, terminal, (parts) =>
-    showDownloads(terminal, (downloading) =>
+    showPreparation(terminal, (downloading) =>
       trainSeveral(file, words, {
         ...downloading,
         sources,

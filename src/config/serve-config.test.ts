@@ -32,7 +32,9 @@ describe("resolveServeConfig", () => {
     expect(() => bytesOf({ maxBodyBytes: 5001, maxBufferedBytes: 5000 })).toThrow(
       expect.objectContaining({
         code: "SERVE_OPTION_INVALID",
-        message: expect.stringContaining("maxBufferedBytes: 5000 has no room for a body"),
+        message: expect.stringContaining(
+          "--max-buffered-bytes: 5000 has no room for a body of --max-body-bytes, 5001",
+        ),
       }),
     );
   });
@@ -49,14 +51,15 @@ describe("resolveServeConfig", () => {
   });
 
   it.each([
-    [{ port: 70_000 }, {}, "port"],
-    [{}, { PORT: "http" }, "port"],
-    [{}, { PORT: "-1" }, "port"],
-    [{ maxBodyBytes: 1.5 }, {}, "maxBodyBytes"],
-    [{ corsOrigins: ["https://a.example/"] }, {}, "corsOrigins.0"],
-    [{ logFormat: "xml" as "json" }, {}, "logFormat"],
+    [{ port: 70_000 }, {}, "--port: "],
+    [{ port: 70_000 }, { PORT: "80" }, "--port: "],
+    [{}, { PORT: "http" }, "PORT: "],
+    [{}, { PORT: "-1" }, "PORT: "],
+    [{ maxBodyBytes: 1.5 }, {}, "--max-body-bytes: "],
+    [{ corsOrigins: ["https://a.example/"] }, {}, "--cors-origin: "],
+    [{ logFormat: "xml" as "json" }, {}, "--log-format: "],
     [{ colour: 1 } as object, {}, "colour"],
-  ])("refuses %j with %j, naming the field", (given, env, field) => {
+  ])("refuses %j with %j, naming what set it", (given, env, field) => {
     expect(() => resolveServeConfig(given, env)).toThrow(
       expect.objectContaining({
         code: "SERVE_OPTION_INVALID",

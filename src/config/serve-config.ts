@@ -184,18 +184,41 @@ export type ServeConfig = z.output<typeof ServeConfig> & {
 };
 export type ServeConfigInput = z.input<typeof ServeConfig>;
 
+/** Lists are given by repeating the option, named for one of them. */
+const singular: Partial<Record<string, string>> = { models: "model", corsOrigins: "cors-origin" };
+
+/** The option that sets a field: `maxBodyBytes` is `--max-body-bytes`. */
+export function serveFlag(field: string): string {
+  const words = field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return `--${singular[field] ?? words}`;
+}
+
+/** The variables that set a field, where there are any. */
+const variables: Partial<Record<string, string>> = {
+  port: "PORT",
+  apiKeys: "BRIDLE_API_KEYS",
+  apiKeysFile: "BRIDLE_API_KEYS_FILE",
+  googleCloudProject: "GOOGLE_CLOUD_PROJECT",
+};
+
+/** What whoever set a field calls it: an option, or a variable where that is where the value came from. */
+function toldName(field: string, isGiven: boolean): string {
+  return (isGiven ? undefined : variables[field]) ?? serveFlag(field);
+}
+
 /** What the environment says, where a name is set and not empty. */
 function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, unknown> {
-  const said = (name: string): string | undefined => env[name]?.trim() || undefined;
-  const port = said("PORT");
-  const listed = said("BRIDLE_API_KEYS");
+  const said = (field: string): string | undefined =>
+    env[variables[field] as string]?.trim() || undefined;
+  const port = said("port");
+  const listed = said("apiKeys");
   const keys = listed?.split(/[\s,]+/).filter((key) => key !== "");
   const values = {
     port: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : port,
     // Commas alone are no list of nothing, which would let everybody in: they are refused as the key that they are not.
     apiKeys: keys?.length === 0 ? [listed] : keys,
-    apiKeysFile: said("BRIDLE_API_KEYS_FILE"),
-    googleCloudProject: said("GOOGLE_CLOUD_PROJECT"),
+    apiKeysFile: said("apiKeysFile"),
+    googleCloudProject: said("googleCloudProject"),
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
@@ -211,14 +234,15 @@ function roomForBodies(
 ): number {
   if (!isSaid) return Math.max(maxBufferedBytes, maxBodyBytes);
   if (maxBufferedBytes >= maxBodyBytes) return maxBufferedBytes;
-  const problems = `maxBufferedBytes: ${maxBufferedBytes} has no room for a body of maxBodyBytes, ${maxBodyBytes}`;
+  const [whole, one] = [serveFlag("maxBufferedBytes"), serveFlag("maxBodyBytes")];
+  const problems = `${whole}: ${maxBufferedBytes} has no room for a body of ${one}, ${maxBodyBytes}`;
   throw new BridleError("SERVE_OPTION_INVALID", { problems });
 }
 
 /**
  * The configuration a server starts with: defaults, then the environment, then what is given.
  * Fields given as undefined count as not given.
- * @throws SERVE_OPTION_INVALID naming every field that is wrong, or two that do not go together
+ * @throws SERVE_OPTION_INVALID naming every option or variable that is wrong, or two that do not go together
  */
 export function resolveServeConfig(
   given: { [Name in keyof ServeConfigInput]?: ServeConfigInput[Name] | undefined } = {},
@@ -242,7 +266,11 @@ export function resolveServeConfig(
     };
   }
   const problems = checked.error.issues
-    .map((issue) => `${issue.path.join(".") || "the configuration"}: ${issue.message}`)
+    .map(({ path: [field], message }) =>
+      field === undefined
+        ? `the configuration: ${message}`
+        : `${toldName(String(field), String(field) in said)}: ${message}`,
+    )
     .join("; ");
   throw new BridleError("SERVE_OPTION_INVALID", { problems });
 }

@@ -761,6 +761,12 @@ export const codes = {
     message: "The process that worked on it is gone: {reason}.",
     hint: "It was given to another once, where there was time. Send it again; if it is lost again, its document or parameters may take more memory than a process has.",
   },
+  WORKERS_HOPELESS: {
+    kind: "unavailable",
+    message:
+      "Every process ended {count} times before it could answer anybody; of the last one is known: {reason}.",
+    hint: "Most often memory is short: start with fewer --workers, fewer models or --dtype int8. What they wrote before they ended, and with SIGKILL the system's log, tells more.",
+  },
   WORKER_CHANGED: {
     kind: "conflict",
     message: "A process opened version {version} of {model}; the server began with {expected}.",
@@ -1052,6 +1058,11 @@ export const codes = {
     kind: "missing",
     message: "{folder} has no weights: {looked} is not there.",
     hint: "Give a folder as save_pretrained() writes it, or download the model again.",
+  },
+  WEIGHTS_QUANTIZED: {
+    kind: "missing",
+    message: "{folder} holds its weights as {dtype} alone; this needs those they were made from.",
+    hint: "Open it as it is (without --dtype, or --dtype {dtype}), or give the folder that it was made from.",
   },
   YAML_INVALID: {
     kind: "invalid",

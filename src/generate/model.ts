@@ -5,7 +5,13 @@ import { type ModelDType, modelDTypes } from "../config/model-dtypes.js";
 import { packedCache } from "../config/state.js";
 import { BridleError } from "../errors/error.js";
 import { type Graph, quantizeWeights, rewriteGraph, withoutBiases } from "../graph/index.js";
-import { readJson, readWeights, settleTables, weightFiles } from "../model/checkpoint/folder.js";
+import {
+  quantizedFile,
+  readJson,
+  readWeights,
+  settleTables,
+  weightFiles,
+} from "../model/checkpoint/folder.js";
 import { saveModel } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
 import type { Family, ModelConfig } from "../model/family.js";
@@ -15,8 +21,8 @@ import { type GradientSession, openGradients } from "../model/gradient-session.j
 import { checkLogits, crossEntropy } from "../model/loss.js";
 import { summarizationTask } from "../model/prefix.js";
 import { calibrationTexts } from "../model/quantization/calibration-text.js";
-import { openQuantized } from "../model/quantization/open.js";
-import { quantizedFile, quantizedNamesIn } from "../model/quantization/store.js";
+import { openQuantized, type RoundingProgress } from "../model/quantization/open.js";
+import { quantizedNamesIn } from "../model/quantization/store.js";
 import type { Device } from "../runtime/devices.js";
 import { openOnce } from "../runtime/open-once.js";
 import {
@@ -68,6 +74,8 @@ export interface OpenModelOptions
   readonly sharesWeights?: boolean;
   /** The folder's tokenizer, for whoever reads it anyway; where weights are rounded, what is wrong with it is told before. */
   readonly tokenizer?: () => Promise<Tokenizer>;
+  /** Told how far the rounding of its weights is, where that is done for the first time. */
+  readonly onRounding?: (progress: RoundingProgress) => void;
 }
 
 export interface ForwardResult {
@@ -178,7 +186,11 @@ async function readModelWeights<C extends ModelConfig>(
   config: C,
   graph: Graph,
   dtype: ModelDType,
-  { tokenizer, ...session }: SessionOptions & Pick<OpenModelOptions, "tokenizer">,
+  {
+    tokenizer,
+    onRounding,
+    ...session
+  }: SessionOptions & Pick<OpenModelOptions, "tokenizer" | "onRounding">,
 ): Promise<{
   weights: Weights;
   adaptation: Adaptation & { readonly adapt: Adapt };
@@ -193,6 +205,7 @@ async function readModelWeights<C extends ModelConfig>(
   const { weights, plan, product, exactMemory, isCached } = await openQuantized({
     ...{ folder, family, config, graph, dtype, session },
     calibration: () => calibrationDocuments(folder, config, tokenizer),
+    onRounding,
   });
   const rule = withoutBiases(await findZeros(weights, family.fixed));
   const adapt: Adapt = (exact, { fewRows = false } = {}) => {
@@ -252,6 +265,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
     encoderThread,
     sharesWeights,
     tokenizer,
+    onRounding,
     ...rest
   } = asked;
   const dtype = await chooseDType(folder, askedDType);
@@ -280,6 +294,7 @@ export async function openModel(folder: string, asked: OpenModelOptions = {}): P
   const read = await readModelWeights(folder, family, config, whole, dtype, {
     ...options,
     ...(tokenizer && { tokenizer }),
+    ...(onRounding && { onRounding }),
   });
   const { weights, adaptation } = read;
   const { adapt } = adaptation;

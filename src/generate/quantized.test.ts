@@ -20,6 +20,7 @@ import { makeTinyPegasus, tinyConfig, tinyWeights } from "../../test/support/tin
 import { makeTinyT5 } from "../../test/support/tiny-t5.js";
 import { readSafetensorsMetadata } from "../model/checkpoint/safetensors.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
+import type { RoundingProgress } from "../model/quantization/open.js";
 import { saveQuantized } from "../model/quantization/save.js";
 import { processMark } from "../runtime/living-process.js";
 import type { Tensor } from "../runtime/tensor.js";
@@ -257,9 +258,26 @@ describe("a model in whole numbers", () => {
   });
 });
 
+/** Each part of rounding is told step by step, from its first to its last. */
+function expectEachPart(told: readonly RoundingProgress[], phases: readonly string[]): void {
+  expect([...new Set(told.map(({ phase }) => phase))]).toEqual(phases);
+  for (const each of phases) {
+    const steps = told.filter(({ phase }) => phase === each);
+    expect(steps.map(({ done }) => done)).toEqual(steps.map((_, i) => i + 1));
+    expect(new Set(steps.map(({ total }) => total))).toEqual(new Set([steps.length]));
+  }
+}
+
 describe("copies in whole numbers", () => {
   it("are made once, by dtype, and found by the weights' content", async () => {
-    await using({ dtype: "int8" }, async () => {});
+    const told: RoundingProgress[] = [];
+    const onRounding = (progress: RoundingProgress) => told.push(progress);
+    await using({ dtype: "int8", onRounding }, async () => {});
+    expectEachPart(told, ["rounding", "measuring"]);
+    expect(told[0]).toMatchObject({ folder, dtype: "int8" });
+    told.length = 0;
+    await using({ dtype: "int8", onRounding }, async () => {});
+    expect(told).toEqual([]);
     const [first] = await copies();
     const { mtimeMs } = await stat(join(cache(), first as string));
     const elsewhere = join(home, "moved");
@@ -409,9 +427,12 @@ describe("a folder with a quantized copy", () => {
       },
       target,
     );
-    await expect(openModel(target, { dtype: "fp32" })).rejects.toMatchObject({
-      code: "WEIGHTS_NOT_FOUND",
-    });
+    for (const dtype of ["fp32", "int4"] as const) {
+      await expect(openModel(target, { dtype })).rejects.toMatchObject({
+        code: "WEIGHTS_QUANTIZED",
+        message: `${target} holds its weights as int8 alone; this needs those they were made from.`,
+      });
+    }
     await expect(saveQuantized(folder, target, { dtype: "int8" })).rejects.toMatchObject({
       code: "OUTPUT_EXISTS",
     });
@@ -475,7 +496,12 @@ describe("a folder with a quantized copy", () => {
     });
     const outlying = await makeTinyPegasus(join(home, "outlying"));
     await writeSafetensors(join(outlying, "model.safetensors"), weights);
-    const saved = await saveQuantized(outlying, join(home, "kept"), { dtype: "int8" });
+    const told: RoundingProgress[] = [];
+    const saved = await saveQuantized(outlying, join(home, "kept"), {
+      dtype: "int8",
+      onRounding: (progress) => told.push(progress),
+    });
+    expectEachPart(told, ["rounding", "measuring", "rounding-again", "writing"]);
     expect(saved.kept).toEqual([`${layer}.fc1.weight`]);
     expect(saved.errors[`${layer}.fc1.weight`]).toBeGreaterThan(0.1);
     const exact = await using({ dtype: "fp32" }, logits, outlying);

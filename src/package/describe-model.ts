@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { readGenerationDefaults } from "../generate/generation-config.js";
-import { checkWeights, readJson, settleTables, weightFiles } from "../model/checkpoint/folder.js";
+import { checkWeights, quantizedFile, readJson, settleTables, weightFiles } from "../model/checkpoint/folder.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { companions } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";
@@ -11,7 +11,6 @@ import type { ModelConfig } from "../model/family.js";
 import { forwardGraph } from "../model/forward.js";
 import { modelVersion } from "../model/model-version.js";
 import { summarizationTask, usualReach } from "../model/prefix.js";
-import { quantizedFile } from "../model/quantization/store.js";
 import { loadTokenizer } from "../text/tokenizers/load.js";
 import { trainingRecordFile } from "./training-record.js";
 

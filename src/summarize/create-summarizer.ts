@@ -2,6 +2,7 @@
 import type { ModelDType } from "../config/model-dtypes.js";
 import { BridleError } from "../errors/error.js";
 import type { DownloadProgress } from "../model/hub/download-progress.js";
+import type { RoundingProgress } from "../model/quantization/open.js";
 import type { FoundModel, ModelSource } from "../model/resolve-model.js";
 import type { Device } from "../runtime/devices.js";
 import { extractiveModel } from "./extractive/parameters.js";
@@ -40,6 +41,8 @@ export interface CreateSummarizerOptions {
   readonly sources?: readonly ModelSource[];
   /** Told how far the download of a model is. */
   readonly onDownload?: (progress: DownloadProgress) => void;
+  /** Told how far the rounding of a neural model's weights is, where that is done for the first time. */
+  readonly onRounding?: (progress: RoundingProgress) => void;
   /**
    * Ends a download, of which what is there stays and is taken up by the next, and gives up opening a neural model, as where its
    * weights are rounded for the first time.
@@ -57,7 +60,7 @@ export interface CreateSummarizerOptions {
  */
 export async function createSummarizer(options: CreateSummarizerOptions = {}): Promise<Summarizer> {
   const { model = extractiveModel, threads, cpus, device = "auto", dtype, sources } = options;
-  const { maxCacheBytes, sharesWeights, onDownload, onOpening, signal } = options;
+  const { maxCacheBytes, sharesWeights, onDownload, onOpening, onRounding, signal } = options;
   if (model === extractiveModel) {
     checkExtractive(device, dtype);
     return createExtractiveSummarizer(threads === undefined ? {} : { threads });
@@ -78,6 +81,7 @@ export async function createSummarizer(options: CreateSummarizerOptions = {}): P
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(sharesWeights === undefined ? {} : { sharesWeights }),
     ...(onOpening === undefined ? {} : { onOpening }),
+    ...(onRounding === undefined ? {} : { onRounding }),
     ...(signal === undefined ? {} : { signal }),
   });
 }
@@ -112,6 +116,7 @@ export async function openSummarizer(
     | "maxCacheBytes"
     | "sharesWeights"
     | "onOpening"
+    | "onRounding"
     | "signal"
   >,
 ): Promise<Summarizer> {

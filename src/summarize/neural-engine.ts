@@ -99,6 +99,7 @@ async function start({ settings }: ToWorker & { type: "open" }): Promise<void> {
   };
   const model = await openModel(folder, {
     ...{ device, threads, encoderThread: true, tokenizer: readTokenizer },
+    onRounding: (progress) => tell({ type: "rounding", progress }),
     ...(sharesWeights !== undefined && { sharesWeights }),
     ...(cpus && { cpus }),
     ...(maxCacheBytes !== undefined && { limits: { maxCacheBytes } }),

@@ -4,6 +4,7 @@ import type { ModelDType } from "../config/model-dtypes.js";
 import type { ErrorData } from "../errors/error.js";
 import type { EngineLoad, Priority } from "../generate/scheduler.js";
 import type { ModelConfig } from "../model/family.js";
+import type { RoundingProgress } from "../model/quantization/open.js";
 import type { Device } from "../runtime/devices.js";
 import type { LongDocumentResult } from "./long-document.js";
 import type { WorkTimes } from "./phase-times.js";
@@ -46,6 +47,7 @@ export type ToWorker =
 
 export type FromWorker =
   | ({ readonly type: "ready" } & OpenedModel)
+  | { readonly type: "rounding"; readonly progress: RoundingProgress }
   | { readonly type: "failed"; readonly error: ErrorData }
   | { readonly type: "event"; readonly id: number; readonly event: SummaryEvent }
   | ({

@@ -8,6 +8,7 @@ import { abortError } from "../errors/abort-error.js";
 import { BridleError, fromErrorData } from "../errors/error.js";
 import { overDefaults } from "../generate/options.js";
 import type { EngineLoad } from "../generate/scheduler.js";
+import type { RoundingProgress } from "../model/quantization/open.js";
 import type { Device } from "../runtime/devices.js";
 import { dropDraftsOfThread } from "../runtime/drafts.js";
 import { endNativeCalls } from "../runtime/native-calls.js";
@@ -47,6 +48,8 @@ export interface NeuralSummarizerOptions {
   readonly sharesWeights?: boolean;
   /** Told when its thread begins. */
   readonly onOpening?: () => void;
+  /** Told how far the rounding of its weights is, where that is done for the first time. */
+  readonly onRounding?: (progress: RoundingProgress) => void;
   /** Gives up opening; what is open is closed by `close`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -104,7 +107,7 @@ export async function createNeuralSummarizer(
   function current(): Engine {
     if (closed) throw new BridleError("CANCELLED");
     if (engine !== undefined) return engine;
-    const started = startEngine(settings);
+    const started = startEngine(settings, options.onRounding);
     started.worker.once("exit", () => {
       gone = addLoads(gone, leftOfLoad(started.load));
       if (engine === started) engine = undefined;
@@ -285,7 +288,10 @@ function checkParameters(parameters: SummaryParameters, model: string): void {
   });
 }
 
-function startEngine(settings: WorkerSettings): Engine {
+function startEngine(
+  settings: WorkerSettings,
+  onRounding: NeuralSummarizerOptions["onRounding"],
+): Engine {
   const { worker, calls } = takeThread();
   const open: ToWorker = { type: "open", settings };
   worker.postMessage(open);
@@ -301,6 +307,12 @@ function startEngine(settings: WorkerSettings): Engine {
         // From here on only a request keeps the process alive: an idle model must not.
         if (pending.size === 0) worker.unref();
         resolve(message);
+      } else if (message.type === "rounding") {
+        try {
+          onRounding?.(message.progress);
+        } catch (thrown) {
+          reject(thrown);
+        }
       } else if (message.type === "failed") fail(fromErrorData(message.error));
       else if (message.type === "load") engine.load = message.load;
       else {

@@ -95,6 +95,7 @@ describe("bridle summarize --model owner/name", () => {
 describe("other commands", () => {
   it("bridle serve downloads before it listens, and serves the model by its id", async () => {
     const args = ["serve", "--port", "0", "--model", "extractive", "--model", repo];
+    args.push("--dtype", "int8");
     const served = startBridle([...args, "--log-format", "json"], { cwd: root, env: env() });
     try {
       let url: string | undefined;
@@ -116,9 +117,14 @@ describe("other commands", () => {
       });
       expect(await task.json()).toMatchObject([{ summary_text: expect.any(String), model: repo }]);
       const lines = served.stderr().trim().split("\n");
-      const told = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "Downloading");
+      const written = lines.map((line) => JSON.parse(line));
+      const told = written.filter(({ msg }) => msg === "Downloading");
       expect(told.at(-1)).toMatchObject({ model: repo, endpoint: hub.url });
       expect(told.at(-1).doneBytes).toBe(told.at(-1).totalBytes);
+      const rounded = written.filter(({ msg }) => msg === "Rounding weights");
+      expect(new Set(rounded.map(({ phase }) => phase))).toEqual(
+        new Set(["rounding", "measuring"]),
+      );
     } finally {
       served.child.kill("SIGTERM");
       await served.ended;

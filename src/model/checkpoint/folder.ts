@@ -1,6 +1,7 @@
 // Finds a model folder's weights, whole or in shards, and reads them as the graph's parameters.
 import { access, readFile, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { ModelDType } from "../../config/model-dtypes.js";
 import { BridleError } from "../../errors/error.js";
 import { systemCode } from "../../errors/file-errors.js";
 import type { Value } from "../../graph/index.js";
@@ -21,6 +22,9 @@ export const weightFiles: readonly { readonly name: string; readonly read: ReadH
   { name: "pytorch_model.bin", read: readTorchHeader },
   { name: "pytorch_model.bin.index.json", read: (file) => readShards(file, readTorchHeader) },
 ];
+
+/** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
+export const quantizedFile = (dtype: Exclude<ModelDType, "fp32">) => `model.${dtype}.safetensors`;
 
 /** An index of ten thousand shards has some hundred thousand values. */
 const jsonLimits = { sizeBytes: 64 * 1024 * 1024, depth: 64, values: 2_000_000 };
@@ -92,18 +96,25 @@ async function readShards(index: string, read: ReadHeader): Promise<Map<string, 
   return tensors;
 }
 
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
 /**
  * Headers of a folder's weights, by checkpoint name.
- * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_QUANTIZED, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
  */
 export async function readWeightHeaders(folder: string): Promise<Map<string, StoredTensor>> {
   for (const { name, read } of weightFiles) {
     const file = join(folder, name);
-    const found = await access(file).then(
-      () => true,
-      () => false,
-    );
-    if (found) return read(file);
+    if (await isThere(file)) return read(file);
+  }
+  for (const dtype of ["int8", "int4"] as const) {
+    if (await isThere(join(folder, quantizedFile(dtype)))) {
+      throw new BridleError("WEIGHTS_QUANTIZED", { folder, dtype });
+    }
   }
   throw new BridleError("WEIGHTS_NOT_FOUND", {
     folder,
@@ -118,7 +129,7 @@ const ofHead = new Set(["lm_head.weight", "final_logits_bias"]);
  * Headers of a folder's weights by the names that the whole model has for them. A checkpoint in which none begins with the base's
  * prefix is one of the model without its output layer.
  * Source: transformers, `from_pretrained` with `base_model_prefix`.
- * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_QUANTIZED, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
  */
 async function readWholeHeaders(
   folder: string,
@@ -137,7 +148,7 @@ async function readWholeHeaders(
 
 /**
  * The config of a folder's model where its family goes by which of its tables the checkpoint holds apart.
- * @throws WEIGHTS_NOT_FOUND, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
+ * @throws WEIGHTS_NOT_FOUND, WEIGHTS_QUANTIZED, WEIGHTS_CORRUPT, PICKLE_FORBIDDEN, FILE_INVALID
  */
 export async function settleTables<C extends ModelConfig>(
   folder: string,

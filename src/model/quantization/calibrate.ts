@@ -18,7 +18,7 @@ import type { Tensor } from "../../runtime/tensor.js";
 import type { Weights } from "../../runtime/weights.js";
 import type { ModelConfig } from "../family.js";
 import { feedsOf } from "../forward.js";
-import type { QuantizedWeights } from "./store.js";
+import type { OnStep, QuantizedWeights } from "./store.js";
 
 /**
  * A layer whose output is off by more than this, as root mean square over the output's own, is not quantized. Weights and
@@ -50,7 +50,7 @@ export async function measureLayers(
   quantized: QuantizedWeights,
   attentions: readonly string[],
   documents: readonly (readonly number[])[],
-  options: SessionOptions = {},
+  { onMeasured, ...options }: SessionOptions & { readonly onMeasured?: OnStep } = {},
 ): Promise<Map<string, number>> {
   const quantize = quantizeWeights(quantized.plan, quantized.product);
   const measured: { name: string; off: Value; all: Value }[] = [];
@@ -94,6 +94,7 @@ export async function measureLayers(
     { ...options, device: "cpu" },
   );
   /** What outputs are off by on documents, each read by itself. */
+  let done = 0;
   const errorsOn = async (sources: readonly (readonly number[])[]) => {
     const sums = measured.map(() => ({ off: 0, all: 0 }));
     for (const source of sources) {
@@ -103,6 +104,9 @@ export async function measureLayers(
         sum.off += (found[`off.${i}`] as Tensor<"float32">).data[0] as number;
         sum.all += (found[`all.${i}`] as Tensor<"float32">).data[0] as number;
       }
+      done += 1;
+      // One more is made of all of them.
+      onMeasured?.(done, documents.length + 1);
     }
     return sums.map(({ off, all }) => (all === 0 ? 0 : Math.sqrt(off / all)));
   };

@@ -20,6 +20,16 @@ import {
   weightsHash,
 } from "./store.js";
 
+/** How far the rounding of a model's weights is. */
+export interface RoundingProgress {
+  readonly folder: string;
+  readonly dtype: QuantizedDType;
+  /** Tensors are rounded, documents measured; then tensors are rounded again where layers stay float32, and written. */
+  readonly phase: "rounding" | "measuring" | "rounding-again" | "writing";
+  readonly done: number;
+  readonly total: number;
+}
+
 export interface QuantizeSettings<C extends ModelConfig> {
   readonly folder: string;
   readonly family: Family<C>;
@@ -33,6 +43,8 @@ export interface QuantizeSettings<C extends ModelConfig> {
   readonly cache?: string;
   /** How 8-bit weights lie; what this machine multiplies exactly unless said. */
   readonly product?: ProductType;
+  /** Told how far a copy is that is being made. */
+  readonly onRounding?: ((progress: RoundingProgress) => void) | undefined;
 }
 
 /** A copy that was made now, and what measuring it has found. */
@@ -70,6 +82,7 @@ export async function openQuantized<C extends ModelConfig>(
 /** Makes a copy in the cache: of every layer, and again without those that suffer by it. */
 export async function quantize<C extends ModelConfig>(
   {
+    folder,
     family,
     config,
     graph,
@@ -77,20 +90,24 @@ export async function quantize<C extends ModelConfig>(
     calibration,
     session,
     cache = quantizedCache(),
+    onRounding,
   }: QuantizeSettings<C>,
   facts: Facts,
   weights: Weights,
 ): Promise<Quantized> {
   const all = planQuantization(graph, dtype, config.vocabSize);
+  const teller = (phase: RoundingProgress["phase"]) => (done: number, total: number) =>
+    onRounding?.({ folder, dtype, phase, done, total });
   // What is wrong with them is told before minutes are spent.
   const documents = await calibration();
-  const draft = await makeDraft(cache, facts, weights, all);
+  const draft = await makeDraft(cache, facts, weights, all, teller("rounding"));
   const attentions = Array.from({ length: config.decoderLayers }, (_, layer) =>
     family.crossAttention(layer),
   );
   let errors: Map<string, number>;
   try {
-    errors = await measureLayers(config, graph, weights, draft, attentions, documents, session);
+    const measured = { ...session, onMeasured: teller("measuring") };
+    errors = await measureLayers(config, graph, weights, draft, attentions, documents, measured);
   } catch (thrown) {
     await discardDraft(draft);
     throw thrown;
@@ -101,7 +118,8 @@ export async function quantize<C extends ModelConfig>(
   const kept = new Set([...layersAbove(errors, mostError[dtype]), ...exact]);
   if (kept.size === 0) return { ...(await adoptDraft(cache, facts, draft)), errors, kept };
   const plan = planQuantization(graph, dtype, config.vocabSize, kept);
-  const made = await makeQuantized(cache, facts, weights, plan, exact);
+  const again = teller("rounding-again");
+  const made = await makeQuantized(cache, facts, weights, plan, exact, again);
   await discardDraft(draft);
   return { ...made, errors, kept };
 }

@@ -6,14 +6,14 @@ import { writeError } from "../../errors/file-errors.js";
 import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { loadTokenizer } from "../../text/tokenizers/load.js";
-import { readJson, readWeights, settleTables } from "../checkpoint/folder.js";
+import { quantizedFile, readJson, readWeights, settleTables } from "../checkpoint/folder.js";
 import { companions } from "../checkpoint/save.js";
 import { findFamily, wholeConfig } from "../families.js";
 import { forwardGraph } from "../forward.js";
 import { calibrationTexts } from "./calibration-text.js";
-import { quantize } from "./open.js";
+import { quantize, type RoundingProgress } from "./open.js";
 import { planQuantization, type QuantizedDType } from "./plan.js";
-import { quantizedFile, weightsHash, writeQuantized } from "./store.js";
+import { weightsHash, writeQuantized } from "./store.js";
 
 export interface SaveQuantizedOptions {
   readonly dtype: QuantizedDType;
@@ -21,6 +21,8 @@ export interface SaveQuantizedOptions {
   readonly documents?: readonly string[];
   /** Replaces a copy that is there. */
   readonly overwrite?: boolean;
+  /** Told how far it is. */
+  readonly onRounding?: (progress: RoundingProgress) => void;
 }
 
 export interface SavedQuantized {
@@ -47,7 +49,7 @@ export interface SavedQuantized {
 export async function saveQuantized(
   source: string,
   target: string,
-  { dtype, documents = calibrationTexts, overwrite = false }: SaveQuantizedOptions,
+  { dtype, documents = calibrationTexts, overwrite = false, onRounding }: SaveQuantizedOptions,
 ): Promise<SavedQuantized> {
   if (documents.length === 0) {
     const details = { parameter: "documents", value: "[]", expected: "texts to measure layers on" };
@@ -79,6 +81,7 @@ export async function saveQuantized(
     const settings = {
       ...{ folder: source, family, config, graph, dtype, cache: scratch },
       calibration: async () => documents.map((text) => [...tokenizer.encode(text)]),
+      onRounding,
     };
     const { errors, kept, exactMemory } = await quantize(
       settings,
@@ -90,7 +93,9 @@ export async function saveQuantized(
     for (const name of await readdir(source)) {
       if (companions.has(name)) await copyFile(join(source, name), join(target, name));
     }
-    await writeQuantized(file, facts, weights, plan, exactMemory);
+    await writeQuantized(file, facts, weights, plan, exactMemory, (done, total) =>
+      onRounding?.({ folder: source, dtype, phase: "writing", done, total }),
+    );
     // The config comes last: a folder that has one is whole.
     await writeAtomically(join(target, "config.json"), (handle) =>
       handle.writeFile(`${JSON.stringify(wholeConfig(json), null, 2)}\n`),

@@ -9,7 +9,7 @@ import { quantizedNames } from "../../graph/index.js";
 import { draftOf, dropLeftDrafts } from "../../runtime/drafts.js";
 import { readWeight, type Weight, type Weights } from "../../runtime/weights.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
-import { readWeightHeaders } from "../checkpoint/folder.js";
+import { quantizedFile, readWeightHeaders } from "../checkpoint/folder.js";
 import { readSafetensorsHeader, readSafetensorsMetadata } from "../checkpoint/safetensors.js";
 import { type TensorToMake, writeSafetensors } from "../checkpoint/write.js";
 import {
@@ -39,9 +39,6 @@ export interface Draft extends QuantizedWeights {
   readonly file: string | undefined;
 }
 
-/** Weights of a quantized copy in a model folder, as `bridle quantize` writes them. */
-export const quantizedFile = (dtype: QuantizedDType) => `model.${dtype}.safetensors`;
-
 /** SHA-256 of files one after the other, in hex. */
 async function hashOf(files: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
@@ -58,7 +55,7 @@ async function weightFilesOf(folder: string): Promise<string[]> {
   return (await Promise.all([...files].map((file) => realpath(file)))).sort();
 }
 
-/** The hash of a folder's weights. @throws WEIGHTS_NOT_FOUND */
+/** The hash of a folder's weights. @throws WEIGHTS_NOT_FOUND, WEIGHTS_QUANTIZED */
 export async function weightsHash(folder: string, cache: string): Promise<string> {
   return hashNoted(await weightFilesOf(folder), cache);
 }
@@ -167,6 +164,31 @@ const nameOf = ({ weights, dtype, product }: Facts) =>
 /** The end of the name tells it from copies that do not say which keys and values stay float32: a process of that build may yet open one. */
 const cachedFile = (cache: string, facts: Facts) => join(cache, `${nameOf(facts)}-m.safetensors`);
 
+/** Told how many of a number of steps are done. */
+export type OnStep = (done: number, total: number) => void;
+
+/** Tensors that tell when they are made. */
+function told(
+  tensors: ReadonlyMap<string, Weight | TensorToMake>,
+  onMade: OnStep | undefined,
+): ReadonlyMap<string, Weight | TensorToMake> {
+  if (onMade === undefined) return tensors;
+  const total = [...tensors.values()].filter((tensor) => "make" in tensor).length;
+  let done = 0;
+  const tell = ({ make, ...rest }: TensorToMake): TensorToMake => ({
+    ...rest,
+    async make() {
+      const made = await make();
+      done += 1;
+      onMade(done, total);
+      return made;
+    },
+  });
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, "make" in tensor ? tell(tensor) : tensor]),
+  );
+}
+
 /** Quantizes weights by a plan into the cache; in memory where the cache cannot be written. */
 export function makeQuantized(
   cache: string,
@@ -174,8 +196,9 @@ export function makeQuantized(
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
   exactMemory: QuantizedWeights["exactMemory"],
+  onMade?: OnStep,
 ): Promise<QuantizedWeights> {
-  const tensors = quantizedTensors(weights, plan, facts.product);
+  const tensors = told(quantizedTensors(weights, plan, facts.product), onMade);
   return keep(cachedFile(cache, facts), facts, tensors, exactMemory);
 }
 
@@ -188,12 +211,13 @@ export async function makeDraft(
   facts: Facts,
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
+  onMade?: OnStep,
 ): Promise<Draft> {
   await tryToWrite(() => dropLeftDrafts(cache));
   return keep(
     draftOf(cachedFile(cache, facts)),
     facts,
-    quantizedTensors(weights, plan, facts.product),
+    told(quantizedTensors(weights, plan, facts.product), onMade),
     new Set(),
   );
 }
@@ -251,8 +275,9 @@ export function writeQuantized(
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
   exactMemory: QuantizedWeights["exactMemory"],
+  onMade?: OnStep,
 ): Promise<void> {
-  return writeSafetensors(file, quantizedTensors(weights, plan, facts.product), {
+  return writeSafetensors(file, told(quantizedTensors(weights, plan, facts.product), onMade), {
     ...metadataOf(facts),
     ...noteOf(exactMemory),
   });
@@ -287,7 +312,8 @@ export async function openQuantizedFolder(
     throw new BridleError("WEIGHTS_CORRUPT", { file, reason });
   }
   const beside = await weightsHash(folder, cache).catch((thrown: unknown) => {
-    if (thrown instanceof BridleError && thrown.code === "WEIGHTS_NOT_FOUND") return undefined;
+    // It lies there alone.
+    if (thrown instanceof BridleError && thrown.code === "WEIGHTS_QUANTIZED") return undefined;
     throw thrown;
   });
   if (beside !== undefined && beside !== metadata.weights) {

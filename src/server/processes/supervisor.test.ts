@@ -178,6 +178,39 @@ describe("warming up", () => {
     await expect(warm).resolves.toBeUndefined();
   });
 
+  it("is given up where every process has ended three times before any could answer", async () => {
+    const lost = new BridleError("WORKER_LOST", { reason: "SIGKILL" });
+    const { warm } = await openCold(lost);
+    const given = vi.fn();
+    warm.catch(given);
+    for (const place of [1, 2]) {
+      await vi.waitFor(() => expect(started).toHaveLength(place + 1));
+      expect(given).not.toHaveBeenCalled();
+      started[place]?.die();
+    }
+    await expect(warm).rejects.toMatchObject({
+      code: "WORKERS_HOPELESS",
+      message: expect.stringContaining("ended 3 times"),
+    });
+  });
+
+  it("is not given up while one is still at it, however often another ended", async () => {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
+    started[0]?.openFirst();
+    supervisor = await opening;
+    for (const place of [1, 2, 3, 4]) {
+      await vi.waitFor(() => expect(started).toHaveLength(place + 1));
+      started[place]?.die();
+    }
+    started[0]?.open();
+    await expect(supervisor.warm).resolves.toBeUndefined();
+  });
+
   it("goes on in the first process where another has opened something else", async () => {
     started = [];
     const start = (): Acted => {

@@ -22,12 +22,18 @@ export interface SupervisorOptions {
   readonly steadyMs?: number;
 }
 
+/** After so many ends in each place, where no process has ever answered, none is expected to. */
+const hopelessEnds = 3;
+
 export interface Supervisor {
   /** The models as the first process opened them. */
   readonly models: readonly OpenedSummarizer[];
   /** A model as it is now, since an alias may have moved. @throws MODEL_NOT_FOUND for a name that is none of `models` */
   describe(name: string): OpenedSummarizer;
-  /** Settles when one of them answers at full speed. @rejects with why a model cannot, where none ever has */
+  /**
+   * Settles when one of them answers at full speed.
+   * @rejects with why a model cannot, where none ever has; WORKERS_HOPELESS where all ended before, again and again
+   */
   readonly warm: Promise<void>;
   /** Whether any process can take work. */
   readonly isAvailable: boolean;
@@ -143,6 +149,10 @@ export async function openSupervisor(
       // The very first is its opener's to report.
       if (closed || models === undefined) return;
       place.soon = performance.now() - startedAt < steadyMs ? place.soon + 1 : 1;
+      if (places.every(({ soon }) => soon >= hopelessEnds)) {
+        // Says nothing once one has answered.
+        warm.reject(new BridleError("WORKERS_HOPELESS", { count: hopelessEnds, reason: how }));
+      }
       const pauseMs = pauseBefore(place.soon, leastPauseMs, mostPauseMs);
       log.error({ worker: place.index, pid: process.pid, pauseMs }, `A worker is gone: ${how}`);
       const timer = setTimeout(() => {
