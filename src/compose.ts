@@ -792,6 +792,6 @@ export async function openArtifacts(
 }
 
 /** Whoever works with a service finds its models by the names that requests use. */
-export { getLasting, getSummarizer } from "./loop/served-names.js";
+export { getLasting, getSummarizer, isServed } from "./loop/served-names.js";
 /** Commands see the folders behind names, not the rooms that find and write them. */
 export { checkTokenizerFolder, saveTokenizer } from "./model/checkpoint/save-tokenizer.js";

@@ -100,7 +100,7 @@ export class Scheduler {
 
   /**
    * Waits for its turn, then runs a job's searches to their end.
-   * @throws CANCELLED or its signal's reason, CACHE_MEMORY_SHORT, LOGITS_INVALID, RUN_FAILED, RUN_MEMORY_SHORT
+   * @throws CANCELLED or its signal's reason, CACHE_MEMORY_SHORT, or beside others RUN_MEMORY_SHORT where there is no memory; LOGITS_INVALID, RUN_FAILED
    */
   run(job: Job): Promise<void> {
     if (this.closed) return Promise.reject(new BridleError("CANCELLED"));
@@ -243,7 +243,13 @@ export class Scheduler {
   }
 
   private fail(job: Pending, thrown: unknown): void {
-    this.end(job, isOutOfMemory(thrown) ? memoryShort(job) : thrown);
+    this.end(job, isOutOfMemory(thrown) ? this.shortFor(job) : thrown);
+  }
+
+  /** Why a job ends for which there was no memory: beside others it is no fault of its own, and may come again. */
+  private shortFor(job: Pending): BridleError {
+    const isAlone = [...this.owners.values()].every((owner) => owner === job);
+    return isAlone ? memoryShort(job) : new BridleError("RUN_MEMORY_SHORT");
   }
 
   /** Encodes jobs and puts their documents into a group. */
@@ -421,7 +427,7 @@ export class Scheduler {
 
   /**
    * Sees that there is memory for what a step will answer before any of it is begun; it is there still when fewer take part.
-   * Where it is short those go who need most scores, and the others have their step.
+   * Where it is short whoever needs most scores goes, the last to come first, until the others have their step.
    */
   private reserve(group: Group): void {
     while (group.batch.size > 0) {
@@ -430,19 +436,24 @@ export class Scheduler {
         return;
       } catch (thrown) {
         const neediest = this.neediestOf(group);
-        if (!isOutOfMemory(thrown) || neediest.length === 0) throw thrown;
-        for (const owner of neediest) this.end(owner, memoryShort(owner));
+        if (!isOutOfMemory(thrown) || neediest === undefined) throw thrown;
+        this.end(neediest, this.shortFor(neediest));
       }
     }
   }
 
-  /** Jobs of a group whose searches need scores of the most tokens. */
-  private neediestOf({ batch }: Group): Pending[] {
+  /** The job of a group whose search needs scores of the most tokens; of several the last that began. */
+  private neediestOf({ batch }: Group): Pending | undefined {
     const { vocabSize } = this.parts.config;
-    const needs = batch.members.map(({ search }) => this.needsOf(search) ?? vocabSize);
-    const most = Math.max(...needs);
-    const found = batch.members.filter((_, b) => needs[b] === most);
-    return found.flatMap(({ search }) => this.owners.get(search) ?? []);
+    let [found, most] = [undefined as Pending | undefined, 0];
+    for (const { search } of batch.members) {
+      const need = this.needsOf(search) ?? vocabSize;
+      const owner = this.owners.get(search);
+      if (owner === undefined || need < most) continue;
+      if (need > most || (owner.startedAt ?? 0) >= (found?.startedAt ?? 0)) found = owner;
+      most = need;
+    }
+    return found;
   }
 
   /** What a group's step is fed. Where memory is short those go who need most of it; undefined where nobody is left. */
@@ -456,7 +467,7 @@ export class Scheduler {
         const { widest } = batch;
         const owner = widest && this.owners.get(widest.search);
         if (!isOutOfMemory(thrown) || owner === undefined) throw thrown;
-        this.end(owner, memoryShort(owner));
+        this.end(owner, this.shortFor(owner));
       }
     }
     return undefined;

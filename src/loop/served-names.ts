@@ -39,6 +39,9 @@ export function getServed(served: Served, name?: string): FoundServed {
   throw notServed(name ?? "", namesOf(served));
 }
 
+/** Whether a request may call a served model so. */
+export const isServed = (served: Served, name: string) => findServed(served, name) !== undefined;
+
 /** The same, as the summarizer alone. @throws MODEL_NOT_FOUND */
 export function getSummarizer(served: Served, name?: string): Summarizer {
   return getServed(served, name).summarizer;

@@ -1,7 +1,7 @@
 // POST /models/NAME: Hugging Face's summarization task, so that its own client works unchanged.
 // Source: huggingface.js packages/tasks, summarization/spec; @huggingface/inference 4.13.
 import { z } from "@hono/zod-openapi";
-import { getSummarizer } from "../compose.js";
+import { getSummarizer, isServed } from "../compose.js";
 import { BridleError } from "../errors/error.js";
 import type { Summarizer, SummaryParameters } from "../summarize/summarizer.js";
 import type { RequestContext, ServerContext } from "./context.js";
@@ -116,7 +116,7 @@ async function postModel(
   reading: RequestReading,
 ): Promise<Response> {
   checkOpenForWork(server);
-  const name = decodeName(c.req.path.slice(prefix.length));
+  const name = servedName(server, decodeName(c.req.path.slice(prefix.length)));
   const summarizer = getSummarizer(server.service, name);
   const { inputs, parameters } = checkFields(reading.body, await readJson(server, c));
   const work = {
@@ -128,6 +128,12 @@ async function postModel(
   const result = await summarizeInTurn(server, scope, work);
   const { summary, model, version, truncated, usage } = result;
   return Response.json([{ summary_text: summary, model, version, truncated, usage }]);
+}
+
+/** Clients leave a dot out of a path before they send it: the folder `./news` is asked for as `news`. */
+function servedName({ service }: ServerContext, asked: string): string {
+  const folder = `./${asked}`;
+  return service.summarizers.has(folder) && !isServed(service, asked) ? folder : asked;
 }
 
 /** The rest of a path as a name, with escapes such as %2F undone. */

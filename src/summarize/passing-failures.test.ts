@@ -70,6 +70,21 @@ it("tries those alone that have lost who worked on them, so that one that ends i
   expect(deaths).toBe(4);
 });
 
+it("tries those alone for which there was no memory beside others", async () => {
+  const patience = createPatience(1);
+  let now = 0;
+  const summarize = async () => {
+    now += 1;
+    const isShort = now > 1;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    now -= 1;
+    if (isShort) throw new BridleError("RUN_MEMORY_SHORT");
+    return "done";
+  };
+  const all = Array.from({ length: 12 }, () => patience(summarize, undefined));
+  expect(await Promise.all(all)).toEqual(new Array(12).fill("done"));
+});
+
 it("does not let others wait where it is no document's doing", async () => {
   const patience = createPatience(1);
   let [now, most, tries] = [0, 0, 0];

@@ -8,6 +8,8 @@ const mostLostInARow = 3;
 
 /** Who works on a document is gone: it may be the document that has ended it, or one beside it. */
 const lost: ReadonlySet<string> = new Set(["WORKER_FAILED", "WORKER_LOST"]);
+/** What has fewer reasons to fail with nothing beside it. */
+const betterAlone: ReadonlySet<string> = new Set([...lost, "RUN_MEMORY_SHORT"]);
 
 /**
  * Does a piece of work, and does it again after a pause, up to four times in all, where it fails for being busy or for something
@@ -20,7 +22,7 @@ export type Patience = <Result>(
 ) => Promise<Result>;
 
 /**
- * Patience with the pieces of one pile. Those that have lost who worked on them are tried again one at a time, with nothing of the
+ * Patience with the pieces of one pile. Those that have lost who worked on them, or found no memory, are tried again one at a time, with nothing of the
  * pile beside them: one that ends whoever works on it does not take the others along each time.
  * @param firstPauseMs twice as long before the first try anew, and each time twice as long again
  */
@@ -28,9 +30,9 @@ export function createPatience(firstPauseMs = 500): Patience {
   const turns = createTurns();
   let lostInARow = 0;
   return async (work, signal) => {
-    let wasLost = false;
+    let needsQuiet = false;
     for (let tries = 1; ; tries++) {
-      const isAlone = wasLost && lostInARow < mostLostInARow;
+      const isAlone = needsQuiet && lostInARow < mostLostInARow;
       try {
         const done = await turns(isAlone, () => {
           // Who has waited for a turn may have been stopped meanwhile.
@@ -46,7 +48,7 @@ export function createPatience(firstPauseMs = 500): Patience {
           if (isAlone && lost.has(code)) lostInARow += 1;
           throw thrown;
         }
-        wasLost ||= lost.has(code);
+        needsQuiet ||= betterAlone.has(code);
         await sleep(firstPauseMs * 2 ** tries, undefined, signal && { signal }).catch(() => {});
         if (signal?.aborted) throw thrown;
       }

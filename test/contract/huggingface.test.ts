@@ -1,7 +1,10 @@
 // Hugging Face's own client works against /models/* unchanged.
 import { InferenceClient, InferenceClientProviderApiError } from "@huggingface/inference";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startToy, type ToyServer } from "./toy-service.js";
+import { resolveServeConfig } from "../../src/config/serve-config.js";
+import { startServer } from "../../src/server/server.js";
+import type { Summarizer } from "../../src/summarize/summarizer.js";
+import { createToyService, startToy, type ToyServer } from "./toy-service.js";
 
 const inputs = "One went out. Two came back. Three stayed.";
 let server: ToyServer;
@@ -96,6 +99,31 @@ describe("the client's summarization", () => {
     ).toBe(500);
     expect(requests).toBe(1);
   });
+});
+
+it("finds a folder whose name begins with a dot, which no client sends in a path", async () => {
+  const toy = createToyService();
+  const [summarizer] = toy.summarizers.values() as Iterable<Summarizer>;
+  const summarizers = new Map([
+    ["toy", summarizer],
+    ["./toy", summarizer],
+    ["./models/toy", summarizer],
+  ]) as Map<string, Summarizer>;
+  const config = resolveServeConfig({ port: 0, logLevel: "silent" }, {});
+  const own = await startServer(config, { ...toy, summarizers });
+  const post = async (path: string) =>
+    await fetch(`${own.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ inputs }),
+    });
+  try {
+    for (const path of ["/models/./models/toy", "/models/models/toy", "/models/.%2Fmodels%2Ftoy"])
+      expect(await (await post(path)).json()).toMatchObject([{ summary_text: "One went out." }]);
+    expect((await post("/models/other")).status).toBe(404);
+  } finally {
+    await own.close();
+  }
 });
 
 describe("a request by hand", () => {
