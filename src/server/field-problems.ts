@@ -61,16 +61,32 @@ function detailOf(issue: z.core.$ZodIssue): string {
     return `must be of type ${issue.expected}`;
   }
   if (issue.code === "too_small") {
-    return `must be ${issue.inclusive === false ? "above" : "at least"} ${issue.minimum}`;
+    const bound = `${issue.inclusive === false ? "above" : "at least"} ${issue.minimum}`;
+    return boundedBy(issue.origin, bound, issue.minimum);
   }
   if (issue.code === "too_big") {
-    return `must be ${issue.inclusive === false ? "below" : "at most"} ${issue.maximum}`;
+    const bound = `${issue.inclusive === false ? "below" : "at most"} ${issue.maximum}`;
+    return boundedBy(issue.origin, bound, issue.maximum);
   }
   if (issue.code === "invalid_union") {
     const wanted = issue.errors.flatMap(([first]) => (first ? [wantedBy(first)] : []));
     return `must be ${wanted.join(" or ")}`;
   }
   return issue.message.replace(/^Invalid (input|option): /, "must be otherwise: ");
+}
+
+/** What is counted of things that are no numbers. */
+const counted = new Map([
+  ["array", "item"],
+  ["set", "item"],
+  ["string", "character"],
+]);
+
+function boundedBy(origin: string, bound: string, limit: number | bigint): string {
+  const unit = counted.get(origin);
+  return unit === undefined
+    ? `must be ${bound}`
+    : `must have ${bound} ${unit}${limit === 1 ? "" : "s"}`;
 }
 
 /** What one branch of a choice wants, in the schema library's words. */

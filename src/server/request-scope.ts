@@ -113,7 +113,7 @@ export function checkTimeoutHeader(incoming: IncomingMessage): void {
   const text = incoming.headers[timeoutHeader];
   if (text === undefined || askedTimeoutMs(incoming) !== undefined) return;
   throw new BridleError("INVALID_PARAMETER", {
-    parameter: `The header ${timeoutHeader}`,
+    parameter: timeoutHeader,
     value: JSON.stringify(text),
     expected: "a whole number of milliseconds from 1 to 999999999",
   });

@@ -179,7 +179,10 @@ describe("the deadline", () => {
       body: '{"document":"One. Two."}',
     });
     expect(answer.status).toBe(400);
-    expect(JSON.parse(answer.body)).toMatchObject({ code: "INVALID_PARAMETER" });
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: "INVALID_PARAMETER",
+      detail: expect.stringContaining(`x-timeout-ms is ${JSON.stringify(value)}; it must be`),
+    });
   });
 });
 

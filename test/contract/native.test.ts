@@ -251,6 +251,13 @@ describe("streams", () => {
 });
 
 describe("POST /v1/summaries:batch", () => {
+  it("says how many documents it wants where there is none", async () => {
+    const response = await post("/v1/summaries:batch", { documents: [] });
+    expect(await response.json()).toMatchObject({
+      errors: [{ pointer: "#/documents", detail: "must have at least 1 item" }],
+    });
+  });
+
   it("answers one result or one error for each document, in order", async () => {
     const response = await post("/v1/summaries:batch", {
       documents: ["One. Two.", "  ", "Three. Four.", "CRASH"],
