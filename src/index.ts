@@ -206,7 +206,8 @@ async function resolve(
  *
  * ```js
  * const model = await loadModel("google/pegasus-xsum");
- * const { sequences } = await model.generate({ inputIds, attentionMask }, { numBeams: 4, maxNewTokens: 64 });
+ * const asked = { ...model.generationDefaults, numBeams: 4, maxNewTokens: 64 };
+ * const { sequences } = await model.generate({ inputIds, attentionMask }, asked);
  * ```
  * @param name a folder in Hugging Face layout, a registered version (`news:3`, `news@champion`), or a model on the Hugging
  *   Face hub: `owner/name`, `owner/name@revision`
