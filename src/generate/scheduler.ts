@@ -2,7 +2,6 @@
 
 import { thisMachine } from "../config/machine.js";
 import { BridleError } from "../errors/error.js";
-import { mostOfTopK } from "../graph/index.js";
 import type { ModelConfig } from "../model/family.js";
 import { release } from "../runtime/release.js";
 import type { Session } from "../runtime/session.js";
@@ -22,6 +21,7 @@ import {
 import { documentsOf, JobQueue, type Jobs, sourceOf, widthOf } from "./job-queue.js";
 import { OutputBuffers } from "./output-buffers.js";
 import { cacheBytes, RunningBatch } from "./running-batch.js";
+import { neediest, scoresFor } from "./score-needs.js";
 import type { Search } from "./search.js";
 import { advance, candidatesOf } from "./step-scores.js";
 
@@ -410,17 +410,14 @@ export class Scheduler {
 
   /** What documents need of a step's scores, and memory for all that it answers. @throws RangeError where that is short */
   private answerOf({ batch, width }: Group) {
-    const needs = batch.members.map(({ search }) => this.needsOf(search));
+    const { vocabSize } = this.parts.config;
+    const needs = batch.members.map(({ search }) => scoresFor(search, vocabSize));
     const count = Math.max(1, ...needs.map((need) => need ?? 1));
     const wantsAll = needs.includes(undefined);
     const { fresh, shape } = batch.written;
     const into = {
       ...this.outputs.float32s(fresh, shape),
-      ...this.outputs.scores(
-        [batch.size, width],
-        count,
-        wantsAll ? this.parts.config.vocabSize : undefined,
-      ),
+      ...this.outputs.scores([batch.size, width], count, wantsAll ? vocabSize : undefined),
     };
     return { needs, count, wantsAll, into };
   }
@@ -444,16 +441,11 @@ export class Scheduler {
 
   /** The job of a group whose search needs scores of the most tokens; of several the last that began. */
   private neediestOf({ batch }: Group): Pending | undefined {
-    const { vocabSize } = this.parts.config;
-    let [found, most] = [undefined as Pending | undefined, 0];
-    for (const { search } of batch.members) {
-      const need = this.needsOf(search) ?? vocabSize;
+    const owned = batch.members.flatMap(({ search }) => {
       const owner = this.owners.get(search);
-      if (owner === undefined || need < most) continue;
-      if (need > most || (owner.startedAt ?? 0) >= (found?.startedAt ?? 0)) found = owner;
-      most = need;
-    }
-    return found;
+      return owner === undefined ? [] : [{ search, owner }];
+    });
+    return neediest(owned, this.parts.config.vocabSize)?.owner;
   }
 
   /** What a group's step is fed. Where memory is short those go who need most of it; undefined where nobody is left. */
@@ -489,14 +481,6 @@ export class Scheduler {
     owner.left -= 1;
     // The first document's last tokens are told before its job is settled.
     if (owner.left === 0 && owner.searches[0] !== search) this.end(owner);
-  }
-
-  /** How many candidates of each row do; undefined where a search needs all scores, hardly fewer, or more than can be asked for. */
-  private needsOf(search: Search): number | undefined {
-    const { needs } = search;
-    const { vocabSize } = this.parts.config;
-    const most = Math.min(vocabSize / 4, mostOfTopK(vocabSize));
-    return needs === undefined || needs > most ? undefined : needs;
   }
 }
 
