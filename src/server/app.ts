@@ -115,7 +115,7 @@ function openScope(server: ServerContext, c: RequestContext): void {
   const { socket } = outgoing;
   scope.onEnd(() => {
     // 499 is nginx's status for a caller that left before its answer was sent.
-    const status = outgoing.writableFinished ? outgoing.statusCode : 499;
+    const status = scope.isSent ? outgoing.statusCode : 499;
     const durationMs = performance.now() - scope.startedAt;
     server.metrics.countRequest(scope.route, incoming.method ?? "", status, durationMs);
     const isSlow = durationMs >= server.config.slowRequestMs;

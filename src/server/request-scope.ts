@@ -28,6 +28,8 @@ export interface RequestScope {
   readonly account: WorkAccount;
   /** Where its summaries came from, where summaries are kept. */
   cache: CacheOutcome | undefined;
+  /** Whether its answer has been sent, all of it. */
+  readonly isSent: boolean;
   /** Runs when the answer has been sent or can no longer be. */
   onEnd(task: () => void): void;
 }
@@ -74,10 +76,18 @@ export function openRequestScope(
   if (givingUp.aborted) giveUp();
   else givingUp.addEventListener("abort", giveUp, { once: true });
   const tasks: (() => void)[] = [];
+  const { socket } = incoming;
+  let [isSent, isOver] = [false, false];
+  // Ahead of Node's own listener, which ends a connection that is not kept.
+  outgoing.prependOnceListener("finish", () => {
+    // It finishes as well where its connection was ended with parts of it unsent.
+    isSent = !socket.destroyed;
+  });
   outgoing.once("close", () => {
+    isOver = true;
     clearTimeout(timer);
     givingUp.removeEventListener("abort", giveUp);
-    if (!outgoing.writableFinished) {
+    if (!isSent) {
       controller.abort(new DOMException("The caller has gone.", "AbortError"));
     }
     for (const task of tasks) task();
@@ -96,8 +106,11 @@ export function openRequestScope(
     isOpenEnded: false,
     account: { model: undefined, documents: 0, inputTokens: 0, outputTokens: 0, chunks: 0 },
     cache: undefined,
+    get isSent() {
+      return isSent;
+    },
     onEnd(task) {
-      if (outgoing.closed) task();
+      if (isOver) task();
       else tasks.push(task);
     },
   };

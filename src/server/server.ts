@@ -17,6 +17,7 @@ import { createAdmission } from "./admission.js";
 import { loadKeyRing } from "./api-keys.js";
 import { type BuiltFiles, createApp } from "./app.js";
 import { answerMalformed, answerUnparsed } from "./client-errors.js";
+import { type Connections, trackConnections } from "./connections.js";
 import type { Lifecycle, ServerContext } from "./context.js";
 import { createCsrfGuard } from "./csrf.js";
 import { createListeners } from "./listeners.js";
@@ -79,7 +80,7 @@ export async function startServer(
   service.onModelChange?.((event) => logModelChange(log, event));
   const app = await createApp(context, files);
 
-  const answering = new Map<Duplex, ServerResponse>();
+  const connections = trackConnections();
   const listener = getRequestListener(app.fetch, {
     hostname: "localhost",
     overrideGlobalObjects: false,
@@ -87,11 +88,7 @@ export async function startServer(
     errorHandler: answerMalformed,
   });
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const { socket } = incoming;
-    answering.set(socket, outgoing);
-    outgoing.once("close", () => {
-      if (answering.get(socket) === outgoing) answering.delete(socket);
-    });
+    connections.add(incoming.socket, outgoing);
     void listener(incoming, outgoing);
   };
   const server = createServer(
@@ -107,7 +104,7 @@ export async function startServer(
   // Whoever asks first gets the answer to a refusal without having sent the body; see readChunks.
   server.on("checkContinue", onRequest);
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    answerUnparsed(error, socket, answering.get(socket));
+    answerUnparsed(error, socket, connections.current(socket));
   });
 
   try {
@@ -160,7 +157,7 @@ export async function startServer(
     port,
     ready,
     close() {
-      closing ??= drain(server, context, answering).finally(() => {
+      closing ??= drain(server, context, connections).finally(() => {
         metrics.close();
         log.info("Stopped");
         log.flush();
@@ -204,22 +201,22 @@ const tellingMs = 500;
 async function drain(
   server: Server,
   { lifecycle, config, log, listeners }: ServerContext,
-  answering: ReadonlyMap<Duplex, ServerResponse>,
+  connections: Connections,
 ): Promise<void> {
   lifecycle.draining = true;
   listeners.endAll();
-  log.info({ inFlight: answering.size }, "Shutting down");
+  log.info({ inFlight: connections.size }, "Shutting down");
   if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
   lifecycle.closed = true;
   // Still listening, so that probes hear that it is not ready; work that comes now is sent elsewhere.
   const until = performance.now() + config.graceMs;
-  while (answering.size > 0 && performance.now() < until) await sleep(pollMs);
-  if (answering.size > 0) {
-    log.warn({ inFlight: answering.size }, "The grace time is over");
+  while (connections.size > 0 && performance.now() < until) await sleep(pollMs);
+  if (connections.size > 0) {
+    log.warn({ inFlight: connections.size }, "The grace time is over");
     lifecycle.givingUp.abort(new BridleError("SHUTTING_DOWN"));
     // Time to tell them, for those who read.
     const told = performance.now() + tellingMs;
-    while (answering.size > 0 && performance.now() < told) await sleep(pollMs);
+    while (connections.size > 0 && performance.now() < told) await sleep(pollMs);
   }
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeAllConnections();

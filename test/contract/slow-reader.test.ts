@@ -34,3 +34,25 @@ it("is answered in full while another reads nothing, not even with one place", a
   expect(events(await other.text())).toEqual(["part", "token", "summary"]);
   stalled.destroy();
 });
+
+it("who leaves before all of a long answer is sent is told of as one who has left", async () => {
+  server = await startToy({});
+  const leaving = await open(server.port);
+  leaving.pause();
+  // More than the operating system holds for him, given to Node in one piece.
+  const document = `${"w".repeat(12_000_000)}.`;
+  const body = JSON.stringify({ document });
+  leaving.write(
+    `POST /v1/summaries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  const { url } = server;
+  await until(async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return /^bridle_documents_total\{.*\} 1$/m.test(metrics);
+  });
+  leaving.destroy();
+  const told = () =>
+    server?.lines.map((line) => JSON.parse(line)).find(({ path }) => path === "/v1/summaries");
+  await until(() => told() !== undefined);
+  expect(told()).toMatchObject({ status: 499 });
+});
