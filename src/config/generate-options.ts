@@ -7,6 +7,13 @@ const count = z.number().int().min(0);
 const positive = z.number().int().min(1);
 const aboveZero = z.number().positive().finite();
 
+/** A beam search looks at as many candidates more for each token that ends it. Models have one or a few. */
+const mostEndTokens = 100;
+const endTokens = tokenIds.min(1).max(mostEndTokens);
+
+/** Every beam is compared with every sequence at each step. */
+const mostSequences = 10_000;
+
 /** Each beam holds a row of scores as long as the vocabulary: far more of them than this fit no memory. */
 const mostBeams = 1000;
 const beams = positive.max(mostBeams);
@@ -64,22 +71,25 @@ export const generateOptionsSchema = z.strictObject({
   encoderNoRepeatNgramSize: count
     .describe("no n-gram of this size is copied from the document")
     .optional(),
-  badWordsIds: z.array(tokenIds.min(1)).min(1).describe("token sequences never written").optional(),
+  badWordsIds: z
+    .array(tokenIds.min(1))
+    .min(1)
+    .max(mostSequences)
+    .describe("token sequences never written")
+    .optional(),
   sequenceBias: z
     .array(z.tuple([tokenIds.min(1), z.number()]))
     .min(1)
+    .max(mostSequences)
     .describe("added to the score that completes a sequence")
     .optional(),
   forcedBosTokenId: tokenId.nullable().describe("first token after the start token").optional(),
   forcedEosTokenId: z
-    .union([tokenId, tokenIds.min(1)])
+    .union([tokenId, endTokens])
     .nullable()
     .describe("last token when the maximum length is reached")
     .optional(),
-  eosTokenId: z
-    .union([tokenId, tokenIds.min(1)])
-    .describe("tokens that end a sequence")
-    .optional(),
+  eosTokenId: z.union([tokenId, endTokens]).describe("tokens that end a sequence").optional(),
   padTokenId: tokenId.describe("fills shorter sequences").optional(),
   decoderStartTokenId: tokenId.describe("token that every sequence starts with").optional(),
   suppressTokens: tokenIds.describe("tokens never written").optional(),

@@ -68,8 +68,12 @@ export interface Ranked {
   readonly value: number;
 }
 
+/** From so many on, a place among those that are kept is found in a heap rather than by looking at one after the other. */
+const manyKept = 64;
+
 /** The k largest values, largest first; of equal ones the earlier. NaN never ranks. */
 export function largest(row: ArrayLike<number>, k: number): Ranked[] {
+  if (k >= manyKept) return largestOfMany(row, k);
   const best: Ranked[] = [];
   let threshold = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < row.length; index++) {
@@ -83,4 +87,51 @@ export function largest(row: ArrayLike<number>, k: number): Ranked[] {
     if (best.length === k) threshold = (best[k - 1] as Ranked).value;
   }
   return best;
+}
+
+/** As `largest`, with the least of those that are kept on top of a heap. */
+function largestOfMany(row: ArrayLike<number>, k: number): Ranked[] {
+  const heap: number[] = [];
+  const valueAt = (place: number) => row[heap[place] as number] as number;
+  /** Whether one goes before another is dropped: it is less, or as large and later. */
+  const isLess = (a: number, b: number) =>
+    valueAt(a) < valueAt(b) ||
+    (valueAt(a) === valueAt(b) && (heap[a] as number) > (heap[b] as number));
+  const swap = (a: number, b: number) => {
+    const moved = heap[a] as number;
+    heap[a] = heap[b] as number;
+    heap[b] = moved;
+  };
+  const rise = (from: number) => {
+    for (let at = from; at > 0; ) {
+      const parent = (at - 1) >> 1;
+      if (!isLess(at, parent)) return;
+      swap(at, parent);
+      at = parent;
+    }
+  };
+  const sink = () => {
+    for (let at = 0; ; ) {
+      let least = at;
+      for (const child of [2 * at + 1, 2 * at + 2])
+        if (child < heap.length && isLess(child, least)) least = child;
+      if (least === at) return;
+      swap(at, least);
+      at = least;
+    }
+  };
+  for (let index = 0; index < row.length; index++) {
+    const value = row[index] as number;
+    if (Number.isNaN(value)) continue;
+    if (heap.length < k) {
+      heap.push(index);
+      rise(heap.length - 1);
+    } else if (value > valueAt(0)) {
+      heap[0] = index;
+      sink();
+    }
+  }
+  return heap
+    .map((index) => ({ index, value: row[index] as number }))
+    .sort((a, b) => b.value - a.value || a.index - b.index);
 }

@@ -25,7 +25,35 @@ describe("a minimum above the maximum", () => {
   });
 });
 
+describe("tokens that end a sequence", () => {
+  it("count once each", () => {
+    const { eosTokenIds } = resolveOptions({ eosTokenId: [5, 1, 5, 1] }, config);
+    expect(eosTokenIds).toEqual([5, 1]);
+  });
+
+  it("are a hundred at most, since a search looks at so many candidates more for each", () => {
+    const ids = Array.from({ length: 101 }, (_, i) => i);
+    expect(() => resolveOptions({ eosTokenId: ids }, config)).toThrow(/eosTokenId/);
+    expect(resolveOptions({ eosTokenId: ids.slice(1) }, config).eosTokenIds).toHaveLength(100);
+  });
+});
+
 describe("over a folder's defaults", () => {
+  it("says of what nobody has set that it is wrong, and not where it was set", () => {
+    const asked = { numBeams: 4, numBeamGroups: 2 };
+    const message = (defaults: GenerateOptions) => {
+      try {
+        overDefaults(defaults, asked, config);
+        return undefined;
+      } catch (thrown) {
+        return (thrown as Error).message;
+      }
+    };
+    expect(message({})).toMatch(/^diversityPenalty is 0; it must be above 0/);
+    expect(message({})).not.toContain("generation_config.json");
+    expect(message({ diversityPenalty: 0 })).toContain("generation_config.json sets it");
+  });
+
   it.each<[string, GenerateOptions, GenerateOptions, GenerateOptions]>([
     [
       "a length goes before one of the other name",

@@ -140,7 +140,7 @@ export function resolveOptions(options: GenerateOptions, config: ModelConfig): R
     maxLength,
     minLength,
     minNewTokens: o.minNewTokens ?? 0,
-    eosTokenIds: list(o.eosTokenId ?? config.eosTokenId),
+    eosTokenIds: [...new Set(list(o.eosTokenId ?? config.eosTokenId))],
     forcedEosTokenIds: o.forcedEosTokenId == null ? undefined : list(o.forcedEosTokenId),
     padTokenId: o.padTokenId ?? config.padTokenId,
     decoderStartTokenId: o.decoderStartTokenId ?? config.decoderStartTokenId,
@@ -194,7 +194,7 @@ export function overDefaults(
   try {
     resolved = resolveOptions(options, config);
   } catch (thrown) {
-    throw thrown instanceof BridleError ? byFolder(thrown, given) : thrown;
+    throw thrown instanceof BridleError ? byFolder(thrown, given, base) : thrown;
   }
   const changes = (name: keyof GenerateOptions) =>
     given[name] !== undefined && given[name] !== generateDefaults[name as Defaulted];
@@ -215,10 +215,15 @@ export function withoutIdle(options: GenerateOptions): GenerateOptions {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !idle.includes(name)));
 }
 
-/** The error about an option that nobody asked for says where it comes from. */
-function byFolder(error: BridleError, given: GenerateOptions): BridleError {
+/** The error about an option that nobody asked for says where it comes from; what nobody has set is the default. */
+function byFolder(
+  error: BridleError,
+  given: GenerateOptions,
+  defaults: GenerateOptions,
+): BridleError {
   const name = String(error.details.parameter).split(".")[0] as keyof GenerateOptions;
   if (error.code !== "INVALID_PARAMETER" || given[name] !== undefined) return error;
+  if (defaults[name] === undefined) return error;
   const expected = `${error.details.expected} (the model's own generation_config.json sets it)`;
   return new BridleError("INVALID_PARAMETER", { ...error.details, expected });
 }

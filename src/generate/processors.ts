@@ -63,8 +63,11 @@ export function encoderNoRepeatNgram(size: number): BanRule {
 
 /** Whether `ids` ends with all of a sequence but its last token. */
 function isBegun(sequence: readonly number[], ids: readonly number[]): boolean {
-  const start = ids.length - (sequence.length - 1);
-  return start >= 0 && sequence.slice(0, -1).every((id, i) => ids[start + i] === id);
+  const before = sequence.length - 1;
+  const start = ids.length - before;
+  if (start < 0) return false;
+  for (let i = 0; i < before; i++) if (ids[start + i] !== sequence[i]) return false;
+  return true;
 }
 
 /** Adds a bias to the token that would complete a sequence. */
@@ -157,6 +160,9 @@ export function banning(rule: BanRule): LogitsProcessor {
   return (context, scores) => ban(scores, rule(context));
 }
 
+/** How long a sequence is when its first token comes that is free to choose. */
+const firstFree = ({ forcedBosTokenId }: ResolvedOptions) => (forcedBosTokenId == null ? 1 : 2);
+
 /** The rules that only forbid tokens, in the order transformers applies them. */
 function banRules(o: ResolvedOptions) {
   return {
@@ -166,15 +172,20 @@ function banRules(o: ResolvedOptions) {
     badWords: o.badWordsIds && badWords(o.badWordsIds, o.eosTokenIds),
     minLength: o.minLength > 0 && minLength(o.minLength, o.eosTokenIds),
     suppress: o.suppressTokens && suppress(o.suppressTokens),
-    beginSuppress:
-      o.beginSuppressTokens &&
-      beginSuppress(o.beginSuppressTokens, o.forcedBosTokenId == null ? 1 : 2),
+    beginSuppress: o.beginSuppressTokens && beginSuppress(o.beginSuppressTokens, firstFree(o)),
   };
+}
+
+/** What is in one set or the other. Of what is in both `size` counts two. */
+function either(one: ReadonlySet<number>, other: ReadonlySet<number>): Restriction["banned"] {
+  if (one.size === 0) return other;
+  if (other.size === 0) return one;
+  return { has: (id) => one.has(id) || other.has(id), size: one.size + other.size };
 }
 
 /** What the next token may be. */
 export interface Restriction {
-  readonly banned: ReadonlySet<number>;
+  readonly banned: Pick<ReadonlySet<number>, "has" | "size">;
   /** The only tokens there are, in ascending order, equally likely; where there are such nothing is banned. */
   readonly forced?: readonly number[];
 }
@@ -198,16 +209,22 @@ export function onlyRestricts(
     o.renormalizeLogits;
   if (changes) return undefined;
   const isRule = (rule: BanRule | false | undefined) => typeof rule === "function";
-  const bans = banRules(o);
-  const rules = Object.values(bans).filter(isRule);
+  const { suppress: always, beginSuppress: atFirst, ...others } = banRules(o);
+  const rules = Object.values(others).filter(isRule);
   /** Those that come after what is forced. */
-  const later = [bans.suppress, bans.beginSuppress].filter(isRule);
+  const later = [always, atFirst].filter(isRule);
+  // They may be most of the vocabulary, and the same for every beam and step.
+  const bannedAlways = new Set(o.suppressTokens ?? []);
+  const bannedFirst = new Set([...bannedAlways, ...(o.beginSuppressTokens ?? [])]);
   const forcedBosTokenIds = o.forcedBosTokenId == null ? undefined : [o.forcedBosTokenId];
   return (context) => {
     const { length } = context.ids;
     const isLast = o.forcedEosTokenIds !== undefined && length === o.maxLength - 1;
     const forced = isLast ? o.forcedEosTokenIds : length === 1 ? forcedBosTokenIds : undefined;
-    if (forced === undefined) return { banned: new Set(rules.flatMap((rule) => rule(context))) };
+    if (forced === undefined) {
+      const fixed = length === firstFree(o) ? bannedFirst : bannedAlways;
+      return { banned: either(fixed, new Set(rules.flatMap((rule) => rule(context)))) };
+    }
     const impossible = later.flatMap((rule) => rule(context));
     // What is forced and forbidden, or begins and ends at once, is for the rules in their order to settle.
     if (!isLast) impossible.push(...o.eosTokenIds);

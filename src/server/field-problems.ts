@@ -90,8 +90,12 @@ function boundedBy(origin: string, bound: string, limit: number | bigint): strin
 }
 
 /** What one branch of a choice wants, in the schema library's words. */
-function wantedBy({ message }: z.core.$ZodIssue): string {
-  return message.replace(/^Invalid (input|option): expected /, "").replace(/, received .*$/s, "");
+function wantedBy(issue: z.core.$ZodIssue): string {
+  if (issue.code === "too_small" || issue.code === "too_big") {
+    const bound = detailOf(issue).replace(/^must (be|have) /, "");
+    return counted.has(issue.origin) ? `one with ${bound}` : bound;
+  }
+  return issue.message.replace(/^Invalid (input|option): expected /, "").replace(/, received .*$/s, "");
 }
 
 /**
