@@ -48,6 +48,19 @@ describe("tokenize, mode unicode", () => {
     expect(words(text)).toEqual(expected.map((token) => token.normalize("NFKC")));
   });
 
+  it("reads words of millions of letters, and what stands beside them as ever", () => {
+    const beside = "日本e\u0301té ที่นี่ x1 ١٢٣ 𝒳y 人々 क् é漢a\u0301 ᾱ\u0301";
+    const long = "क्".repeat(3_000_000);
+    const marked = `ก${"\u0e31".repeat(6_000_000)}`;
+    const expected = words(beside);
+    expect(words(`${beside} ${long} ${marked} ${beside}`)).toEqual([
+      ...expected,
+      long,
+      marked,
+      ...expected,
+    ]);
+  });
+
   it("sees one word behind different code points", () => {
     expect(words("ＦＵＬＬ ﬁne ｶﾞ")).toEqual(words("full fine ガ"));
     expect(words("Cafe\u0301 co\u00adop \u2460")).toEqual(words("café coop 1"));

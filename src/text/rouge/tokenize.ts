@@ -23,11 +23,12 @@ const onlyAscii = /^[a-z0-9]+$/;
 
 // Script extensions, so that the long-vowel mark and the iteration marks belong to the kana they prolong.
 const spaceless =
-  "(?=[\\p{L}\\p{Nl}])[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Mymr}]";
-const unicodeToken = new RegExp(
-  `(?:[a-z0-9]+|(?!${spaceless})[\\p{L}\\p{M}\\p{N}])+|${spaceless}\\p{M}*`,
-  "gu",
-);
+  "[[\\p{L}\\p{Nl}]&&[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Mymr}]]";
+const inWord = `[[\\p{L}\\p{M}\\p{N}]--${spaceless}]`;
+const unicodeToken = new RegExp(`${inWord}+|${spaceless}\\p{M}*`, "gv");
+const oneSpaceless = new RegExp(spaceless, "v");
+const oneInWord = new RegExp(inWord, "v");
+const oneMark = /\p{M}/u;
 
 /** Soft hyphen, joiners and variation selectors: they change how a word looks, not which word it is. */
 const invisible = /[\u00ad\u200c\u2060\ufeff]|\u200d|\p{Variation_Selector}/gu;
@@ -38,6 +39,42 @@ const invisible = /[\u00ad\u200c\u2060\ufeff]|\u200d|\p{Variation_Selector}/gu;
  */
 function fold(text: string): string {
   return text.replace(invisible, "").normalize("NFKC").toLowerCase().replaceAll("i\u0307", "i");
+}
+
+function unicodeTokens(text: string): string[] {
+  try {
+    return text.match(unicodeToken) ?? [];
+  } catch (thrown) {
+    // Millions of letters without anything between them are more than a regular expression remembers.
+    if (thrown instanceof RangeError) return tokensByCharacter(text);
+    throw thrown;
+  }
+}
+
+/** What `unicodeToken` finds, character by character: slower, and for words of any length. */
+function tokensByCharacter(text: string): string[] {
+  const tokens: string[] = [];
+  let from = 0;
+  let kind: "word" | "spaceless" | undefined;
+  const end = (at: number) => {
+    if (kind !== undefined) tokens.push(text.slice(from, at));
+    from = at;
+    kind = undefined;
+  };
+  let at = 0;
+  for (const character of text) {
+    if (oneSpaceless.test(character)) {
+      end(at);
+      kind = "spaceless";
+    } else if (!(kind === "spaceless" && oneMark.test(character))) {
+      const isWord = oneInWord.test(character);
+      if (kind !== "word" || !isWord) end(at);
+      if (isWord) kind = "word";
+    }
+    at += character.length;
+  }
+  end(at);
+  return tokens;
 }
 
 /**
@@ -55,8 +92,7 @@ export function tokenize(text: string, options: TokenizeOptions = {}): string[] 
     });
   }
   const tokens: string[] =
-    (mode === "unicode" ? fold(text).match(unicodeToken) : text.toLowerCase().match(asciiToken)) ??
-    [];
+    mode === "unicode" ? unicodeTokens(fold(text)) : (text.toLowerCase().match(asciiToken) ?? []);
   if (!options.stemmer) return tokens;
   const stems = new Map<string, string>();
   return tokens.map((token) => {
