@@ -24,6 +24,7 @@ import type { RoundingProgress } from "../model/quantization/open.js";
 import { saveQuantized } from "../model/quantization/save.js";
 import { processMark } from "../runtime/living-process.js";
 import type { Tensor } from "../runtime/tensor.js";
+import type { GenerateResult } from "./generator.js";
 import { type Model, openModel } from "./model.js";
 import { createRandom } from "./random.js";
 
@@ -226,6 +227,39 @@ describe("a model in whole numbers", () => {
     };
     await using({ dtype: "int8", threads: 2 }, work, long);
   }, 240_000);
+
+  it.each([2, 4, 8])(
+    "has the same scores for a document with %i beams whoever is at other steps beside it",
+    async (numBeams) => {
+      await using({ dtype: "int8", threads: 2 }, async (model) => {
+        const random = createRandom(9, numBeams);
+        const whole = (most: number) => Math.floor(random() * most);
+        const calls = Array.from({ length: 60 }, () => ({
+          ids: Array.from(
+            { length: 4 + whole(30) },
+            () => 104 + whole(tinyConfig.vocab_size - 104),
+          ),
+          maxNewTokens: 20 + whole(40),
+        }));
+        const run = ({ ids, maxNewTokens }: (typeof calls)[number]) =>
+          model.generate(
+            { inputIds: [ids] },
+            { numBeams, maxNewTokens, minNewTokens: maxNewTokens },
+          );
+        const alone: GenerateResult[] = [];
+        for (const call of calls) alone.push(await run(call));
+        for (let first = 0; first < calls.length; first += 12) {
+          const together = await Promise.all(calls.slice(first, first + 12).map(run));
+          for (const [i, { sequences, scores }] of together.entries()) {
+            const own = alone[first + i] as (typeof together)[number];
+            expect(sequences).toEqual(own.sequences);
+            // A logarithm's last bit goes by how many rows there are; nothing is computed from it.
+            expect(Math.abs((scores?.[0] ?? 0) - (own.scores?.[0] ?? 0))).toBeLessThan(2e-6);
+          }
+        }
+      });
+    },
+  );
 
   it("has no gradients, and saves what it was made from", async () => {
     await using({ dtype: "int8" }, async (model) => {

@@ -380,6 +380,57 @@ it("needs no more room for beams that share their past than for what they see of
 /** Bytes of a document's own past in so many slots. */
 const ownBytes = (slots: number) => 4 * 4 * slots;
 
+it("puts what a document sees where it would be if nobody else were there", () => {
+  const inputs = { own: [vectors("own.k")], cross: [] };
+  const join = (batch: RunningBatch, one: ReturnType<typeof beamSearch>) =>
+    batch.add([one.search], {}, float32(new Float32Array(4), [1, 1, 1, 4]));
+  /** Takes a step; answers which slots each row of a document sees, of those it has written. */
+  const seenBy = (batch: RunningBatch, one: Search) => {
+    const { feeds, shape: of, keep } = batch.next();
+    keep({ "own.k.fresh": float32(new Float32Array(batch.size * 16), of) });
+    const { data, shape: visible } = feeds.ancestors as Tensor<"float32">;
+    const width = visible[3] as number;
+    return Array.from({ length: 4 }, (_, row) => {
+      const start = (place(batch, one) * 4 + row) * width;
+      return [...data.subarray(start, start + width - 1)].flatMap((x, slot) =>
+        x === 0 ? slot : [],
+      );
+    });
+  };
+  // Which row goes on from which, so that some of what was written is seen by nobody any more.
+  const parents = fc.array(fc.nat(3), { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.array(parents, { minLength: 70, maxLength: 110 }),
+      fc.array(fc.record({ at: fc.nat(100), stays: fc.nat(80), parents }), { maxLength: 6 }),
+      (turns, others) => {
+        const [alone, beside] = [new RunningBatch(inputs, beams), new RunningBatch(inputs, beams)];
+        const [mine, same] = [beamSearch(1), beamSearch(1)];
+        join(alone, mine);
+        join(beside, same);
+        const there = new Map<ReturnType<typeof beamSearch>, (typeof others)[number]>();
+        for (const [at, turn] of turns.entries()) {
+          for (const other of others.filter((each) => each.at === at)) {
+            const one = beamSearch(2);
+            join(beside, one);
+            there.set(one, other);
+          }
+          expect(seenBy(beside, same.search)).toEqual(seenBy(alone, mine.search));
+          mine.turn(turn);
+          same.turn(turn);
+          for (const [one, other] of there) {
+            one.turn(other.parents);
+            if (at < other.at + other.stays) continue;
+            beside.remove(place(beside, one.search));
+            there.delete(one);
+          }
+        }
+      },
+    ),
+    { numRuns: 40, seed: 3 },
+  );
+});
+
 it("goes on with what it has where there is no memory for room to spare, and takes no more than it must", () => {
   let most = Number.POSITIVE_INFINITY;
   const pool = new BufferPool((length) => {

@@ -150,7 +150,7 @@ export class RunningBatch {
       row.fill(dropped);
       row.set(mask.data.subarray(n * length, (n + 1) * length));
       const pasts = Array.from({ length: this.shape.width }, () => []);
-      this.members.push({ search, source: room, steps: 0, next: 0, pasts });
+      this.members.push({ search, source: room, steps: 0, next: 0, room: 0, pasts });
     }
   }
 
@@ -285,20 +285,33 @@ export class RunningBatch {
 
   /** Makes room for what this step writes: so much that not every step has to, if that may be held and is there. */
   private widen(): void {
-    const { size, sourceTokens, slots: before } = this;
+    const { size, sourceTokens } = this;
     const { width } = this.shape;
-    if (this.members.every(({ next }) => next + width <= before)) return;
-    const { most } = this;
-    const spacious = slotsFor(most + 3 * width, width);
-    const needed = slotsFor(most + width, width);
+    const marks = new Uint8Array(this.slots);
+    for (const [place, member] of this.members.entries()) {
+      if (member.next + width <= member.room) continue;
+      const spacious = slotsFor(markLiving(member, marks.fill(0)) + 3 * width, width);
+      if (spacious > member.room) member.room = spacious;
+      else this.gather(place, member);
+    }
+    if (this.members.every(({ next }) => next + width <= this.slots)) return;
+    const { roomiest } = this;
     const isSpacious =
-      spacious > before &&
-      !this.isTight(size, sourceTokens, spacious) &&
-      this.tryTo(() => this.resizeOwn(this.places, spacious));
-    if (!isSpacious && needed > before) this.makeRoom(size, sourceTokens, true, needed);
+      roomiest > this.slots &&
+      !this.isTight(size, sourceTokens, roomiest) &&
+      this.tryTo(() => this.resizeOwn(this.places, roomiest));
+    if (isSpacious) return;
+    // There is no room for what each would have by itself: who does not fit is gathered sooner.
+    const { neededSlots } = this;
+    if (neededSlots > this.slots) this.makeRoom(size, sourceTokens, true, neededSlots);
     for (const [place, member] of this.members.entries()) {
       if (member.next + width > this.slots) this.gather(place, member);
     }
+  }
+
+  /** The most slots that any document would have by itself. */
+  private get roomiest(): number {
+    return Math.max(0, ...this.members.map(({ room }) => room));
   }
 
   /** Does what only spares later work. @returns false where memory is short for it */
@@ -319,8 +332,13 @@ export class RunningBatch {
    */
   private narrow(isTight: boolean): void {
     if (this.size === 0) return;
+    if (!isTight) {
+      const { roomiest } = this;
+      if (roomiest > 0 && 2 * roomiest <= this.slots) this.resizeOwn(this.places, roomiest);
+      return;
+    }
     const { neededSlots } = this;
-    if (isTight ? neededSlots >= this.slots : 2 * neededSlots > this.slots) return;
+    if (neededSlots >= this.slots) return;
     for (const [place, member] of this.members.entries()) this.gather(place, member);
     this.resizeOwn(this.places, neededSlots);
   }

@@ -10,14 +10,23 @@ export interface Member {
   steps: number;
   /** The slot that its next row is written to. */
   next: number;
+  /**
+   * Slots it would have by itself. When it is gathered follows from these, and not from those there are: sums over slots are
+   * rounded by where each stands, and must not depend on who else is there.
+   */
+  room: number;
   /** For each row of its last step that is gone on with, the slots of the steps that it descends from, in their order. */
   pasts: readonly (readonly number[])[];
 }
 
-/** Slots to make where so many are needed: those of sixteen steps, then of eight more at a time. */
+/** Slots are made by so many: sums over whole vectors of them are not rounded otherwise for more slots behind them that nobody sees. */
+const block = 16;
+const inBlocks = (slots: number) => Math.ceil(slots / block) * block;
+
+/** Slots to make where so many are needed: those of sixteen steps, then of eight more at a time, in whole blocks. */
 export function slotsFor(needed: number, width: number): number {
-  const more = Math.max(16, 8 * width);
-  return Math.max(16 * width, Math.ceil(needed / more) * more);
+  const more = inBlocks(8 * width);
+  return Math.max(inBlocks(16 * width), Math.ceil(needed / more) * more);
 }
 
 /** What the rows that come next descend from. */

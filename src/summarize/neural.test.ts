@@ -182,7 +182,8 @@ describe("a neural summarizer", () => {
     await expect(
       summarizer.summarize(short, { parameters: { minNewTokens: 9, maxNewTokens: 4 } }),
     ).rejects.toMatchObject({ code: "INVALID_PARAMETER" });
-    await expect(summarizer.summarize("  ")).rejects.toMatchObject({ code: "EMPTY_TEXT" });
+    for (const text of ["  ", "\u200b", "\ud800", "... !!! ???"])
+      await expect(summarizer.summarize(text)).rejects.toMatchObject({ code: "EMPTY_TEXT" });
   });
 
   it("has no use for a folder's number of sequences, which would be told as the caller's", async () => {

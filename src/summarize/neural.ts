@@ -209,7 +209,9 @@ export async function createNeuralSummarizer(
     defaults,
     async summarize(document, summarizeOptions = {}) {
       checkDocument(document);
-      if (document.trim() === "") throw new BridleError("EMPTY_TEXT", { where: "the document" });
+      // A model writes something of anything: of no words that would be made up.
+      if (!/[\p{L}\p{N}]/u.test(document))
+        throw new BridleError("EMPTY_TEXT", { where: "the document" });
       const answer = run(document, summarizeOptions, () =>
         giveWay?.(
           answer.then(

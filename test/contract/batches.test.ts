@@ -204,6 +204,20 @@ describeEachDatabase("a durable batch", (place) => {
     }
   });
 
+  it("gives documents to the model, and their ids back, with characters that no database holds", async () => {
+    const { ask, post, end } = await start();
+    const rows = [
+      { document: "Nul \0 and half \ud83d. Second.", id: "a\0b" },
+      { document: "Plain. Second.", id: "a\ufffdb" },
+    ];
+    const { body } = await post(lines(...rows));
+    await end(body.id);
+    expect((await ask(`/v1/batches/${body.id}/results`)).body).toMatchObject([
+      { id: "a\0b", result: { summary: "Nul \0 and half \ud83d." } },
+      { id: "a\ufffdb", result: { summary: "Plain." } },
+    ]);
+  });
+
   it("does not wait for the end of one that came before", async () => {
     const { service, ask, post, end } = await start();
     const long = await post(lines(...documents(3000, (n) => `SLOW document ${n}. It goes on.`)));

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Database, SqlClient, SqlValue } from "../../ports/database.js";
 import type { SummaryParameters } from "../summarizer.js";
+import { fromColumn, toColumn } from "./exact-text.js";
 
 export type BatchState = "waiting" | "running" | "done" | "cancelled";
 
@@ -78,7 +79,8 @@ export async function insertBatch(
       const some = documents.slice(first, first + insertedTogether);
       const values: SqlValue[] = [id];
       const rows = some.map(({ line, ownId, document, parameters }) => {
-        const at = values.push(line, ownId, document, JSON.stringify(parameters)) - 3;
+        const texts = [ownId === null ? null : toColumn(ownId), toColumn(document)];
+        const at = values.push(line, ...texts, JSON.stringify(parameters)) - 3;
         return `($1, $${at}, $${at + 1}, $${at + 2}, $${at + 3}, 'waiting', 0)`;
       });
       await sql.query(
@@ -198,7 +200,11 @@ export async function readWaiting(
      WHERE batch = $1 AND state = 'waiting' AND line > $2 ORDER BY line LIMIT $3`,
     [batch, after, limit],
   );
-  return rows.map((row) => ({ ...row, parameters: JSON.parse(row.parameters) }));
+  return rows.map(({ document, parameters, ...row }) => ({
+    ...row,
+    document: fromColumn(document),
+    parameters: JSON.parse(parameters),
+  }));
 }
 
 /** Counts a loss before it can happen, or takes it back. */
@@ -281,7 +287,10 @@ export async function readAnswers(
      WHERE batch = $1 AND line > $2 AND state <> 'waiting' ORDER BY line LIMIT $3`,
     [batch, after, limit],
   );
-  return rows.map(({ line, own_id: ownId, state, answer }) => ({ line, ownId, state, answer }));
+  return rows.map(({ own_id: ownId, ...row }) => ({
+    ...row,
+    ownId: ownId === null ? null : fromColumn(ownId),
+  }));
 }
 
 /** Removes batches that ended before a time. @returns how many */
