@@ -256,6 +256,7 @@ async function evaluateAll(
       opened.push(summarizer);
     }
     if (compareDtype !== undefined) {
+      checkComparable(opened[0] as Summarizer);
       const rounded = await showPreparation(terminal, (preparing) =>
         createSummarizer({ model, sources, dtype: compareDtype, ...preparing }),
       );
@@ -360,4 +361,13 @@ type Defined<T> = { [Name in keyof T]?: Exclude<T[Name], undefined> };
 function defined<T extends object>(values: T): Defined<T> {
   const said = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(said) as Defined<T>;
+}
+
+/** What rounding does is measured on the weights that are rounded. @throws INVALID_PARAMETER where a model has none of those */
+function checkComparable({ model, traits }: Summarizer): void {
+  if (traits.dtype === "fp32") return;
+  throw new BridleError("INVALID_PARAMETER", {
+    ...{ parameter: "--compare-dtype", value: `beside ${model}, which is ${traits.dtype} itself` },
+    expected: "used with the model that it was made from",
+  });
 }

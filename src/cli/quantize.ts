@@ -74,7 +74,11 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
     quantizeModel(
       model,
       output,
-      { dtype, onRounding, ...(documents && { documents }), ...(overwrite && { overwrite }) },
+      {
+        ...{ dtype, onRounding, signal: terminal.signal },
+        ...(documents && { documents }),
+        ...(overwrite && { overwrite }),
+      },
       { sources, ...downloading },
     ),
   );

@@ -1059,6 +1059,11 @@ export const codes = {
     message: "{folder} has no weights: {looked} is not there.",
     hint: "Give a folder as save_pretrained() writes it, or download the model again.",
   },
+  WEIGHTS_CHANGED: {
+    kind: "conflict",
+    message: "The weights in {folder} changed while they were being read.",
+    hint: "Try again once they stay as they are. Replace a model's files by renaming a whole folder, so that nobody reads half of each.",
+  },
   WEIGHTS_QUANTIZED: {
     kind: "missing",
     message: "{folder} holds its weights as {dtype} alone; this needs those they were made from.",

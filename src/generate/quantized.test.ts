@@ -1,6 +1,8 @@
 // Models with whole-number weights: what they answer, where their copies are kept, and what keeps a layer as it was.
 import { createHash, randomUUID } from "node:crypto";
+import { renameSync } from "node:fs";
 import {
+  chmod,
   cp,
   mkdtemp,
   readdir,
@@ -22,7 +24,7 @@ import { readSafetensorsMetadata } from "../model/checkpoint/safetensors.js";
 import { writeSafetensors } from "../model/checkpoint/write.js";
 import type { RoundingProgress } from "../model/quantization/open.js";
 import { saveQuantized } from "../model/quantization/save.js";
-import { processMark } from "../runtime/living-process.js";
+import { pidNamespace, processMark } from "../runtime/living-process.js";
 import type { Tensor } from "../runtime/tensor.js";
 import type { GenerateResult } from "./generator.js";
 import { type Model, openModel } from "./model.js";
@@ -420,7 +422,8 @@ describe("copies in whole numbers", () => {
   it("that killed processes were about to make are dropped when the next is made", async () => {
     await using({ dtype: "int8" }, async () => {});
     const [name] = (await copies()) as [string];
-    const host = (of: string) => createHash("md5").update(of).digest("hex").slice(0, 8);
+    const host = (of: string, namespace = pidNamespace() ?? "") =>
+      createHash("md5").update(`${of} ${namespace}`).digest("hex").slice(0, 8);
     const draft = (of: string, pid: number, mark: string) =>
       `${name}.${host(of)}-${pid}-${mark}-${randomUUID()}.draft`;
     const gone = draft(hostname(), 2 ** 30, processMark());
@@ -434,6 +437,8 @@ describe("copies in whole numbers", () => {
     const kept = {
       alive: draft(hostname(), process.pid, processMark()),
       elsewhere: draft("elsewhere", 2 ** 30, ""),
+      // A container of this machine's name, which counts its processes for itself.
+      beside: `${name}.${host(hostname(), "pid:[1]")}-${2 ** 30}--${randomUUID()}.draft`,
     };
     for (const each of [...Object.values(left), ...Object.values(kept)])
       await writeFile(join(cache(), each), "");
@@ -474,6 +479,117 @@ describe("a folder with a quantized copy", () => {
     await expect(saveQuantized(folder, target, none)).rejects.toMatchObject({
       code: "INVALID_PARAMETER",
     });
+  });
+
+  /** All files of a folder with what is in them. */
+  const contents = async (of: string) =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(of))
+          .sort()
+          .map(async (name) => [name, await readFile(join(of, name), "base64")] as const),
+      ),
+    );
+  /** A folder of the same model with other weights. */
+  const makeOther = async (name: string) => {
+    const other = await makeTinyPegasus(join(home, name));
+    const weights = new Map(tinyWeights());
+    const bias = "model.encoder.layers.0.fc1.bias";
+    const { data, ...rest } = weights.get(bias) as Tensor<"float32">;
+    weights.set(bias, { ...rest, data: data.map((x) => x + 1) });
+    await writeSafetensors(join(other, "model.safetensors"), weights);
+    return other;
+  };
+
+  it("is put into no folder with another model, which stays as it was", async () => {
+    const other = await makeOther("other");
+    const copied = join(home, "copied");
+    await saveQuantized(other, copied, { dtype: "int4" });
+    const foreign = join(home, "foreign");
+    await cp(folder, foreign, { recursive: true });
+    for (const name of await readdir(foreign))
+      if (/safetensors|\.bin/.test(name)) await rm(join(foreign, name));
+    for (const target of [other, copied, foreign]) {
+      const before = await contents(target);
+      for (const overwrite of [false, true]) {
+        await expect(
+          saveQuantized(folder, target, { dtype: "int8", overwrite }),
+        ).rejects.toMatchObject({ code: "OUTPUT_NOT_REPLACEABLE" });
+      }
+      expect(await contents(target)).toEqual(before);
+    }
+  });
+
+  it("lies beside the model or another copy of it, whose files it lets be", async () => {
+    const own = await makeTinyPegasus(join(home, "own"));
+    const before = await contents(own);
+    await saveQuantized(own, own, { dtype: "int8" });
+    const { "model.int8.safetensors": made, ...others } = await contents(own);
+    expect(made).toBeDefined();
+    expect(others).toEqual(before);
+    const copied = join(home, "copied");
+    await saveQuantized(folder, copied, { dtype: "int8" });
+    await saveQuantized(folder, copied, { dtype: "int4" });
+    expect(await readdir(copied)).toEqual(
+      expect.arrayContaining(["model.int4.safetensors", "model.int8.safetensors"]),
+    );
+  });
+
+  it("leaves nothing of the copy that it replaces", async () => {
+    const other = await makeOther("other");
+    await writeFile(join(other, "generation_config.json"), '{"num_beams": 3}');
+    const target = join(home, "copied");
+    await saveQuantized(other, target, { dtype: "int8" });
+    await chmod(join(target, "config.json"), 0o444);
+    const source = await makeTinyPegasus(join(home, "source"));
+    await rm(join(source, "generation_config.json"), { force: true });
+    await saveQuantized(source, target, { dtype: "int8", overwrite: true });
+    const fresh = join(home, "fresh");
+    await saveQuantized(source, fresh, { dtype: "int8" });
+    expect(await contents(target)).toEqual(await contents(fresh));
+  });
+
+  it("is given up when told so, and leaves the folder as it was", async () => {
+    const target = join(home, "stopped");
+    for (const phase of ["rounding", "measuring", "writing"]) {
+      const stopping = new AbortController();
+      const saving = saveQuantized(folder, target, {
+        dtype: "int8",
+        signal: stopping.signal,
+        onRounding: (progress) => {
+          if (progress.phase === phase) stopping.abort();
+        },
+      });
+      await expect(saving).rejects.toMatchObject({ code: "CANCELLED" });
+      expect(await readdir(target)).toEqual([]);
+    }
+  });
+
+  it("is not made of weights that change meanwhile, nor kept under the name of those", async () => {
+    const changing = await makeTinyPegasus(join(home, "changing"));
+    const other = await makeOther("other");
+    let changed = false;
+    const onRounding = () => {
+      if (changed) return;
+      changed = true;
+      renameSync(join(other, "model.safetensors"), join(changing, "model.safetensors"));
+    };
+    await expect(openModel(changing, { dtype: "int8", onRounding })).rejects.toMatchObject({
+      code: "WEIGHTS_CHANGED",
+    });
+    expect(await copies()).toEqual([]);
+  });
+
+  it("in the cache that lacks what the model reads is made anew", async () => {
+    const expected = await using({ dtype: "int8" }, logits);
+    const [name] = (await copies()) as [string];
+    const file = join(cache(), name);
+    const bytes = await readFile(file);
+    const at = bytes.indexOf("encoder.layers.0.fc1.bias");
+    bytes.write("encoder.layers.0.fcX.bias", at);
+    await writeFile(file, bytes);
+    expect(await using({ dtype: "int8" }, logits)).toEqual(expected);
+    expect((await readFile(file)).includes("fcX.bias")).toBe(false);
   });
 
   it("is refused where it was made from other weights than lie beside it", async () => {

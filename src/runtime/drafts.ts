@@ -4,10 +4,13 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
-import { isRunning, processMark } from "./living-process.js";
+import { isRunning, pidNamespace, processMark } from "./living-process.js";
 
-/** A cache may lie on a disk that several machines share, where a process id says nothing without the machine. */
-const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
+/** A cache may be shared by machines, and by containers that have one name: a process id says nothing without whose it is. */
+const host = createHash("md5")
+  .update(`${hostname()} ${pidNamespace() ?? ""}`)
+  .digest("hex")
+  .slice(0, 8);
 /** Making and measuring something takes minutes: another machine's draft that is older was left. */
 const staleMs = 24 * 3600 * 1000;
 

@@ -75,6 +75,8 @@ interface Engine {
   readonly pending: Map<number, Pending>;
   /** What it said last that it is at work on. */
   load: EngineLoad | undefined;
+  /** Whether its thread is being ended, which whoever waits for that must not be left alone with. */
+  isEnding: boolean;
   /** Ends its thread when that is at nothing that must not be cut off. */
   end(): Promise<void>;
 }
@@ -194,7 +196,7 @@ export async function createNeuralSummarizer(
       throw closed ? new BridleError("CANCELLED", {}, { cause: error }) : error;
     } finally {
       using.pending.delete(id);
-      if (using.pending.size === 0) using.worker.unref();
+      if (using.pending.size === 0 && !using.isEnding) using.worker.unref();
       signal?.removeEventListener("abort", cancel);
     }
   }
@@ -333,13 +335,15 @@ function startEngine(
   });
   const { threadId } = worker;
   const end = async () => {
+    engine.isEnding = true;
+    worker.ref();
     await endNativeCalls(calls);
     await worker.terminate();
     // What it was at making when it was ended.
     for (const cache of [packedCache(), quantizedCache()])
       await dropDraftsOfThread(cache, threadId).catch(() => {});
   };
-  const engine: Engine = { worker, ready, pending, load: undefined, end };
+  const engine: Engine = { worker, ready, pending, load: undefined, isEnding: false, end };
   return engine;
 }
 

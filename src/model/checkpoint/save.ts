@@ -79,6 +79,6 @@ const floats =
   /^ {2}"(\w*dropout|dropout_rate|\w*layerdrop|init_std|initializer_factor|layer_norm_epsilon)": -?\d+(?=,?$)/gm;
 
 /** A config as Python writes it: 0.0, which JavaScript would write as 0. */
-function configText(config: object): string {
+export function configText(config: object): string {
   return JSON.stringify(config, null, 2).replaceAll(floats, "$&.0");
 }

@@ -1,8 +1,9 @@
 // A model's weights as whole numbers: the copy that lies in its folder or the cache, made where there is none.
 import { quantizedCache } from "../../config/state.js";
-import type { Graph } from "../../graph/index.js";
+import { BridleError } from "../../errors/error.js";
+import { blockSize, type Graph, quantizedNames } from "../../graph/index.js";
 import type { SessionOptions } from "../../runtime/session.js";
-import type { Weights } from "../../runtime/weights.js";
+import type { Weight, Weights } from "../../runtime/weights.js";
 import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
 import { readWeights } from "../checkpoint/folder.js";
 import type { Family, ModelConfig } from "../family.js";
@@ -10,11 +11,11 @@ import { layersAbove, measureLayers, mostError } from "./calibrate.js";
 import { type ProductType, planQuantization, type QuantizedDType } from "./plan.js";
 import {
   adoptDraft,
+  type Draft,
   discardDraft,
   type Facts,
   findQuantized,
   makeDraft,
-  makeQuantized,
   openQuantizedFolder,
   type QuantizedWeights,
   weightsHash,
@@ -72,11 +73,32 @@ export async function openQuantized<C extends ModelConfig>(
   const own = await openQuantizedFolder(folder, dtype, product, cache);
   if (own !== undefined) return { ...own, isCached: false };
   const facts: Facts = { weights: await weightsHash(folder, cache), dtype, product };
-  const found = await findQuantized(cache, facts);
-  if (found !== undefined) return { ...found, isCached: true };
   const { family, config, graph } = settings;
+  const found = await findQuantized(cache, facts);
+  // A model may read the same weights by another config, and a file may have been damaged: such a copy is made anew.
+  if (found !== undefined && isOf(found, graph)) return { ...found, isCached: true };
   const weights = await readWeights(folder, family, config, graph.parameters);
   return { ...(await quantize(settings, facts, weights)), isCached: true };
+}
+
+/** Whether a copy has all that a graph reads, in its shapes. */
+function isOf({ weights, plan }: QuantizedWeights, graph: Graph): boolean {
+  return graph.parameters.every(({ name, shape }) => {
+    if (!plan.has(name)) return isShaped(weights.get(name), shape);
+    const { rows, columns, blocks } = quantizedNames(name);
+    const [out = 0, inner = 0] = shape.map(Number);
+    const found = [
+      [rows, [out, inner]],
+      [columns, [inner, out]],
+      [blocks, [out, inner / blockSize, blockSize / 2]],
+    ] as const;
+    const there = found.filter(([of]) => weights.has(of));
+    return there.length > 0 && there.every(([of, wanted]) => isShaped(weights.get(of), wanted));
+  });
+}
+
+function isShaped(weight: Weight | undefined, shape: readonly (number | string)[]): boolean {
+  return weight !== undefined && weight.shape.join() === shape.join();
 }
 
 /** Makes a copy in the cache: of every layer, and again without those that suffer by it. */
@@ -100,10 +122,18 @@ export async function quantize<C extends ModelConfig>(
     onRounding?.({ folder, dtype, phase, done, total });
   // What is wrong with them is told before minutes are spent.
   const documents = await calibration();
-  const draft = await makeDraft(cache, facts, weights, all, teller("rounding"));
+  const draft = await makeDraft(cache, facts, weights, all, new Set(), teller("rounding"));
   const attentions = Array.from({ length: config.decoderLayers }, (_, layer) =>
     family.crossAttention(layer),
   );
+  /** Under the hash that the weights had when they were begun to be read: they must have it still. */
+  const adopt = async (made: Draft): Promise<QuantizedWeights> => {
+    const now = await weightsHash(folder, cache).catch(() => "none");
+    if (now === facts.weights)
+      return await adoptDraft(cache, facts, made, (copy) => isOf(copy, graph));
+    await discardDraft(made);
+    throw new BridleError("WEIGHTS_CHANGED", { folder });
+  };
   let errors: Map<string, number>;
   try {
     const measured = { ...session, onMeasured: teller("measuring") };
@@ -116,10 +146,10 @@ export async function quantize<C extends ModelConfig>(
   const suffering = layersAbove(errors, mostError.int8);
   const exact = new Set(attentions.filter((attention) => suffering.has(attention)));
   const kept = new Set([...layersAbove(errors, mostError[dtype]), ...exact]);
-  if (kept.size === 0) return { ...(await adoptDraft(cache, facts, draft)), errors, kept };
+  if (kept.size === 0) return { ...(await adopt(draft)), errors, kept };
+  await discardDraft(draft);
   const plan = planQuantization(graph, dtype, config.vocabSize, kept);
   const again = teller("rounding-again");
-  const made = await makeQuantized(cache, facts, weights, plan, exact, again);
-  await discardDraft(draft);
-  return { ...made, errors, kept };
+  const made = await makeDraft(cache, facts, weights, plan, exact, again);
+  return { ...(await adopt(made)), errors, kept };
 }

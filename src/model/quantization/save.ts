@@ -1,13 +1,21 @@
 // A quantized copy of a model as a folder of its own, for other machines: what `bridle quantize` writes.
-import { copyFile, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
+import { draftOf, dropLeftDrafts } from "../../runtime/drafts.js";
 import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { loadTokenizer } from "../../text/tokenizers/load.js";
-import { quantizedFile, readJson, readWeights, settleTables } from "../checkpoint/folder.js";
-import { companions } from "../checkpoint/save.js";
+import {
+  quantizedFile,
+  readJson,
+  readWeights,
+  settleTables,
+  weightFiles,
+} from "../checkpoint/folder.js";
+import { readSafetensorsMetadata } from "../checkpoint/safetensors.js";
+import { companions, configText } from "../checkpoint/save.js";
 import { findFamily, wholeConfig } from "../families.js";
 import { forwardGraph } from "../forward.js";
 import { calibrationTexts } from "./calibration-text.js";
@@ -23,6 +31,8 @@ export interface SaveQuantizedOptions {
   readonly overwrite?: boolean;
   /** Told how far it is. */
   readonly onRounding?: (progress: RoundingProgress) => void;
+  /** Gives up, and leaves the folder as it was. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SavedQuantized {
@@ -42,15 +52,18 @@ export interface SavedQuantized {
 }
 
 /**
- * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer.
+ * Measures every layer on documents and writes a folder whose weights are whole numbers, but for layers that suffer. Into a folder
+ * that holds the model itself, or a copy of it in another dtype, the weights are put beside what is there.
  * @param source a model folder in Hugging Face layout
- * @throws INVALID_PARAMETER without documents; OUTPUT_EXISTS, WRITE_FAILED, and what openModel throws for the source
+ * @throws INVALID_PARAMETER without documents; OUTPUT_EXISTS, OUTPUT_NOT_REPLACEABLE where another model lies there, WRITE_FAILED,
+ *   WEIGHTS_CHANGED, CANCELLED by the signal, and what openModel throws for the source
  */
 export async function saveQuantized(
   source: string,
   target: string,
-  { dtype, documents = calibrationTexts, overwrite = false, onRounding }: SaveQuantizedOptions,
+  options: SaveQuantizedOptions,
 ): Promise<SavedQuantized> {
+  const { dtype, documents = calibrationTexts, overwrite = false, onRounding, signal } = options;
   if (documents.length === 0) {
     const details = { parameter: "documents", value: "[]", expected: "texts to measure layers on" };
     throw new BridleError("INVALID_PARAMETER", details);
@@ -61,9 +74,7 @@ export async function saveQuantized(
     throw new BridleError("FILE_INVALID", details);
   }
   const file = join(target, quantizedFile(dtype));
-  if (!overwrite && (await stat(file).catch(() => undefined)) !== undefined) {
-    throw new BridleError("OUTPUT_EXISTS", { file });
-  }
+  if (!overwrite && (await isThere(file))) throw new BridleError("OUTPUT_EXISTS", { file });
   const family = findFamily(json);
   const config = await settleTables(source, family, family.readConfig(json));
   const graph = forwardGraph(family, config);
@@ -72,16 +83,23 @@ export async function saveQuantized(
   await mkdir(target, { recursive: true }).catch((thrown: unknown) => {
     throw writeError(thrown, target);
   });
-  const scratch = await mkdtemp(join(target, ".quantize-")).catch((thrown: unknown) => {
-    throw writeError(thrown, target);
-  });
+  // Everything is made here first, so that what lies in the folder stays whole until all is there to take its place.
+  const scratch = draftOf(join(target, ".quantize"));
+  const tell = (progress: RoundingProgress) => {
+    if (signal?.aborted) throw new BridleError("CANCELLED");
+    onRounding?.(progress);
+  };
   try {
+    await dropLeftDrafts(target);
+    await mkdir(scratch);
     const hash = await weightsHash(source, scratch);
+    const isBeside = await liesBeside(source, target, { hash, dtype, scratch });
     const product = await wholeNumberProducts();
     const settings = {
-      ...{ folder: source, family, config, graph, dtype, cache: scratch },
+      ...{ folder: source, family, config, graph, dtype, cache: scratch, onRounding: tell },
+      // As what serves multiplies, which rounds what it multiplies with.
+      session: { prepack: true },
       calibration: async () => documents.map((text) => [...tokenizer.encode(text)]),
-      onRounding,
     };
     const { errors, kept, exactMemory } = await quantize(
       settings,
@@ -90,16 +108,14 @@ export async function saveQuantized(
     );
     const plan = planQuantization(graph, dtype, config.vocabSize, kept);
     const facts = { weights: hash, dtype, product: "int8" } as const;
-    for (const name of await readdir(source)) {
-      if (companions.has(name)) await copyFile(join(source, name), join(target, name));
-    }
-    await writeQuantized(file, facts, weights, plan, exactMemory, (done, total) =>
-      onRounding?.({ folder: source, dtype, phase: "writing", done, total }),
+    const made = join(scratch, quantizedFile(dtype));
+    await writeQuantized(made, facts, weights, plan, exactMemory, (done, total) =>
+      tell({ folder: source, dtype, phase: "writing", done, total }),
     );
-    // The config comes last: a folder that has one is whole.
-    await writeAtomically(join(target, "config.json"), (handle) =>
-      handle.writeFile(`${JSON.stringify(wholeConfig(json), null, 2)}\n`),
-    );
+    if ((await weightsHash(source, scratch)) !== hash)
+      throw new BridleError("WEIGHTS_CHANGED", { folder: source });
+    if (isBeside) await rename(made, file);
+    else await putWhole(json, source, { scratch, target, file: quantizedFile(dtype) });
     const floats = [...weights.values()].reduce(
       (sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1),
       0,
@@ -117,4 +133,73 @@ export async function saveQuantized(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+const isThere = async (file: string): Promise<boolean> =>
+  (await stat(file).catch(() => undefined)) !== undefined;
+
+/**
+ * Whether the copy goes beside what lies in its folder: the model it is made from, or a copy of that in another dtype.
+ * @returns false where a model of its own is made: in an empty folder, or over the copy that is replaced
+ * @throws OUTPUT_NOT_REPLACEABLE where another model lies there
+ */
+async function liesBeside(
+  source: string,
+  target: string,
+  {
+    hash,
+    dtype,
+    scratch,
+  }: { readonly hash: string; readonly dtype: QuantizedDType; readonly scratch: string },
+): Promise<boolean> {
+  if ((await realpath(target)) === (await realpath(source))) return true;
+  const refuse = (name: string) => {
+    const reason = `it holds ${name} of another model`;
+    return new BridleError("OUTPUT_NOT_REPLACEABLE", { folder: target, reason });
+  };
+  const names = new Set(await readdir(target));
+  const floats = weightFiles.find(({ name }) => names.has(name));
+  if (floats !== undefined) {
+    const found = await weightsHash(target, scratch).catch(() => undefined);
+    if (found === hash) return true;
+    throw refuse(floats.name);
+  }
+  const other = quantizedFile(dtype === "int8" ? "int4" : "int8");
+  if (names.has(other)) {
+    const { weights } = await readSafetensorsMetadata(join(target, other)).catch(() => ({
+      weights: undefined,
+    }));
+    if (weights === hash) return true;
+    throw refuse(other);
+  }
+  if (names.has(quantizedFile(dtype))) return false;
+  const foreign = ["config.json", ...companions].find((name) => names.has(name));
+  if (foreign !== undefined) throw refuse(foreign);
+  return false;
+}
+
+/** Puts a model of its own into a folder: what was there of another copy goes, and the config comes last. A folder that has one is whole. */
+async function putWhole(
+  json: Readonly<Record<string, unknown>>,
+  source: string,
+  {
+    scratch,
+    target,
+    file,
+  }: { readonly scratch: string; readonly target: string; readonly file: string },
+): Promise<void> {
+  const files = (await readdir(source)).filter((name) => companions.has(name));
+  for (const name of files) {
+    // The bytes alone: copied with its mode, a file of a read-only model could not be replaced by the next copy.
+    const bytes = await readFile(join(source, name));
+    await writeAtomically(join(scratch, name), (handle) => handle.writeFile(bytes));
+  }
+  await writeAtomically(join(scratch, "config.json"), (handle) =>
+    handle.writeFile(`${configText(wholeConfig(json))}\n`),
+  );
+  await rm(join(target, "config.json"), { force: true });
+  for (const name of companions)
+    if (!files.includes(name)) await rm(join(target, name), { force: true });
+  for (const name of [...files, file, "config.json"])
+    await rename(join(scratch, name), join(target, name));
 }

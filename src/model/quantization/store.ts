@@ -51,8 +51,9 @@ async function hashOf(files: readonly string[]): Promise<string> {
 /** The files that hold a folder's weights, links followed. */
 async function weightFilesOf(folder: string): Promise<string[]> {
   const headers = await readWeightHeaders(folder);
-  const files = new Set([...headers.values()].map(({ file }) => file));
-  return (await Promise.all([...files].map((file) => realpath(file)))).sort();
+  // In the order of their names: what links lead to may be called by its content, and lie in any order.
+  const files = [...new Set([...headers.values()].map(({ file }) => file))].sort();
+  return await Promise.all(files.map((file) => realpath(file)));
 }
 
 /** The hash of a folder's weights. @throws WEIGHTS_NOT_FOUND, WEIGHTS_QUANTIZED */
@@ -189,28 +190,16 @@ function told(
   );
 }
 
-/** Quantizes weights by a plan into the cache; in memory where the cache cannot be written. */
-export function makeQuantized(
-  cache: string,
-  facts: Facts,
-  weights: Weights,
-  plan: ReadonlyMap<string, Use>,
-  exactMemory: QuantizedWeights["exactMemory"],
-  onMade?: OnStep,
-): Promise<QuantizedWeights> {
-  const tensors = told(quantizedTensors(weights, plan, facts.product), onMade);
-  return keep(cachedFile(cache, facts), facts, tensors, exactMemory);
-}
-
 /**
- * The same under a name of its own: several may make a copy at once. What killed processes left is dropped. `adoptDraft` or
- * `discardDraft` ends it.
+ * Quantizes weights by a plan into the cache, under a name of its own, since several may make a copy at once; in memory where the cache
+ * cannot be written. What killed processes left is dropped. `adoptDraft` or `discardDraft` ends it.
  */
 export async function makeDraft(
   cache: string,
   facts: Facts,
   weights: Weights,
   plan: ReadonlyMap<string, Use>,
+  exactMemory: ReadonlySet<string>,
   onMade?: OnStep,
 ): Promise<Draft> {
   await tryToWrite(() => dropLeftDrafts(cache));
@@ -218,19 +207,23 @@ export async function makeDraft(
     draftOf(cachedFile(cache, facts)),
     facts,
     told(quantizedTensors(weights, plan, facts.product), onMade),
-    new Set(),
+    exactMemory,
   );
 }
 
-/** Gives a draft the copy's name. Of several that were made at once the first stays: somebody may be reading it. */
+/**
+ * Gives a draft the copy's name. Of several that were made at once the first stays: somebody may be reading it.
+ * @param isGood whether a copy that has the name already will do
+ */
 export async function adoptDraft(
   cache: string,
   facts: Facts,
   draft: Draft,
+  isGood: (copy: QuantizedWeights) => boolean,
 ): Promise<QuantizedWeights> {
   if (draft.file === undefined) return draft;
   const found = await findQuantized(cache, facts);
-  if (found !== undefined) {
+  if (found !== undefined && isGood(found)) {
     await discardDraft(draft);
     return found;
   }
