@@ -74,7 +74,8 @@ export class ByteLevelBpe {
       }
       const idOf = (piece: string) => vocabulary.get(piece) as number;
       const pair = this.pairOf(idOf(left), idOf(right));
-      if (!ranks.has(pair)) ranks.set(pair, { rank, joined: idOf(joined) });
+      // Of a pair that stands there twice the last counts, as in the tokenizers library.
+      ranks.set(pair, { rank, joined: idOf(joined) });
     }
     this.merges = ranks;
     const joined = [...ranks.values()].map(({ joined }) => joined);

@@ -55,8 +55,7 @@ export function createGraphemeNormalizer(table: Uint8Array, file: string): Graph
       }
       let end = at + 1;
       while (end < source.length && !(isAscii(source, end - 1) && isAscii(source, end))) end += 1;
-      for (const { segment } of segmenter.segment(source.slice(at, end)))
-        yield* normalizeGrapheme(segment);
+      for (const grapheme of graphemes(source.slice(at, end))) yield* normalizeGrapheme(grapheme);
       at = end;
     }
   }
@@ -78,3 +77,32 @@ export function createGraphemeNormalizer(table: Uint8Array, file: string): Graph
 }
 
 const isAscii = (text: string, at: number) => text.charCodeAt(at) < 128;
+
+/** UTF-16 units that are segmented together. Beyond 65,536 the time that takes grows by their square. */
+const window = 4096;
+
+/** The graphemes of a text. What a window ends in may go on behind it, and is taken up by the next. */
+function* graphemes(text: string): Generator<string> {
+  let size = window;
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(text.length, start + size);
+    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end -= 1;
+    let last = "";
+    for (const { segment } of segmenter.segment(text.slice(start, end))) {
+      if (last !== "") {
+        yield last;
+        start += last.length;
+      }
+      last = segment;
+    }
+    const isWhole = end === text.length;
+    if (isWhole) {
+      yield last;
+      return;
+    }
+    // One that fills a window needs a larger one.
+    size = last.length === end - start && end - start >= size - 1 ? 2 * size : window;
+  }
+}
+
+const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit < 0xdc00;

@@ -78,6 +78,11 @@ export async function openBartTokenizer(
   let { add_prefix_space: addsSpace } = own;
   if (converted !== undefined && isByFile(own)) {
     checkSurroundings(file, converted, [bosToken, "", eosToken]);
+    const { ignore_merges: ignores, fuse_unk: fuses } = (converted.model ?? {}) as Json;
+    if (ignores === true || fuses === true) {
+      const reason = `its model has ${ignores === true ? "ignore_merges" : "fuse_unk"}, which is not supported`;
+      throw new BridleError("TOKENIZER_INVALID", { file, reason });
+    }
     addsSpace = (converted.pre_tokenizer as Json).add_prefix_space;
   }
   const config: BartTokenizerConfig = {

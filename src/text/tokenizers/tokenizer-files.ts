@@ -223,16 +223,32 @@ function partsOf(entry: unknown, list: "normalizers" | "pretokenizers"): Json[] 
   return Array.isArray(inner) ? inner.flatMap((part) => partsOf(part, list)) : [];
 }
 
+/** What stands for a space in pieces. */
+const spaceMark = "\u2581";
+
 /**
- * Sees that text is cut where it has white space, whatever of it: without that a tokenizer has pieces for runs of spaces.
+ * Sees that text is cut where it has white space, whatever of it, and that each word begins as SentencePiece has it: without that a
+ * tokenizer has pieces for runs of spaces, or for words that begin otherwise.
  * @throws TOKENIZER_INVALID
  */
 export function checkWords(file: string, json: Json): void {
-  const cuts = partsOf(json.pre_tokenizer, "pretokenizers").map(({ type }) => type);
-  const normalizes = partsOf(json.normalizer, "normalizers").map(({ type }) => type);
-  if (cuts.includes("WhitespaceSplit") || normalizes.includes("Replace")) return;
-  const reason = "its pre_tokenizer has no WhitespaceSplit, so that spaces would be kept";
-  throw new BridleError("TOKENIZER_INVALID", { file, reason });
+  const refuse = (reason: string) => new BridleError("TOKENIZER_INVALID", { file, reason });
+  const cuts = partsOf(json.pre_tokenizer, "pretokenizers");
+  const replaces = partsOf(json.normalizer, "normalizers").filter(({ type }) => type === "Replace");
+  const at = (wanted: string) => cuts.findIndex(({ type }) => type === wanted);
+  const [split, marks] = [at("WhitespaceSplit"), at("Metaspace")];
+  if (split < 0 && replaces.length === 0)
+    throw refuse("its pre_tokenizer has no WhitespaceSplit, so that spaces would be kept");
+  if (marks < split) throw refuse("its pre_tokenizer has no Metaspace behind its WhitespaceSplit");
+  const { prepend_scheme: scheme = "always", replacement = spaceMark } = cuts[marks] ?? {};
+  if (scheme !== "always" || replacement !== spaceMark) {
+    const told = JSON.stringify({ prepend_scheme: scheme, replacement });
+    throw refuse(`its Metaspace has ${told}, which is not supported`);
+  }
+  for (const { content } of replaces) {
+    if (content === " " || content === spaceMark) continue;
+    throw refuse(`its Replace writes ${JSON.stringify(content)}, which is not supported`);
+  }
 }
 
 /**
