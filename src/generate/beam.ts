@@ -117,6 +117,8 @@ export function createBeamSearch(
     if (chosen.size < keep)
       for (const { index } of largest(sums, keep + chosen.size)) chosen.add(index);
     const found = [...chosen].slice(0, keep);
+    // Only the best may end a hypothesis, in whatever order they were drawn: as transformers has it since 5.24.
+    found.sort((a, b) => (sums[b] as number) - (sums[a] as number));
     return filled(
       found.map((index) =>
         continued(Math.floor(index / vocabulary), index % vocabulary, sums[index] as number),

@@ -4,7 +4,7 @@ import {
   dtypes,
   type Graph,
   GraphBuilder,
-  logSumExp,
+  probabilityOfFirst,
   quantizeMemory,
   type Shape,
   topK,
@@ -84,7 +84,7 @@ export function encoderGraph<C extends ModelConfig>(
  * What is to be added to the caches comes out, [B,H,W,D] for each: whole caches would be copied at every step, since
  * onnxruntime-node copies each output, also one that was written where the caller wants it.
  * Out come also the scores of all tokens, `logits` [B,W,V]; of the likeliest `count` [1] their scores `best` and ids `tokens`
- * [B,W,count]; and `logSum` [B,W,1], less which a score is a log-probability.
+ * [B,W,count], the largest first; and `likeliest` [B,W,1], the first one's probability.
  */
 export function stepGraph<C extends ModelConfig>(
   family: Family<C>,
@@ -139,7 +139,7 @@ export function stepGraph<C extends ModelConfig>(
     g.output("logits", scores),
     g.output("best", best.values),
     g.output("tokens", best.indices),
-    g.output("logSum", logSumExp(g, scores, best)),
+    g.output("likeliest", probabilityOfFirst(g, scores, best.indices)),
     ...outputs,
   ]);
 }

@@ -14,7 +14,7 @@ it("memory is asked for once for all outputs that are no longer than the longest
   expect([shorter.shape, [...shorter.data]]).toEqual([[2, 2], Array(4).fill(7)]);
   expect(shorter.data.buffer).toBe(first.data.buffer);
   expect(buffers.float32("best", [3, 2]).data.buffer).toBe(first.data.buffer);
-  expect(buffers.float32("logSum", [2, 1]).data.buffer).not.toBe(first.data.buffer);
+  expect(buffers.float32("likeliest", [2, 1]).data.buffer).not.toBe(first.data.buffer);
   expect(buffers.float32("best", [4, 2]).data).toHaveLength(8);
   expect(asked).toEqual([6, 2, 8]);
   const ids = buffers.int64("tokens", [2, 2]);

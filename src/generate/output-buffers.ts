@@ -34,7 +34,7 @@ export class OutputBuffers {
       ...(vocabulary !== undefined && { logits: this.float32("logits", [...rows, vocabulary]) }),
       best: this.float32("best", [...rows, count]),
       tokens: this.int64("tokens", [...rows, count]),
-      logSum: this.float32("logSum", [...rows, 1]),
+      likeliest: this.float32("likeliest", [...rows, 1]),
     };
   }
 

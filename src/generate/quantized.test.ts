@@ -252,12 +252,7 @@ describe("a model in whole numbers", () => {
         for (const call of calls) alone.push(await run(call));
         for (let first = 0; first < calls.length; first += 12) {
           const together = await Promise.all(calls.slice(first, first + 12).map(run));
-          for (const [i, { sequences, scores }] of together.entries()) {
-            const own = alone[first + i] as (typeof together)[number];
-            expect(sequences).toEqual(own.sequences);
-            // A logarithm's last bit goes by how many rows there are; nothing is computed from it.
-            expect(Math.abs((scores?.[0] ?? 0) - (own.scores?.[0] ?? 0))).toBeLessThan(2e-6);
-          }
+          expect(together).toEqual(alone.slice(first, first + 12));
         }
       });
     },

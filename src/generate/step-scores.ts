@@ -17,12 +17,14 @@ interface StepScores {
 export function candidatesOf({ answer, place, row }: StepScores, width: number): Candidates[] {
   const best = answer.best as Tensor<"float32">;
   const tokens = answer.tokens as Tensor<"int64">;
-  const logSum = answer.logSum as Tensor<"float32">;
+  const likeliest = answer.likeliest as Tensor<"float32">;
   const count = best.shape[2] ?? 0;
   return Array.from({ length: width }, (_, i) => {
-    const sum = logSum.data[place * width + i] as number;
-    if (!Number.isFinite(sum)) throw new BridleError("LOGITS_INVALID", { value: sum, row });
     const at = (place * width + i) * count;
+    const probability = likeliest.data[place * width + i] as number;
+    // Less which a score is a log-probability.
+    const sum = Math.fround((best.data[at] as number) - Math.fround(Math.log(probability)));
+    if (!Number.isFinite(sum)) throw new BridleError("LOGITS_INVALID", { value: sum, row });
     return {
       tokens: Array.from(tokens.data.subarray(at, at + count), Number),
       logProbabilities: Array.from(best.data.subarray(at, at + count), (score) =>

@@ -3,7 +3,13 @@ import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { BridleError } from "../errors/error.js";
 import { readGenerationDefaults } from "../generate/generation-config.js";
-import { checkWeights, quantizedFile, readJson, settleTables, weightFiles } from "../model/checkpoint/folder.js";
+import {
+  checkWeights,
+  quantizedFile,
+  readJson,
+  settleTables,
+  weightFiles,
+} from "../model/checkpoint/folder.js";
 import { readSafetensorsHeader } from "../model/checkpoint/safetensors.js";
 import { companions } from "../model/checkpoint/save.js";
 import { findFamily } from "../model/families.js";

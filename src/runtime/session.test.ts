@@ -103,13 +103,13 @@ const cases: [
     (t) => linearOf(t, 2),
   ],
   [
-    "logSumExp of what topK answered",
+    "probabilityOfFirst of what topK answered",
     { x: numbers(2, 5) },
-    (g, v) => ops.logSumExp(g, v.x!, ops.topK(g, v.x!, 2)),
+    (g, v) => ops.probabilityOfFirst(g, v.x!, ops.topK(g, v.x!, 2).indices),
     ({ x }) =>
       [0, 1].map((row) => {
         const of = [...(x!.data as Float32Array)].slice(5 * row, 5 * row + 5);
-        return Math.log(of.reduce((sum, a) => sum + Math.exp(a), 0));
+        return Math.exp(Math.max(...of)) / of.reduce((sum, a) => sum + Math.exp(a), 0);
       }),
   ],
   [

@@ -95,7 +95,9 @@ function wantedBy(issue: z.core.$ZodIssue): string {
     const bound = detailOf(issue).replace(/^must (be|have) /, "");
     return counted.has(issue.origin) ? `one with ${bound}` : bound;
   }
-  return issue.message.replace(/^Invalid (input|option): expected /, "").replace(/, received .*$/s, "");
+  return issue.message
+    .replace(/^Invalid (input|option): expected /, "")
+    .replace(/, received .*$/s, "");
 }
 
 /**

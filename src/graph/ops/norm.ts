@@ -148,22 +148,27 @@ export const normOps: OpTable = {
     emit(e, node) {
       const x = required("logSumExp", node.inputs, 0).name;
       const likely = e.node("Softmax", [x], { attributes: { axis: -1 } });
-      const output = required("logSumExp", node.outputs, 0).name;
-      const [values, indices] = [node.inputs[1], node.inputs[2]];
-      if (values === undefined || indices === undefined) {
-        emitLogSumExp(e, x, likely, output);
-        return;
-      }
-      const [most, at] = [values, indices].map(({ name }) =>
-        e.node("Slice", [name, e.ints([0]), e.ints([1]), e.ints([-1])]),
-      ) as [string, string];
-      const mostLikely = e.node("GatherElements", [likely, at], { attributes: { axis: -1 } });
-      e.into([output], "Sub", [most, e.node("Log", [mostLikely])]);
+      emitLogSumExp(e, x, likely, required("logSumExp", node.outputs, 0).name);
     },
     vjp(g, call) {
       const x = required("logSumExp", call.inputs, 0);
       return [mul(g, cotangentOf("logSumExp", call), softmax(g, x))];
     },
+  },
+  probabilityOfFirst: {
+    infer(inputs) {
+      const x = required("probabilityOfFirst", inputs, 0);
+      return [{ dtype: x.dtype, shape: perSlice(x) }];
+    },
+    emit(e, node) {
+      const [x, indices] = [0, 1].map((i) => required("probabilityOfFirst", node.inputs, i).name);
+      const all = e.node("Softmax", [x as string], { attributes: { axis: -1 } });
+      const at = e.node("Slice", [indices as string, e.ints([0]), e.ints([1]), e.ints([-1])]);
+      e.into([required("probabilityOfFirst", node.outputs, 0).name], "GatherElements", [all, at], {
+        attributes: { axis: -1 },
+      });
+    },
+    vjp: { reason: "which scores are looked at is no part of training" },
   },
 };
 
@@ -205,12 +210,12 @@ export const rmsNorm = (g: GraphBuilder, x: Value, scale: Value, epsilon = 1e-6)
 export const softmax = (g: GraphBuilder, x: Value): Value => g.one("softmax", [x]);
 /** log of softmax along the last axis. */
 export const logSoftmax = (g: GraphBuilder, x: Value): Value => g.one("logSoftmax", [x]);
+/** log of Σ exp(x) along the last axis: x [...,D] → [...,1] */
+export const logSumExp = (g: GraphBuilder, x: Value): Value => g.one("logSumExp", [x]);
 /**
- * log of Σ exp(x) along the last axis: x [...,D] → [...,1]
- * @param largest what `topK` answered for x: the largest need not be looked for again
+ * Softmax along the last axis of what stands first among others: x [...,D], indices int64 [...,K] → [...,1]. Of the largest x that
+ * is exp(x) over the sum, from which the sum's logarithm follows; onnxruntime's own takes the last elements of an array otherwise
+ * than those before them, so that a row's would go by its place.
  */
-export const logSumExp = (
-  g: GraphBuilder,
-  x: Value,
-  largest?: { readonly values: Value; readonly indices: Value },
-): Value => g.one("logSumExp", largest ? [x, largest.values, largest.indices] : [x]);
+export const probabilityOfFirst = (g: GraphBuilder, x: Value, indices: Value): Value =>
+  g.one("probabilityOfFirst", [x, indices]);
