@@ -1,6 +1,6 @@
 // A PEFT adapter's folder as a model: the adapter merged into the model it belongs to, once, and kept.
 import { createHash } from "node:crypto";
-import { access, readFile, rename, rm } from "node:fs/promises";
+import { access, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stateFolder } from "../config/state.js";
 import { BridleError } from "../errors/error.js";
@@ -13,8 +13,8 @@ import {
   isAdapterFolder,
   readAdapter,
 } from "./checkpoint/adapter.js";
-import { readJson, readWeights, settleTables } from "./checkpoint/folder.js";
-import { saveModelFiles } from "./checkpoint/save.js";
+import { readJson, readWeightHeaders, readWeights, settleTables } from "./checkpoint/folder.js";
+import { companions, saveModelFiles } from "./checkpoint/save.js";
 import { findFamily } from "./families.js";
 import { forwardGraph } from "./forward.js";
 import { isLoraParameter, mergeLora } from "./lora.js";
@@ -46,22 +46,36 @@ export async function baseOfAdapter(folder: string): Promise<string> {
 export async function mergeAdapter(folder: string, base: string): Promise<string> {
   const kept = join(stateFolder(process.env), "cache", "merged");
   const target = join(kept, await contentOf(folder, base, kept));
-  // config.json is what is written last.
-  if (await exists(join(target, "config.json"))) return target;
+  if (await isWhole(target, base)) return target;
   const draft = draftOf(target);
   try {
     const adapter = await readAdapter(folder);
     // Where that fails, writing tells what is wrong with the folder.
     await dropLeftDrafts(kept).catch(() => {});
     await writeMerged(adapter, base, draft);
+    // What is left of one that was damaged is in the way.
+    if (!(await isWhole(target, base))) await rm(target, { recursive: true, force: true });
     await rename(draft, target).catch(async (cause) => {
       // Somebody else was quicker.
-      if (!(await exists(join(target, "config.json")))) throw cause;
+      if (!(await isWhole(target, base))) throw cause;
     });
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
   return target;
+}
+
+/** Whether a merged model has all that it was written with: its config, which comes last, weights, and the files beside them. */
+async function isWhole(target: string, base: string): Promise<boolean> {
+  if (!(await exists(join(target, "config.json")))) return false;
+  const weights = await readWeightHeaders(target).catch((thrown: unknown) => {
+    if (thrown instanceof BridleError) return undefined;
+    throw thrown;
+  });
+  if (weights === undefined) return false;
+  const files = (await readdir(base)).filter((name) => companions.has(name));
+  const found = await Promise.all(files.map((name) => exists(join(target, name))));
+  return found.every(Boolean);
 }
 
 /** A name for what an adapter makes of a model. */

@@ -1,5 +1,5 @@
 // What a run finds wrong before hours are spent, what it may be taken up with, and that it is judged as it will be served.
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -299,6 +299,20 @@ it("leaves an adapter that stands for its model wherever a model is named", asyn
     const weights = (of: string) => readFile(join(of, "model.safetensors"));
     expect((await weights(merged)).equals(await weights(folder))).toBe(true);
     expect(await resolveModel(named, { needs: ["model"] })).toBe(merged);
+    // What has been damaged is merged anew.
+    const damage = [
+      () => truncate(join(merged, "model.safetensors"), 100_000),
+      () => rm(join(merged, "config.json")),
+      () => rm(join(merged, "tokenizer_config.json")),
+    ];
+    for (const harm of damage) {
+      await harm();
+      expect(await resolveModel(named, { needs: ["model"] })).toBe(merged);
+      expect((await weights(merged)).equals(await weights(folder))).toBe(true);
+      expect(await readdir(merged)).toEqual(
+        expect.arrayContaining(["config.json", "tokenizer_config.json"]),
+      );
+    }
     // What a killed process was about to make is dropped when the next is made, and nobody else's.
     const kept = join(root, "home", "cache", "merged");
     const drafts = [join(kept, "1.draft"), draftOf(join(kept, "2"))];
