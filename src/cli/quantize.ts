@@ -83,7 +83,9 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
     ),
   );
   if (options.json) return await printJson(terminal, { model, output, dtype, ...saved });
-  const errors = Object.values(saved.errors).sort((a, b) => a - b);
+  const errors = Object.values(saved.errors)
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
   const middle = errors[errors.length >> 1] ?? 0;
   await printLine(
     terminal,
@@ -94,9 +96,12 @@ async function run(model: string, options: Options, terminal: Terminal): Promise
     `${saved.layers} layers and attentions; what they answer is off by ${percent(middle)} in the middle and ${percent(errors.at(-1) ?? 0)} at most.`,
   );
   for (const name of saved.kept) {
-    const error = percent(saved.errors[name] ?? 0);
+    const error = saved.errors[name] ?? Number.NaN;
+    const why = Number.isFinite(error)
+      ? `what it answers would be off by ${percent(error)}`
+      : "what it answers is no number, so that it cannot be measured";
     const what = name.endsWith(".weight") ? `${name} stays` : `Keys and values of ${name} stay`;
-    await printLine(terminal, `${what} float32: what it answers would be off by ${error}.`);
+    await printLine(terminal, `${what} float32: ${why}.`);
   }
   await printLine(
     terminal,
