@@ -1,5 +1,4 @@
 // Shows what a model takes before it can be used, its download and the rounding of its weights, so that a first run does not look like a stuck one.
-import { performance } from "node:perf_hooks";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { CreateSummarizerOptions } from "../summarize/create-summarizer.js";
 import { openProgress, type Progress } from "./progress.js";
@@ -10,7 +9,6 @@ type DownloadState = Parameters<Preparing["onDownload"]>[0];
 type RoundingState = Parameters<Preparing["onRounding"]>[0];
 
 const megabyte = 1_000_000;
-const logEveryMs = 5000;
 
 /** What each part of rounding is called, and what it goes through. */
 const parts: Record<RoundingState["phase"], { readonly title: string; readonly unit: string }> = {
@@ -57,15 +55,18 @@ export async function showPreparation<Result>(
     progress.update({ done, total, items: done, itemsInAll: done });
   };
   let shown = Promise.resolve();
+  /** What goes on behind the work, as of a version that an alias moves to later, has no display that anybody would end. */
+  let isOver = false;
   const onDownload = (state: DownloadState) => {
-    shown = shown.then(() => showDownload(state));
+    if (!isOver) shown = shown.then(() => showDownload(state));
   };
   const onRounding = (state: RoundingState) => {
-    shown = shown.then(() => showRounding(state));
+    if (!isOver) shown = shown.then(() => showRounding(state));
   };
   try {
     return await work({ onDownload, onRounding, signal: terminal.signal });
   } finally {
+    isOver = true;
     await shown;
     open?.progress.stop();
   }
@@ -78,17 +79,11 @@ export async function logPreparation<Result>(
   work: (preparing: Preparing) => Promise<Result>,
 ): Promise<Result> {
   if (config.logFormat === "text") return await showPreparation(terminal, work);
-  const { openLog } = await import("../server/log.js");
+  const { openLog, progressLog, roundingLog } = await import("../server/log.js");
   const log = openLog(config);
-  let toldAt = Number.NEGATIVE_INFINITY;
-  const tell = (isLast: boolean, facts: object, message: string) => {
-    if (!isLast && performance.now() - toldAt < logEveryMs) return;
-    toldAt = performance.now();
-    log.info(facts, message);
-  };
+  const tell = progressLog(log, "Downloading");
   const onDownload = ({ repo, endpoint, doneBytes, totalBytes }: DownloadState) =>
-    tell(doneBytes >= totalBytes, { model: repo, endpoint, doneBytes, totalBytes }, "Downloading");
-  const onRounding = ({ folder, dtype, phase, done, total }: RoundingState) =>
-    tell(done >= total, { model: folder, dtype, phase, done, total }, "Rounding weights");
+    tell(doneBytes >= totalBytes, { model: repo, endpoint, doneBytes, totalBytes });
+  const onRounding = roundingLog(log);
   return await work({ onDownload, onRounding, signal: terminal.signal });
 }

@@ -203,7 +203,10 @@ const variables: Partial<Record<string, string>> = {
 
 /** What whoever set a field calls it: an option, or a variable where that is where the value came from. */
 function toldName(field: string, isGiven: boolean): string {
-  return (isGiven ? undefined : variables[field]) ?? serveFlag(field);
+  const variable = variables[field];
+  // Keys are set by no option.
+  if (variable !== undefined && (!isGiven || field === "apiKeys")) return variable;
+  return serveFlag(field);
 }
 
 /** What the environment says, where a name is set and not empty. */

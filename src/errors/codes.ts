@@ -765,7 +765,7 @@ export const codes = {
     kind: "unavailable",
     message:
       "Every process ended {count} times before it could answer anybody; of the last one is known: {reason}.",
-    hint: "Most often memory is short: start with fewer --workers, fewer models or --dtype int8. What they wrote before they ended, and with SIGKILL the system's log, tells more.",
+    hint: "If it is the system that ended them, memory is short: start with fewer --workers, fewer models or --dtype int8. What they wrote before they ended, and with SIGKILL the system's log, tells more.",
   },
   WORKER_CHANGED: {
     kind: "conflict",

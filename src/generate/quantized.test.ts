@@ -4,6 +4,7 @@ import { renameSync } from "node:fs";
 import {
   chmod,
   cp,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -417,10 +418,10 @@ describe("copies in whole numbers", () => {
   it("that killed processes were about to make are dropped when the next is made", async () => {
     await using({ dtype: "int8" }, async () => {});
     const [name] = (await copies()) as [string];
-    const host = (of: string, namespace = pidNamespace() ?? "") =>
-      createHash("md5").update(`${of} ${namespace}`).digest("hex").slice(0, 8);
-    const draft = (of: string, pid: number, mark: string) =>
-      `${name}.${host(of)}-${pid}-${mark}-${randomUUID()}.draft`;
+    const host = (of: string) => createHash("md5").update(of).digest("hex").slice(0, 8);
+    const own = /\d+/.exec(pidNamespace() ?? "")?.[0] ?? "";
+    const draft = (of: string, pid: number, mark: string, namespace = own) =>
+      `${name}.${host(of)}-${pid}-${mark}-t0n${namespace}-${randomUUID()}.draft`;
     const gone = draft(hostname(), 2 ** 30, processMark());
     const left = {
       gone,
@@ -428,17 +429,22 @@ describe("copies in whole numbers", () => {
       // Another process had the id that this one has now.
       earlier: draft(hostname(), process.pid, `${processMark()}0`),
       elsewhereLongAgo: draft("elsewhere", process.pid, processMark()),
+      // A container of this machine's name that has said nothing for half an hour.
+      besideBefore: draft(hostname(), 1, "", "1"),
     };
     const kept = {
       alive: draft(hostname(), process.pid, processMark()),
       elsewhere: draft("elsewhere", 2 ** 30, ""),
-      // A container of this machine's name, which counts its processes for itself.
-      beside: `${name}.${host(hostname(), "pid:[1]")}-${2 ** 30}--${randomUUID()}.draft`,
+      // One that counts its processes for itself.
+      beside: draft(hostname(), 2 ** 30, "", "1"),
     };
     for (const each of [...Object.values(left), ...Object.values(kept)])
       await writeFile(join(cache(), each), "");
     const longAgo = new Date(Date.now() - 25 * 3600 * 1000);
     await utimes(join(cache(), left.elsewhereLongAgo), longAgo, longAgo);
+    const before = new Date(Date.now() - 31 * 60 * 1000);
+    await utimes(join(cache(), left.besideBefore), before, before);
+    await utimes(join(cache(), kept.elsewhere), before, before);
     await using({ dtype: "int4" }, async () => {});
     const drafts = (await readdir(cache())).filter((each) => each.includes(".draft"));
     expect(drafts.sort()).toEqual(Object.values(kept).sort());
@@ -528,6 +534,20 @@ describe("a folder with a quantized copy", () => {
     expect(await readdir(copied)).toEqual(
       expect.arrayContaining(["model.int4.safetensors", "model.int8.safetensors"]),
     );
+  });
+
+  it("drops what killed processes were making in its folder, and nothing else that is called a draft", async () => {
+    const target = join(home, "shared");
+    const host = createHash("md5").update(hostname()).digest("hex").slice(0, 8);
+    const own = /\d+/.exec(pidNamespace() ?? "")?.[0] ?? "";
+    const left = `.quantize.${host}-${2 ** 30}-${processMark()}-t0n${own}-${randomUUID()}.draft`;
+    await mkdir(join(target, left), { recursive: true });
+    await writeFile(join(target, "chapter.draft"), "mine");
+    await saveQuantized(folder, target, { dtype: "int8" });
+    const names = await readdir(target);
+    expect(names).toContain("chapter.draft");
+    expect(names).not.toContain(left);
+    expect(names.filter((each) => each.startsWith(".quantize"))).toEqual([]);
   });
 
   it("leaves nothing of the copy that it replaces", async () => {

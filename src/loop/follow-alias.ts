@@ -10,7 +10,14 @@ export interface FollowAliasOptions
   extends Pick<ServedAliasOptions, "pollMs" | "onEvent" | "signal" | "takeTurn"> {
   readonly summarizer: Pick<
     CreateSummarizerOptions,
-    "device" | "dtype" | "threads" | "cpus" | "maxCacheBytes" | "sharesWeights" | "onOpening"
+    | "device"
+    | "dtype"
+    | "threads"
+    | "cpus"
+    | "maxCacheBytes"
+    | "sharesWeights"
+    | "onOpening"
+    | "onRounding"
   >;
   readonly freeBytes?: ServedAliasOptions["freeBytes"];
 }

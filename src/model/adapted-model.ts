@@ -54,7 +54,7 @@ export async function mergeAdapter(folder: string, base: string): Promise<string
     await dropLeftDrafts(kept).catch(() => {});
     await writeMerged(adapter, base, draft);
     // What is left of one that was damaged is in the way.
-    if (!(await isWhole(target, base))) await rm(target, { recursive: true, force: true });
+    if (!(await isWhole(target, base))) await setAside(target);
     await rename(draft, target).catch(async (cause) => {
       // Somebody else was quicker.
       if (!(await isWhole(target, base))) throw cause;
@@ -63,6 +63,13 @@ export async function mergeAdapter(folder: string, base: string): Promise<string
     await rm(draft, { recursive: true, force: true });
   }
   return target;
+}
+
+/** Drops a folder that nobody may find half dropped. */
+async function setAside(folder: string): Promise<void> {
+  const aside = draftOf(folder);
+  await rename(folder, aside).catch(() => {});
+  await rm(aside, { recursive: true, force: true });
 }
 
 /** Whether a merged model has all that it was written with: its config, which comes last, weights, and the files beside them. */

@@ -22,7 +22,7 @@ export function trackConnections(): Connections {
       underWay.delete(socket);
       for (const outgoing of answers) {
         // Node closes the one that is being sent; the others have no connection yet and would wait for one for ever.
-        if (outgoing.closed) continue;
+        if (outgoing.closed || outgoing.socket !== null) continue;
         outgoing.destroy();
         outgoing.emit("close");
       }
@@ -35,7 +35,6 @@ export function trackConnections(): Connections {
       return [...underWay.values()].filter((answers) => answers.size > 0).length;
     },
     add(socket, outgoing) {
-      // A connection may have ended before what came on it was taken up.
       const answers = underWay.get(socket) ?? begin(socket);
       answers.add(outgoing);
       outgoing.once("close", () => answers.delete(outgoing));

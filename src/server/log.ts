@@ -4,6 +4,7 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { BridleError } from "../errors/error.js";
 import type { SwapEvent } from "../loop/served-alias.js";
+import type { RoundingProgress } from "../summarize/create-summarizer.js";
 import type { WorkAccount } from "./request-scope.js";
 
 export type { Logger } from "pino";
@@ -271,4 +272,27 @@ export function logModelChange(log: Logger, event: SwapEvent): void {
       ? "A version could not be opened; the one before goes on answering"
       : "The registry does not answer; what is served goes on being served";
   log.error({ model: name, ...version, code, hint }, `${told}: ${message}`);
+}
+
+/** How often what takes long is told of, in ms. */
+const progressEveryMs = 5000;
+
+/** Tells of long work every few seconds, and of its end. @param message said of each */
+export function progressLog(
+  log: Logger,
+  message: string,
+): (isLast: boolean, facts: object) => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (isLast, facts) => {
+    if (!isLast && performance.now() - toldAt < progressEveryMs) return;
+    toldAt = performance.now();
+    log.info(facts, message);
+  };
+}
+
+/** Tells how far the rounding of a model's weights is. */
+export function roundingLog(log: Logger): (progress: RoundingProgress) => void {
+  const tell = progressLog(log, "Rounding weights");
+  return ({ folder, dtype, phase, done, total }) =>
+    tell(done >= total, { model: folder, dtype, phase, done, total });
 }

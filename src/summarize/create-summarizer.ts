@@ -9,6 +9,8 @@ import { extractiveModel } from "./extractive/parameters.js";
 import { createExtractiveSummarizer } from "./extractive-summarizer.js";
 import type { Summarizer } from "./summarizer.js";
 
+export type { RoundingProgress };
+
 export interface CreateSummarizerOptions {
   /**
    * `extractive`, which is the default; a folder with a model in Hugging Face layout; a registered version, `news:3` or

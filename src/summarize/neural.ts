@@ -309,7 +309,7 @@ function startEngine(
     worker.on("message", (message: FromWorker) => {
       if (message.type === "ready") {
         // From here on only a request keeps the process alive: an idle model must not.
-        if (pending.size === 0) worker.unref();
+        if (pending.size === 0 && !engine.isEnding) worker.unref();
         resolve(message);
       } else if (message.type === "rounding") {
         try {

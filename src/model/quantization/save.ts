@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, stat } from "node:fs/pr
 import { join } from "node:path";
 import { BridleError } from "../../errors/error.js";
 import { writeError } from "../../errors/file-errors.js";
-import { draftOf, dropLeftDrafts } from "../../runtime/drafts.js";
+import { draftOf, dropLeftDraftsOf } from "../../runtime/drafts.js";
 import { wholeNumberProducts } from "../../runtime/whole-number-products.js";
 import { writeAtomically } from "../../text/files/write-atomically.js";
 import { loadTokenizer } from "../../text/tokenizers/load.js";
@@ -84,14 +84,17 @@ export async function saveQuantized(
     throw writeError(thrown, target);
   });
   // Everything is made here first, so that what lies in the folder stays whole until all is there to take its place.
-  const scratch = draftOf(join(target, ".quantize"));
+  const scratching = join(target, ".quantize");
+  const scratch = draftOf(scratching);
   const tell = (progress: RoundingProgress) => {
     if (signal?.aborted) throw new BridleError("CANCELLED");
     onRounding?.(progress);
   };
+  await dropLeftDraftsOf(scratching).catch(() => {});
+  await mkdir(scratch).catch((thrown: unknown) => {
+    throw writeError(thrown, target);
+  });
   try {
-    await dropLeftDrafts(target);
-    await mkdir(scratch);
     const hash = await weightsHash(source, scratch);
     const isBeside = await liesBeside(source, target, { hash, dtype, scratch });
     const product = await wholeNumberProducts();
@@ -200,6 +203,7 @@ async function putWhole(
   await rm(join(target, "config.json"), { force: true });
   for (const name of companions)
     if (!files.includes(name)) await rm(join(target, name), { force: true });
-  for (const name of [...files, file, "config.json"])
+  // By its weights a folder is known as a copy's, whatever else of it is there yet.
+  for (const name of [file, ...files, "config.json"])
     await rename(join(scratch, name), join(target, name));
 }

@@ -89,8 +89,9 @@ async function tryToWrite(write: () => Promise<void>): Promise<boolean> {
     await write();
     return true;
   } catch (thrown) {
-    const isFull = thrown instanceof BridleError && thrown.code === "WRITE_FAILED";
-    if (isFull || systemCode(thrown) !== "") return false;
+    const isUnwritable =
+      thrown instanceof BridleError ? thrown.code === "WRITE_FAILED" : systemCode(thrown) !== "";
+    if (isUnwritable) return false;
     throw thrown;
   }
 }
@@ -206,8 +207,9 @@ export async function makeDraft(
   return keep(
     draftOf(cachedFile(cache, facts)),
     facts,
-    told(quantizedTensors(weights, plan, facts.product), onMade),
+    quantizedTensors(weights, plan, facts.product),
     exactMemory,
+    onMade,
   );
 }
 
@@ -241,12 +243,14 @@ async function keep(
   facts: Facts,
   tensors: ReadonlyMap<string, Weight | TensorToMake>,
   exactMemory: QuantizedWeights["exactMemory"],
+  onMade?: OnStep,
 ): Promise<Draft> {
   const written = await tryToWrite(async () => {
     await mkdir(dirname(file), { recursive: true });
-    await writeSafetensors(file, tensors, { ...metadataOf(facts), ...noteOf(exactMemory) });
+    const notes = { ...metadataOf(facts), ...noteOf(exactMemory) };
+    await writeSafetensors(file, told(tensors, onMade), notes);
   });
-  const weights = written ? await mapQuantized(file) : await makeAll(tensors);
+  const weights = written ? await mapQuantized(file) : await makeAll(told(tensors, onMade));
   const { product } = facts;
   const where = written ? file : undefined;
   return { weights, plan: planOf(weights.keys()), product, exactMemory, file: where };

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { compose, getSummarizer, type Service } from "../../compose.js";
 import { BridleError, type ErrorData, toBridleError, toErrorData } from "../../errors/error.js";
 import type { SummaryResult } from "../../summarize/summarizer.js";
-import { describeFailure, type Logger, logModelChange, openLog } from "../log.js";
+import { describeFailure, type Logger, logModelChange, openLog, roundingLog } from "../log.js";
 import type { FromProcess, OpenedSummarizer, ProcessConfig, ToProcess } from "./messages.js";
 
 if (process.send === undefined)
@@ -56,7 +56,7 @@ function tellChange(opened: Service): void {
 async function start(config: ProcessConfig): Promise<void> {
   log = openLog(config);
   try {
-    const opened = await compose({ ...config, takeTurn });
+    const opened = await compose({ ...config, takeTurn }, { onRounding: roundingLog(log) });
     service = opened;
     const changes = log;
     const models = describe(opened);

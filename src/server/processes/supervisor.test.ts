@@ -211,6 +211,26 @@ describe("warming up", () => {
     await expect(supervisor.warm).resolves.toBeUndefined();
   });
 
+  it("is given up later where one is always at it, in turn with the others", async () => {
+    started = [];
+    const start = (): Acted => {
+      started.push(play());
+      return started.at(-1) as Acted;
+    };
+    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
+    started[0]?.openFirst();
+    supervisor = await opening;
+    const given = vi.fn();
+    supervisor.warm.catch(given);
+    // Two live at any time until the next of them ends: six ends each.
+    for (let ended = 0; ended < 12; ended++) {
+      await vi.waitFor(() => expect(started.length).toBeGreaterThanOrEqual(ended + 2));
+      expect(given).not.toHaveBeenCalled();
+      started[ended]?.die();
+    }
+    await expect(supervisor.warm).rejects.toMatchObject({ code: "WORKERS_HOPELESS" });
+  });
+
   it("goes on in the first process where another has opened something else", async () => {
     started = [];
     const start = (): Acted => {

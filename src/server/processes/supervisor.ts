@@ -63,6 +63,10 @@ interface Place {
   restarts: number;
   /** How many died soon, one after the other. */
   soon: number;
+  /** How many ended in all. */
+  ends: number;
+  /** What the last one said that it cannot do. */
+  failure: string | undefined;
 }
 
 /**
@@ -91,6 +95,7 @@ export async function openSupervisor(
   const { leastPauseMs = 100, mostPauseMs = 30_000, steadyMs = 60_000 } = options;
   const places: Place[] = Array.from({ length: count }, (_, index) => ({
     ...{ index, process: undefined, isReady: false, restarts: 0, soon: 0 },
+    ...{ ends: 0, failure: undefined },
   }));
   const gone = new Map<string, EngineLoad>();
   const waiting = new Set<() => void>();
@@ -127,6 +132,7 @@ export async function openSupervisor(
     });
     settled.catch((thrown) => {
       const { code, message, hint } = toBridleError(thrown);
+      place.failure = code === "WORKER_LOST" ? undefined : message;
       if (!closed && code !== "WORKER_LOST") {
         log.error(
           { worker: place.index, code, hint },
@@ -149,9 +155,14 @@ export async function openSupervisor(
       // The very first is its opener's to report.
       if (closed || models === undefined) return;
       place.soon = performance.now() - startedAt < steadyMs ? place.soon + 1 : 1;
-      if (places.every(({ soon }) => soon >= hopelessEnds)) {
+      place.ends += 1;
+      // Those that end in turn are given twice as many tries: one of them may yet have what it needs to itself.
+      const isAny = places.some((other) => other.process !== undefined);
+      const most = isAny ? 2 * hopelessEnds : hopelessEnds;
+      if (places.every(({ ends }) => ends >= most)) {
+        const reason = place.failure ?? how;
         // Says nothing once one has answered.
-        warm.reject(new BridleError("WORKERS_HOPELESS", { count: hopelessEnds, reason: how }));
+        warm.reject(new BridleError("WORKERS_HOPELESS", { count: most, reason }));
       }
       const pauseMs = pauseBefore(place.soon, leastPauseMs, mostPauseMs);
       log.error({ worker: place.index, pid: process.pid, pauseMs }, `A worker is gone: ${how}`);

@@ -101,7 +101,7 @@ function* graphemes(text: string): Generator<string> {
       return;
     }
     // One that fills a window needs a larger one.
-    size = last.length === end - start && end - start >= size - 1 ? 2 * size : window;
+    size = last.length >= size - 1 ? 2 * size : window;
   }
 }
 
