@@ -21,7 +21,7 @@ it("of a thread that was ended are dropped, whole folders too, and nobody else's
   await writeFile(join(whole, "weights"), "half");
   await writeFile(join(folder, "a"), "whole");
   // Another thread's, whose number begins with this one's.
-  const other = file.replace(`-t${threadId}-`, `-t${threadId}1-`);
+  const other = file.replace(`-t${threadId}n`, `-t${threadId}1n`);
   await writeFile(other, "half");
   await dropDraftsOfThread(folder, threadId + 1000);
   expect(await names()).toHaveLength(4);
