@@ -45,7 +45,7 @@ export function cacheBytes(
 
 /**
  * Documents come and go between steps. Each has a place in tensors that have room for more; whoever goes leaves
- * its place to the last. What a document writes at a step goes behind what it wrote before. Where there is no room, what none
+ * its place to the last. What a document writes at a step goes behind what it wrote before. Where there would be no room if it were alone, what none
  * of its rows descends from any more is left out and the rest moves up: beams soon share most of their past, so that far
  * fewer slots are needed than have been written. Slots stay in the order of steps, since sums over them are rounded in theirs.
  */

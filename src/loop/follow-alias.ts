@@ -1,24 +1,14 @@
 // Decides whether a served name is an alias of the registry, and opens what follows it.
 import { stat } from "node:fs/promises";
 import { parseVersionName } from "../registry/version-name.js";
-import { type CreateSummarizerOptions, openSummarizer } from "../summarize/create-summarizer.js";
+import { type OpenSummarizerOptions, openSummarizer } from "../summarize/create-summarizer.js";
 import type { OpenRegistry } from "./registered-source.js";
 import { type ServedAlias, type ServedAliasOptions, serveAlias } from "./served-alias.js";
 import { aliasKey } from "./served-names.js";
 
 export interface FollowAliasOptions
   extends Pick<ServedAliasOptions, "pollMs" | "onEvent" | "signal" | "takeTurn"> {
-  readonly summarizer: Pick<
-    CreateSummarizerOptions,
-    | "device"
-    | "dtype"
-    | "threads"
-    | "cpus"
-    | "maxCacheBytes"
-    | "sharesWeights"
-    | "onOpening"
-    | "onRounding"
-  >;
+  readonly summarizer: Omit<OpenSummarizerOptions, "signal">;
   readonly freeBytes?: ServedAliasOptions["freeBytes"];
 }
 

@@ -101,6 +101,12 @@ function checkExtractive(device: Device | "auto", dtype: ModelDType | undefined)
   throw new BridleError("INVALID_PARAMETER", details);
 }
 
+/** How a model that was found is opened. */
+export type OpenSummarizerOptions = Omit<
+  CreateSummarizerOptions,
+  "model" | "sources" | "onDownload"
+>;
+
 /**
  * Opens a model that was found already.
  * @param name what requests and answers call it
@@ -109,18 +115,7 @@ function checkExtractive(device: Device | "auto", dtype: ModelDType | undefined)
 export async function openSummarizer(
   { folder, registered, licence }: FoundModel,
   name: string,
-  options: Pick<
-    CreateSummarizerOptions,
-    | "device"
-    | "dtype"
-    | "threads"
-    | "cpus"
-    | "maxCacheBytes"
-    | "sharesWeights"
-    | "onOpening"
-    | "onRounding"
-    | "signal"
-  >,
+  options: OpenSummarizerOptions,
 ): Promise<Summarizer> {
   const { createNeuralSummarizer } = await import("./neural.js");
   const { modelVersion } = await import("../model/model-version.js");

@@ -154,16 +154,21 @@ describe("opening", () => {
 });
 
 describe("warming up", () => {
-  async function openCold(error: BridleError, version?: string): Promise<Supervisor> {
+  /** Starts processes of which the first does what opens its models. */
+  async function begin(count: number, opens: (first: Acted) => void): Promise<Supervisor> {
     started = [];
     const start = (): Acted => {
       started.push(play());
       return started.at(-1) as Acted;
     };
-    const opening = openSupervisor({ count: 1, start, log, leastPauseMs: 1 });
-    started[0]?.openCold(error, version);
+    const opening = openSupervisor({ count, start, log, leastPauseMs: 1 });
+    opens(started[0] as Acted);
     supervisor = await opening;
     return supervisor;
+  }
+
+  async function openCold(error: BridleError, version?: string): Promise<Supervisor> {
+    return await begin(1, (first) => first.openCold(error, version));
   }
 
   it("fails with what keeps a model that was opened from answering", async () => {
@@ -195,14 +200,7 @@ describe("warming up", () => {
   });
 
   it("is not given up while one is still at it, however often another ended", async () => {
-    started = [];
-    const start = (): Acted => {
-      started.push(play());
-      return started.at(-1) as Acted;
-    };
-    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
-    started[0]?.openFirst();
-    supervisor = await opening;
+    supervisor = await begin(2, (first) => first.openFirst());
     for (const place of [1, 2, 3, 4]) {
       await vi.waitFor(() => expect(started).toHaveLength(place + 1));
       started[place]?.die();
@@ -212,14 +210,7 @@ describe("warming up", () => {
   });
 
   it("is given up later where one is always at it, in turn with the others", async () => {
-    started = [];
-    const start = (): Acted => {
-      started.push(play());
-      return started.at(-1) as Acted;
-    };
-    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
-    started[0]?.openFirst();
-    supervisor = await opening;
+    supervisor = await begin(2, (first) => first.openFirst());
     const given = vi.fn();
     supervisor.warm.catch(given);
     // Two live at any time until the next of them ends: six ends each.
@@ -232,14 +223,7 @@ describe("warming up", () => {
   });
 
   it("goes on in the first process where another has opened something else", async () => {
-    started = [];
-    const start = (): Acted => {
-      started.push(play());
-      return started.at(-1) as Acted;
-    };
-    const opening = openSupervisor({ count: 2, start, log, leastPauseMs: 1 });
-    started[0]?.openFirst();
-    supervisor = await opening;
+    supervisor = await begin(2, (first) => first.openFirst());
     started[1]?.open("2");
     await vi.waitFor(() => expect(started).toHaveLength(3));
     started[0]?.open();
